@@ -1,0 +1,96 @@
+"""Configurable: what layers, losses, optimisers and metrics have in common.
+
+The constructor's signature is the one description of an object. From it come `repr`, `config` and
+`clone`, so a class with a new argument has nothing to keep in step.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+
+
+class Configurable:
+    """An object that its constructor's arguments describe completely.
+
+    The contract is scikit-learn's: the constructor takes named arguments (no `*args`, no `**kwargs`) and
+    stores each one, unmodified, in the attribute of the same name.
+    """
+
+    registry: ClassVar[dict[str, type[Configurable]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Enter the class under its name; defined again, it replaces the earlier one.
+
+        A class from outside the package never hides a built-in one: where the names are equal it is
+        entered under its full name instead.
+        """
+        super().__init_subclass__()
+        taken = Configurable.registry.get(cls.__name__)
+        hides = taken is not None and is_built_in(taken) and not is_built_in(cls)
+        Configurable.registry[f"{cls.__module__}.{cls.__qualname__}" if hides else cls.__name__] = cls
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name, as they were given.
+
+        Raises:
+            RuntimeError: the constructor did not store one of its arguments.
+        """
+        missing = [name for name in signature_defaults(type(self)) if not self._stores(name)]
+        if missing:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__ takes {missing[0]!r} but does not store it. "
+                f"Write self.{missing[0]} = {missing[0]} in the constructor."
+            )
+        return {name: self._stored(name) for name in signature_defaults(type(self))}
+
+    def clone(self) -> Self:
+        """A new object with the same constructor arguments and none of the state."""
+        return type(self)(**{name: _clone(value) for name, value in self.config().items()})
+
+    def __repr__(self) -> str:
+        arguments = [
+            f"{name}={self._stored(name)!r}"
+            for name, default in signature_defaults(type(self)).items()
+            if self._stores(name) and not _same(self._stored(name), default)
+        ]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    # The instance's own dictionary comes first, so that a property of the same name may do more than read.
+    def _stores(self, name: str) -> bool:
+        return name in vars(self) or hasattr(type(self), name)
+
+    def _stored(self, name: str) -> Any:
+        return vars(self)[name] if name in vars(self) else getattr(self, name)
+
+
+def is_built_in(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+@lru_cache(maxsize=None)
+def signature_defaults(cls: type) -> dict[str, Any]:
+    """The names of the constructor's arguments and their defaults (`inspect.Parameter.empty` if required)."""
+    if cls.__init__ is object.__init__:  # type: ignore[misc]
+        return {}
+    arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    for argument in arguments:
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            raise TypeError(
+                f"{cls.__name__}.__init__ takes {argument}: name every argument, so that the object can be "
+                "printed, cloned and saved from its signature."
+            )
+    return {argument.name: argument.default for argument in arguments}
+
+
+def _clone(value: Any) -> Any:
+    if isinstance(value, Configurable):
+        return value.clone()
+    if isinstance(value, (list, tuple)):
+        return type(value)([_clone(item) for item in value])
+    return value
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (type(value) is type(default) and bool(value == default))

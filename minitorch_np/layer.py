@@ -1,0 +1,148 @@
+"""Layer: the contract that everything with a forward and a backward keeps."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from minitorch_np import initializers
+from minitorch_np.cache import Cache
+from minitorch_np.parameter import Parameter
+from minitorch_np.randomness import Streams, streams
+from minitorch_np.shapes import Shape
+from minitorch_np.tree import Node
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from minitorch_np.randomness import Seed
+
+
+class Layer(Node):
+    """One step of a network: `forward` computes y from x, `backward` computes dL/dx from dL/dy.
+
+    A subclass writes these two, and `build` if it has parameters:
+
+    - `forward(x) -> y`. x has one row per example. What backward needs goes into `self.cache`.
+    - `backward(dy) -> dx`. dy is dL/dy of the last forward. Sets `grad` of each parameter and returns dL/dx.
+      It sums over the batch and never averages: the loss's own gradient carries the 1/m.
+    - `build(input_shape)`. Creates parameters with `self.add_parameter`; input_shape leaves the batch out.
+
+    Neither writes into x, dy or an array already handed out; both keep the dtype they are given, and forward
+    bears complex x (no abs, no writing into float arrays), which is what lets its gradient be checked exactly.
+
+    Attributes:
+        training: True while the model learns. Layers such as dropout behave differently then.
+        keep_cache: False while nobody will call backward.
+        wants_dx: False while nobody reads what backward returns; a costly dx may then be left out.
+        precomputable: True on classes whose output depends on x alone (no parameters, no randomness, no mode).
+            At the front of a Sequential they are evaluated once per call of fit, not once per step.
+        built, input_shape, output_shape: known after the first call; shapes leave the batch out.
+    """
+
+    # Defaults live on the class, so that a subclass may forget super().__init__().
+    wants_dx = True
+    precomputable = False
+    built = False
+    input_shape: Shape | None = None
+    output_shape: Shape | None = None
+    cache = Cache()
+    _streams: Streams | None = None
+    _generator: np.random.Generator | None = None
+    _dtype = np.dtype(np.float32)
+
+    # What a subclass writes
+
+    def build(self, input_shape: Shape) -> None:
+        """Create the parameters for inputs of this shape. A layer without parameters has no build."""
+
+    def forward(self, x: NDArray) -> NDArray:
+        raise NotImplementedError(f"{self!r} has no forward: write forward(self, x) and return y.")
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        raise NotImplementedError(f"{self!r} has no backward: write backward(self, dy) and return dL/dx.")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of y for this shape of x, the batch left out. By default, what forward makes of zeros."""
+        layer = self
+        if not self.built:  # a throwaway copy: nothing here is built, and no generator moves
+            layer = copy.deepcopy(self)
+            layer.receive(streams(0), self._dtype)
+            layer.make_parameters(input_shape)
+        with layer.mode(training=False, keep_cache=False), np.errstate(all="ignore"):
+            return layer.forward(np.zeros((1, *input_shape), self._dtype)).shape[1:]
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        """Pairs (layer, input_shape) on which the test suite checks this class."""
+        return []
+
+    # What a subclass uses
+
+    def add_parameter(
+        self, shape: Shape, initializer: str | initializers.Initializer = "glorot_uniform", *, trainable: bool = True
+    ) -> Parameter:
+        """A new parameter, drawn with the model's generator in the model's dtype.
+
+        Store it in an attribute, whose name becomes the parameter's. Raises ValueError for an unknown
+        initialiser and for one that returns another shape.
+        """
+        value = initializers.find(initializer)(tuple(shape), self._received().initialization)
+        if np.shape(value) != tuple(shape):
+            raise ValueError(
+                f"{self!r}: the initializer {initializer!r} returned shape {np.shape(value)}, expected {tuple(shape)}."
+            )
+        # Matrices lie column by column: so does the fastest form of a kernel's gradient, (dy.T @ x).T.
+        return Parameter(np.array(value, self._dtype, order="F" if len(shape) == 2 else "C"), trainable)
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """The layer's own generator, for a forward that draws; drawing from it moves no other."""
+        if self._generator is None:
+            (self._generator,) = self._received().noise.spawn(1)
+        return self._generator
+
+    # What happens around it
+
+    def __call__(self, x: ArrayLike) -> NDArray:
+        """Build for the shape of x if this is the first call, then run forward."""
+        x = np.asarray(x)
+        if not self.built:
+            if self._streams is None:
+                self.initialize(x.shape[1:], dtype=x.real.dtype if x.dtype.kind in "fc" else np.float32)
+            else:
+                self.ensure_built(x.shape[1:])
+        return self.forward(x)
+
+    def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike = np.float32) -> Self:
+        """Draw the parameters of this layer and all below it for inputs of input_shape (without the batch)."""
+        self.receive(streams(rng), np.dtype(dtype))
+        self.ensure_built(tuple(input_shape))
+        return self
+
+    def receive(self, streams: Streams, dtype: np.dtype) -> None:
+        """Take generators and dtype from the model above, and hand them down."""
+        self._streams, self._dtype, self._generator = streams, dtype, None
+        for child in self.sublayers().values():
+            child.receive(streams, dtype)
+
+    def ensure_built(self, input_shape: Shape) -> Shape:
+        """Build once; return the output shape."""
+        if self.output_shape is None or not self.built:
+            self.make_parameters(input_shape)
+            self.input_shape = input_shape
+            self.built = True
+            self.output_shape = self.compute_output_shape(input_shape)
+        return self.output_shape
+
+    def make_parameters(self, input_shape: Shape) -> None:
+        self.build(input_shape)
+        self.receive(self._received(), self._dtype)  # sublayers that build has only now created
+
+    def _received(self) -> Streams:
+        if self._streams is None:
+            self._streams = streams(None)
+        return self._streams
+

@@ -1,0 +1,87 @@
+"""Dense: every output a weighted sum of every input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+
+
+class Dense(Layer):
+    """y = x @ kernel + bias.
+
+    Args:
+        units: number of outputs, at least 1.
+        use_bias: False leaves the bias out.
+        kernel_initializer: a name or a callable `(shape, rng) -> array`; "glorot_uniform" is Glorot & Bengio 2010, eq. 16.
+        bias_initializer: likewise.
+
+    Shapes: x (batch, in_features) or (batch, time, in_features) -> y with units in place of in_features;
+        kernel (in_features, units), bias (units,).
+    Raises:
+        ValueError: units is not a positive int; x has another rank, or another number of features than the kernel.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+    ) -> None:
+        if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
+            raise ValueError(f"Dense: units is the number of outputs, an int of at least 1, got {units!r}.")
+        self.units = units
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def build(self, input_shape: Shape) -> None:
+        self.compute_output_shape(input_shape)
+        self.kernel = self.add_parameter((input_shape[-1], self.units), self.kernel_initializer)
+        self.bias = self.add_parameter((self.units,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) not in (1, 2):
+            remedy = "Put Flatten() before it." if len(input_shape) > 2 else "Give each example a row: x.reshape(-1, 1)."
+            raise ValueError(f"{self!r}: expected inputs of shape (batch, features), got {batch_of(input_shape)}. {remedy}")
+        return (*input_shape[:-1], self.units)
+
+    def forward(self, x: NDArray) -> NDArray:
+        kernel = self._kernel_for(x)
+        self.cache = x
+        y = x @ kernel
+        return y if self.bias is None else y + self.bias.value
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        """L depends on kernel through y_bj = sum_i x_bi kernel_ij + bias_j, so
+
+        dL/dkernel = x^T dy,   dL/dbias = sum over the batch of dy,   dL/dx = dy kernel^T.
+        """
+        x = self.cache
+        x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, self.units)
+        self.kernel.grad = (dy_rows.T @ x_rows).T  # x^T dy, in the order that BLAS computes fastest
+        if self.bias is not None:
+            self.bias.grad = dy_rows.sum(axis=0)
+        return dy @ self.kernel.value.T if self.wants_dx else None
+
+    def _kernel_for(self, x: NDArray) -> NDArray:
+        if not self.built:
+            raise RuntimeError(f"{self!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x).")
+        kernel = self.kernel.value
+        if x.shape[-1] != len(kernel) or x.ndim > 3:
+            flat = " Put Flatten() before it." if x.ndim > 2 and np.prod(x.shape[1:]) == len(kernel) else ""
+            raise ValueError(f"{self!r}: expected inputs of shape (batch, {len(kernel)}), got {x.shape}.{flat}")
+        return kernel
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(3), (5,)), (cls(4), (4,)), (cls(2, use_bias=False), (3,)), (cls(3), (2, 5))]

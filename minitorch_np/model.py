@@ -1,0 +1,381 @@
+"""Model: a layer that can be compiled, trained, evaluated and asked. Sequential: the model of a list of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self, overload
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.layers.input import Input
+from minitorch_np.losses import Loss
+from minitorch_np.metrics import Metric
+from minitorch_np.optimizers import Optimizer
+from minitorch_np.parameter import Parameter
+from minitorch_np.randomness import Streams, streams
+from minitorch_np.shapes import Shape
+from minitorch_np.summary import summarize
+from minitorch_np.training import loop
+from minitorch_np.training.callbacks import Callback
+from minitorch_np.training.history import History
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from minitorch_np.randomness import Seed
+
+
+class Model(Layer):
+    """A layer made of layers, with training around it.
+
+    Subclass it for a network that is no list: create the sublayers in the constructor, write `forward` and
+    `backward` over them. A model stands inside another like any other layer.
+
+    Args:
+        rng: an int or a numpy Generator; the same int gives the same weights, the same order of examples and the
+            same draws of every layer. None draws differently each time. A model inside another uses the outer one's
+            unless it has its own.
+        dtype: "float32" or "float64", of the parameters and of the computation.
+    """
+
+    rng: Seed = None
+    dtype: str = "float32"
+    optimizer: Optimizer
+    loss: Loss
+    metrics: Sequence[str | Metric | Callable[..., Any]] = ()
+    history: History | None = None
+    stop_training = False
+    _own_streams: Streams | None = None
+
+    def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
+        if _dtype_name(dtype) not in ("float32", "float64"):
+            raise ValueError(f"{type(self).__name__}: dtype is 'float32' or 'float64', got {dtype!r}.")
+        self.rng = rng
+        self.dtype = dtype
+        if rng is not None:
+            streams(rng)  # says now what is wrong with it
+
+    # Training and use
+
+    def compile(
+        self, optimizer: Optimizer, loss: Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
+    ) -> Self:
+        """Say how the model learns and what is measured beside the loss.
+
+        Args:
+            optimizer: such as SGD(learning_rate=0.01).
+            loss: such as BCELoss().
+            metrics: names ("accuracy", "mae", …), Metric objects or functions (prediction, target) -> mean.
+        """
+        who = f"{type(self).__name__}.compile"
+        if not isinstance(optimizer, Optimizer):
+            raise ValueError(f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.")
+        if not isinstance(loss, Loss):
+            raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.")
+        if isinstance(metrics, (str, Metric)) or callable(metrics):
+            raise ValueError(f"{who}: metrics is a list, got {metrics!r}. Write metrics=[{metrics!r}].")
+        self.optimizer, self.loss, self.metrics = optimizer, loss, list(metrics)
+        return self
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        epochs: int = 1,
+        batch_size: int | None = 32,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        progress: bool = True,
+        callbacks: Sequence[Callback] = (),
+    ) -> History:
+        """Learn from examples: for each batch forward, loss, backward, one step of the optimiser.
+
+        Args:
+            x: one row per example, (n, *input_shape), numbers of any type.
+            y: the targets, one per example; (n,) and (n, 1) both suit a model with one output.
+            epochs: how often to go through the examples.
+            batch_size: examples in one step; None for all of them. The last batch may be smaller.
+            validation_data: a pair (x, y) that is measured after every epoch.
+            validation_split: the share at the end of x and y to keep for that instead.
+            shuffle: draw a new order for every epoch.
+            progress: show a bar, if the output is a terminal or a notebook.
+            callbacks: objects that are told of every epoch and batch.
+
+        Returns:
+            The History, also kept as `model.history`. Ctrl-C ends training after a whole step and returns it too.
+
+        Raises:
+            ValueError: data that do not fit, with what was expected.
+            FloatingPointError: the loss is not finite. Names epoch, batch and first such layer; the weights are put
+                back to those of at most 16 steps before, where it was.
+        """
+        self._require_compiled("fit")
+        return loop.fit(
+            self,
+            x,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            shuffle=shuffle,
+            progress=progress,
+            callbacks=callbacks,
+        )
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike, *, batch_size: int | None = 256) -> Any:
+        """Loss and metrics in inference mode, as a named tuple: `scores.loss, scores.accuracy`, or unpacked."""
+        self._require_compiled("evaluate")
+        return loop.evaluate(self, x, y, batch_size)
+
+    def predict(self, x: ArrayLike, *, batch_size: int | None = 256) -> NDArray:
+        """The outputs for x in inference mode, computed batch by batch; no activations are kept."""
+        return loop.predict(self, x, batch_size)
+
+    def summary(self) -> None:
+        """Print each layer with its output shape and its parameters, and the total."""
+        self.require_built(f"{type(self).__name__}.summary")
+        print(summarize(self))
+
+    # Weights
+
+    def parameters(self) -> dict[str, Parameter]:
+        self.require_built(f"{type(self).__name__}.parameters")
+        return super().parameters()
+
+    def get_weights(self) -> list[NDArray]:
+        """Copies of all values, in the order of `parameters()`."""
+        return [parameter.value.copy() for parameter in self.parameters().values()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Replace all values; nothing is changed unless every shape fits.
+
+        Raises:
+            ValueError: another number of arrays, or a shape that differs, with the parameter's name.
+        """
+        parameters = self.parameters()
+        arrays = [np.asarray(array) for array in weights]
+        if len(arrays) != len(parameters):
+            raise ValueError(f"{type(self).__name__}.set_weights: expected {len(parameters)} arrays, got {len(arrays)}.")
+        for (name, parameter), array in zip(parameters.items(), arrays, strict=True):
+            if array.shape != parameter.shape:
+                raise ValueError(
+                    f"{type(self).__name__}.set_weights: {name} has shape {parameter.shape}, got {array.shape}."
+                )
+        for parameter, array in zip(parameters.values(), arrays, strict=True):
+            parameter.value[...] = array
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is only replaced by a whole one."""
+        from minitorch_np.saving.weights import save_weights
+
+        save_weights(self, path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read the values that `save_weights` wrote; nothing is changed unless every one is there and fits."""
+        from minitorch_np.saving.weights import load_weights
+
+        load_weights(self, path)
+
+    # Building
+
+    def __call__(self, x: ArrayLike) -> NDArray:
+        x = np.asarray(x)
+        self.ensure_ready(x.shape[1:])
+        if x.dtype.kind in "biuf":  # complex numbers are the gradient checker's
+            x = x.astype(self.compute_dtype, copy=False)
+        return self.forward(x)
+
+    def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike | None = None) -> Self:
+        return super().initialize(input_shape, rng, self.dtype if dtype is None else dtype)
+
+    def receive(self, streams_above: Streams, dtype: np.dtype) -> None:
+        if self.rng is not None and self._own_streams is None:
+            self._own_streams = streams(self.rng)
+        super().receive(self._own_streams or streams_above, dtype)
+
+    def ensure_ready(self, input_shape: Shape) -> None:
+        """Build for inputs of this shape, unless that has been done."""
+        if not self.built and self._streams is None:
+            self.initialize(input_shape)
+        self.ensure_built(input_shape)
+
+    def require_built(self, who: str) -> None:
+        if not self.built:
+            raise RuntimeError(
+                f"{who}: the model is not built yet, so its parameters do not exist. Begin it with Input(shape), "
+                "call it on data, or fit it first."
+            )
+
+    @property
+    def compute_dtype(self) -> np.dtype:
+        """The dtype of the computation: the model's own, or the outer model's if it stands inside one."""
+        return self._dtype
+
+    @property
+    def shuffling(self) -> np.random.Generator:
+        """The generator that orders the examples."""
+        return self._received().shuffling
+
+    def stem_and_body(self) -> tuple[Layer | None, Layer]:
+        """The leading layers whose output depends on the data alone, and the rest; (None, self) where there is no telling."""
+        return None, self
+
+    def _require_compiled(self, method: str) -> None:
+        if "loss" not in vars(self):
+            raise RuntimeError(
+                f"{type(self).__name__}.{method}: say first how to learn, with "
+                'model.compile(optimizer=SGD(learning_rate=0.01), loss=BCELoss(), metrics=["accuracy"]).'
+            )
+
+
+class Sequential(Model):
+    """y = the last layer of the ... of the second layer of the first layer of x.
+
+    Args:
+        layers: the layers in order. With Input first, every shape is checked here and now; the values are drawn
+            when they are first needed, with the outermost model's generator.
+        rng, dtype: see Model.
+
+    Raises:
+        ValueError: an item is no layer, a layer appears twice, or shapes do not fit; it names the layer.
+    """
+
+    def __init__(self, layers: Sequence[Layer] = (), rng: Seed = None, dtype: str = "float32") -> None:
+        super().__init__(rng, dtype)
+        vars(self)["layers"] = []
+        for layer in layers:
+            self._append(layer)
+        self._check()
+
+    _last_to_learn = 0  # the position at which backward ends
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in order, built if the shape of the input is known."""
+        self._draw()
+        return self._layers
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return vars(self)["layers"]
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer, as long as the model is not built."""
+        if self.built:
+            raise RuntimeError("Sequential.add: the model is built already. Add every layer before it is used.")
+        self._append(layer)
+        try:
+            self._check()
+        except ValueError:
+            self._layers.pop()
+            raise
+
+    def _append(self, layer: Layer) -> None:
+        if isinstance(layer, type) and issubclass(layer, Layer):
+            raise ValueError(f"Sequential: {layer.__name__} is a class. Write {layer.__name__}(), with its arguments.")
+        if not isinstance(layer, Layer):
+            raise ValueError(f"Sequential: expected layers, got {layer!r} at position {len(self._layers) + 1}.")
+        if isinstance(layer, Input) and self._layers:
+            raise ValueError("Sequential: Input gives the shape of the data, so it can only be the first layer.")
+        self._layers.append(layer)
+
+    def _check(self) -> None:
+        for _ in self.walk():  # refuses an instance that stands in two places
+            pass
+        if self._layers and isinstance(self._layers[0], Input):
+            self.compute_output_shape(self._layers[0].shape)
+
+    def _draw(self) -> None:
+        if not self.built and self._layers and isinstance(self._layers[0], Input):
+            self.ensure_ready(tuple(self._layers[0].shape))
+
+    def require_built(self, who: str) -> None:
+        self._draw()
+        super().require_built(who)
+
+    def build(self, input_shape: Shape) -> None:
+        self._chain(input_shape, "ensure_built")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return self._chain(input_shape, "compute_output_shape")
+
+    def _chain(self, shape: Shape, method: str) -> Shape:
+        """The shape through one method of every layer after the other; an error also says which layer it was."""
+        if not self._layers:
+            raise ValueError("Sequential: the model has no layers. Give it a list of layers.")
+        for name, layer in self.sublayers().items():
+            try:
+                shape = getattr(layer, method)(tuple(shape))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+        return tuple(shape)
+
+    def forward(self, x: NDArray) -> NDArray:
+        if not self.built:
+            self.require_built("Sequential.forward")
+        for layer in self._layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it."""
+        gradient: NDArray | None = dy
+        for layer in reversed(self._layers[self._last_to_learn :]):
+            gradient = layer.backward(gradient)  # type: ignore[arg-type]
+        return gradient
+
+    @property
+    def wants_dx(self) -> bool:  # type: ignore[override]
+        return vars(self).get("wants_dx", True)
+
+    @wants_dx.setter
+    def wants_dx(self, wants: bool) -> None:
+        """Without dx, backward ends at the first layer with parameters, which need not compute its own."""
+        vars(self)["wants_dx"] = wants
+        learners = (position for position, layer in enumerate(self._layers) if layer.parameters())
+        first = next(learners, 0)
+        self._layers[first].wants_dx = wants
+        self._last_to_learn = 0 if wants else first
+
+    def stem_and_body(self) -> tuple[Layer | None, Layer]:
+        length = 0
+        while length < len(self._layers) and self._layers[length].precomputable:
+            length += 1
+        return self[:length], self[length:]
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    @overload
+    def __getitem__(self, index: int) -> Layer: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Layer | Sequential:
+        """One layer, or a Sequential of some of them: the same layers, with the same weights."""
+        if isinstance(index, int):
+            return self.layers[index]
+        part = Sequential(dtype=self.dtype)
+        vars(part)["layers"] = chosen = self.layers[index]
+        part._streams, part._dtype, part.built = self._streams, self._dtype, self.built
+        if self.built:
+            start = self._layers.index(chosen[0]) if chosen else 0
+            before = self._layers[start - 1].output_shape if start else self.input_shape
+            part.input_shape = before
+            part.output_shape = chosen[-1].output_shape if chosen else before
+        return part
+
+
+def _dtype_name(dtype: DTypeLike) -> str | None:
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        return None

@@ -1,0 +1,149 @@
+"""Optimisers: how the parameters follow their gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.configurable import Configurable
+from minitorch_np.parameter import Parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Schedule = Callable[[int], float]
+
+
+class Optimizer(Configurable):
+    """Changes parameters so that the loss falls.
+
+    A subclass writes `update(parameter, state)`, which changes `parameter.value` in place by means of
+    `parameter.grad`, `self.rate` and `self.iteration`; `state` is a dictionary of arrays that belongs to that
+    parameter alone and starts empty.
+
+    Args:
+        learning_rate: a positive number, or a schedule `step -> rate` with steps counted from 0.
+
+    Attributes:
+        iteration: number of steps begun, 1 during the first.
+        rate: the learning rate of the current step.
+        state: the dictionaries by the parameters' names.
+    """
+
+    def __init__(self, learning_rate: float | Schedule) -> None:
+        if not callable(learning_rate):
+            self._checked(learning_rate)
+        self.learning_rate = learning_rate
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past: iteration 0 and no state."""
+        self.iteration = 0
+        self.state: dict[str, dict[str, NDArray]] = {}
+        self._buffers: dict[Any, NDArray] = {}
+
+    def step(self, parameters: Mapping[str, Parameter]) -> None:
+        """Update every trainable parameter, given as `layer.parameters()` gives them.
+
+        Raises:
+            RuntimeError: a parameter has no gradient yet.
+        """
+        if not isinstance(parameters, Mapping):
+            raise ValueError(f"{self!r}.step: expected model.parameters(), a dictionary by name, got {type(parameters).__name__}.")
+        self.rate = self.current_rate()
+        self.iteration += 1
+        for name, parameter in parameters.items():
+            if not parameter.trainable:
+                continue
+            if parameter.grad is None:
+                raise RuntimeError(f"{self!r}.step: {name} has no gradient. Run forward and backward first.")
+            state = self.state.get(name)
+            if state is None:
+                state = self.state[name] = {}
+            self.update(parameter, state)
+
+    def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
+        raise NotImplementedError(f"{self!r} has no update: write update(self, parameter, state).")
+
+    def descend(self, parameter: Parameter, direction: NDArray) -> None:
+        """value -= rate * direction, in place and through a buffer that is kept.
+
+        A large array that is allocated anew in every step costs more than the arithmetic.
+        """
+        value = parameter.value
+        kind = value.shape, value.dtype
+        buffer = self._buffers.get(kind)
+        if buffer is None:
+            buffer = self._buffers[kind] = np.empty_like(value)
+        np.multiply(direction, self.rate, out=buffer)
+        value -= buffer
+
+    def current_rate(self) -> float:
+        """The learning rate of the next step, as a Python float: a NumPy one would turn float32 into float64."""
+        if callable(self.learning_rate):
+            return self._checked(self.learning_rate(self.iteration))
+        return float(self.learning_rate)
+
+    def _checked(self, rate: float) -> float:
+        name = type(self).__name__
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) and not hasattr(rate, "__float__"):
+            raise ValueError(f"{name}: learning_rate is a number or a schedule (step) -> rate, got {rate!r}.")
+        if not (math.isfinite(rate) and rate > 0):
+            raise ValueError(f"{name}: learning_rate is a positive, finite number, got {rate!r}.")
+        return float(rate)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: value -= learning_rate * direction, with
+
+    g = grad + weight_decay * value
+    velocity = momentum * velocity + g       (g itself in the first step)
+    direction = g without momentum, velocity with it, g + momentum * velocity with nesterov.
+
+    The formulas are PyTorch's: the rate is not folded into the velocity, and weight decay is part of the gradient.
+
+    Args:
+        learning_rate: a positive number, or a schedule `step -> rate`.
+        momentum: share of the velocity that is kept, in [0, 1). Polyak 1964.
+        nesterov: look ahead along the velocity. Needs momentum. Sutskever et al. 2013, section 2.
+        weight_decay: at least 0; the gradient of weight_decay / 2 * value^2 is added.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"SGD: momentum lies in [0, 1), got {momentum!r}.")
+        if not 0 <= weight_decay < math.inf:
+            raise ValueError(f"SGD: weight_decay is at least 0 and finite, got {weight_decay!r}.")
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov looks ahead along the velocity: give a momentum, such as 0.9.")
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+
+    def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
+        direction = parameter.grad
+        if self.weight_decay:
+            direction = direction + float(self.weight_decay) * parameter.value
+        if self.momentum:
+            direction = self._with_velocity(direction, state)
+        self.descend(parameter, direction)
+
+    def _with_velocity(self, gradient: NDArray, state: dict[str, NDArray]) -> NDArray:
+        momentum = float(self.momentum)
+        if "velocity" not in state:
+            state["velocity"] = gradient.copy()
+        else:
+            velocity = state["velocity"]
+            velocity *= momentum
+            velocity += gradient
+        return gradient + momentum * state["velocity"] if self.nesterov else state["velocity"]

@@ -1,0 +1,35 @@
+"""Parameter: a value that training changes, and the gradient of the loss with respect to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Parameter:
+    """An array of weights with the gradient dL/dvalue beside it.
+
+    Attributes:
+        value: the array. The optimiser changes it in place, everything else only reads it.
+        grad: dL/dvalue, of the same shape, or None until a `backward` has set it. Each backward replaces it.
+        trainable: False for values that are kept and saved but not learnt, such as running statistics.
+    """
+
+    def __init__(self, value: NDArray, trainable: bool = True) -> None:
+        self.value = value
+        self.grad: NDArray | None = None
+        self.trainable = trainable
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def size(self) -> int:
+        return self.value.size
+
+    def __repr__(self) -> str:
+        frozen = "" if self.trainable else ", trainable=False"
+        return f"Parameter(shape={self.shape}, dtype={self.value.dtype}{frozen})"

@@ -1,0 +1,30 @@
+"""The generators of a model: one seed, and from it one independent stream for each use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    Seed = int | np.random.Generator | None
+
+
+class Streams(NamedTuple):
+    """Three generators of one seed; drawing from one never moves another."""
+
+    initialization: np.random.Generator
+    shuffling: np.random.Generator
+    noise: np.random.Generator
+
+
+def streams(rng: Seed) -> Streams:
+    """The streams of a seed (the same ones every time), of a Generator (new ones every time) or of None (unseeded).
+
+    Source: NumPy's SeedSequence.spawn; children are independent with overwhelming probability.
+    """
+    if isinstance(rng, bool) or not (rng is None or isinstance(rng, (int, np.integer, np.random.Generator))):
+        raise ValueError(f"rng: expected an int of at least 0, a numpy Generator or None, got {rng!r}.")
+    if isinstance(rng, (int, np.integer)) and rng < 0:
+        raise ValueError(f"rng: a seed is an int of at least 0, got {rng}.")
+    return Streams(*np.random.default_rng(rng).spawn(3))

@@ -1,0 +1,54 @@
+"""Callbacks: what else happens while a model learns."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+class Callback:
+    """Methods that fit calls; a subclass overrides those it needs.
+
+    `logs` holds what was measured so far: of the step for batches, of the epoch for epochs. Both count from 0.
+    Setting `self.model.stop_training = True` ends training after the epoch.
+    """
+
+    model: Any = None
+    epochs = 0
+    steps = 0
+
+    def on_train_begin(self) -> None: ...
+
+    def on_train_end(self) -> None: ...
+
+    def on_epoch_begin(self, epoch: int) -> None: ...
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None: ...
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None: ...
+
+
+class ProgressBar(Callback):
+    """One bar over all steps, with the epoch, its loss and its metrics."""
+
+    def on_train_begin(self) -> None:
+        from tqdm.auto import tqdm
+
+        self.bar = tqdm(total=self.epochs * self.steps, unit="step")
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        self.bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.bar.set_postfix_str(", ".join(f"{name} {value:.4g}" for name, value in logs.items()), refresh=False)
+
+    def on_train_end(self) -> None:
+        self.bar.close()
+
+
+def progress_is_seen() -> bool:
+    """Whether somebody watches: a terminal or a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

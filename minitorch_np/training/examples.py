@@ -1,0 +1,137 @@
+"""Examples: a data set, checked at the door and handed out batch by batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Rows = slice | NDArray
+
+# What the leading layers make of the data is kept while it takes at most this share of the machine's memory.
+MEMORY_SHARE = 0.25
+_CHUNK = 512
+
+
+class Examples:
+    """x and y, ready for a model's body.
+
+    Args:
+        x: one row per example.
+        y: the prepared targets.
+        stem: the leading layers, evaluated once here when the result fits in memory, else for each batch anew.
+        dtype: what the model computes in.
+        reread: whether the examples are read more than once, so that keeping them ready pays.
+    """
+
+    def __init__(self, x: NDArray, y: NDArray, stem: Any, dtype: np.dtype, *, reread: bool) -> None:
+        self.x, self.y, self.stem, self.dtype = x, y, stem, dtype
+        shape = (len(x), *(stem.output_shape if stem else x.shape[1:]))
+        self.ready = not stem and x.dtype == dtype
+        if reread and not self.ready and np.prod(shape, dtype=float) * dtype.itemsize <= MEMORY_SHARE * memory_size():
+            ready = np.empty(shape, dtype)
+            for start in range(0, len(x), _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                ready[rows] = self._through_stem(rows)
+            self.x, self.ready = ready, True
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: Rows) -> tuple[NDArray, NDArray]:
+        return (self.x[rows] if self.ready else self._through_stem(rows)), self.y[rows]
+
+    def _through_stem(self, rows: Rows) -> NDArray:
+        x = self.x[rows].astype(self.dtype, copy=False)
+        return self.stem.forward(x) if self.stem else x
+
+
+def batches(count: int, batch_size: int | None, rng: np.random.Generator | None = None) -> Iterator[Rows]:
+    """The rows of each batch, in a random order if a generator is given.
+
+    The last batch is smaller when batch_size does not divide count. The whole set at once is never shuffled:
+    its order makes no difference.
+    """
+    if batch_size is None or batch_size >= count:
+        yield slice(None)
+        return
+    order = None if rng is None else rng.permutation(count)
+    for start in range(0, count, batch_size):
+        rows = slice(start, start + batch_size)
+        yield rows if order is None else order[rows]
+
+
+def memory_size() -> float:
+    """Bytes of physical memory; 4 GiB where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return 4.0 * 2**30
+
+
+# At the door: what people pass, and what they meant
+
+
+def checked_inputs(x: ArrayLike, who: str, input_shape: Shape | None) -> NDArray:
+    """x as an array of at least one example, finite and of the model's shape."""
+    array = _numbers(x, "x", who)
+    if input_shape is not None and array.shape[1:] != tuple(input_shape):
+        raise ValueError(f"{who}: expected x of shape {batch_of(input_shape)}, got {array.shape}. {_remedy(array.shape, input_shape)}")
+    if array.ndim < 2:
+        raise ValueError(
+            f"{who}: expected x with one row per example, got shape {array.shape}. Use x.reshape(-1, 1) for examples of "
+            "one feature, or x[None] for a single example."
+        )
+    return array
+
+
+def checked_targets(y: ArrayLike, who: str, count: int) -> NDArray:
+    """y as an array of one target per example."""
+    array = _numbers(y, "y", who)
+    if len(array) != count:
+        raise ValueError(f"{who}: x has {count} examples and y has {len(array)}. Give one target per example.")
+    return array
+
+
+def checked_batch_size(batch_size: int | None, who: str) -> int | None:
+    if batch_size is None or (isinstance(batch_size, (int, np.integer)) and batch_size >= 1 and batch_size is not True):
+        return batch_size
+    raise ValueError(f"{who}: batch_size is an int of at least 1, or None for the whole set, got {batch_size!r}.")
+
+
+def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
+    if values is None:
+        raise ValueError(f"{who}: {name} is None. Give an array with one entry per example.")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{who}: {name} is no array: its rows differ in length ({error}).") from None
+    if array.dtype.kind not in "biuf":
+        hint = "np.unique(y, return_inverse=True)[1] numbers the classes." if name == "y" else "Convert it to numbers first."
+        raise ValueError(f"{who}: expected numbers in {name}, got {array.dtype}. {hint}")
+    if array.ndim == 0 or len(array) == 0:
+        raise ValueError(f"{who}: {name} holds no examples (shape {array.shape}).")
+    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(
+            f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, the first of {np.count_nonzero(~finite)} values that "
+            "are not finite. Remove or replace them first."
+        )
+    return array
+
+
+def _remedy(got: Shape, expected: Shape) -> str:
+    if got == tuple(expected):
+        return "For a single example write x[None]."
+    if np.prod(got[1:]) == np.prod(expected):
+        return f"Use x.reshape({', '.join(map(str, (-1, *expected)))})."
+    if len(got) == len(expected) + 1:
+        return "Resize or select the features as in training, or change the model's Input."
+    return "Bring each example into that shape."

@@ -1,0 +1,31 @@
+"""History: what was measured while a model learnt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class History(dict[str, list[float]]):
+    """One list for each thing measured ("loss", "accuracy", "val_loss", …), with one value per epoch.
+
+    The loss and the metrics of the training data are those of the steps themselves, each taken before its
+    update; values of the validation data (`val_…`) are taken after the epoch's last update.
+    """
+
+    def record(self, values: dict[str, float]) -> None:
+        """Add the values of one epoch."""
+        for name, value in values.items():
+            self.setdefault(name, []).append(value)
+
+    @property
+    def epochs(self) -> int:
+        return len(self.get("loss", []))
+
+    @property
+    def history(self) -> dict[str, Any]:
+        """The same lists, under the name that Keras gives them."""
+        return self
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.items())
+        return f"History({self.epochs} epochs{', last: ' + last if last else ''})"

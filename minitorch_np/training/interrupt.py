@@ -1,0 +1,28 @@
+"""Ctrl-C, held back until a step is whole."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+
+class Interrupt:
+    """Inside the `with` block the first Ctrl-C sets `requested`; a second one interrupts at once."""
+
+    requested = False
+
+    def __enter__(self) -> Interrupt:
+        self.earlier = None
+        if threading.current_thread() is threading.main_thread():  # Python delivers signals nowhere else
+            self.earlier = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.earlier is not None:
+            signal.signal(signal.SIGINT, self.earlier)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True

@@ -1,0 +1,129 @@
+"""Node: layers found inside layers, and the dotted names of their parameters."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from minitorch_np.configurable import Configurable
+from minitorch_np.parameter import Parameter
+
+
+class Node(Configurable):
+    """An object whose attributes hold parameters and further nodes, alone or in lists and dictionaries.
+
+    Names come from the place in the tree: an attribute gives its own name, a dictionary's member its key, a
+    list's member its class and its count in that list (`blocks.dense_1`, `blocks.dense_2`). A list called
+    `layers` adds no name of its own, so the first kernel of a Sequential is `dense_1.kernel`.
+    """
+
+    training = True
+    keep_cache = True
+    _cache: Any = None
+
+    def sublayers(self) -> dict[str, Any]:
+        """The nodes directly below this one, by name."""
+        found: dict[str, Any] = {}
+        for attribute, value in vars(self).items():
+            for name, node in _members(attribute, value, Node):
+                if not any(node is other for other in found.values()):
+                    found[name] = node
+        return found
+
+    def walk(self) -> Iterator[tuple[str, Any]]:
+        """This node (named "") and all below it, each with its dotted name, parents first.
+
+        Raises:
+            ValueError: one instance stands in two places; its second forward would overwrite the cache that
+                the backward of the first still needs.
+        """
+        places: dict[int, str] = {}
+        pending: list[tuple[str, Any]] = [("", self)]
+        while pending:
+            name, node = pending.pop()
+            if id(node) in places:
+                raise ValueError(
+                    f"{node!r} stands in one model twice, as {places[id(node)] or 'the model itself'} and as {name}. "
+                    "A layer remembers one forward for its backward: make a second instance."
+                )
+            places[id(node)] = name
+            yield name, node
+            pending += [(_join(name, below), child) for below, child in reversed(node.sublayers().items())]
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Every parameter of this node and all below it by dotted name; of each node the trainable ones first."""
+        found: dict[str, Parameter] = {}
+        for place, node in self.walk():
+            own = [pair for attribute, value in vars(node).items() for pair in _members(attribute, value, Parameter)]
+            own.sort(key=lambda pair: not pair[1].trainable)
+            found.update((_join(place, name), parameter) for name, parameter in own)
+        return found
+
+    def train(self) -> Self:
+        """Put this node and all below it into training mode."""
+        for _, node in self.walk():
+            node.training = True
+        return self
+
+    def eval(self) -> Self:
+        """Put this node and all below it into inference mode."""
+        for _, node in self.walk():
+            node.training = False
+        return self
+
+    @contextmanager
+    def mode(self, *, training: bool, keep_cache: bool) -> Iterator[None]:
+        """The given mode for the whole tree inside the `with` block, and the earlier one after it."""
+        before = [(node, node.training, node.keep_cache) for _, node in self.walk()]
+        for node, _, _ in before:
+            node.training, node.keep_cache = training, keep_cache
+        try:
+            yield
+        finally:
+            for node, *earlier in before:
+                node.training, node.keep_cache = earlier
+
+    def drop_caches(self) -> None:
+        """Forget what forward kept in this node and all below it."""
+        for _, node in self.walk():
+            node._cache = None
+
+
+def snake_case(name: str) -> str:
+    """The name of a class as part of a parameter's name.
+
+    >>> snake_case("Dense"), snake_case("MaxPooling2D"), snake_case("ReLU")
+    ('dense', 'max_pooling2d', 'relu')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _members(attribute: str, value: Any, kind: type) -> Iterator[tuple[str, Any]]:
+    """The objects of one kind in an attribute, with their names."""
+    if isinstance(value, kind):
+        yield attribute, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _members(f"{attribute}.{key}", item, kind)
+    elif isinstance(value, (list, tuple)) and attribute != "_cache":
+        counts: Counter[str] = Counter()
+        seen: list[Any] = []
+        for item in value:
+            if not isinstance(item, kind):
+                continue
+            if any(item is other for other in seen):
+                raise ValueError(
+                    f"{item!r} stands in {attribute} twice. A layer remembers one forward for its backward: "
+                    "make a second instance."
+                )
+            seen.append(item)
+            word = snake_case(type(item).__name__)
+            counts[word] += 1
+            yield _join("" if attribute == "layers" else attribute, f"{word}_{counts[word]}"), item
+
+
+def _join(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name

@@ -1,0 +1,180 @@
+"""The same network in each library, as `run(steps)`: forward, loss, backward and plain SGD, on batches of given data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.timing import Run
+
+import minitorch_np as mt
+
+
+@dataclass
+class Case:
+    """A fully connected network (ReLU between) and random data for it.
+
+    One output ends in a sigmoid and binary cross-entropy, several in softmax cross-entropy of class numbers.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    examples: int
+    batch_size: int
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.x = rng.normal(size=(self.examples, self.sizes[0])).astype(self.dtype)
+        self.y = rng.integers(0, max(2, self.sizes[-1]), self.examples)
+        self.steps_per_epoch = -(-self.examples // self.batch_size)
+
+    @property
+    def binary(self) -> bool:
+        return self.sizes[-1] == 1
+
+
+RATE = 0.001
+
+
+def ours(case: Case) -> Run:
+    """Through the public fit: shuffling, history, accuracy and the check for divergence included."""
+    layers: list[mt.Layer] = [mt.Input((case.sizes[0],))]
+    for units in case.sizes[1:]:
+        layers += [mt.Dense(units), mt.ReLU()]
+    layers.pop()
+    if case.binary:
+        layers.append(mt.Sigmoid())
+    model = mt.Sequential(layers, rng=0, dtype=case.dtype)
+    loss = mt.BCELoss() if case.binary else mt.CrossEntropyLoss()
+    model.compile(optimizer=mt.SGD(learning_rate=RATE), loss=loss, metrics=["accuracy"])
+
+    def run(steps: int) -> None:
+        model.fit(case.x, case.y, epochs=steps // case.steps_per_epoch, batch_size=case.batch_size, progress=False)
+
+    return run
+
+
+def pytorch(case: Case) -> Run:
+    import torch
+
+    dtype = getattr(torch, case.dtype)
+    layers: list[Any] = []
+    for before, after in zip(case.sizes, case.sizes[1:], strict=False):
+        layers += [torch.nn.Linear(before, after, dtype=dtype), torch.nn.ReLU()]
+    layers.pop()
+    if case.binary:
+        layers.append(torch.nn.Sigmoid())
+    model = torch.nn.Sequential(*layers)
+    loss_of = torch.nn.BCELoss() if case.binary else torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    x = torch.from_numpy(case.x)
+    y = torch.from_numpy(case.y)
+    if case.binary:
+        y = y[:, None].to(dtype)
+
+    def run(steps: int) -> None:
+        for _ in range(steps // case.steps_per_epoch):
+            order = None if case.batch_size >= case.examples else torch.randperm(case.examples)
+            for start in range(0, case.examples, case.batch_size):
+                rows = slice(None) if order is None else order[start : start + case.batch_size]
+                optimizer.zero_grad()
+                loss_of(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+
+    return run
+
+
+def jax_jit(case: Case) -> Run:
+    """One jitted function for the step, waited for once at the end."""
+    import jax
+    import jax.numpy as jnp
+
+    rng = np.random.default_rng(0)
+    parameters = [
+        (jnp.asarray(rng.normal(size=(a, b)) / np.sqrt(a), case.dtype), jnp.zeros(b, case.dtype))
+        for a, b in zip(case.sizes, case.sizes[1:], strict=False)
+    ]
+
+    def loss_of(parameters: Any, x: Any, y: Any) -> Any:
+        for position, (kernel, bias) in enumerate(parameters):
+            x = x @ kernel + bias
+            if position < len(parameters) - 1:
+                x = jax.nn.relu(x)
+        if case.binary:
+            return jnp.mean(jax.nn.softplus(x[:, 0]) - x[:, 0] * y)
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1))
+
+    @jax.jit
+    def step(parameters: Any, x: Any, y: Any) -> Any:
+        gradients = jax.grad(loss_of)(parameters, x, y)
+        return jax.tree.map(lambda value, gradient: value - RATE * gradient, parameters, gradients)
+
+    whole = case.batch_size >= case.examples
+    x_whole, y_whole = jnp.asarray(case.x), jnp.asarray(case.y)
+
+    def run(steps: int) -> None:
+        nonlocal parameters
+        shuffled = np.random.default_rng(0)
+        for _ in range(steps // case.steps_per_epoch):
+            order = shuffled.permutation(case.examples)
+            for start in range(0, case.examples, case.batch_size):
+                rows = order[start : start + case.batch_size]
+                x, y = (x_whole, y_whole) if whole else (case.x[rows], case.y[rows])
+                parameters = step(parameters, x, y)
+        jax.block_until_ready(parameters)
+
+    return run
+
+
+def scikit_learn(case: Case) -> Run:
+    """MLPClassifier's own epochs, through partial_fit."""
+    from sklearn.neural_network import MLPClassifier
+
+    model = MLPClassifier(
+        case.sizes[1:-1], solver="sgd", alpha=0, momentum=0, learning_rate_init=RATE, batch_size=case.batch_size, shuffle=True
+    )
+    model.partial_fit(case.x, case.y, classes=np.unique(case.y))
+
+    def run(steps: int) -> None:
+        for _ in range(steps // case.steps_per_epoch):
+            model.partial_fit(case.x, case.y)
+
+    return run
+
+
+def keras(case: Case) -> Run:
+    import keras
+
+    layers = [keras.Input((case.sizes[0],)), *(keras.layers.Dense(units, "relu") for units in case.sizes[1:-1])]
+    layers.append(keras.layers.Dense(case.sizes[-1], "sigmoid" if case.binary else "linear"))
+    model = keras.Sequential(layers)
+    loss = keras.losses.BinaryCrossentropy() if case.binary else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(RATE), loss)
+
+    def run(steps: int) -> None:
+        model.fit(case.x, case.y, epochs=steps // case.steps_per_epoch, batch_size=case.batch_size, verbose=0)
+
+    return run
+
+
+def bare_products(case: Case) -> Run:
+    """The matrix products that one step cannot do without, each in its fastest layout: the limit."""
+    rng = np.random.default_rng(0)
+    kernels = [np.asfortranarray(rng.normal(size=s).astype(case.dtype)) for s in zip(case.sizes, case.sizes[1:], strict=False)]
+    inputs = [rng.normal(size=(case.batch_size, size)).astype(case.dtype) for size in case.sizes]
+    gradients = [np.empty_like(kernel) for kernel in kernels]
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            for x, kernel in zip(inputs, kernels, strict=False):
+                x @ kernel
+            for position in reversed(range(len(kernels))):
+                dy = inputs[position + 1]
+                np.matmul(dy.T, inputs[position], out=gradients[position].T)
+                if position:
+                    dy @ kernels[position].T
+
+    return run
