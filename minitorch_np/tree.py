@@ -53,14 +53,16 @@ class Node(Configurable):
             yield name, node
             pending += [(_join(name, below), child) for below, child in reversed(node.sublayers().items())]
 
+    def own_parameters(self) -> dict[str, Parameter]:
+        """The parameters of this node alone by name, the trainable ones first."""
+        own = [pair for attribute, value in vars(self).items() for pair in _members(attribute, value, Parameter)]
+        return dict(sorted(own, key=lambda pair: not pair[1].trainable))
+
     def parameters(self) -> dict[str, Parameter]:
-        """Every parameter of this node and all below it by dotted name; of each node the trainable ones first."""
-        found: dict[str, Parameter] = {}
-        for place, node in self.walk():
-            own = [pair for attribute, value in vars(node).items() for pair in _members(attribute, value, Parameter)]
-            own.sort(key=lambda pair: not pair[1].trainable)
-            found.update((_join(place, name), parameter) for name, parameter in own)
-        return found
+        """Every parameter of this node and all below it by dotted name."""
+        return {
+            _join(place, name): parameter for place, node in self.walk() for name, parameter in node.own_parameters().items()
+        }
 
     def train(self) -> Self:
         """Put this node and all below it into training mode."""

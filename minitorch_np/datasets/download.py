@@ -1,0 +1,99 @@
+"""Downloads: a file of known content, looked for nearby first."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+VARIABLE = "MINITORCH_NP_DATA"
+
+
+class DataUnavailable(OSError):
+    """A file that is neither here nor to be had; the message says where to put it by hand."""
+
+
+def find_or_download(
+    url: str, sha256: str, folder: str | os.PathLike[str] | None = None, *, timeout: float = 10.0, attempts: int = 3
+) -> Path:
+    """The file at the end of url: from folder, from $MINITORCH_NP_DATA, from the user's cache, or downloaded into the cache.
+
+    A download enters the cache only when it is whole and its SHA-256 is right: it is written to a temporary file
+    beside its place and renamed.
+
+    Args:
+        url: the address; its last part is the file's name.
+        sha256: what the content must hash to.
+        folder: where to look first.
+        timeout: seconds to wait for the server, each time.
+        attempts: how often to try.
+
+    Raises:
+        DataUnavailable: the file could not be had; nothing has changed.
+        ValueError: a file of that name is there, with other content.
+    """
+    name = url.rpartition("/")[2]
+    cache = cache_folder()
+    for place in (folder, os.environ.get(VARIABLE), cache):
+        if place and (path := Path(place) / name).is_file():
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            if found != sha256:
+                raise ValueError(
+                    f"{path}: not the published file (SHA-256 {found[:12]}…, expected {sha256[:12]}…). "
+                    f"Delete it, or put the file from {url} in its place."
+                )
+            return path
+    try:
+        return _download(url, sha256, cache / name, timeout, attempts)
+    except OSError as error:
+        raise DataUnavailable(
+            f"{name} is not here and could not be fetched ({error}). Download {url} by hand into {cache}, "
+            f"or into any folder and set {VARIABLE} to that folder."
+        ) from None
+
+
+def cache_folder() -> Path:
+    """Where this system keeps files that can be fetched again."""
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "minitorch_np"
+
+
+def _download(url: str, sha256: str, path: Path, timeout: float, attempts: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(attempts - 1):
+        try:
+            return _download_once(url, sha256, path, timeout)
+        except OSError as error:
+            if getattr(error, "code", 500) < 500:  # a 404 stays a 404
+                raise
+            time.sleep(0.5 * 2**attempt)
+    return _download_once(url, sha256, path, timeout)
+
+
+def _download_once(url: str, sha256: str, path: Path, timeout: float) -> Path:
+    import http.client
+    import urllib.request
+
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file, urllib.request.urlopen(url, timeout=timeout) as response:
+            shutil.copyfileobj(response, file)
+        found = hashlib.sha256(Path(temporary).read_bytes()).hexdigest()
+        if found != sha256:
+            raise OSError(f"what came has SHA-256 {found[:12]}…, expected {sha256[:12]}…")
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, http.client.HTTPException):
+            raise OSError(f"the server's answer broke off: {error!r}") from error
+        raise
+    return path

@@ -1,0 +1,80 @@
+"""HDF5 files in the layout of the cat pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Dataset(NamedTuple):
+    """Pictures and labels, for learning and for the test."""
+
+    x_train: NDArray
+    y_train: NDArray
+    x_test: NDArray
+    y_test: NDArray
+    class_names: list[str]
+
+
+def load_hdf5(*paths: str | os.PathLike[str]) -> Dataset:
+    """Read a data set from one file or from several that complete each other.
+
+    The layout: `train_set_x` (n, height, width, channels) and `train_set_y` (n,); `test_set_x` and `test_set_y`
+    likewise; `list_classes`, the names of the classes as bytes, in the order of the labels 0, 1, …. A set that no
+    file has comes back with no examples; without `list_classes` the classes are named by their numbers.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a file is no HDF5 file, has none of the keys (it lists those present), or its sets do not fit.
+    """
+    if not paths:
+        raise ValueError("load_hdf5: expected the path of at least one file.")
+    found: dict[str, NDArray] = {}
+    for path in paths:
+        found.update(_read(Path(path)))
+    names = [f"{split}_set_{axis}" for split in ("train", "test") for axis in "xy"]
+    for x_name, y_name in (names[:2], names[2:]):
+        if (x_name in found) != (y_name in found):
+            present, missing = (x_name, y_name) if x_name in found else (y_name, x_name)
+            raise ValueError(f"{_listed(paths)}: {present} is there without {missing}.")
+        if x_name in found and len(found[x_name]) != len(found[y_name]):
+            raise ValueError(f"{_listed(paths)}: {x_name} has {len(found[x_name])} examples, {y_name} has {len(found[y_name])}.")
+    shape = next(found[name].shape[1:] for name in names[::2] if name in found)
+    x_train, y_train, x_test, y_test = (
+        found.get(name, np.empty((0, *shape), np.uint8) if name.endswith("x") else np.empty(0, np.int64)) for name in names
+    )
+    classes = found.get("list_classes", np.unique([*y_train, *y_test]))
+    return Dataset(x_train, y_train, x_test, y_test, [_text(name) for name in classes])
+
+
+KEYS = ("train_set_x", "train_set_y", "test_set_x", "test_set_y", "list_classes")
+
+
+def _read(path: Path) -> dict[str, NDArray]:
+    import h5py
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file. Give the path of an HDF5 file.")
+    try:
+        with h5py.File(path, "r") as file:
+            found = {key: file[key][()] for key in KEYS if isinstance(file.get(key), h5py.Dataset)}
+            present = ", ".join(file) or "none"
+    except OSError as error:
+        raise ValueError(f"{path}: not a readable HDF5 file ({error}). Fetch or write it again.") from None
+    if not any(key in found for key in KEYS[:4]):
+        raise ValueError(f"{path}: expected train_set_x and train_set_y, or test_set_x and test_set_y; keys present: {present}.")
+    return found
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _listed(paths: tuple[str | os.PathLike[str], ...]) -> str:
+    return ", ".join(map(str, paths))

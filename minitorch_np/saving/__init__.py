@@ -1,0 +1,1 @@
+"""Saving: models as files."""

@@ -1,0 +1,54 @@
+"""Significance: how much a score on few examples says."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+def wilson_interval(right: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of true accuracies that `right` of `count` correct answers are compatible with.
+
+    Source: Wilson 1927. With z the normal quantile and p = right / count, the centre is (p + z²/2n) / (1 + z²/n).
+
+    >>> low, high = wilson_interval(40, 50)
+    >>> round(low, 3), round(high, 3)
+    (0.67, 0.888)
+    """
+    if not 0 <= right <= count or count < 1:
+        raise ValueError(f"wilson_interval: expected 0 <= right <= count and count >= 1, got {right} of {count}.")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = right / count
+    centre = share + z * z / (2 * count)
+    reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+
+
+def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
+    """The exact two-sided p-value that two models which answered the same questions are equally good.
+
+    Only the questions that one of them alone got right count: under the hypothesis each of these n falls to either
+    model like a fair coin, and p is the probability of a split at least as uneven.
+
+    Args:
+        right_a, right_b: for each question whether the model was right.
+
+    Source: McNemar 1947; exact by the binomial distribution.
+
+    >>> mcnemar([True] * 9 + [False], [False] * 9 + [True])
+    0.021484375
+    """
+    a, b = np.asarray(right_a, bool), np.asarray(right_b, bool)
+    if a.shape != b.shape:
+        raise ValueError(f"mcnemar: expected answers to the same questions, got {a.shape} and {b.shape}.")
+    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+    differing = only_a + only_b
+    tail = sum(math.comb(differing, k) for k in range(min(only_a, only_b) + 1)) / 2**differing
+    return min(1.0, 2 * tail)
