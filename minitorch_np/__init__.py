@@ -24,10 +24,10 @@ from minitorch_np.losses import Loss as Loss
 from minitorch_np.losses import MSELoss as MSELoss
 from minitorch_np.metrics import Metric as Metric
 from minitorch_np.model import Model as Model
-from minitorch_np.model import Sequential as Sequential
 from minitorch_np.optimizers import SGD as SGD
 from minitorch_np.optimizers import Optimizer as Optimizer
 from minitorch_np.parameter import Parameter as Parameter
+from minitorch_np.sequential import Sequential as Sequential
 from minitorch_np.training import Callback as Callback
 from minitorch_np.training import History as History
 

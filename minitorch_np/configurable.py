@@ -7,7 +7,6 @@ The constructor's signature is the one description of an object. From it come `r
 from __future__ import annotations
 
 import inspect
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 
@@ -69,7 +68,6 @@ def is_built_in(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
-@lru_cache(maxsize=None)
 def signature_defaults(cls: type) -> dict[str, Any]:
     """The names of the constructor's arguments and their defaults (`inspect.Parameter.empty` if required)."""
     if cls.__init__ is object.__init__:  # type: ignore[misc]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Layer(Node):
     def forward(self, x: NDArray) -> NDArray:
         raise NotImplementedError(f"{self!r} has no forward: write forward(self, x) and return y.")
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: NDArray) -> Any:
         raise NotImplementedError(f"{self!r} has no backward: write backward(self, dy) and return dL/dx.")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -145,4 +145,3 @@ class Layer(Node):
         if self._streams is None:
             self._streams = streams(None)
         return self._streams
-

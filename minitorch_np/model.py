@@ -1,14 +1,13 @@
-"""Model: a layer that can be compiled, trained, evaluated and asked. Sequential: the model of a list of layers."""
+"""Model: a layer that can be compiled, trained, evaluated and asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self, overload
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from minitorch_np.layer import Layer
-from minitorch_np.layers.input import Input
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.optimizers import Optimizer
@@ -161,7 +160,9 @@ class Model(Layer):
         parameters = self.parameters()
         arrays = [np.asarray(array) for array in weights]
         if len(arrays) != len(parameters):
-            raise ValueError(f"{type(self).__name__}.set_weights: expected {len(parameters)} arrays, got {len(arrays)}.")
+            raise ValueError(
+                f"{type(self).__name__}.set_weights: expected {len(parameters)} arrays, got {len(arrays)}."
+            )
         for (name, parameter), array in zip(parameters.items(), arrays, strict=True):
             if array.shape != parameter.shape:
                 raise ValueError(
@@ -232,146 +233,6 @@ class Model(Layer):
                 f"{type(self).__name__}.{method}: say first how to learn, with "
                 'model.compile(optimizer=SGD(learning_rate=0.01), loss=BCELoss(), metrics=["accuracy"]).'
             )
-
-
-class Sequential(Model):
-    """y = the last layer of the ... of the second layer of the first layer of x.
-
-    Args:
-        layers: the layers in order. With Input first, every shape is checked here and now; the values are drawn
-            when they are first needed, with the outermost model's generator.
-        rng, dtype: see Model.
-
-    Raises:
-        ValueError: an item is no layer, a layer appears twice, or shapes do not fit; it names the layer.
-    """
-
-    def __init__(self, layers: Sequence[Layer] = (), rng: Seed = None, dtype: str = "float32") -> None:
-        super().__init__(rng, dtype)
-        vars(self)["layers"] = []
-        for layer in layers:
-            self._append(layer)
-        self._check()
-
-    _last_to_learn = 0  # the position at which backward ends
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers in order, built if the shape of the input is known."""
-        self._draw()
-        return self._layers
-
-    @property
-    def _layers(self) -> list[Layer]:
-        return vars(self)["layers"]
-
-    def add(self, layer: Layer) -> None:
-        """Append a layer, as long as the model is not built."""
-        if self.built:
-            raise RuntimeError("Sequential.add: the model is built already. Add every layer before it is used.")
-        self._append(layer)
-        try:
-            self._check()
-        except ValueError:
-            self._layers.pop()
-            raise
-
-    def _append(self, layer: Layer) -> None:
-        if isinstance(layer, type) and issubclass(layer, Layer):
-            raise ValueError(f"Sequential: {layer.__name__} is a class. Write {layer.__name__}(), with its arguments.")
-        if not isinstance(layer, Layer):
-            raise ValueError(f"Sequential: expected layers, got {layer!r} at position {len(self._layers) + 1}.")
-        if isinstance(layer, Input) and self._layers:
-            raise ValueError("Sequential: Input gives the shape of the data, so it can only be the first layer.")
-        self._layers.append(layer)
-
-    def _check(self) -> None:
-        for _ in self.walk():  # refuses an instance that stands in two places
-            pass
-        if self._layers and isinstance(self._layers[0], Input):
-            self.compute_output_shape(self._layers[0].shape)
-
-    def _draw(self) -> None:
-        if not self.built and self._layers and isinstance(self._layers[0], Input):
-            self.ensure_ready(tuple(self._layers[0].shape))
-
-    def require_built(self, who: str) -> None:
-        self._draw()
-        super().require_built(who)
-
-    def build(self, input_shape: Shape) -> None:
-        self._chain(input_shape, "ensure_built")
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return self._chain(input_shape, "compute_output_shape")
-
-    def _chain(self, shape: Shape, method: str) -> Shape:
-        """The shape through one method of every layer after the other; an error also says which layer it was."""
-        if not self._layers:
-            raise ValueError("Sequential: the model has no layers. Give it a list of layers.")
-        for name, layer in self.sublayers().items():
-            try:
-                shape = getattr(layer, method)(tuple(shape))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-        return tuple(shape)
-
-    def forward(self, x: NDArray) -> NDArray:
-        if not self.built:
-            self.require_built("Sequential.forward")
-        for layer in self._layers:
-            x = layer.forward(x)
-        return x
-
-    def backward(self, dy: NDArray) -> NDArray | None:
-        """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it."""
-        gradient: NDArray | None = dy
-        for layer in reversed(self._layers[self._last_to_learn :]):
-            gradient = layer.backward(gradient)  # type: ignore[arg-type]
-        return gradient
-
-    @property
-    def wants_dx(self) -> bool:  # type: ignore[override]
-        return vars(self).get("wants_dx", True)
-
-    @wants_dx.setter
-    def wants_dx(self, wants: bool) -> None:
-        """Without dx, backward ends at the first layer with parameters, which need not compute its own."""
-        vars(self)["wants_dx"] = wants
-        learners = (position for position, layer in enumerate(self._layers) if layer.parameters())
-        first = next(learners, 0)
-        self._layers[first].wants_dx = wants
-        self._last_to_learn = 0 if wants else first
-
-    def stem_and_body(self) -> tuple[Layer | None, Layer]:
-        length = 0
-        while length < len(self._layers) and self._layers[length].precomputable:
-            length += 1
-        return self[:length], self[length:]
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
-
-    @overload
-    def __getitem__(self, index: int) -> Layer: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
-    def __getitem__(self, index: int | slice) -> Layer | Sequential:
-        """One layer, or a Sequential of some of them: the same layers, with the same weights."""
-        if isinstance(index, int):
-            return self.layers[index]
-        part = Sequential(dtype=self.dtype)
-        vars(part)["layers"] = chosen = self.layers[index]
-        part._streams, part._dtype, part.built = self._streams, self._dtype, self.built
-        if self.built:
-            start = self._layers.index(chosen[0]) if chosen else 0
-            before = self._layers[start - 1].output_shape if start else self.input_shape
-            part.input_shape = before
-            part.output_shape = chosen[-1].output_shape if chosen else before
-        return part
 
 
 def _dtype_name(dtype: DTypeLike) -> str | None:

@@ -52,7 +52,9 @@ class Optimizer(Configurable):
             RuntimeError: a parameter has no gradient yet.
         """
         if not isinstance(parameters, Mapping):
-            raise ValueError(f"{self!r}.step: expected model.parameters(), a dictionary by name, got {type(parameters).__name__}.")
+            raise ValueError(
+                f"{self!r}.step: expected model.parameters(), a dictionary by name, got {type(parameters).__name__}."
+            )
         self.rate = self.current_rate()
         self.iteration += 1
         for name, parameter in parameters.items():

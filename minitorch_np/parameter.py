@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ class Parameter:
 
     def __init__(self, value: NDArray, trainable: bool = True) -> None:
         self.value = value
-        self.grad: NDArray | None = None
+        self.grad: Any = None
         self.trainable = trainable
 
     @property

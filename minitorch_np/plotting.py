@@ -52,7 +52,9 @@ def plot_images(
     """
     pictures = np.asarray(images)
     if pictures.ndim not in (3, 4) or pictures.ndim == 4 and pictures.shape[3] not in (1, 3):
-        raise ValueError(f"plot_images: expected pictures (n, height, width[, 1 or 3]), got {pictures.shape}. Write image[None] for one.")
+        raise ValueError(
+            f"plot_images: expected pictures (n, height, width[, 1 or 3]), got {pictures.shape}. Write image[None] for one."
+        )
     if titles is not None and len(titles) != len(pictures):
         raise ValueError(f"plot_images: {len(pictures)} pictures and {len(titles)} titles.")
     places = _grid(len(pictures), columns) if axes is None else np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
@@ -87,7 +89,9 @@ def plot_mislabeled(
     """
     pictures, truth, predicted = np.asarray(images), np.ravel(y_true).astype(int), np.ravel(y_pred).astype(int)
     if not len(pictures) == len(truth) == len(predicted):
-        raise ValueError(f"plot_mislabeled: {len(pictures)} pictures, {len(truth)} true and {len(predicted)} predicted classes.")
+        raise ValueError(
+            f"plot_mislabeled: {len(pictures)} pictures, {len(truth)} true and {len(predicted)} predicted classes."
+        )
     wrong = np.flatnonzero(truth != predicted)
     titles = [f"predicted {class_names[predicted[i]]}\nis {class_names[truth[i]]}" for i in wrong[:most]]
     places = plot_images(pictures[wrong[:most]], titles, axes)
@@ -100,7 +104,7 @@ def plot_mislabeled(
 def _grid(count: int, columns: int) -> NDArray:
     columns = max(1, min(count, columns))
     rows = max(1, math.ceil(count / columns))
-    figure, axes = _pyplot().subplots(
+    _, axes = _pyplot().subplots(
         rows, columns, figsize=(1.9 * columns + 0.2, 2.1 * rows + 0.4), squeeze=False, layout="constrained"
     )
     return axes.ravel()

@@ -61,7 +61,9 @@ class Node(Configurable):
     def parameters(self) -> dict[str, Parameter]:
         """Every parameter of this node and all below it by dotted name."""
         return {
-            _join(place, name): parameter for place, node in self.walk() for name, parameter in node.own_parameters().items()
+            _join(place, name): parameter
+            for place, node in self.walk()
+            for name, parameter in node.own_parameters().items()
         }
 
     def train(self) -> Self:

@@ -44,10 +44,13 @@ def load_hdf5(*paths: str | os.PathLike[str]) -> Dataset:
             present, missing = (x_name, y_name) if x_name in found else (y_name, x_name)
             raise ValueError(f"{_listed(paths)}: {present} is there without {missing}.")
         if x_name in found and len(found[x_name]) != len(found[y_name]):
-            raise ValueError(f"{_listed(paths)}: {x_name} has {len(found[x_name])} examples, {y_name} has {len(found[y_name])}.")
+            raise ValueError(
+                f"{_listed(paths)}: {x_name} has {len(found[x_name])} examples, {y_name} has {len(found[y_name])}."
+            )
     shape = next(found[name].shape[1:] for name in names[::2] if name in found)
     x_train, y_train, x_test, y_test = (
-        found.get(name, np.empty((0, *shape), np.uint8) if name.endswith("x") else np.empty(0, np.int64)) for name in names
+        found.get(name, np.empty((0, *shape), np.uint8) if name.endswith("x") else np.empty(0, np.int64))
+        for name in names
     )
     classes = found.get("list_classes", np.unique([*y_train, *y_test]))
     return Dataset(x_train, y_train, x_test, y_test, [_text(name) for name in classes])
@@ -68,7 +71,9 @@ def _read(path: Path) -> dict[str, NDArray]:
     except OSError as error:
         raise ValueError(f"{path}: not a readable HDF5 file ({error}). Fetch or write it again.") from None
     if not any(key in found for key in KEYS[:4]):
-        raise ValueError(f"{path}: expected train_set_x and train_set_y, or test_set_x and test_set_y; keys present: {present}.")
+        raise ValueError(
+            f"{path}: expected train_set_x and train_set_y, or test_set_x and test_set_y; keys present: {present}."
+        )
     return found
 
 

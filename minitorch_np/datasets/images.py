@@ -43,7 +43,9 @@ def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDA
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: not a readable picture ({error}). Give a PNG, JPEG or another format that Pillow reads.") from None
+        raise ValueError(
+            f"{path}: not a readable picture ({error}). Give a PNG, JPEG or another format that Pillow reads."
+        ) from None
     return np.asarray(image).reshape(shape)
 
 

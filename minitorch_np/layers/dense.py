@@ -51,8 +51,12 @@ class Dense(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) not in (1, 2):
-            remedy = "Put Flatten() before it." if len(input_shape) > 2 else "Give each example a row: x.reshape(-1, 1)."
-            raise ValueError(f"{self!r}: expected inputs of shape (batch, features), got {batch_of(input_shape)}. {remedy}")
+            remedy = (
+                "Put Flatten() before it." if len(input_shape) > 2 else "Give each example a row: x.reshape(-1, 1)."
+            )
+            raise ValueError(
+                f"{self!r}: expected inputs of shape (batch, features), got {batch_of(input_shape)}. {remedy}"
+            )
         return (*input_shape[:-1], self.units)
 
     def forward(self, x: NDArray) -> NDArray:
@@ -75,7 +79,9 @@ class Dense(Layer):
 
     def _kernel_for(self, x: NDArray) -> NDArray:
         if not self.built:
-            raise RuntimeError(f"{self!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x).")
+            raise RuntimeError(
+                f"{self!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
+            )
         kernel = self.kernel.value
         if x.shape[-1] != len(kernel) or x.ndim > 3:
             flat = " Put Flatten() before it." if x.ndim > 2 and np.prod(x.shape[1:]) == len(kernel) else ""

@@ -32,7 +32,9 @@ class LastGood:
         for name, parameter in self.parameters.items():
             np.copyto(self.weights[name], parameter.value)
         self.iteration = self.optimizer.iteration
-        self.state = {name: {key: array.copy() for key, array in state.items()} for name, state in self.optimizer.state.items()}
+        self.state = {
+            name: {key: array.copy() for key, array in state.items()} for name, state in self.optimizer.state.items()
+        }
 
     def put_back(self) -> None:
         """Weights and state as they were when last kept; untouched if no loss has been finite."""
@@ -48,8 +50,8 @@ class LastGood:
         return f"The weights are put back to those after {self.step} steps, where the loss was finite."
 
 
-def first_bad_layer(model: Any, x: NDArray) -> str | None:
-    """The name of the first layer whose output for x is not finite, or None: one more forward, watched."""
+def first_bad_layer(model: Any, body: Any, x: NDArray) -> str | None:
+    """The name in model of the first layer whose output is not finite when body meets x: one more forward, watched."""
     bad: list[str] = []
 
     def watched(name: str, layer: Any) -> Any:
@@ -67,7 +69,7 @@ def first_bad_layer(model: Any, x: NDArray) -> str | None:
     for name, layer in layers:
         layer.forward = watched(name, layer)
     try:
-        model.forward(x)
+        body.forward(x)
     finally:
         for _, layer in layers:
             del layer.forward

@@ -83,7 +83,9 @@ def checked_inputs(x: ArrayLike, who: str, input_shape: Shape | None) -> NDArray
     """x as an array of at least one example, finite and of the model's shape."""
     array = _numbers(x, "x", who)
     if input_shape is not None and array.shape[1:] != tuple(input_shape):
-        raise ValueError(f"{who}: expected x of shape {batch_of(input_shape)}, got {array.shape}. {_remedy(array.shape, input_shape)}")
+        raise ValueError(
+            f"{who}: expected x of shape {batch_of(input_shape)}, got {array.shape}. {_remedy(array.shape, input_shape)}"
+        )
     if array.ndim < 2:
         raise ValueError(
             f"{who}: expected x with one row per example, got shape {array.shape}. Use x.reshape(-1, 1) for examples of "
@@ -114,7 +116,11 @@ def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
     except ValueError as error:
         raise ValueError(f"{who}: {name} is no array: its rows differ in length ({error}).") from None
     if array.dtype.kind not in "biuf":
-        hint = "np.unique(y, return_inverse=True)[1] numbers the classes." if name == "y" else "Convert it to numbers first."
+        hint = (
+            "np.unique(y, return_inverse=True)[1] numbers the classes."
+            if name == "y"
+            else "Convert it to numbers first."
+        )
         raise ValueError(f"{who}: expected numbers in {name}, got {array.dtype}. {hint}")
     if array.ndim == 0 or len(array) == 0:
         raise ValueError(f"{who}: {name} holds no examples (shape {array.shape}).")

@@ -79,11 +79,12 @@ def evaluate(model: Any, x: ArrayLike, y: ArrayLike, batch_size: int | None) -> 
     who = f"{type(model).__name__}.evaluate"
     batch_size = checked_batch_size(batch_size, who)
     model.require_built(who)
-    x, y = _checked_pair((x, y), who, model)
-    y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
-    examples = Examples(x, y, None, model.compute_dtype, reread=False)
+    inputs, targets = _checked_pair((x, y), who, model)
+    targets = model.loss.prepare(targets, model.output_shape, model.compute_dtype)
+    examples = Examples(inputs, targets, None, model.compute_dtype, reread=False)
     measured = measure(model, model.loss, resolve_metrics(model), examples, batch_size)
-    return namedtuple("Scores", measured)(*measured.values())  # type: ignore[misc]
+    scores = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
+    return scores(**measured)
 
 
 def predict(model: Any, x: ArrayLike, batch_size: int | None) -> NDArray:
@@ -96,7 +97,9 @@ def predict(model: Any, x: ArrayLike, batch_size: int | None) -> NDArray:
         return np.concatenate([model.forward(examples.take(rows)[0]) for rows in batches(len(x), batch_size)])
 
 
-def measure(body: Any, loss: Any, measures: Sequence[metrics.Metric], examples: Examples, batch_size: int | None) -> dict[str, float]:
+def measure(
+    body: Any, loss: Any, measures: Sequence[metrics.Metric], examples: Examples, batch_size: int | None
+) -> dict[str, float]:
     """Loss and metrics in inference mode, as means over all examples."""
     total = 0.0
     for metric in measures:
@@ -117,7 +120,9 @@ def resolve_metrics(model: Any) -> list[metrics.Metric]:
     names = ["loss", *(metric.name for metric in found)]
     for metric in found:
         if names.count(metric.name) > 1 or not metric.name.isidentifier():
-            raise ValueError(f"metrics: {metric!r} needs a name of its own, got {metric.name!r} among {names}. Set its `name`.")
+            raise ValueError(
+                f"metrics: {metric!r} needs a name of its own, got {metric.name!r} among {names}. Set its `name`."
+            )
     return found
 
 
@@ -150,24 +155,26 @@ class _Run:
             with Interrupt() as interrupt:
                 for epoch in range(epochs):
                     logs = self.one_epoch(epoch, rng, interrupt)
+                    if logs is not None:
+                        history.record(logs)
+                        for watcher in self.watchers:
+                            watcher.on_epoch_end(epoch, logs)
                     if interrupt.requested:
                         print(
                             f"\nfit: stopped by Ctrl-C in epoch {epoch + 1} of {epochs}, after a whole step; "
-                            f"the history holds the {history.epochs} epochs before it.",
+                            f"the history holds {history.epochs} whole epochs.",
                             file=sys.stderr,
                         )
+                    if interrupt.requested or model.stop_training:
                         break
-                    history.record(logs)
-                    for watcher in self.watchers:
-                        watcher.on_epoch_end(epoch, logs)
-                    if model.stop_training:
-                        break
+            self._check_weights()
         finally:
             for watcher in self.watchers:
                 watcher.on_train_end()
         return history
 
-    def one_epoch(self, epoch: int, rng: np.random.Generator | None, interrupt: Interrupt) -> dict[str, float]:
+    def one_epoch(self, epoch: int, rng: np.random.Generator | None, interrupt: Interrupt) -> dict[str, float] | None:
+        """What was measured, or None if an interrupt ended the epoch before its last batch."""
         for watcher in self.watchers:
             watcher.on_epoch_begin(epoch)
         for metric in self.measures:
@@ -180,12 +187,12 @@ class _Run:
             seen += len(x)
             for watcher in self.watchers:
                 watcher.on_train_batch_end(batch, {"loss": loss})
-            if interrupt.requested:
-                break
+            if interrupt.requested and seen < len(self.training):
+                return None
         logs = {"loss": total / seen}
         for metric in self.measures:
             logs[metric.name] = metric.result()
-        if self.validation is not None and not interrupt.requested:
+        if self.validation is not None:
             measured = measure(self.body, self.model.loss, self.measures, self.validation, self.batch_size)
             logs.update({f"val_{name}": value for name, value in measured.items()})
         return logs
@@ -205,13 +212,23 @@ class _Run:
         return value
 
     def _stop_diverged(self, value: float, x: NDArray, epoch: int, batch: int) -> None:
-        bad = first_bad_layer(self.body, x)
+        bad = first_bad_layer(self.model, self.body, x)
         self.last_good.put_back()
         raise FloatingPointError(
             f"{type(self.model).__name__}.fit: the loss is {value} in epoch {epoch + 1}, batch {batch + 1}. "
             f"First output that is not finite: {bad or repr(self.model.loss)}. "
             f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r}), or look at the data of that batch."
         )
+
+    def _check_weights(self) -> None:
+        """No loss has seen what the last step made of the weights."""
+        for name, parameter in self.parameters.items():
+            if not np.isfinite(parameter.value).all():
+                self.last_good.put_back()
+                raise FloatingPointError(
+                    f"{type(self.model).__name__}.fit: {name} is not finite after the last step. "
+                    f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r})."
+                )
 
 
 def _checked_pair(pair: tuple[ArrayLike, ArrayLike], who: str, model: Any) -> tuple[NDArray, NDArray]:

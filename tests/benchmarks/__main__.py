@@ -57,13 +57,18 @@ def main() -> None:
         steps = max(1, steps // case.steps_per_epoch) * case.steps_per_epoch
         contenders = {"minitorch_np": networks.ours(case)}
         for title, module, make in CONTENDERS:
-            slow = title == "Keras" and case.batch_size < 64 or case.dtype == "float64" and title in ("JAX jit", "Keras")
+            slow = (
+                title == "Keras" and case.batch_size < 64 or case.dtype == "float64" and title in ("JAX jit", "Keras")
+            )
             if importlib.util.find_spec(module) and not slow:
                 contenders[title] = make(case)
         times = milliseconds_per_step(contenders, steps, rounds)
         print(f"\n{case.name}\n  {'':14} {'ms a step':>10} {'ours / it':>10}")
         for title, measured in times.items():
-            print(f"  {title:14} {statistics.median(measured):10.4f} {median_ratio(times, 'minitorch_np', title):10.2f}", flush=True)
+            print(
+                f"  {title:14} {statistics.median(measured):10.4f} {median_ratio(times, 'minitorch_np', title):10.2f}",
+                flush=True,
+            )
     print(f"\nimport minitorch_np / import numpy: {import_ratio(rounds):.2f}")
     print("\nseed network, float32: peak memory of the process, and what training added to it, in MB")
     for library, module in (("ours", "numpy"), ("pytorch", "torch")):
@@ -74,7 +79,10 @@ def main() -> None:
 def import_ratio(rounds: int) -> float:
     """The median ratio of the times that a new process takes for the two imports."""
     timer = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
-    ratios = [float(output_of(timer.format("minitorch_np"))) / float(output_of(timer.format("numpy"))) for _ in range(rounds + 1)]
+    ratios = [
+        float(output_of(timer.format("minitorch_np"))) / float(output_of(timer.format("numpy")))
+        for _ in range(rounds + 1)
+    ]
     return statistics.median(ratios[1:])
 
 

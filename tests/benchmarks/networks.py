@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.timing import Run
-
 import minitorch_np as mt
+from tests.benchmarks.timing import Run
 
 
 @dataclass
@@ -134,7 +133,13 @@ def scikit_learn(case: Case) -> Run:
     from sklearn.neural_network import MLPClassifier
 
     model = MLPClassifier(
-        case.sizes[1:-1], solver="sgd", alpha=0, momentum=0, learning_rate_init=RATE, batch_size=case.batch_size, shuffle=True
+        case.sizes[1:-1],
+        solver="sgd",
+        alpha=0,
+        momentum=0,
+        learning_rate_init=RATE,
+        batch_size=case.batch_size,
+        shuffle=True,
     )
     model.partial_fit(case.x, case.y, classes=np.unique(case.y))
 
@@ -151,7 +156,11 @@ def keras(case: Case) -> Run:
     layers = [keras.Input((case.sizes[0],)), *(keras.layers.Dense(units, "relu") for units in case.sizes[1:-1])]
     layers.append(keras.layers.Dense(case.sizes[-1], "sigmoid" if case.binary else "linear"))
     model = keras.Sequential(layers)
-    loss = keras.losses.BinaryCrossentropy() if case.binary else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    loss = (
+        keras.losses.BinaryCrossentropy()
+        if case.binary
+        else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
     model.compile(keras.optimizers.SGD(RATE), loss)
 
     def run(steps: int) -> None:
@@ -163,7 +172,9 @@ def keras(case: Case) -> Run:
 def bare_products(case: Case) -> Run:
     """The matrix products that one step cannot do without, each in its fastest layout: the limit."""
     rng = np.random.default_rng(0)
-    kernels = [np.asfortranarray(rng.normal(size=s).astype(case.dtype)) for s in zip(case.sizes, case.sizes[1:], strict=False)]
+    kernels = [
+        np.asfortranarray(rng.normal(size=s).astype(case.dtype)) for s in zip(case.sizes, case.sizes[1:], strict=False)
+    ]
     inputs = [rng.normal(size=(case.batch_size, size)).astype(case.dtype) for size in case.sizes]
     gradients = [np.empty_like(kernel) for kernel in kernels]
 
