@@ -175,12 +175,14 @@ class Model(Layer):
         """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is only replaced by a whole one."""
         from minitorch_np.saving.weights import save_weights
 
+        self.require_built(f"{type(self).__name__}.save_weights")
         save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read the values that `save_weights` wrote; nothing is changed unless every one is there and fits."""
         from minitorch_np.saving.weights import load_weights
 
+        self.require_built(f"{type(self).__name__}.load_weights")
         load_weights(self, path)
 
     # Building

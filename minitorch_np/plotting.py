@@ -30,7 +30,8 @@ def plot_history(
         ax = _pyplot().subplots(figsize=(7, 4.2), layout="constrained")[1]
     for prefix, color in _COLORS.items():
         if values := history.get(prefix + measure):
-            ax.plot(range(1, len(values) + 1), values, color=color, linewidth=2, label=_LABELS[prefix])
+            width = 2 if len(values) < 500 else 1
+            ax.plot(range(1, len(values) + 1), values, color=color, linewidth=width, label=_LABELS[prefix])
     ax.set(xlabel="epoch", ylabel=measure, title=title or f"{measure} per epoch")
     if f"val_{measure}" in history:
         ax.legend(frameon=False)

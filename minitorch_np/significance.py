@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,3 +52,29 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
     differing = only_a + only_b
     tail = sum(math.comb(differing, k) for k in range(min(only_a, only_b) + 1)) / 2**differing
     return min(1.0, 2 * tail)
+
+
+def score(y_true: ArrayLike, y_pred: ArrayLike) -> dict[str, Any]:
+    """How many of the predicted classes are right: accuracy, misses and the 95 % interval by Wilson.
+
+    >>> score([0, 1, 1, 0], [0, 1, 0, 0])["misses"]
+    1
+    """
+    right = np.ravel(y_true) == np.ravel(y_pred)
+    hits, count = int(right.sum()), len(right)
+    return {"accuracy": hits / count, "misses": count - hits, "interval": wilson_interval(hits, count)}
+
+
+def compare(right_a: ArrayLike, right_b: ArrayLike, name_a: str, name_b: str, level: float = 0.05) -> str:
+    """McNemar's test in plain words: which of two models answered more of the same questions, and whether that says anything.
+
+    >>> print(compare([True] * 9 + [False], [False] * 9 + [True], "the network", "the baseline"))
+    Only the network is right on 9 of 10, only the baseline on 1: significant (exact McNemar p = 0.021).
+    """
+    a, b = np.asarray(right_a, bool), np.asarray(right_b, bool)
+    p = mcnemar(a, b)
+    verdict = "significant" if p < level else "not significant, chance alone can do that"
+    return (
+        f"Only {name_a} is right on {(a & ~b).sum()} of {len(a)}, only {name_b} on {(~a & b).sum()}: "
+        f"{verdict} (exact McNemar p = {p:.2g})."
+    )

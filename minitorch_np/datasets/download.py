@@ -51,7 +51,7 @@ def find_or_download(
         return _download(url, sha256, cache / name, timeout, attempts)
     except OSError as error:
         raise DataUnavailable(
-            f"{name} is not here and could not be fetched ({error}). Download {url} by hand into {cache}, "
+            f"{name} is not here and could not be fetched ({error}): download {url} by hand into {cache}, "
             f"or into any folder and set {VARIABLE} to that folder."
         ) from None
 

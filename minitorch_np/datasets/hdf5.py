@@ -21,6 +21,18 @@ class Dataset(NamedTuple):
     y_test: NDArray
     class_names: list[str]
 
+    def describe(self) -> str:
+        """Sizes, shapes and the share of each class, in three lines."""
+        *size, channels = self.x_train.shape[1:]
+        lines = [
+            f"{len(self.x_train)} training and {len(self.x_test)} test pictures of {' x '.join(map(str, size))} pixels "
+            f"with {channels} channel{'s' * (channels > 1)}"
+        ]
+        for split, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
+            shares = (f"{name} {np.mean(y == number):.1%}" for number, name in enumerate(self.class_names))
+            lines.append(f"  {split:5}  x {x.shape}  y {y.shape}  {', '.join(shares)}")
+        return "\n".join(lines)
+
 
 def load_hdf5(*paths: str | os.PathLike[str]) -> Dataset:
     """Read a data set from one file or from several that complete each other.
