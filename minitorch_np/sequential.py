@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from minitorch_np.layer import Layer
-from minitorch_np.layers.input import Input
+from minitorch_np.layers import Dense, Input, ReLU, Sigmoid
 from minitorch_np.model import Model
 from minitorch_np.shapes import Shape
 
@@ -129,6 +129,10 @@ class Sequential(Model):
         while length < len(self._layers) and self._layers[length].precomputable:
             length += 1
         return self[:length], self[length:]
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls([Dense(4), ReLU(), cls([Dense(3), Sigmoid()]), Dense(2)]), (5,))]
 
     def __len__(self) -> int:
         return len(self._layers)

@@ -28,7 +28,8 @@ def wilson_interval(right: int, count: int, confidence: float = 0.95) -> tuple[f
     centre = share + z * z / (2 * count)
     reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
-    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+    low, high = (centre - reach) / scale, (centre + reach) / scale
+    return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding must not push the share itself out
 
 
 def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:

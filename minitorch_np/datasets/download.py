@@ -81,6 +81,7 @@ def _download(url: str, sha256: str, path: Path, timeout: float, attempts: int) 
 
 def _download_once(url: str, sha256: str, path: Path, timeout: float) -> Path:
     import http.client
+    import urllib.error
     import urllib.request
 
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -93,6 +94,8 @@ def _download_once(url: str, sha256: str, path: Path, timeout: float) -> Path:
         os.replace(temporary, path)
     except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the answer itself, with the connection open
         if isinstance(error, http.client.HTTPException):
             raise OSError(f"the server's answer broke off: {error!r}") from error
         raise

@@ -1,0 +1,194 @@
+"""Every layer of the package, on every example it declares, has every property of the contract."""
+
+import numerical
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.configurable import Configurable, is_built_in
+
+LAYERS = [
+    cls
+    for cls in Configurable.registry.values()
+    if issubclass(cls, mt.Layer) and is_built_in(cls) and cls not in (mt.Layer, mt.Model)
+]
+EXAMPLES = [
+    pytest.param(layer, shape, id=f"{layer!r} on {shape}") for cls in LAYERS for layer, shape in cls.examples()
+]
+every_example = pytest.mark.parametrize(("example", "shape"), EXAMPLES)
+
+
+def built(example, shape, dtype=np.float64, seed=3):
+    """A clone of the example with biases that are not 0, so that a wrong one shows."""
+    layer = example.clone().initialize(shape, seed, dtype)
+    rng = np.random.default_rng(4)
+    for parameter in layer.parameters().values():
+        parameter.value += 0.1 * rng.normal(size=parameter.shape).astype(dtype)
+    return layer
+
+
+def data(shape, rng, batch=5, dtype=np.float64):
+    return numerical.away_from_zero(rng.normal(size=(batch, *shape))).astype(dtype)
+
+
+@pytest.mark.parametrize("cls", LAYERS, ids=lambda cls: cls.__name__)
+def test_every_layer_declares_an_example(cls):
+    assert cls.examples(), (
+        f"{cls.__name__} is not tested: give it\n    @classmethod\n    def examples(cls):\n"
+        "        return [(cls(), (5,))]"
+    )
+
+
+@every_example
+def test_backward_agrees_with_the_numerical_derivative(example, shape, rng):
+    for name, error in numerical.errors(built(example, shape), data(shape, rng), rng).items():
+        assert error < 1e-8, name
+
+
+@every_example
+def test_forward_bears_complex_numbers(example, shape, rng):
+    layer, x, direction = built(example, shape), data(shape, rng), data(shape, rng)
+    dy = rng.normal(size=layer(x).shape)
+    expected = (layer.backward(dy) * direction).sum()
+    slope = (layer(x + 1e-100j * direction) * dy).sum().imag / 1e-100
+    assert slope == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@every_example
+def test_output_shape_is_known_without_data(example, shape, rng):
+    fresh = example.clone()
+    foretold = fresh.compute_output_shape(shape)
+    assert not fresh.parameters() if not isinstance(fresh, mt.Model) else not fresh.built
+    for batch in (1, 7):
+        assert built(example, shape)(data(shape, rng, batch)).shape == (batch, *foretold)
+
+
+@every_example
+def test_config_describes_the_layer_completely(example, shape):
+    copy = type(example)(**example.config())
+    assert repr(copy) == repr(example)
+    assert repr(example.clone()) == repr(example)
+
+
+@every_example
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_is_kept(example, shape, rng, dtype):
+    layer = built(example, shape, dtype)
+    y = layer(data(shape, rng, dtype=dtype))
+    dx = layer.backward(rng.normal(size=y.shape).astype(dtype))
+    assert y.dtype == dtype
+    assert dx.dtype == dtype
+    for name, parameter in layer.parameters().items():
+        assert parameter.value.dtype == dtype, name
+        assert parameter.grad.dtype == dtype, name
+        assert parameter.grad.shape == parameter.shape, name
+
+
+@every_example
+def test_nothing_handed_in_or_out_is_changed(example, shape, rng):
+    layer, x = built(example, shape), data(shape, rng)
+    x.flags.writeable = False
+    y = layer(x)
+    dy = rng.normal(size=y.shape)
+    dy.flags.writeable = False
+    y_before = y.copy()
+    dx = layer.backward(dy)
+    dx_before = dx.copy()
+    layer.backward(layer(data(shape, rng)))
+    np.testing.assert_array_equal(y, y_before)
+    np.testing.assert_array_equal(dx, dx_before)
+
+
+@every_example
+def test_same_seed_same_bits(example, shape, rng):
+    x = data(shape, rng)
+    first, second = (example.clone().initialize(shape, 11, np.float64) for _ in range(2))
+    np.testing.assert_array_equal(first(x), second(x))
+
+
+@every_example
+def test_backward_overwrites_and_repeats(example, shape, rng):
+    layer = built(example, shape)
+    dy = rng.normal(size=layer(data(shape, rng)).shape)
+    for parameter in layer.parameters().values():
+        parameter.grad = np.full(parameter.shape, np.nan)
+    first = layer.backward(dy)
+    grads = [parameter.grad.copy() for parameter in layer.parameters().values()]
+    np.testing.assert_array_equal(layer.backward(dy), first)
+    for parameter, grad in zip(layer.parameters().values(), grads, strict=True):
+        np.testing.assert_array_equal(parameter.grad, grad)
+        assert np.isfinite(grad).all()
+
+
+@every_example
+def test_backward_sums_over_the_batch(example, shape, rng):
+    layer, x = built(example, shape), data(shape, rng)
+    dy = rng.normal(size=layer(x).shape)
+    layer.backward(dy)
+    whole = {name: parameter.grad.copy() for name, parameter in layer.parameters().items()}
+    parts = dict.fromkeys(whole, 0.0)
+    for row in range(len(x)):
+        layer(x[row : row + 1])
+        layer.backward(dy[row : row + 1])
+        for name, parameter in layer.parameters().items():
+            parts[name] = parts[name] + parameter.grad
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-12, atol=1e-12)
+
+
+@every_example
+def test_inference_keeps_nothing(example, shape, rng):
+    layer, x = built(example, shape), data(shape, rng)
+    y = layer(x)
+    with layer.mode(training=False, keep_cache=False):
+        np.testing.assert_allclose(layer(x), y)
+    assert all(node._cache is None for _, node in layer.walk())
+
+
+@every_example
+def test_weights_survive_a_file(example, shape, rng, tmp_path):
+    x = data(shape, rng)
+    first, second = (mt.Sequential([example.clone()], seed, "float64").initialize(shape) for seed in (1, 2))
+    first.save_weights(tmp_path / "layer.weights.h5")
+    second.load_weights(tmp_path / "layer.weights.h5")
+    np.testing.assert_array_equal(first.predict(x), second.predict(x))
+
+
+class MeanBias(mt.Dense):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.bias.grad = dy.mean(axis=0)
+        return dx
+
+
+class ForgottenTranspose(mt.Dense):
+    def backward(self, dy):
+        super().backward(dy)
+        return dy @ self.kernel.value
+
+
+class AveragedKernel(mt.Dense):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.kernel.grad = self.kernel.grad / len(dy)
+        return dx
+
+
+class IgnoresUpstream(mt.Sigmoid):
+    def backward(self, dy):
+        y = self.cache
+        return y * (1 - y)
+
+
+class NearlyRight(mt.Rescaling):
+    def backward(self, dy):
+        return dy * self.scale * 1.0005
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [MeanBias(4), ForgottenTranspose(4), AveragedKernel(4), IgnoresUpstream(), NearlyRight(2.0)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_the_check_catches_a_planted_bug(wrong, rng):
+    assert max(numerical.errors(wrong.initialize((4,), 0, np.float64), data((4,), rng), rng).values()) > 1e-4

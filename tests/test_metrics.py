@@ -1,0 +1,71 @@
+"""Metrics: exact over batches of any size."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minitorch_np as mt
+from minitorch_np import metrics
+
+CASES = {
+    "accuracy": (lambda rng, n: (rng.uniform(size=(n, 1)), rng.integers(0, 2, (n, 1)).astype(float)), (1,)),
+    "categorical_accuracy": (lambda rng, n: (rng.normal(size=(n, 4)), rng.integers(0, 4, n)), (4,)),
+    "mae": (lambda rng, n: (rng.normal(size=(n, 2)), rng.normal(size=(n, 2))), (2,)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 5))
+def test_batches_of_any_size_give_the_value_of_the_whole(name, count, batch, seed):
+    make, shape = CASES[name]
+    prediction, target = make(np.random.default_rng(seed), count)
+    whole, parts = metrics.find(name, shape, False), metrics.find(name, shape, False)
+    whole.reset()
+    whole.update(prediction, target)
+    parts.reset()
+    for start in range(0, count, batch):
+        parts.update(prediction[start : start + batch], target[start : start + batch])
+    assert parts.result() == pytest.approx(whole.result(), rel=1e-12)
+
+
+def test_accuracy_agrees_with_scikit_learn(rng):
+    measures = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install 'minitorch-np[baseline]'")
+    prediction, target = rng.normal(size=(50, 5)), rng.integers(0, 5, 50)
+    metric = metrics.find("accuracy", (5,), True)
+    metric.reset()
+    metric.update(prediction, target)
+    assert metric.result() == pytest.approx(measures.accuracy_score(target, prediction.argmax(axis=1)))
+
+
+def test_accuracy_of_logits_thresholds_at_zero():
+    metric = metrics.find("accuracy", (1,), True)
+    metric.reset()
+    metric.update(np.array([[0.2], [-0.2]]), np.array([[1.0], [0.0]]))
+    assert metric.result() == 1
+
+
+def test_one_hot_targets_are_understood(rng):
+    prediction, numbers = rng.normal(size=(20, 3)), rng.integers(0, 3, 20)
+    results = []
+    for target in (numbers, np.eye(3)[numbers]):
+        metric = metrics.find("accuracy", (3,), True)
+        metric.reset()
+        metric.update(prediction, target)
+        results.append(metric.result())
+    assert results[0] == results[1]
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match="expected one of accuracy, binary_accuracy"):
+        metrics.find("acuracy", (1,), False)
+
+
+def test_a_function_is_a_metric_under_its_own_name(rng):
+    def largest_error(prediction, target):
+        return np.abs(prediction - target).max()
+
+    model = mt.Sequential([mt.Input((2,)), mt.Dense(1)], rng=0)
+    model.compile(mt.SGD(0.01), mt.MSELoss(), metrics=[largest_error])
+    history = model.fit(rng.normal(size=(8, 2)), rng.normal(size=8), epochs=2)
+    assert len(history["largest_error"]) == 2

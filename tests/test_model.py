@@ -1,0 +1,189 @@
+"""Model and Sequential: building, use, weights, and nesting."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+
+def network(**options):
+    return mt.Sequential([mt.Input((4,)), mt.Dense(3), mt.ReLU(), mt.Dense(1), mt.Sigmoid()], **{"rng": 1, **options})
+
+
+class TwoBranches(mt.Model):
+    """sigmoid of the sum of a wide and a narrow branch."""
+
+    def __init__(self, rng=None, dtype="float32"):
+        super().__init__(rng, dtype)
+        self.wide = mt.Sequential([mt.Dense(6), mt.ReLU(), mt.Dense(1)])
+        self.narrow = mt.Dense(1)
+        self.sigmoid = mt.Sigmoid()
+
+    def forward(self, x):
+        return self.sigmoid(self.wide(x) + self.narrow(x))
+
+    def backward(self, dy):
+        dy = self.sigmoid.backward(dy)
+        return self.wide.backward(dy) + self.narrow.backward(dy)
+
+
+def test_summary_needs_no_data(capsys):
+    network().summary()
+    assert capsys.readouterr().out.splitlines() == [
+        "Sequential",
+        " layer                 output shape   parameters",
+        " -----------------------------------------------",
+        " input_1 (Input)       (batch, 4)              0",
+        " dense_1 (Dense)       (batch, 3)             15",
+        " relu_1 (ReLU)         (batch, 3)              0",
+        " dense_2 (Dense)       (batch, 1)              4",
+        " sigmoid_1 (Sigmoid)   (batch, 1)              0",
+        " -----------------------------------------------",
+        " total 19 parameters, all trainable; 76 bytes as float32",
+    ]
+
+
+def test_every_shape_is_checked_before_any_data_exists():
+    with pytest.raises(ValueError, match=r"dense_1: Dense\(units=20\): expected .* got \(batch, 64, 64, 3\)\. Put Flatten"):
+        mt.Sequential([mt.Input((64, 64, 3)), mt.Dense(20)])
+
+
+def test_same_seed_same_weights_and_another_seed_others():
+    weights = [network(rng=seed).get_weights()[0] for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+
+
+def test_dtype_is_that_of_the_model_not_of_the_data(rng):
+    x = rng.normal(size=(3, 4))
+    assert network().predict(x).dtype == np.float32
+    assert network(dtype="float64").predict(x.astype(np.float32)).dtype == np.float64
+    assert network()(x).dtype == np.float32
+
+
+def test_predict_does_not_depend_on_the_batch_size(rng):
+    x, model = rng.normal(size=(10, 4)), network(dtype="float64")
+    for batch_size in (1, 3, 10, 100, None):
+        np.testing.assert_allclose(model.predict(x, batch_size=batch_size), model(x), rtol=1e-14)
+
+
+def test_predict_keeps_no_activations_and_puts_the_mode_back(rng):
+    model = network()
+    model.predict(rng.normal(size=(3, 4)))
+    assert all(node._cache is None and node.training and node.keep_cache for _, node in model.walk())
+
+
+def test_weights_go_out_as_copies_and_back_in(rng):
+    model, other, x = network(rng=1), network(rng=2), rng.normal(size=(3, 4))
+    weights = model.get_weights()
+    weights[0] += 1
+    assert not np.array_equal(weights[0], model.get_weights()[0])
+    other.set_weights(model.get_weights())
+    np.testing.assert_array_equal(other.predict(x), model.predict(x))
+
+
+def test_set_weights_changes_nothing_unless_all_fit():
+    model = network()
+    before = model.get_weights()
+    wrong = [np.zeros_like(w) for w in before]
+    wrong[-1] = np.zeros(7)
+    with pytest.raises(ValueError, match=r"dense_2\.bias has shape \(1,\), got \(7,\)"):
+        model.set_weights(wrong)
+    with pytest.raises(ValueError, match="expected 4 arrays, got 1"):
+        model.set_weights(before[:1])
+    for kept, now in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, now)
+
+
+def test_a_custom_model_learns_and_nests(rng):
+    x = rng.normal(size=(80, 4))
+    y = (x[:, 0] * x[:, 1] > 0) * 1.0
+    model = TwoBranches(rng=3)
+    model.compile(mt.SGD(0.5, momentum=0.9), mt.BCELoss(), ["accuracy"])
+    history = model.fit(x, y, epochs=60)
+    assert history["loss"][-1] < 0.3 * history["loss"][0]
+    outer = mt.Sequential([mt.Input((4,)), mt.Rescaling(2.0), TwoBranches()], rng=3)
+    outer.compile(mt.SGD(0.5), mt.BCELoss())
+    assert outer.fit(x, y, epochs=20)["loss"][-1] < outer.evaluate(x, y).loss * 1.5
+    assert list(outer.parameters())[0] == "two_branches_1.wide.dense_1.kernel"
+
+
+def test_sequential_is_a_list_of_layers():
+    model = network()
+    assert len(model) == 5
+    assert [type(layer).__name__ for layer in model] == ["Input", "Dense", "ReLU", "Dense", "Sigmoid"]
+    part = model[1:3]
+    assert part.layers[0] is model.layers[1]
+    assert part.output_shape == (3,)
+    assert model[-1] is model.layers[-1]
+
+
+def test_layers_can_be_added_one_by_one(rng):
+    model = mt.Sequential(rng=1)
+    model.add(mt.Input((4,)))
+    model.add(mt.Dense(2))
+    with pytest.raises(ValueError, match="sequential, got|expected layers|Input"):
+        model.add(mt.Input((2,)))
+    assert model.predict(rng.normal(size=(3, 4))).shape == (3, 2)
+    with pytest.raises(RuntimeError, match="built already"):
+        model.add(mt.ReLU())
+
+
+def test_without_input_the_shape_comes_with_the_data(rng):
+    model = mt.Sequential([mt.Dense(3), mt.Dense(1)], rng=0)
+    with pytest.raises(RuntimeError, match=r"not built yet, .* Begin it with Input\(shape\), call it on data, or fit"):
+        model.predict(rng.normal(size=(2, 4)))
+    model(rng.normal(size=(2, 4)))
+    assert model.predict(rng.normal(size=(2, 4))).shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([mt.Dense], r"Dense is a class\. Write Dense\(\)"),
+        ([3], "expected layers, got 3 at position 1"),
+        ([mt.Dense(2), mt.Input((2,))], "only be the first"),
+    ],
+)
+def test_what_is_no_layer_is_refused(layers, message):
+    with pytest.raises(ValueError, match=message):
+        mt.Sequential(layers)
+
+
+def test_an_empty_model_says_so():
+    with pytest.raises(ValueError, match="the model has no layers"):
+        mt.Sequential([])(np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("rng", [-1, 1.5, "seed", True])
+def test_rng_is_a_seed_or_a_generator(rng):
+    with pytest.raises(ValueError, match="rng: "):
+        mt.Sequential([], rng=rng)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int32", "nonsense"])
+def test_dtype_is_float32_or_float64(dtype):
+    with pytest.raises(ValueError, match="dtype is 'float32' or 'float64'"):
+        mt.Sequential([], dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sgd", mt.BCELoss()), "expected an optimizer such as SGD"),
+        ((mt.SGD(0.1), "bce"), "expected a loss such as BCELoss"),
+        ((mt.SGD(0.1), mt.BCELoss), "expected a loss"),
+        ((mt.SGD(0.1), mt.BCELoss(), "accuracy"), r"metrics is a list, got 'accuracy'\. Write metrics=\['accuracy'\]"),
+    ],
+)
+def test_compile_says_what_it_takes(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        network().compile(*arguments)
+
+
+def test_numpys_global_generator_is_never_touched(rng):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002 that is what is looked at
+    model = network(rng=None)
+    model.compile(mt.SGD(0.1), mt.MSELoss())
+    model.fit(rng.normal(size=(20, 4)), rng.uniform(size=20), epochs=2, batch_size=3)
+    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002

@@ -1,0 +1,118 @@
+"""Optimisers: the steps they take, against their formulas."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+
+def parameter(value, grad, dtype=np.float64, trainable=True):
+    made = mt.Parameter(np.array(value, dtype), trainable)
+    made.grad = np.array(grad, dtype)
+    return made
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_sgd_follows_its_formula_over_several_steps(rng, nesterov, decay):
+    p = parameter(rng.normal(size=(3, 2)), np.zeros((3, 2)))
+    value, velocity, optimizer = p.value.copy(), None, mt.SGD(0.05, 0.9, nesterov, decay)
+    for _ in range(5):
+        p.grad = rng.normal(size=(3, 2))
+        g = p.grad + decay * value
+        velocity = g if velocity is None else 0.9 * velocity + g
+        value = value - 0.05 * (g + 0.9 * velocity if nesterov else velocity)
+        optimizer.step({"p": p})
+        np.testing.assert_allclose(p.value, value, rtol=1e-14)
+
+
+def test_a_step_goes_downhill():
+    p = parameter([2.0], [3.0])
+    mt.SGD(0.1).step({"p": p})
+    np.testing.assert_allclose(p.value, [1.7])
+
+
+def test_the_value_changes_in_place_and_the_gradient_not():
+    p = parameter([2.0, 1.0], [3.0, 1.0])
+    value, grad = p.value, p.grad.copy()
+    mt.SGD(0.1, momentum=0.5, weight_decay=0.1).step({"p": p})
+    assert p.value is value
+    np.testing.assert_array_equal(p.grad, grad)
+
+
+def test_float32_stays_float32_with_numpy_rates():
+    p = parameter([2.0], [3.0], np.float32)
+    mt.SGD(np.float64(0.1), np.float64(0.9), weight_decay=np.float64(0.1)).step({"p": p})
+    assert p.value.dtype == np.float32
+
+
+def test_state_belongs_to_one_parameter_by_name():
+    optimizer, a, b = mt.SGD(0.1, 0.9), parameter([1.0], [1.0]), parameter([1.0], [5.0])
+    optimizer.step({"a": a, "b": b})
+    assert optimizer.state["a"]["velocity"] == 1
+    assert optimizer.state["b"]["velocity"] == 5
+
+
+def test_what_is_not_trainable_stays():
+    p = parameter([2.0], [3.0], trainable=False)
+    mt.SGD(0.1).step({"p": p})
+    assert p.value == 2
+
+
+def test_a_schedule_is_asked_for_every_step():
+    seen = []
+
+    def schedule(step):
+        seen.append(step)
+        return 1 / (step + 1)
+
+    optimizer, p = mt.SGD(schedule), parameter([10.0], [1.0])
+    for _ in range(3):
+        optimizer.step({"p": p})
+    assert seen == [0, 1, 2]
+    np.testing.assert_allclose(p.value, 10 - 1 - 1 / 2 - 1 / 3)
+
+
+def test_an_optimizer_of_ones_own(rng):
+    class SignSGD(mt.Optimizer):
+        def __init__(self, learning_rate=0.1):
+            super().__init__(learning_rate)
+
+        def update(self, parameter, state):
+            self.descend(parameter, np.sign(parameter.grad))
+
+    p = parameter([1.0, 1.0], [5.0, -2.0])
+    SignSGD().step({"p": p})
+    np.testing.assert_allclose(p.value, [0.9, 1.1])
+    assert repr(SignSGD(0.5)) == "SignSGD(learning_rate=0.5)"
+
+
+@pytest.mark.parametrize("rate", [0, -0.1, float("nan"), float("inf"), "fast", True, None])
+def test_learning_rate_is_positive_and_finite(rate):
+    with pytest.raises(ValueError, match="SGD: learning_rate is a"):
+        mt.SGD(rate)
+
+
+def test_a_schedule_that_returns_nonsense_is_told():
+    with pytest.raises(ValueError, match=r"learning_rate is a positive, finite number, got -1"):
+        mt.SGD(lambda step: -1.0).step({})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"momentum": 1.0}, "momentum lies in"), ({"momentum": -0.1}, "momentum"), ({"weight_decay": -1}, "weight_decay"),
+     ({"nesterov": True}, "give a momentum")],
+)  # fmt: skip
+def test_other_arguments_are_checked(options, message):
+    with pytest.raises(ValueError, match=message):
+        mt.SGD(0.1, **options)
+
+
+def test_a_step_without_gradients_names_the_parameter():
+    with pytest.raises(RuntimeError, match=r"dense_1\.kernel has no gradient\. Run forward and backward first"):
+        mt.SGD(0.1).step({"dense_1.kernel": mt.Parameter(np.ones(2))})
+
+
+def test_a_list_of_parameters_is_refused_with_the_call():
+    with pytest.raises(ValueError, match=r"expected model\.parameters\(\), a dictionary by name, got list"):
+        mt.SGD(0.1).step([])

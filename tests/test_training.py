@@ -1,0 +1,358 @@
+"""fit, evaluate and predict: what they do, and what they say to mistakes."""
+
+import math
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minitorch_np as mt
+from minitorch_np.training import callbacks
+from minitorch_np.training.examples import Examples, batches
+
+
+def model_of(*layers, loss=None, rate=0.1, metrics=("accuracy",), **options):
+    model = mt.Sequential([mt.Input((3,)), *(layers or (mt.Dense(1), mt.Sigmoid()))], **{"rng": 0, **options})
+    return model.compile(mt.SGD(rate), loss or mt.BCELoss(), metrics)
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(20, 3))
+
+
+@pytest.fixture
+def y(x):
+    return (x.sum(axis=1) > 0) * 1
+
+
+# What fit does
+
+
+def test_one_step_is_forward_loss_backward_update(x, y):
+    model = model_of(dtype="float64")
+    kernel, bias = model.get_weights()
+    p = mt.sigmoid(x @ kernel + bias)
+    model.fit(x, y, batch_size=None)
+    slope = (p - y[:, None]) / len(x)
+    np.testing.assert_allclose(model.get_weights()[0], kernel - 0.1 * x.T @ slope, rtol=1e-12)
+    np.testing.assert_allclose(model.get_weights()[1], bias - 0.1 * slope.sum(axis=0), rtol=1e-12)
+
+
+def test_history_has_one_value_per_epoch_for_everything(x, y):
+    history = model_of(metrics=["accuracy", "mae"]).fit(x, y, epochs=3, batch_size=7, validation_data=(x, y))
+    assert {name: len(values) for name, values in history.items()} == dict.fromkeys(
+        ["loss", "accuracy", "mae", "val_loss", "val_accuracy", "val_mae"], 3
+    )
+    assert history.history["loss"] == history["loss"]
+    assert history.epochs == 3
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 20, 21, 1000, None])
+def test_the_mean_loss_weighs_a_smaller_last_batch_rightly(x, y, batch_size):
+    model = model_of(rate=1e-300, dtype="float64")
+    history = model.fit(x, y, batch_size=batch_size)
+    assert history["loss"][0] == pytest.approx(model.evaluate(x, y).loss, rel=1e-12)
+    assert history["accuracy"][0] == pytest.approx(model.evaluate(x, y).accuracy, rel=1e-12)
+    assert model.evaluate(x, y, batch_size=batch_size).loss == pytest.approx(model.evaluate(x, y).loss, rel=1e-12)
+
+
+def test_y_of_shape_n_and_n_1_train_alike(x, y):
+    first, second = model_of(), model_of()
+    first.fit(x, y, epochs=3)
+    second.fit(x, y[:, None], epochs=3)
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert first.predict(x).shape == (20, 1)
+
+
+def test_same_seed_same_bits_and_shuffle_changes_the_order(x, y):
+    def trained(**options):
+        model = model_of()
+        model.fit(x, y, epochs=3, batch_size=4, **options)
+        return model.get_weights()[0]
+
+    np.testing.assert_array_equal(trained(), trained())
+    assert not np.array_equal(trained(), trained(shuffle=False))
+
+
+def test_validation_split_takes_the_end_and_trains_on_the_rest(x, y):
+    split, by_hand = model_of(), model_of()
+    first = split.fit(x, y, epochs=2, validation_split=0.25)
+    second = by_hand.fit(x[:15], y[:15], epochs=2, validation_data=(x[15:], y[15:]))
+    assert first == second
+
+
+def test_validation_draws_nothing_and_learns_nothing(x, y):
+    with_validation, without = model_of(), model_of()
+    with_validation.fit(x, y, epochs=3, batch_size=4, validation_data=(x, y))
+    without.fit(x, y, epochs=3, batch_size=4)
+    np.testing.assert_array_equal(with_validation.get_weights()[0], without.get_weights()[0])
+
+
+@given(st.integers(1, 50), st.integers(1, 60) | st.none(), st.booleans())
+def test_batches_meet_every_example_once(count, size, shuffled):
+    generator = np.random.default_rng(0) if shuffled else None
+    parts = [np.arange(count)[rows] for rows in batches(count, size, generator)]
+    assert sorted(np.concatenate(parts)) == list(range(count))
+    assert all(len(part) == (size or count) for part in parts[:-1])
+
+
+def test_leading_layers_run_once_per_fit(x, y):
+    calls = []
+
+    class Counting(mt.Layer):
+        precomputable = True
+
+        def forward(self, x):
+            calls.append(len(x))
+            return x
+
+        def backward(self, dy):
+            raise AssertionError("nobody reads the gradient of the data")
+
+    model = model_of(Counting(), mt.Dense(1), mt.Sigmoid())
+    model.fit(x, y, epochs=5, batch_size=4)
+    assert calls.count(20) == 1
+    assert 4 not in calls
+
+
+def test_leading_layers_run_per_batch_when_the_result_is_too_large(x, y, monkeypatch):
+    ready = model_of(mt.Rescaling(2.0), mt.Dense(1), mt.Sigmoid())
+    ready.fit(x, y, epochs=2, batch_size=4)
+    monkeypatch.setattr("minitorch_np.training.examples.MEMORY_SHARE", 0)
+    anew = model_of(mt.Rescaling(2.0), mt.Dense(1), mt.Sigmoid())
+    anew.fit(x, y, epochs=2, batch_size=4)
+    np.testing.assert_array_equal(ready.get_weights()[0], anew.get_weights()[0])
+    assert not Examples(x, y, ready[:1], np.dtype("f4"), reread=True).ready
+
+
+def test_modes_and_switches_are_put_back(x, y):
+    model = model_of(mt.Dense(4), mt.ReLU(), mt.Dense(1), mt.Sigmoid())
+    model.eval()
+    model.fit(x, y)
+    assert not model.training
+    model.train()
+    model(x)
+    assert model.backward(np.ones((20, 1), np.float32)).shape == (20, 3)
+
+
+def test_fit_again_goes_on(x, y):
+    model = model_of()
+    first = model.fit(x, y, epochs=5)
+    assert model.fit(x, y, epochs=5)["loss"][0] < first["loss"][0]
+
+
+def test_the_data_stay_as_they_are(x, y):
+    x.flags.writeable = y.flags.writeable = False
+    model_of().fit(x, y, batch_size=3)
+
+
+def test_lists_integers_and_booleans_are_taken():
+    model = model_of()
+    model.fit([[1, 2, 3], [4, 5, 6]], [True, False])
+    assert model.predict([[1, 2, 3]]).shape == (1, 1)
+
+
+# What is seen of it
+
+
+def test_nothing_is_printed_where_nobody_looks(x, y, capfd):
+    model_of().fit(x, y, epochs=2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_bar_shows_loss_and_metrics_in_a_terminal(x, y, capfd, monkeypatch):
+    monkeypatch.setattr("minitorch_np.training.loop.progress_is_seen", lambda: True)
+    model_of().fit(x, y, epochs=2, batch_size=10)
+    shown = capfd.readouterr().err
+    assert "epoch 2/2" in shown
+    assert "4/4" in shown
+    assert "loss 0." in shown
+    assert "accuracy" in shown
+    model_of().fit(x, y, progress=False)
+    assert capfd.readouterr() == ("", "")
+    assert not callbacks.progress_is_seen() or os.isatty(2)
+
+
+def test_callbacks_hear_of_everything_and_may_stop(x, y):
+    heard = []
+
+    class Listener(mt.Callback):
+        def on_train_begin(self):
+            heard.append(("begin", self.epochs, self.steps))
+
+        def on_epoch_end(self, epoch, logs):
+            heard.append((epoch, sorted(logs)))
+            self.model.stop_training = epoch == 1
+
+        def on_train_batch_end(self, batch, logs):
+            heard.append(batch)
+
+        def on_train_end(self):
+            heard.append("end")
+
+    history = model_of().fit(x, y, epochs=9, batch_size=10, callbacks=[Listener()])
+    assert heard == [("begin", 9, 2), 0, 1, (0, ["accuracy", "loss"]), 0, 1, (1, ["accuracy", "loss"]), "end"]
+    assert history.epochs == 2
+
+
+def test_evaluate_returns_names_and_numbers(x, y):
+    loss, accuracy = scores = model_of().evaluate(x, y)
+    assert scores.loss == loss
+    assert 0 <= accuracy <= 1
+
+
+# When it goes wrong
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_place(x, y):
+    class Explodes(mt.Layer):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += len(x) == 10  # batches, and not the zeros that tell the shape
+            return x * (np.inf if self.calls > 4 else 1)
+
+        def backward(self, dy):
+            return dy
+
+    model = model_of(mt.Dense(1), Explodes(), loss=mt.MSELoss(), metrics=[])
+    with pytest.raises(FloatingPointError, match=r"the loss is (inf|nan) in epoch 3, batch 1\. .*explodes_1 \(Explodes\(\)\)") as e:
+        model.fit(x, y, epochs=9, batch_size=10)
+    assert "put back to those after 0 steps" in str(e.value)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert model.optimizer.iteration == 0
+
+
+def test_divergence_keeps_the_last_good_weights(x, y):
+    model = model_of(mt.Dense(4), mt.Dense(1), loss=mt.MSELoss(), rate=1e3)
+    with pytest.raises(FloatingPointError, match=r"First output that is not finite: .*Lower the learning rate"):
+        model.fit(x, y, epochs=500)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_weights_spoilt_by_the_very_last_step_are_put_back(x, y):
+    model = model_of(mt.Dense(1), loss=mt.MSELoss(), rate=1e38)
+    before = model.get_weights()
+    with pytest.raises(FloatingPointError, match=r"dense_1\.kernel is not finite after the last step"):
+        model.fit(x * 100, y, epochs=1, batch_size=None)
+    np.testing.assert_array_equal(before[0], model.get_weights()[0])
+
+
+def test_ctrl_c_ends_after_a_whole_step_and_keeps_the_history(x, y, capsys):
+    class Interrupting(mt.Callback):
+        def on_train_batch_end(self, batch, logs):
+            if self.model.history.epochs == 2 and batch == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    model = model_of()
+    history = model.fit(x, y, epochs=50, batch_size=5, callbacks=[Interrupting()])
+    assert history.epochs == 2
+    assert model.history is history
+    assert model.optimizer.iteration == 2 * 4 + 2
+    assert "stopped by Ctrl-C in epoch 3 of 50, after a whole step" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_epoch_that_ctrl_c_did_not_cut_is_recorded(x, y):
+    class Interrupting(mt.Callback):
+        def on_train_batch_end(self, batch, logs):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert model_of().fit(x, y, epochs=50, batch_size=None, callbacks=[Interrupting()]).epochs == 1
+
+
+def test_training_works_outside_the_main_thread(x, y):
+    histories = []
+    thread = threading.Thread(target=lambda: histories.append(model_of().fit(x, y, epochs=2)))
+    thread.start()
+    thread.join()
+    assert histories[0].epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (np.where(np.arange(60).reshape(20, 3) == 7, np.nan, x), y), r"x\[2, 1\] is nan, the first of 1 values"),
+        (lambda x, y: (np.where(x == x.max(), np.inf, x), y), "is inf"),
+        (lambda x, y: (x, np.where(np.arange(20) == 4, np.nan, y)), r"y\[4\] is nan"),
+        (lambda x, y: (x[:0], y[:0]), r"x holds no examples \(shape \(0, 3\)\)"),
+        (lambda x, y: (x, y[:19]), "x has 20 examples and y has 19"),
+        (lambda x, y: (x[:, 0], y), r"expected x of shape \(batch, 3\), got \(20,\)"),
+        (lambda x, y: (x[0], y[:1]), r"For a single example write x\[None\]"),
+        (lambda x, y: (x[:, :2], y), r"expected x of shape \(batch, 3\), got \(20, 2\)"),
+        (lambda x, y: (x.reshape(20, 3, 1), y), r"Use x\.reshape\(-1, 3\)"),
+        (lambda x, y: (x, y * 2), "expected targets 0 and 1"),
+        (lambda x, y: (x, np.where(y, "cat", "dog")), r"expected numbers in y, got <U3\. np\.unique"),
+        (lambda x, y: (x.astype(str), y), "Convert it to numbers first"),
+        (lambda x, y: ([[1, 2, 3], [4]], y), "its rows differ in length"),
+        (lambda x, y: (x, None), "y is None"),
+        (lambda x, y: (x, np.stack([y, y], axis=1)), r"outputs have shape \(batch, 1\), y has shape \(20, 2\)"),
+    ],
+)  # fmt: skip
+def test_data_that_do_not_fit_are_refused_at_the_door(x, y, change, message):
+    model = model_of()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        model.fit(*change(x, y))
+    np.testing.assert_array_equal(before[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs is an int of at least 1, got 0"),
+        ({"epochs": 2.5}, "epochs"),
+        ({"batch_size": 0}, "batch_size is an int of at least 1, or None"),
+        ({"batch_size": -3}, "batch_size"),
+        ({"batch_size": True}, "batch_size"),
+        ({"validation_split": 1.0}, "validation_split lies between 0 and 1"),
+        ({"validation_split": 0.01}, "leaves none to validate with"),
+        ({"validation_data": ([[1, 2, 3]], [1, 0])}, r"fit: validation_data: x has 1 examples and y has 2"),
+        ({"validation_data": (1, 2, 3)}, r"expected a pair \(x, y\), got 3"),
+        ({"validation_data": (np.ones((2, 5)), [1, 0])}, r"validation_data: expected x of shape \(batch, 3\)"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(x, y, options, message):
+    with pytest.raises(ValueError, match=message):
+        model_of().fit(x, y, **options)
+
+
+def test_out_of_order_calls_say_the_order(x, y):
+    with pytest.raises(RuntimeError, match=r"fit: say first how to learn, with model\.compile\(optimizer="):
+        mt.Sequential([mt.Dense(1)]).fit(x, y)
+    with pytest.raises(RuntimeError, match="evaluate: say first"):
+        mt.Sequential([mt.Dense(1)]).evaluate(x, y)
+    with pytest.raises(RuntimeError, match="not built yet"):
+        mt.Sequential([mt.Dense(1)]).compile(mt.SGD(0.1), mt.MSELoss()).evaluate(x, y)
+
+
+def test_a_model_with_nothing_to_learn_says_so(x, y):
+    with pytest.raises(ValueError, match="has no trainable parameters"):
+        model_of(mt.Sigmoid(), loss=mt.MSELoss(), metrics=[]).fit(x, x)
+
+
+def test_raw_pixels_are_warned_of_and_rescaled_ones_not(y, rng):
+    pixels = rng.integers(0, 256, (20, 3)).astype(np.uint8)
+    with pytest.warns(UserWarning, match=r"numbers up to 25\d, like raw pixels\. Begin the model with Rescaling\(1 / 255\)"):
+        model_of().fit(pixels, y)
+    model_of(mt.Rescaling(1 / 255), mt.Dense(1), mt.Sigmoid()).fit(pixels, y)
+
+
+def test_a_single_class_is_warned_of(x):
+    with pytest.warns(UserWarning, match="every target is 1"):
+        model_of().fit(x, np.ones(20))
+
+
+def test_two_metrics_of_one_name_are_refused(x, y):
+    with pytest.raises(ValueError, match="needs a name of its own"):
+        model_of(metrics=["accuracy", "accuracy"]).fit(x, y)
+
+
+def test_one_example_can_be_learnt():
+    assert math.isfinite(model_of(loss=mt.MSELoss()).fit([[1.0, 2.0, 3.0]], [1.0])["loss"][0])

@@ -1,0 +1,93 @@
+"""Node: finding sublayers and parameters, their names, and modes."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+
+class Block(mt.Layer):
+    def __init__(self):
+        self.first = mt.Dense(3)
+        self.rest = [mt.Dense(2), mt.ReLU(), mt.Dense(2)]
+        self.named = {"gate": mt.Dense(2)}
+
+    def build(self, input_shape):
+        self.shift = self.add_parameter((2,), "zeros")
+        self.mean = self.add_parameter((2,), "zeros", trainable=False)
+
+    def forward(self, x):
+        x = self.first(x)
+        for layer in self.rest:
+            x = layer(x)
+        return self.named["gate"](x) + self.shift.value
+
+    def backward(self, dy):
+        self.shift.grad = dy.sum(axis=0)
+        dy = self.named["gate"].backward(dy)
+        for layer in reversed(self.rest):
+            dy = layer.backward(dy)
+        return self.first.backward(dy)
+
+
+def test_names_come_from_the_place():
+    block = Block().initialize((4,), 0)
+    assert list(block.parameters()) == [
+        "shift", "mean",
+        "first.kernel", "first.bias",
+        "rest.dense_1.kernel", "rest.dense_1.bias",
+        "rest.dense_2.kernel", "rest.dense_2.bias",
+        "named.gate.kernel", "named.gate.bias",
+    ]  # fmt: skip
+
+
+def test_sequential_adds_no_name_of_its_own():
+    model = mt.Sequential([mt.Input((4,)), mt.Dense(3), mt.ReLU(), mt.Sequential([mt.Dense(2)])])
+    assert list(model.parameters()) == [
+        "dense_1.kernel", "dense_1.bias", "sequential_1.dense_1.kernel", "sequential_1.dense_1.bias"
+    ]  # fmt: skip
+
+
+def test_parameters_of_a_list_are_found(rng):
+    class Powers(mt.Layer):
+        def build(self, input_shape):
+            self.factors = [self.add_parameter((1,), "ones") for _ in range(2)]
+
+        def forward(self, x):
+            return x * self.factors[0].value + x * x * self.factors[1].value
+
+    assert list(Powers().initialize((3,)).parameters()) == ["factors.parameter_1", "factors.parameter_2"]
+
+
+def test_modes_go_through_the_tree_and_come_back():
+    block = Block().initialize((4,), 0)
+    block.rest[0].training = False
+    with block.mode(training=True, keep_cache=False):
+        assert all(node.training and not node.keep_cache for _, node in block.walk())
+    assert not block.rest[0].training
+    assert block.rest[2].training
+    assert not any(node.training for _, node in block.eval().walk())
+    assert all(node.training for _, node in block.train().walk())
+
+
+def test_the_same_layer_twice_is_refused_with_the_reason():
+    layer = mt.Dense(3)
+    with pytest.raises(ValueError, match=r"twice\. A layer remembers one forward for its backward: make a second instance"):
+        mt.Sequential([mt.Input((3,)), layer, mt.ReLU(), layer])
+    with pytest.raises(ValueError, match="make a second instance"):
+        mt.Sequential([layer, mt.Sequential([layer])])
+
+
+def test_generators_of_layers_do_not_move_each_other():
+    class Noise(mt.Layer):
+        def forward(self, x):
+            return x + self.generator.normal(size=x.shape)
+
+    def second_output(extra_draws):
+        model = mt.Sequential([Noise(), Noise()], rng=5, dtype="float64").initialize((2,))
+        model(np.zeros((1, 2)))
+        for _ in range(extra_draws):
+            model.layers[0](np.zeros((1, 2)))
+        return model.layers[1](np.zeros((1, 2)))
+
+    np.testing.assert_array_equal(second_output(0), second_output(3))

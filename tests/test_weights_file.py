@@ -1,0 +1,85 @@
+"""Saved weights: they come back as they were, or not at all."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+
+def network(units=3, seed=1):
+    return mt.Sequential([mt.Input((4,)), mt.Dense(units), mt.ReLU(), mt.Dense(1)], rng=seed)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    network().save_weights(path)
+    return path
+
+
+def test_values_come_back_to_the_bit(saved):
+    model = network(seed=2)
+    model.load_weights(saved)
+    for a, b in zip(model.get_weights(), network().get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_layout_is_that_of_keras(saved):
+    with h5py.File(saved) as file:
+        found = []
+        file.visititems(lambda name, item: found.append((name, item.shape)) if hasattr(item, "shape") else None)
+    assert found == [
+        ("layers/dense/vars/0", (4, 3)), ("layers/dense/vars/1", (3,)),
+        ("layers/dense_1/vars/0", (3, 1)), ("layers/dense_1/vars/1", (1,)),
+    ]  # fmt: skip
+
+
+def change(path, place, value):
+    with h5py.File(path, "r+") as file:
+        del file[place]
+        if value is not None:
+            file[place] = value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, r"dense_1\.bias is missing \(expected at layers/dense/vars/1\)"),
+        (np.zeros(4), r"dense_1\.bias has shape \(3,\) here, \(4,\) of float64 in the file"),
+        (np.zeros(3, int), "of int64 in the file"),
+        (np.full(3, np.nan), r"dense_1\.bias holds values that are not finite"),
+    ],
+)
+def test_what_does_not_fit_is_named_and_changes_nothing(saved, value, message):
+    change(saved, "layers/dense/vars/1", value)
+    model = network(seed=2)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        model.load_weights(saved)
+    np.testing.assert_array_equal(before[0], model.get_weights()[0])
+
+
+def test_files_that_are_none_are_said(tmp_path):
+    (tmp_path / "text.h5").write_text("no")
+    with pytest.raises(ValueError, match="not a readable HDF5 file"):
+        network().load_weights(tmp_path / "text.h5")
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        network().load_weights(tmp_path / "none.h5")
+    with pytest.raises(FileNotFoundError, match="does not exist. Create it first"):
+        network().save_weights(tmp_path / "none" / "model.weights.h5")
+
+
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        network(seed=5).save_weights(saved)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
