@@ -1,6 +1,6 @@
 """A recipe over several seeds, as a row of the table in models/README.md.
 
-    python models/measure.py cat_classifier [--seeds 10] [-- options of the recipe]
+    python models/measure.py cat_classifier [--seeds 10] [options of the recipe]
 """
 
 import argparse
@@ -25,9 +25,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("options", nargs="*")
-    args = parser.parse_args()
-    runs = [run(args.recipe, seed, args.options) for seed in range(args.seeds)]
+    args, options = parser.parse_known_args()
+    runs = [run(args.recipe, seed, options) for seed in range(args.seeds)]
     scores = [list(metrics["test"].values())[-1]["accuracy"] for metrics in runs]
     seconds = statistics.median(metrics["seconds"] for metrics in runs)
     spread = statistics.stdev(scores) if len(scores) > 1 else 0

@@ -1,0 +1,98 @@
+"""The design, held: which way imports run, what is public, what an import costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minitorch_np
+
+ROOT = Path(minitorch_np.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+# Each room may import from those before it, and from itself.
+ROOMS = [
+    {"shapes"}, {"functions"}, {"randomness"}, {"parameter"}, {"cache"}, {"configurable"}, {"tree"},
+    {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"optimizers"}, {"summary"},
+    {"training"}, {"saving"}, {"model"}, {"sequential"}, {"datasets"}, {"plotting"}, {"significance"}, {""},
+]  # fmt: skip
+BLIND = {  # and these must not know layers at all
+    "losses": {"layer", "layers", "model", "sequential", "tree"},
+    "metrics": {"layer", "layers", "model", "sequential", "tree"},
+    "optimizers": {"layer", "layers", "model", "sequential", "tree"},
+    "initializers": {"layer", "layers", "model", "sequential", "tree"},
+    "training": {"layer", "layers", "model", "sequential", "tree", "losses", "optimizers"},
+    "datasets": {"layer", "layers", "model", "sequential", "training"},
+}
+PUBLIC = {
+    "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "History", "Input", "Layer",
+    "Loss", "MSELoss", "Metric", "Model", "Optimizer", "Parameter", "ReLU", "Rescaling", "SGD", "Sequential",
+    "Sigmoid", "sigmoid", "datasets", "initializers", "losses", "metrics", "optimizers", "plotting", "significance",
+}  # fmt: skip
+
+
+def room(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py").replace("__init__", "")
+
+
+def imported_rooms(path):
+    """The rooms that a file imports from when it is itself imported; imports for type checkers do not count."""
+    tree = ast.parse(path.read_text())
+    for block in [node for node in ast.walk(tree) if isinstance(node, ast.If)]:
+        if ast.unparse(block.test) == "TYPE_CHECKING":
+            block.body = [ast.Pass()]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minitorch_np":
+            parts = node.module.split(".")
+            yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    order = {name: position for position, names in enumerate(ROOMS) for name in names}
+    own = room(path)
+    assert own in order, f"{own}: put the new room into ROOMS"
+    for other in imported_rooms(path):
+        assert order[other] <= order[own], f"{own} imports {other}"
+        assert other not in BLIND.get(own, ()), f"{own} must not know {other}"
+
+
+def test_public_names():
+    hidden = {"annotations", "importlib", "ModuleType"}
+    submodules = {room(path) for path in FILES} - PUBLIC
+    names = {name for name in dir(minitorch_np) if not name.startswith("_")} - hidden - submodules
+    assert names == PUBLIC
+    for name in PUBLIC:
+        assert getattr(minitorch_np, name).__doc__, name
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'Dnese'"):
+        minitorch_np.Dnese  # noqa: B018 the access is the test
+
+
+def test_import_loads_numpy_alone():
+    program = "import sys, minitorch_np; print([m for m in sys.modules if m.split('.')[0] in sys.argv[1:]])"
+    others = ["h5py", "tqdm", "matplotlib", "PIL", "sklearn", "scipy", "torch", "keras"]
+    done = subprocess.run([sys.executable, "-c", program, *others], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_code_keeps_the_rules(path):
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "every file says what it is"
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], "raise instead of assert"
+    for node in ast.walk(tree):
+        assert not (isinstance(node, ast.FunctionDef) and node.args.kwarg), "no **kwargs"
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np.random":
+            assert node.attr in ("Generator", "default_rng"), "no global random state"
+
+
+def test_every_public_class_says_what_it_is():
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"

@@ -1,0 +1,97 @@
+"""The recipes in models/, run as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+MODELS = Path(__file__).parents[1] / "models"
+pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'minitorch-np[demo]'")
+
+
+def run(recipe, *options, folder, offline=False):
+    environment = {**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), "MPLBACKEND": "agg"}
+    if offline:
+        environment.pop("MINITORCH_NP_DATA", None)
+        environment["https_proxy"] = "http://127.0.0.1:9"  # where nobody listens
+    command = [sys.executable, str(MODELS / recipe), "--output", str(folder / "output"), *options]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
+
+
+def metrics(folder, name="metrics.json"):
+    return json.loads((folder / "output" / name).read_text())
+
+
+def test_cats_offline_says_so_and_ends_with_a_trained_network(tmp_path):
+    done = run("cat_classifier.py", "--epochs", "600", folder=tmp_path, offline=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("The shipped digits stand in, 3 against 8, because train_catvnoncat.h5 is not here")
+    assert "MINITORCH_NP_DATA" in done.stdout.splitlines()[0]
+    assert "not significant, chance alone can do that (exact McNemar p =" in done.stdout
+    assert {path.name for path in (tmp_path / "output").iterdir()} == {
+        "example.png", "learning_curve.png", "mislabelled.png", "metrics.json", "digit.weights.h5"
+    }  # fmt: skip
+    assert metrics(tmp_path)["test"]["the network"]["accuracy"] > 0.9
+
+
+def test_a_picture_is_predicted_with_the_saved_weights(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    from minitorch_np import datasets
+
+    data = datasets.load_digits()
+    eight = data.x_test[np.flatnonzero(data.y_test == 8)[0]].squeeze(-1)
+    image.fromarray((eight * 15.9).astype(np.uint8)).save(tmp_path / "eight.png")
+    first = run("cat_classifier.py", "--image", str(tmp_path / "eight.png"), folder=tmp_path, offline=True)
+    assert "eight.png: 8 (probability of 8: 0.9" in first.stdout, first.stdout + first.stderr
+    again = run("cat_classifier.py", "--image", str(tmp_path / "eight.png"), folder=tmp_path, offline=True)
+    assert "cost after" not in again.stdout
+    assert again.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--image", "none.png"], "No such file"),
+        (["--learning-rate", "0"], "learning_rate is a positive, finite number"),
+        (["--epochs", "0"], "epochs is an int of at least 1"),
+        (["--hidden", "0"], "units is the number of outputs"),
+        (["--seed", "-3"], "a seed is an int of at least 0"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(tmp_path, options, message):
+    done = run("cat_classifier.py", *options, folder=tmp_path, offline=True)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+
+
+def test_cats_report_what_was_asked(tmp_path, cats):
+    done = run("cat_classifier.py", "--epochs", "150", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for line in (
+        "209 training and 50 test pictures of 64 x 64 pixels with 3 channels",
+        "x (209, 64, 64, 3)  y (209,)  non-cat 65.6%, cat 34.4%",
+        "dense_1 (Dense)           (batch, 20)             245,780",
+        "cost after  100 steps",
+        "always 'cat'                          66.0%       17   52% to 78%",
+    ):
+        assert line in done.stdout
+    if "scikit-learn's logistic regression: intercept -0.00" in done.stdout:
+        assert metrics(tmp_path)["test"]["scikit-learn's logistic regression"]["misses"] == 14
+
+
+def test_digits(tmp_path):
+    done = run("digits_classifier.py", "--epochs", "15", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert metrics(tmp_path, "digits_metrics.json")["test"]["network"]["accuracy"] > 0.94
+    assert (tmp_path / "output" / "digits_mislabelled.png").stat().st_size > 5000
+
+
+def test_measuring_a_recipe_prints_its_row(tmp_path):
+    command = [sys.executable, str(MODELS / "measure.py"), "digits_classifier", "--seeds", "2", "--epochs", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"})
+    assert done.stdout.startswith("| `digits_classifier.py` | 9")
