@@ -1,6 +1,6 @@
 """A recipe over several seeds, as a row of the table in models/README.md.
 
-    python models/measure.py cat_classifier [--seeds 10] [options of the recipe]
+python models/measure.py cat_classifier [--seeds 10] [options of the recipe]
 """
 
 import argparse
@@ -15,7 +15,14 @@ from pathlib import Path
 def run(recipe, seed, options):
     """The metrics that the recipe writes for one seed."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(Path(__file__).with_name(f"{recipe}.py")), "--seed", str(seed), "--output", folder]
+        command = [
+            sys.executable,
+            str(Path(__file__).with_name(f"{recipe}.py")),
+            "--seed",
+            str(seed),
+            "--output",
+            folder,
+        ]
         subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
         (written,) = Path(folder).glob("*metrics.json")
         return json.loads(written.read_text())

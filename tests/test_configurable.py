@@ -10,7 +10,10 @@ from minitorch_np.configurable import Configurable
 def test_repr_shows_what_differs_from_the_defaults():
     assert repr(mt.Dense(20)) == "Dense(units=20)"
     assert repr(mt.SGD(0.1, momentum=0.9)) == "SGD(learning_rate=0.1, momentum=0.9)"
-    assert repr(mt.Sequential([mt.Input((3,)), mt.ReLU()], rng=1)) == "Sequential(layers=[Input(shape=(3,)), ReLU()], rng=1)"
+    assert (
+        repr(mt.Sequential([mt.Input((3,)), mt.ReLU()], rng=1))
+        == "Sequential(layers=[Input(shape=(3,)), ReLU()], rng=1)"
+    )
 
 
 def test_config_gives_every_argument_as_given():

@@ -9,7 +9,10 @@ import minitorch_np as mt
 def test_formula(rng):
     x, layer = rng.normal(size=(6, 4)), mt.Dense(3).initialize((4,), 0, np.float64)
     layer.bias.value[:] = rng.normal(size=3)
-    expected = [[sum(x[b, i] * layer.kernel.value[i, j] for i in range(4)) + layer.bias.value[j] for j in range(3)] for b in range(6)]
+    expected = [
+        [sum(x[b, i] * layer.kernel.value[i, j] for i in range(4)) + layer.bias.value[j] for j in range(3)]
+        for b in range(6)
+    ]
     np.testing.assert_allclose(layer(x), expected, rtol=1e-12)
 
 
@@ -29,11 +32,17 @@ def test_dx_is_left_out_when_nobody_reads_it(rng):
 
 
 def test_images_are_refused_with_the_remedy():
-    with pytest.raises(ValueError, match=r"Dense\(units=20\): expected inputs of shape \(batch, features\), got \(batch, 64, 64, 3\)\. Put Flatten\(\) before it\."):
+    with pytest.raises(
+        ValueError,
+        match=r"Dense\(units=20\): expected inputs of shape \(batch, features\), got \(batch, 64, 64, 3\)\. Put Flatten\(\) before it\.",
+    ):
         mt.Dense(20)(np.zeros((209, 64, 64, 3)))
     layer = mt.Dense(20)
     layer(np.zeros((2, 12288)))
-    with pytest.raises(ValueError, match=r"expected inputs of shape \(batch, 12288\), got \(209, 64, 64, 3\)\. Put Flatten\(\) before it\."):
+    with pytest.raises(
+        ValueError,
+        match=r"expected inputs of shape \(batch, 12288\), got \(209, 64, 64, 3\)\. Put Flatten\(\) before it\.",
+    ):
         layer(np.zeros((209, 64, 64, 3)))
 
 
@@ -61,7 +70,9 @@ def test_forward_before_build_says_how():
 
 
 def test_backward_before_forward_names_the_layer():
-    with pytest.raises(RuntimeError, match=r"Dense\(units=2\)\.backward: there is no cache to read\. Run forward first"):
+    with pytest.raises(
+        RuntimeError, match=r"Dense\(units=2\)\.backward: there is no cache to read\. Run forward first"
+    ):
         mt.Dense(2).initialize((3,)).backward(np.zeros((1, 2)))
 
 

@@ -31,7 +31,9 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
-        self.wfile.write({"/wrong/data.h5": b"x" * len(CONTENT), "/short/data.h5": CONTENT[:100]}.get(self.path, CONTENT))
+        self.wfile.write(
+            {"/wrong/data.h5": b"x" * len(CONTENT), "/short/data.h5": CONTENT[:100]}.get(self.path, CONTENT)
+        )
 
     def log_message(self, *_):
         pass

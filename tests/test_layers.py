@@ -12,9 +12,7 @@ LAYERS = [
     for cls in Configurable.registry.values()
     if issubclass(cls, mt.Layer) and is_built_in(cls) and cls not in (mt.Layer, mt.Model)
 ]
-EXAMPLES = [
-    pytest.param(layer, shape, id=f"{layer!r} on {shape}") for cls in LAYERS for layer, shape in cls.examples()
-]
+EXAMPLES = [pytest.param(layer, shape, id=f"{layer!r} on {shape}") for cls in LAYERS for layer, shape in cls.examples()]
 every_example = pytest.mark.parametrize(("example", "shape"), EXAMPLES)
 
 

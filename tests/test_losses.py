@@ -90,12 +90,16 @@ def test_class_numbers_and_one_hot_rows_mean_the_same(rng):
 
 @pytest.mark.parametrize("loss", [mt.MSELoss(), mt.BCELoss(), mt.BCEWithLogitsLoss()], ids=repr)
 def test_a_vector_is_never_broadcast_against_a_column(loss):
-    with pytest.raises(ValueError, match=r"expected a target of the prediction's shape \(5, 1\), got \(5,\)\. They are never"):
+    with pytest.raises(
+        ValueError, match=r"expected a target of the prediction's shape \(5, 1\), got \(5,\)\. They are never"
+    ):
         loss(np.full((5, 1), 0.5), np.ones(5))
 
 
 def test_probabilities_outside_0_and_1_are_refused():
-    with pytest.raises(ValueError, match=r"expected probabilities between 0 and 1, got 1\.5\. End the network with Sigmoid"):
+    with pytest.raises(
+        ValueError, match=r"expected probabilities between 0 and 1, got 1\.5\. End the network with Sigmoid"
+    ):
         mt.BCELoss()(np.array([[1.5]]), np.array([[1.0]]))
 
 

@@ -44,7 +44,9 @@ def test_summary_needs_no_data(capsys):
 
 
 def test_every_shape_is_checked_before_any_data_exists():
-    with pytest.raises(ValueError, match=r"dense_1: Dense\(units=20\): expected .* got \(batch, 64, 64, 3\)\. Put Flatten"):
+    with pytest.raises(
+        ValueError, match=r"dense_1: Dense\(units=20\): expected .* got \(batch, 64, 64, 3\)\. Put Flatten"
+    ):
         mt.Sequential([mt.Input((64, 64, 3)), mt.Dense(20)])
 
 
@@ -105,7 +107,7 @@ def test_a_custom_model_learns_and_nests(rng):
     outer = mt.Sequential([mt.Input((4,)), mt.Rescaling(2.0), TwoBranches()], rng=3)
     outer.compile(mt.SGD(0.5), mt.BCELoss())
     assert outer.fit(x, y, epochs=20)["loss"][-1] < outer.evaluate(x, y).loss * 1.5
-    assert list(outer.parameters())[0] == "two_branches_1.wide.dense_1.kernel"
+    assert next(iter(outer.parameters())) == "two_branches_1.wide.dense_1.kernel"
 
 
 def test_sequential_is_a_list_of_layers():
@@ -122,7 +124,7 @@ def test_layers_can_be_added_one_by_one(rng):
     model = mt.Sequential(rng=1)
     model.add(mt.Input((4,)))
     model.add(mt.Dense(2))
-    with pytest.raises(ValueError, match="sequential, got|expected layers|Input"):
+    with pytest.raises(ValueError, match="Input gives the shape"):
         model.add(mt.Input((2,)))
     assert model.predict(rng.normal(size=(3, 4))).shape == (3, 2)
     with pytest.raises(RuntimeError, match="built already"):

@@ -65,7 +65,14 @@ def test_linear_activation_forward(name, activation):
 def test_model_forward():
     case = PUBLISHED["model_forward"]
     a = drawn(case["seed"], case["draws"])
-    layers = [dense(a["W1"], a["b1"]), mt.ReLU(), dense(a["W2"], a["b2"]), mt.ReLU(), dense(a["W3"], a["b3"]), mt.Sigmoid()]
+    layers = [
+        dense(a["W1"], a["b1"]),
+        mt.ReLU(),
+        dense(a["W2"], a["b2"]),
+        mt.ReLU(),
+        dense(a["W3"], a["b3"]),
+        mt.Sigmoid(),
+    ]
     assert_published(mt.Sequential(layers, dtype="float64")(a["X"]), case["AL"])
 
 

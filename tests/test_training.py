@@ -222,7 +222,9 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_place(x, y):
             return dy
 
     model = model_of(mt.Dense(1), Explodes(), loss=mt.MSELoss(), metrics=[])
-    with pytest.raises(FloatingPointError, match=r"the loss is (inf|nan) in epoch 3, batch 1\. .*explodes_1 \(Explodes\(\)\)") as e:
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is (inf|nan) in epoch 3, batch 1\. .*explodes_1 \(Explodes\(\)\)"
+    ) as e:
         model.fit(x, y, epochs=9, batch_size=10)
     assert "put back to those after 0 steps" in str(e.value)
     assert all(np.isfinite(w).all() for w in model.get_weights())
@@ -339,7 +341,9 @@ def test_a_model_with_nothing_to_learn_says_so(x, y):
 
 def test_raw_pixels_are_warned_of_and_rescaled_ones_not(y, rng):
     pixels = rng.integers(0, 256, (20, 3)).astype(np.uint8)
-    with pytest.warns(UserWarning, match=r"numbers up to 25\d, like raw pixels\. Begin the model with Rescaling\(1 / 255\)"):
+    with pytest.warns(
+        UserWarning, match=r"numbers up to 25\d, like raw pixels\. Begin the model with Rescaling\(1 / 255\)"
+    ):
         model_of().fit(pixels, y)
     model_of(mt.Rescaling(1 / 255), mt.Dense(1), mt.Sigmoid()).fit(pixels, y)
 

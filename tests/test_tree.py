@@ -72,7 +72,9 @@ def test_modes_go_through_the_tree_and_come_back():
 
 def test_the_same_layer_twice_is_refused_with_the_reason():
     layer = mt.Dense(3)
-    with pytest.raises(ValueError, match=r"twice\. A layer remembers one forward for its backward: make a second instance"):
+    with pytest.raises(
+        ValueError, match=r"twice\. A layer remembers one forward for its backward: make a second instance"
+    ):
         mt.Sequential([mt.Input((3,)), layer, mt.ReLU(), layer])
     with pytest.raises(ValueError, match="make a second instance"):
         mt.Sequential([layer, mt.Sequential([layer])])

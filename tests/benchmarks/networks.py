@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import minitorch_np as mt
-from tests.benchmarks.timing import Run
+
+Run = Callable[[int], None]
 
 
 @dataclass
@@ -22,13 +24,15 @@ class Case:
     sizes: tuple[int, ...]
     examples: int
     batch_size: int
+    epochs: int
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(0)
         self.x = rng.normal(size=(self.examples, self.sizes[0])).astype(self.dtype)
-        self.y = rng.integers(0, max(2, self.sizes[-1]), self.examples)
+        self.y = np.arange(self.examples) % max(2, self.sizes[-1])
         self.steps_per_epoch = -(-self.examples // self.batch_size)
+        self.steps = self.epochs * self.steps_per_epoch
 
     @property
     def binary(self) -> bool:
@@ -91,6 +95,7 @@ def jax_jit(case: Case) -> Run:
     import jax
     import jax.numpy as jnp
 
+    jax.config.update("jax_enable_x64", case.dtype == "float64")
     rng = np.random.default_rng(0)
     parameters = [
         (jnp.asarray(rng.normal(size=(a, b)) / np.sqrt(a), case.dtype), jnp.zeros(b, case.dtype))
@@ -189,3 +194,21 @@ def bare_products(case: Case) -> Run:
                     dy @ kernels[position].T
 
     return run
+
+
+SEED = (12288, 20, 7, 5, 1)
+CASES = [
+    Case("seed network, 209 images, float32", SEED, 209, 209, 60),
+    Case("seed network, 209 images, float64", SEED, 209, 209, 60, "float64"),
+    Case("2-8-1, batches of 4, 400 examples", (2, 8, 1), 400, 4, 10),
+    Case("2-8-1, all 4 examples, one step an epoch", (2, 8, 1), 4, 4, 1000),
+    Case("784-256-128-10, batches of 128", (784, 256, 128, 10), 128 * 40, 128, 3),
+    Case("784-256-128-10, batches of 64", (784, 256, 128, 10), 64 * 40, 64, 3),
+]
+CONTENDERS: dict[str, tuple[str, Callable[[Case], Run]]] = {
+    "PyTorch": ("torch", pytorch),
+    "JAX jit": ("jax", jax_jit),
+    "Keras": ("keras", keras),
+    "scikit-learn": ("sklearn", scikit_learn),
+    "bare products": ("numpy", bare_products),
+}
