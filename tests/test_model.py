@@ -106,7 +106,8 @@ def test_a_custom_model_learns_and_nests(rng):
     assert history["loss"][-1] < 0.3 * history["loss"][0]
     outer = mt.Sequential([mt.Input((4,)), mt.Rescaling(2.0), TwoBranches()], rng=3)
     outer.compile(mt.SGD(0.5), mt.BCELoss())
-    assert outer.fit(x, y, epochs=20)["loss"][-1] < outer.evaluate(x, y).loss * 1.5
+    losses = outer.fit(x, y, epochs=20)["loss"]
+    assert losses[-1] < losses[0]
     assert next(iter(outer.parameters())) == "two_branches_1.wide.dense_1.kernel"
 
 
