@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np import initializers as initializers
 from minitorch_np import losses as losses
@@ -33,12 +33,26 @@ from minitorch_np.training import History as History
 
 __version__ = "0.1.0"
 
-_ON_DEMAND = ("datasets", "plotting", "significance")  # not needed to compute; loaded when first named
+if TYPE_CHECKING:
+    from minitorch_np import datasets as datasets
+    from minitorch_np import plotting as plotting
+    from minitorch_np import significance as significance
+    from minitorch_np.checking import GradcheckError as GradcheckError
+    from minitorch_np.checking import GradcheckReport as GradcheckReport
+    from minitorch_np.checking import assert_gradients as assert_gradients
+    from minitorch_np.checking import check_optimizer as check_optimizer
+    from minitorch_np.checking import gradcheck as gradcheck
+
+# Not needed to compute, so loaded when first named: modules, and names out of modules.
+_ON_DEMAND = dict.fromkeys(("datasets", "plotting", "significance")) | dict.fromkeys(
+    ("gradcheck", "assert_gradients", "check_optimizer", "GradcheckError", "GradcheckReport"), "checking"
+)
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name in _ON_DEMAND:
-        return importlib.import_module(f"{__name__}.{name}")
+        module = importlib.import_module(f"{__name__}.{_ON_DEMAND[name] or name}")
+        return getattr(module, name) if _ON_DEMAND[name] else module
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -51,7 +51,7 @@ class Layer(Node):
     cache = Cache()
     _streams: Streams | None = None
     _generator: np.random.Generator | None = None
-    _dtype = np.dtype(np.float32)
+    _dtype: np.dtype = np.dtype(np.float32)
 
     # What a subclass writes
 

@@ -40,6 +40,16 @@ def plot_history(
     return ax
 
 
+def heat_map(values: ArrayLike, ax: Axes | None = None, *, title: str = "") -> Axes:
+    """A matrix as colours, dark where it is 0, with a scale beside it."""
+    if ax is None:
+        ax = _pyplot().subplots(figsize=(6, 4), layout="constrained")[1]
+    picture = ax.imshow(np.atleast_2d(values), cmap="inferno", aspect="auto", interpolation="nearest", vmin=0)
+    ax.figure.colorbar(picture, ax=ax)
+    ax.set_title(title)
+    return ax
+
+
 def plot_images(
     images: ArrayLike, titles: Sequence[str] | None = None, axes: Sequence[Axes] | None = None, *, columns: int = 5
 ) -> NDArray:

@@ -1,0 +1,279 @@
+"""Numbers: backward against the truth, element by element or along random directions, with a bound for rounding.
+
+An element of the gradient is a_i = sum_j g_j J_ji. Its rounding error is bounded by C S_i with
+
+    S_i = sum_j |g_j| (|J_ji| + |y_j| / |v_i|)        over the outputs j that depend on v_i,
+
+C = 1e-12: the first term counts the terms of the sum, the second what rounding in the cached values does where J is
+small because y hardly moves (saturation). The bound grows with the gradient, so a verdict does not change when
+everything is scaled, and it allows for gradients that are 0 because their terms cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.checking.subject import Subject
+from minitorch_np.checking.truth import Truth, rms, scale_along
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ROUNDING = 1e-12
+_FLOOR = 1e-14  # of the largest bound in the tensor
+_HIDDEN = 1e-10  # slopes smaller than this share of y / v drown in the rounding of y
+_UNDERFLOW = 1e-240  # a slope that the complex step can no longer see
+
+
+@dataclass
+class Kink:
+    """A place where the slope jumps, and what backward made of it."""
+
+    tensor: str
+    index: tuple[int, ...]
+    value: float
+    slopes: tuple[float, float]
+    backward: float
+
+    def __str__(self) -> str:
+        low, high = self.slopes
+        return (
+            f"KINK at {self.tensor}{list(self.index)} = {self.value:.4g}: one-sided slopes {low:.4g} and {high:.4g}, "
+            f"backward {self.backward:.4g} lies in [{min(low, high):.4g}, {max(low, high):.4g}]: a valid subgradient"
+        )
+
+
+@dataclass
+class TensorResult:
+    """What came out for one tensor: dx as "x", or a parameter.
+
+    Attributes:
+        verdict: "pass", "fail", or "inconclusive" where saturation hides the answer.
+        excess: the largest error over its bound; at most 1 is a pass.
+        worst: index, backward's value and the true one, where the error is largest.
+        backward, true: the whole tensors, where every element was checked.
+        wrong: which elements are wrong, likewise.
+        untouched: True if no output depends on the tensor here, so that nothing was learnt.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    verdict: str = "pass"
+    excess: float = 0.0
+    worst: tuple[tuple[int, ...], float, float] | None = None
+    checked: int = 0
+    backward: Any = None
+    true: Any = None
+    wrong: Any = None
+    jacobian: Any = None
+    untouched: bool = False
+    kinks: list[Kink] = field(default_factory=list)
+    note: str = ""
+
+
+class Comparison:
+    """One subject, one upstream gradient, and what backward said to it."""
+
+    def __init__(self, subject: Subject, truth: Truth, dy: NDArray, gradients: dict[str, Any]) -> None:
+        self.subject, self.truth, self.gradients = subject, truth, gradients
+        self.dy = np.asarray(dy, float)
+        self.y = np.asarray(subject.forward(), float)
+        self.values = subject.values()
+
+    # Element by element
+
+    def elements(self, name: str, indices: Sequence[tuple[int, ...]] | None = None) -> TensorResult:
+        """Every element, or those at the given indices."""
+        value = self.values[name]
+        result = TensorResult(name, value.shape)
+        analytic = self._analytic(name, result)
+        if analytic is None:
+            return result
+        whole = indices is None
+        places = list(np.ndindex(value.shape)) if whole else list(indices or ())
+        result.checked = len(places)
+        slopes, allowed = self._slopes(name, places)
+        g, y = self.dy.ravel(), self.y.ravel()
+        true = slopes @ g
+        terms = np.abs(slopes) @ np.abs(g)
+        scale = np.maximum([abs(value[place]) for place in places], 1e-6 * rms(value))
+        through_y = (slopes != 0) @ np.abs(g * y) / scale
+        bound = ROUNDING * (terms + through_y)
+        bound = bound + _FLOOR * max((terms + through_y).max(initial=0), 0)
+        bound = bound + (allowed + _UNDERFLOW / rms(value)) * np.abs(g).sum()
+        a = np.array([analytic[place] for place in places])
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = np.abs(a - true)
+            wrong = ~(error <= bound)
+        if wrong.any():
+            self._accept_kinks(name, places, wrong, a, result)
+        if wrong.any() and self._is_rounding(name, places, a, true, wrong):
+            wrong[:] = False
+            result.note = "differs only as rounding does: the same in float32 differs in proportion"
+        result.untouched = not slopes.any()
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            excess = np.where(error == 0, 0, error / bound)
+        excess = np.where(np.isnan(excess), np.inf, excess)
+        excess[~wrong] = np.minimum(excess[~wrong], 1)
+        result.excess = float(excess.max(initial=0))
+        at = int(excess.argmax()) if len(places) else 0
+        if places:
+            result.worst = places[at], float(np.real(a[at])), float(true[at])
+        if whole:
+            result.backward, result.true, result.jacobian = analytic, true.reshape(value.shape), slopes
+            result.wrong = wrong.reshape(value.shape)
+        if wrong.any():
+            result.verdict = "fail"
+        elif self._saturated(name, places, slopes, terms, through_y):
+            result.verdict = "inconclusive"
+            result.note = "saturated: the slopes drown in the rounding of the outputs, so a wrong factor would not show"
+        return result
+
+    def _slopes(self, name: str, places: Sequence[tuple[int, ...]]) -> tuple[NDArray, float]:
+        value = self.values[name]
+        rows = np.empty((len(places), self.y.size))
+        direction = np.zeros(value.shape)
+        allowed = 0.0
+        for row, place in zip(rows, places, strict=True):
+            direction[place] = 1
+            row[:] = np.ravel(self.truth.slope(name, direction))
+            if self.truth.method != "complex step":
+                allowed = max(allowed, self.truth.error(name, direction))
+            direction[place] = 0
+        return rows, allowed
+
+    # Along directions
+
+    def directions(self, name: str, rng: np.random.Generator, count: int = 3) -> TensorResult:
+        """Random directions: one wrong element anywhere shows in each of them."""
+        value = self.values[name]
+        result = TensorResult(name, value.shape)
+        analytic = self._analytic(name, result)
+        if analytic is None:
+            return result
+        through_y = float(np.abs(self.dy * self.y).sum()) / (rms(value) * max(1.0, self.y.size) ** 0.5)
+        size = float(np.abs(analytic).max(initial=0))
+        floor = max(1e-6 * size, 1e-9 * through_y)
+        seen = False
+        for number in range(count):
+            direction = rng.choice([-1.0, 1.0], value.shape)
+            if number % 2 and floor:
+                direction = direction * (floor / np.maximum(np.abs(analytic), floor))
+            slope = self.truth.slope(name, direction)
+            true = float((slope * self.dy).sum())
+            a = float((np.real(analytic) * direction).sum())
+            terms = float((np.abs(analytic) * np.abs(direction)).sum()) + float(np.abs(slope * self.dy).sum())
+            bound = 10 * ROUNDING * (terms + through_y * float(np.abs(direction).sum()))
+            if self.truth.method != "complex step":
+                bound += self.truth.error(name, direction) * float(np.abs(self.dy).sum())
+            seen = seen or bool(np.any(slope))
+            error = abs(a - true)
+            excess = 0.0 if error == 0 else error / bound if bound and np.isfinite(error) else np.inf
+            if excess > 1 and self._kink_along(name, direction, a) is not None:
+                excess = 1.0
+            result.excess = max(result.excess, excess)
+        result.untouched = not seen
+        if result.excess > 1:
+            result.verdict = "fail"
+        return result
+
+    # Kinks
+
+    def _accept_kinks(
+        self, name: str, places: Sequence[tuple[int, ...]], wrong: NDArray, a: NDArray, result: TensorResult
+    ) -> None:
+        """Take back the verdict on elements that stand at a kink and whose gradient lies between the one-sided slopes."""
+        value = self.values[name]
+        looked_at = np.flatnonzero(wrong)
+        for number in looked_at[:200]:
+            direction = np.zeros(value.shape)
+            direction[places[number]] = 1
+            slopes = self._kink_along(name, direction, float(np.real(a[number])))
+            if slopes is None:
+                if len(looked_at) > 200:
+                    return
+                continue
+            wrong[number] = False
+            result.kinks.append(
+                Kink(name, places[number], float(value[places[number]]), slopes, float(np.real(a[number])))
+            )
+
+    def _kink_along(self, name: str, direction: NDArray, a: float) -> tuple[float, float] | None:
+        """The one-sided slopes of sum g y along direction, if they differ and a lies between them.
+
+        At a kink the gap between forward and backward difference stays as the step shrinks; where y is smooth it halves.
+        Several outputs may have their kink here, each with a subgradient of its own, so the interval is the sum of theirs.
+        """
+        value = self.values[name]
+        h = 1e-5 * scale_along(value, direction)
+        g = self.dy
+        gaps = []
+        with np.errstate(all="ignore"):
+            middle = np.asarray(self.subject.forward())
+            for step in (h, h / 8, h / 64):
+                right = (self.subject.forward({name: value + step * direction}) - middle) / step
+                left = (middle - self.subject.forward({name: value - step * direction})) / step
+                gaps.append(np.abs(right - left))
+        kinked = (gaps[2] > 0.5 * gaps[0]) & (gaps[1] > 0.5 * gaps[0])
+        kinked &= gaps[2] > 1e-6 * (np.abs(right) + np.abs(left)) + 1e-9 * np.abs(middle).max(initial=0) / rms(value)
+        if not kinked.any():
+            return None
+        both = np.stack([g * left, g * right])
+        smooth = np.where(kinked, 0, both.mean(axis=0)).sum()
+        low = smooth + np.where(kinked, both.min(axis=0), 0).sum()
+        high = smooth + np.where(kinked, both.max(axis=0), 0).sum()
+        slack = 1e-4 * float(np.abs(both).sum())
+        if low - slack <= a <= high + slack:
+            return float(both[0].sum()), float(both[1].sum())
+        return None
+
+    # Rounding and saturation
+
+    def _is_rounding(
+        self, name: str, places: Sequence[tuple[int, ...]], a: NDArray, true: NDArray, wrong: NDArray
+    ) -> bool:
+        """Whether the error shrinks with the precision: a bug is as large in float64 as in float32, rounding is not."""
+        scale = float(np.abs(true).max(initial=0))
+        error = np.abs(a - true)
+        if not np.isfinite(error).all():
+            return False
+        try:
+            self.subject.put_back()
+            with np.errstate(all="ignore"):
+                coarse = Subject(self.subject.layer, self.subject.x, training=self.subject.training, dtype=np.float32)
+                gradient = coarse.gradients(self.dy.astype(np.float32))[name]
+            rough = np.abs(np.array([gradient[place] for place in places], float) - true)
+        except (ValueError, TypeError, FloatingPointError):
+            return False
+        if not np.isfinite(rough).all():
+            return False
+        return bool((error[wrong] <= 5e-7 * max(rough.max(), 1e-7 * scale)).all())
+
+    def _saturated(
+        self, name: str, places: Sequence[tuple[int, ...]], slopes: NDArray, terms: NDArray, through_y: NDArray
+    ) -> bool:
+        """Whether most slopes are so small beside y / v that C S says nothing, and yet are no rounding of 0."""
+        dim = (terms > 0) & (terms < _HIDDEN * through_y)
+        if not dim.any() or dim.sum() <= (terms > 0).sum() / 2:
+            return False
+        value = self.values[name]
+        number = int(np.flatnonzero(dim)[0])
+        direction = np.zeros(value.shape)
+        direction[places[number]] = 1
+        again = np.ravel(self.truth.slope(name, direction, value * (1 + 1e-6)))
+        here = slopes[number]
+        return bool(np.abs(again - here).max() <= 1e-2 * np.abs(here).max())  # noise would be another number each time
+
+    def _analytic(self, name: str, result: TensorResult) -> NDArray | None:
+        """Backward's array if it can be compared, else the verdict that it cannot."""
+        given = self.gradients.get(name)
+        result.backward = given
+        array = None if given is None else np.asarray(given)
+        if array is None or array.shape != self.values[name].shape or array.dtype.kind not in "fc":
+            result.verdict, result.excess = "fail", np.inf
+            return None
+        return array

@@ -1,0 +1,300 @@
+"""Part: one layer at the inputs it really gets, in every circumstance, and what is wrong with it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.checking.anatomy import WithLoss
+from minitorch_np.checking.diagnosis import Diagnosis, diagnose, gradient_of
+from minitorch_np.checking.evidence import Evidence, factor
+from minitorch_np.checking.numbers import Comparison, TensorResult
+from minitorch_np.checking.probes import leak, probe
+from minitorch_np.checking.report import GradcheckReport
+from minitorch_np.checking.subject import LossLayer, State, Subject, parameters
+from minitorch_np.checking.truth import Truth, rms
+from minitorch_np.layer import Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ELEMENTS = 2_000  # elements that are all tried one by one
+_SAMPLE = 40  # elements tried one by one of a larger tensor, beside the random directions
+_JACOBIAN = 4_000_000  # numbers in the largest Jacobian that a diagnosis may ask for
+
+# A probe that explains wrong numbers stands before the numbers' own explanation.
+_TELLING = {
+    "accumulates", "stale cache", "draws anew in backward", "ignores the upstream gradient", "never set",
+    "not linear in the upstream gradient", "writes into its arguments", "wrong dtype",
+}  # fmt: skip
+
+
+class Part:
+    """One layer at the inputs that it really gets."""
+
+    def __init__(
+        self, layer: Layer, x: NDArray, wrt: str | Sequence[str], method: str, rng: np.random.Generator
+    ) -> None:
+        self.layer, self.x, self.method, self.rng = layer, x, method, rng
+        self.report = GradcheckReport(repr(layer))
+        names = {"x", *(name for name, parameter in parameters(layer).items() if parameter.trainable)}
+        unknown = set() if wrt == "all" else {wrt} - names if isinstance(wrt, str) else set(wrt) - names
+        self.names = names if wrt == "all" else {wrt} & names if isinstance(wrt, str) else set(wrt) & names
+        if unknown and not self.names:
+            raise ValueError(f"gradcheck: wrt is 'all' or some of {', '.join(sorted(names))}, got {wrt!r}.")
+
+    def check(self, *, thorough: bool) -> GradcheckReport:
+        for setting, subject in self._settings():
+            first = not self.report.method
+            with np.errstate(all="ignore"):
+                self._look(setting, subject, elements=thorough and first, probes=thorough and first)
+            if self.report.verdict == "fail":
+                self.report.setting = setting
+                break
+        return self.report
+
+    def _settings(self) -> Iterator[tuple[str, Subject]]:
+        """The same layer in other circumstances: parameters, batch sizes, modes, layouts of memory."""
+        yield "", Subject(self.layer, self.x, jitter=np.random.default_rng(7))
+        started = [p for p in parameters(self.layer).values() if p.trainable and p.size and not np.ptp(p.value)]
+        if started:
+            yield "with the parameters as they are", Subject(self.layer, self.x)
+        for count in (7 if len(self.x) != 7 else 11, 1) if self.x.ndim and len(self.x) else ():
+            try:
+                yield f"for a batch of {count}", self._resized(count)
+            except (ValueError, FloatingPointError, ZeroDivisionError):
+                continue  # this forward does not take that batch
+        if any(node.training for _, node in self.layer.walk()):
+            yield "in inference mode", Subject(self.layer, self.x, training=False, jitter=np.random.default_rng(7))
+        if self.x.ndim > 1:
+            subject = Subject(self.layer, self.x, jitter=np.random.default_rng(7))
+            subject.x = np.asfortranarray(subject.x)
+            yield "for x in another memory layout", subject
+
+    def _resized(self, count: int) -> Subject:
+        chosen = np.arange(count) % len(self.x) if count > 1 else np.array([0])
+        layer, x = copy.deepcopy(self.layer), self.x[chosen]
+        for holder in (layer, getattr(layer, "loss", None)):
+            if isinstance(holder, LossLayer):
+                holder.target = np.asarray(holder.target)[chosen]
+        if count > len(self.x) and x.dtype.kind == "f" and not isinstance(layer, (LossLayer, WithLoss)):
+            x = x * (1 - 0.1 * self.rng.uniform(size=x.shape))
+        return Subject(layer, x, jitter=np.random.default_rng(7))
+
+    def _look(self, setting: str, subject: Subject, *, elements: bool, probes: bool) -> None:
+        report, rng = self.report, self.rng
+        y = np.asarray(subject.forward())
+        if not np.isfinite(y).all():
+            if not setting:
+                report.verdict = "inconclusive"
+                report.method = "none"
+                report.findings.append("forward gives values that are not finite here; try another x.")
+            return
+        if y.dtype.kind != "f":
+            raise ValueError(
+                f"gradcheck: forward of {self.layer!r} returned {y.dtype}, expected floating-point numbers."
+            )
+        truth = Truth(subject, rng, self.method)
+        if not report.method:
+            report.method = truth.method if not truth.reason else f"{truth.method}: {truth.reason}"
+            if truth.method == "complex step" and self.method == "auto":
+                report.method += ", confirmed by differences of fourth order"
+        dy = rng.normal(size=y.shape)
+        try:
+            gradients = {name: None if a is None else np.array(a) for name, a in subject.gradients(dy).items()}
+        except Exception as error:
+            self._raised(error, setting)
+            return
+        comparison = Comparison(subject, truth, dy, gradients)
+        results = {}
+        for name in subject.values():
+            if name in self.names:
+                results[name] = self._compare(comparison, name, rng, whole=elements)
+        if any(result.verdict == "fail" for result in results.values()) and not probes:
+            self._excuse_kinks(setting, subject, results)
+        failed = [name for name, result in results.items() if result.verdict == "fail"]
+        found = probe(subject, dy, rng, wrong=bool(failed)) if probes else []
+        found = [d for d in found if d.tensor in self.names or d.name == "writes into its arguments"]
+        if failed:
+            numbers = [d for name in failed if (d := self._diagnose(subject, truth, comparison, name, dy)) is not None]
+            explained = {d.tensor for d in found if d.name in _TELLING}
+            found = sorted(
+                [*found, *(d for d in numbers if d.tensor not in explained)], key=lambda d: d.name not in _TELLING
+            )
+            for name in failed:  # the evidence belongs into the report
+                if results[name].true is None and results[name].backward is not None and _affordable(comparison, name):
+                    results[name] = comparison.elements(name)
+        for name, result in results.items():
+            before = report.tensors.get(name)
+            if before is None or result.verdict == "fail" or (before.untouched and not result.untouched):
+                report.tensors[name] = result
+            report.kinks += [] if setting else result.kinks
+        if failed or found:
+            report.verdict = "fail"
+            report.diagnoses = _without_repeats(found)
+            report.findings += [f"Only {setting}." if setting else ""] if setting else []
+        elif (
+            any(result.verdict == "inconclusive" for result in results.values())
+            and report.verdict == "pass"
+            and not setting
+        ):
+            report.verdict = "inconclusive"
+            report.findings += [
+                f"{gradient_of(name)}: {r.note}" for name, r in results.items() if r.verdict == "inconclusive"
+            ]
+
+    def _compare(self, comparison: Comparison, name: str, rng: np.random.Generator, *, whole: bool) -> TensorResult:
+        size = comparison.values[name].size
+        total = sum(value.size for value in comparison.values.values())
+        if whole and (size <= 64 or total <= _ELEMENTS) and _affordable(comparison, name):
+            return comparison.elements(name)
+        result = comparison.directions(name, rng)
+        if whole and result.verdict == "pass":
+            shape = comparison.values[name].shape
+            places = [
+                tuple(int(i) for i in np.unravel_index(n, shape))
+                for n in rng.choice(size, min(_SAMPLE, size), replace=False)
+            ]
+            sampled = comparison.elements(name, places)
+            sampled.untouched = sampled.untouched and result.untouched
+            return sampled
+        if result.verdict == "fail" and _affordable(comparison, name):
+            return comparison.elements(name)  # finds the place; or kinks, which explain it
+        return result
+
+    def _excuse_kinks(self, setting: str, subject: Subject, results: dict[str, TensorResult]) -> None:
+        """In a whole whose parts are right, a fault that is gone a little beside the point was a tie of several kinks.
+
+        A chain of valid subgradients is valid, but need not lie between the one-sided slopes of the chain.
+        """
+        subject.put_back()
+        beside = Subject(subject.layer, subject.x, training=subject.training)
+        beside.x = subject.x + 1e-3 * rms(subject.x) * self.rng.normal(size=subject.x.shape)
+        for name, value in beside.at.items():
+            moved = value + 1e-3 * rms(value) * self.rng.normal(size=value.shape)
+            beside.trainable[name].value = beside.at[name] = moved
+        beside.state = State(beside.layer)
+        dy = self.rng.normal(size=np.shape(beside.forward()))
+        comparison = Comparison(beside, Truth(beside, self.rng, self.method), dy, dict(beside.gradients(dy)))
+        for name, result in results.items():
+            if result.verdict == "fail" and comparison.directions(name, self.rng).verdict == "pass":
+                result.verdict, result.excess = "pass", 1.0
+                result.note = "several kinks meet at this point; a little beside it everything is right"
+
+    def _raised(self, error: Exception, setting: str) -> None:
+        self.report.verdict = "fail"
+        text = f"backward raised {type(error).__name__}: {error}"
+        self.report.findings.append(f"{setting}: {text}" if setting else text)
+        if isinstance(error, TypeError) and "NoneType" in str(error):
+            self.report.diagnoses.append(
+                Diagnosis("accumulates", "x", "backward adds to a grad that is None.", "Write grad = ….")
+            )
+
+    # Which bug
+
+    def _diagnose(
+        self, subject: Subject, truth: Truth, comparison: Comparison, name: str, dy: NDArray
+    ) -> Diagnosis | None:
+        given = comparison.gradients.get(name)
+        if given is None:
+            return Diagnosis(
+                "never set", name, f"{gradient_of(name)} is None.", f"Set {gradient_of(name)} in backward."
+            )
+        value = comparison.values[name]
+        if not _affordable(comparison, name):
+            return self._on_a_smaller_copy(name)
+        whole = comparison.elements(name) if np.shape(given) == value.shape else None
+        jacobian = whole.jacobian if whole is not None else comparison._slopes(name, list(np.ndindex(value.shape)))[0]
+        true = (jacobian @ dy.ravel()).reshape(value.shape)
+        if np.shape(given) != value.shape:
+            return _wrong_shape(name, np.asarray(given), true)
+        if np.isnan(given).any():
+            if np.isnan(given).all():
+                return Diagnosis(
+                    "never set", name, f"{gradient_of(name)} is what stood there before.", "Set it in backward."
+                )
+            return Diagnosis(
+                "wrong elements", name, "Some elements are NaN or were never written.", "Write every element."
+            )
+        if name == "x" and (found := leak(subject, dy)) is not None:
+            return found
+        return diagnose(
+            (
+                self._evidence(subject, name, jacobian, dy),
+                self._evidence(subject, name, jacobian, self.rng.normal(size=dy.shape)),
+            ),
+            lambda: self._factor_elsewhere(name, subject),
+        )
+
+    def _evidence(self, subject: Subject, name: str, jacobian: NDArray, dy: NDArray) -> Evidence:
+        gradients = subject.gradients(dy)
+        others = {other: parameter.value for other, parameter in subject.trainable.items()}
+        if isinstance(self.layer, LossLayer):
+            others["target"] = np.asarray(self.layer.target, float)
+        value = subject.values()[name]
+        return Evidence(
+            name,
+            np.array(gradients[name], float),
+            (jacobian @ dy.ravel()).reshape(value.shape),
+            dy,
+            np.asarray(subject.x, float),
+            np.asarray(subject.forward()),
+            value,
+            jacobian,
+            others,
+        )
+
+    def _factor_elsewhere(self, name: str, subject: Subject) -> tuple[int, float | None]:
+        count = 7 if len(subject.x) != 7 else 11
+        try:
+            other = self._resized(count)
+            y = np.asarray(other.forward())
+            dy = self.rng.normal(size=y.shape)
+            comparison = Comparison(other, Truth(other, self.rng, self.method), dy, other.gradients(dy))
+            result = comparison.elements(name)
+            return count, factor(np.asarray(result.backward, float), result.true)
+        except (ValueError, FloatingPointError, KeyError, TypeError):
+            return count, None
+
+    def _on_a_smaller_copy(self, name: str) -> Diagnosis | None:
+        """The same class with the same arguments on fewer features, if it can be made so and has the same fault."""
+        shape = tuple(size if size <= 8 else 7 for size in self.x.shape[1:])
+        try:
+            smaller = self.layer.clone().initialize(shape, 0, np.float64)
+            x = self.rng.normal(size=(5, *shape))
+            report = Part(smaller, x, "all", self.method, self.rng).check(thorough=True)
+        except (ValueError, TypeError, RuntimeError, FloatingPointError, IndexError):
+            return None
+        return next((d for d in report.diagnoses if d.tensor == name), None)
+
+
+def _wrong_shape(name: str, given: NDArray, true: NDArray) -> Diagnosis:
+    what = gradient_of(name)
+    seen = f"{what} has shape {given.shape}, expected {true.shape}."
+    if given.ndim == true.ndim + 1 and given.shape[1:] == true.shape:
+        return Diagnosis("not summed over the batch", name, seen, f"Sum {what} over axis 0.")
+    if given.ndim > true.ndim and np.allclose(
+        given.reshape(-1, *true.shape).sum(axis=0) if given.size % max(true.size, 1) == 0 else np.nan, true
+    ):
+        return Diagnosis("not summed over the batch", name, seen, f"Sum {what} over the batch and the positions.")
+    if given.T.shape == true.shape:
+        return Diagnosis("transposed", name, seen, "Swap the axes.")
+    return Diagnosis(
+        "wrong shape", name, seen, "A gradient has the shape of its value; keepdims=True leaves an axis too many."
+    )
+
+
+def _affordable(comparison: Comparison, name: str) -> bool:
+    size = comparison.values[name].size
+    return size * max(1, comparison.y.size) <= _JACOBIAN and size <= 3 * _ELEMENTS
+
+
+def _without_repeats(found: list[Diagnosis]) -> list[Diagnosis]:
+    kept: list[Diagnosis] = []
+    for diagnosis in found:
+        if not any((d.name, d.tensor) == (diagnosis.name, diagnosis.tensor) for d in kept):
+            kept.append(diagnosis)
+    return kept

@@ -1,0 +1,167 @@
+"""GradcheckReport: what a check found, as a truth value, a table, JSON and a picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.checking.diagnosis import Diagnosis, gradient_of
+from minitorch_np.checking.numbers import Kink, TensorResult
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LINES = 20
+
+
+class GradcheckError(AssertionError):
+    """A backward that is wrong; `report` holds everything that is known of it."""
+
+    def __init__(self, report: GradcheckReport) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+@dataclass
+class GradcheckReport:
+    """What gradcheck found.
+
+    Attributes:
+        target: what was checked, as text. where: the layer inside it that is wrong, or "".
+        verdict: "pass", "fail" or "inconclusive".
+        tensors: one result for dx (named "x") and each parameter, by dotted name inside a model.
+        findings: what is wrong beside the numbers, or only in some setting, as text.
+        diagnoses: the bugs by name, the likeliest first; empty where no hypothesis matched.
+        method: how the truth was found. seed: the rng to repeat it with.
+    """
+
+    target: str
+    verdict: str = "pass"
+    where: str = ""
+    tensors: dict[str, TensorResult] = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    kinks: list[Kink] = field(default_factory=list)
+    method: str = ""
+    seed: Any = 0
+    setting: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict == "pass"
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def worst(self) -> TensorResult | None:
+        """The tensor whose error is largest beside its bound."""
+        return max(self.tensors.values(), key=lambda result: result.excess, default=None)
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        return self.diagnoses[0] if self.diagnoses else None
+
+    def __str__(self) -> str:
+        lines = [self._headline()]
+        shown = sorted(self.tensors.items(), key=lambda item: -item[1].excess)[:6]
+        if shown:
+            names = [gradient_of(name).removesuffix(".grad") for name, _ in shown]
+            wide = max(map(len, [*names, "tensor"]))
+            lines.append(f" {'tensor':{wide}}  {'shape':12} {'verdict':12} {'error/bound':>11}   worst: backward, true")
+            for name, (_, result) in zip(names, shown, strict=True):
+                worst = ""
+                if result.worst is not None and result.verdict == "fail":
+                    index, a, r = result.worst
+                    worst = f"{list(index)} {a:.7g}, {r:.7g}"
+                verdict = result.verdict.upper() if result.verdict == "fail" else result.verdict
+                shape = str(result.shape).replace(" ", "")
+                lines.append(f" {name:{wide}}  {shape:12} {verdict:12} {result.excess:11.2g}   {worst}")
+            if len(self.tensors) > len(shown):
+                lines.append(f" … and {len(self.tensors) - len(shown)} more")
+        lines += [f" {finding}" for finding in self.findings[:3]]
+        for diagnosis in self.diagnoses[:2]:
+            what = gradient_of(diagnosis.tensor)
+            lines += [f" LIKELY BUG: {diagnosis.name} ({what}). {diagnosis.detail}", f"   {diagnosis.change}"]
+        if self.verdict == "fail" and not self.diagnoses:
+            lines.append(" No known kind of bug explains these numbers: derive the gradient again, term by term.")
+        lines += [f" {kink}" for kink in self.kinks[:3]]
+        lines.append(f" truth: {self.method}; repeat with rng={self.seed!r}")
+        return "\n".join(lines[:_LINES])
+
+    def _headline(self) -> str:
+        place = f" in {self.where}" if self.where else ""
+        if self.verdict == "pass":
+            return f"gradcheck: {self.target} is right"
+        if self.verdict == "inconclusive":
+            return f"gradcheck: {self.target} is INCONCLUSIVE{place}"
+        wrong = [
+            gradient_of(name).removesuffix(".grad") for name, result in self.tensors.items() if result.verdict == "fail"
+        ]
+        about = f" for {', '.join(wrong[:4])}" if wrong else ""
+        at = f" ({self.setting})" if self.setting else ""
+        return f"gradcheck: {self.target} is WRONG{place}{about}{at}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        color = {"pass": "#2b7a3d", "fail": "#b3261e", "inconclusive": "#946200"}[self.verdict]
+        text = str(self).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return f'<pre style="border-left: 4px solid {color}; padding-left: 0.8em">{text}</pre>'
+
+    def to_json(self) -> str:
+        """Everything but the arrays, as JSON."""
+        return json.dumps(
+            {
+                "target": self.target,
+                "verdict": self.verdict,
+                "where": self.where,
+                "setting": self.setting,
+                "method": self.method,
+                "seed": self.seed if isinstance(self.seed, int) else repr(self.seed),
+                "tensors": {name: _plain(result) for name, result in self.tensors.items()},
+                "findings": self.findings,
+                "diagnoses": [vars(diagnosis) for diagnosis in self.diagnoses],
+                "kinks": [str(kink) for kink in self.kinks],
+            },
+            indent=2,
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """A heat map of |backward - true| of the worst tensor whose elements were all checked; returns the axes."""
+        from minitorch_np.plotting import heat_map
+
+        whole = [result for result in self.tensors.values() if result.true is not None]
+        if not whole:
+            raise ValueError("GradcheckReport.plot: no tensor was checked element by element.")
+        worst = max(whole, key=lambda result: result.excess)
+        error = _errors(worst)
+        return heat_map(
+            error.reshape(len(error), -1) if error.ndim > 1 else error.reshape(1, -1),
+            ax,
+            title=f"|backward - true| of {gradient_of(worst.name)}, {worst.verdict}",
+        )
+
+
+def _errors(result: TensorResult) -> NDArray:
+    if np.shape(result.backward) != np.shape(result.true):
+        return np.atleast_1d(np.abs(result.true))
+    return np.atleast_1d(np.abs(np.asarray(result.backward, float) - result.true))
+
+
+def _plain(result: TensorResult) -> dict[str, Any]:
+    worst = None
+    if result.worst is not None:
+        index, a, r = result.worst
+        worst = {"index": [int(i) for i in index], "backward": a, "true": r}
+    return {
+        "shape": list(result.shape),
+        "verdict": result.verdict,
+        "error_over_bound": result.excess if np.isfinite(result.excess) else None,
+        "elements_checked": result.checked,
+        "worst": worst,
+        "note": result.note,
+    }

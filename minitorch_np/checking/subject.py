@@ -1,0 +1,199 @@
+"""Subject: what is checked, apart from the original, in float64, and starting every forward from the same state."""
+
+from __future__ import annotations
+
+import copy
+import random
+import types
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.losses import Loss
+from minitorch_np.parameter import Parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ATOMS = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType, np.dtype)
+
+
+class State:
+    """Everything below an object that can change: attributes, lists, dictionaries, arrays, generators."""
+
+    def __init__(self, root: Any) -> None:
+        self.saved: list[tuple[Any, Any]] = []
+        seen: set[int] = set()
+        pending = [root]
+        while pending:
+            item = pending.pop()
+            if isinstance(item, _ATOMS) or id(item) in seen:
+                continue
+            seen.add(id(item))
+            if isinstance(item, np.ndarray):
+                self.saved.append((item, item.copy(order="K")))
+            elif isinstance(item, (np.random.Generator, np.random.RandomState, random.Random)):
+                self.saved.append((item, generator_state(item)))
+            elif isinstance(item, (list, dict, set)):
+                self.saved.append((item, item.copy()))
+                pending += item.values() if isinstance(item, dict) else item
+            elif isinstance(item, tuple):
+                pending += item
+            elif hasattr(item, "__dict__"):
+                self.saved.append((vars(item), vars(item).copy()))
+                pending += vars(item).values()
+
+    def put_back(self, *, generators_alone: bool = False) -> None:
+        for item, content in self.saved:
+            if generators_alone and isinstance(item, (np.ndarray, list, dict, set)):
+                continue
+            if isinstance(item, np.ndarray):
+                if item.flags.writeable:
+                    np.copyto(item, content)
+            elif isinstance(item, list):
+                item[:] = content
+            elif isinstance(item, (dict, set)):
+                item.clear()
+                item.update(content)
+            else:
+                set_generator_state(item, content)
+
+
+class GlobalRandomness:
+    """NumPy's and Python's global generators: put back before every forward, and at the end as they were."""
+
+    def __init__(self) -> None:
+        self.states = np.random.get_state(), random.getstate()  # noqa: NPY002 strangers draw from it
+
+    def put_back(self) -> None:
+        np.random.set_state(self.states[0])  # noqa: NPY002
+        random.setstate(self.states[1])
+
+
+class LossLayer(Layer):
+    """A loss with its target as a layer: y is the loss, so dL/dx is dy times the loss's own gradient."""
+
+    def __init__(self, loss: Any, target: Any) -> None:
+        self.loss, self.target = loss, target
+
+    def forward(self, x: NDArray) -> NDArray:
+        return np.asarray(self.loss.forward(x, self.target))
+
+    def backward(self, dy: NDArray) -> NDArray:
+        return dy * self.loss.backward()
+
+
+class Subject:
+    """A copy of a layer in one dtype.
+
+    Args:
+        target: a Layer.
+        x: the inputs at which it is looked at.
+        training: the mode; the cache is kept in both.
+        jitter: draws another value for parameters that are all 0 or all 1, as they begin: there a missing factor hides.
+    """
+
+    def __init__(
+        self,
+        target: Layer,
+        x: NDArray,
+        *,
+        training: bool = True,
+        dtype: Any = np.float64,
+        jitter: np.random.Generator | None = None,
+    ) -> None:
+        self.layer = copy.deepcopy(target)
+        self.dtype = np.dtype(dtype)
+        self.x = np.array(x, self.dtype if x.dtype.kind in "fc" else None)
+        self.training = training
+        self.randomness = GlobalRandomness()
+        for _, node in self.layer.walk():
+            node.training, node.keep_cache, node._cache = training, True, None
+            if hasattr(node, "wants_dx"):
+                node.wants_dx = True
+            if isinstance(node, Layer):
+                node._dtype = self.dtype
+            if isinstance(node, LossLayer) and np.asarray(node.target).dtype.kind == "f":
+                node.target = np.asarray(node.target, self.dtype)
+        for parameter in parameters(self.layer).values():
+            parameter.value = np.array(parameter.value, self.dtype)
+            parameter.grad = None
+            if jitter is not None and parameter.trainable:
+                parameter.value = unequal(parameter.value, jitter)
+        self.layer.forward(self.x)  # layers that make a generator or a buffer in their first forward have it now
+        self.layer.drop_caches()
+        self.trainable = {name: parameter for name, parameter in parameters(self.layer).items() if parameter.trainable}
+        self.at = {name: parameter.value for name, parameter in self.trainable.items()}
+        self.state = State(self.layer)
+
+    def values(self) -> dict[str, NDArray]:
+        """The arrays that the outputs depend on: "x", where it is no class number, and the trainable parameters."""
+        found = {"x": self.x} if self.x.dtype.kind in "fc" else {}
+        return found | self.at
+
+    def put_back(self) -> None:
+        self.state.put_back()
+        self.randomness.put_back()
+
+    def forward(self, changed: dict[str, NDArray] | None = None) -> NDArray:
+        """y from the same state every time, with some of the values replaced."""
+        self.put_back()
+        changed = changed or {}
+        for name, value in changed.items():
+            if name != "x":
+                self.trainable[name].value = value
+        return self.layer.forward(changed.get("x", self.x))
+
+    def gradients(self, dy: NDArray) -> dict[str, Any]:
+        """What backward says after a forward: dx as "x", and each parameter's grad. NaN stood there before."""
+        self.forward()
+        return self.backward(dy)
+
+    def backward(self, dy: NDArray) -> dict[str, Any]:
+        for parameter in self.trainable.values():
+            parameter.grad = np.full(parameter.shape, np.nan, self.dtype)
+        dx = self.layer.backward(dy)
+        return {"x": dx} | {name: parameter.grad for name, parameter in self.trainable.items()}
+
+
+def unequal(value: NDArray, rng: np.random.Generator) -> NDArray:
+    """The same array, or, if all its elements are equal, one scattered around it."""
+    if not value.size or np.ptp(value):
+        return value
+    return value + 0.25 * (abs(value.flat[0]) or 1.0) * rng.normal(size=value.shape)
+
+
+def parameters(layer: Layer) -> dict[str, Parameter]:
+    """All parameters by name; a model's own method would first ask whether it is built."""
+    return {
+        f"{place}.{name}".lstrip("."): parameter
+        for place, node in layer.walk()
+        for name, parameter in node.own_parameters().items()
+    }
+
+
+def as_layer(target: Any, y: Any = None) -> Layer:
+    """The target as a layer: a loss with its y, a stranger through its adapter."""
+    if isinstance(target, Loss):
+        return LossLayer(target, y)
+    if isinstance(target, Layer):
+        return target
+    from minitorch_np.checking.adapt import adapt
+
+    return adapt(target) if y is None else LossLayer(target, y)
+
+
+def generator_state(generator: Any) -> Any:
+    if isinstance(generator, np.random.Generator):
+        return copy.deepcopy(generator.bit_generator.state)
+    return generator.getstate() if isinstance(generator, random.Random) else generator.get_state()
+
+
+def set_generator_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    elif isinstance(generator, random.Random):
+        generator.setstate(state)
+    else:
+        generator.set_state(state)

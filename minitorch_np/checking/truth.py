@@ -1,0 +1,131 @@
+"""Truth: the derivative of a forward, from the forward alone.
+
+Complex step: for an analytic f, f(v + ihu) = f(v) + ih f'(v) u - h² …, so Im f(v + ihu) / h is the slope along u without
+any subtraction, exact to rounding for every small h (Squire & Trapp 1998). Where forward does not bear complex numbers:
+central differences of fourth order, (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h, whose error is about h⁴ + rounding / h.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.checking.subject import Subject
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Small enough that h² vanishes beside 1, large enough that gradients of 1e-200 survive the multiplication.
+_COMPLEX_STEP = 1e-60
+_STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
+
+
+class Truth:
+    """Slopes of a subject's outputs, by a method that has been tried on it.
+
+    Attributes:
+        method: "complex step" or "differences".
+        reason: why it is differences.
+        agreement: how well the two methods agreed, relative to the slope.
+    """
+
+    def __init__(self, subject: Subject, rng: np.random.Generator, method: str = "auto") -> None:
+        self.subject = subject
+        self.method = "differences" if method == "differences" else "complex step"
+        self.reason = "asked for" if method == "differences" else ""
+        self.agreement = 0.0
+        if method == "auto":
+            self._try_complex(rng)
+
+    def slope(self, name: str, direction: NDArray, at: NDArray | None = None) -> NDArray:
+        """d y / d value along direction, one number for each output."""
+        value = self.subject.values()[name] if at is None else at
+        if self.method == "complex step":
+            return complex_slope(self.subject, name, value, direction)
+        return difference_slope(self.subject, name, value, direction)[0]
+
+    def error(self, name: str, direction: NDArray) -> float:
+        """What must be allowed for the method itself, in units of the outputs' slope."""
+        if self.method == "complex step":
+            return 0.0
+        value = self.subject.values()[name]
+        return 10 * difference_slope(self.subject, name, value, direction)[1] + 1e-300
+
+    def _try_complex(self, rng: np.random.Generator) -> None:
+        """Compare with differences along one random direction, a little beside the point, where no exact tie stands."""
+        for name, value in self.subject.values().items():
+            scale = rms(value)
+            beside = value + 0.01 * scale * rng.normal(size=value.shape)
+            direction = rng.normal(size=value.shape)
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                    exact = complex_slope(self.subject, name, beside, direction)
+            except (TypeError, ValueError, np.exceptions.ComplexWarning) as refusal:
+                return self._give_up(f"forward does not bear complex numbers ({refusal})")
+            refuted, gap = self._refuted(name, beside, direction, exact)
+            if refuted:
+                return self._give_up(
+                    f"complex step and differences disagree for {name}: some operation there loses the imaginary part"
+                )
+            self.agreement = max(self.agreement, gap)
+        return None
+
+    def _refuted(self, name: str, beside: NDArray, direction: NDArray, exact: NDArray) -> tuple[bool, float]:
+        """Whether differences settle, as the step shrinks, on something else; and how far apart the two are.
+
+        Differences that do not settle (a kink, saturation, values of very different sizes) say nothing.
+        """
+        before: NDArray | None = None
+        gap = np.inf
+        for step in _STEPS:
+            difference = difference_slope(self.subject, name, beside, direction, step)[0]
+            size = max(float(np.abs(difference).max(initial=0)), float(np.abs(exact).max(initial=0)), 1e-300)
+            gap = min(gap, float(np.abs(exact - difference).max(initial=0)) / size)
+            if gap <= 1e-5:
+                return False, gap
+            if before is not None and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size and gap > 1e-3:
+                return True, gap
+            before = difference
+        return False, 0.0
+
+    def _give_up(self, reason: str) -> None:
+        self.method, self.reason = "differences", reason
+
+
+def complex_slope(subject: Subject, name: str, value: NDArray, direction: NDArray) -> NDArray:
+    step = _COMPLEX_STEP * rms(value)
+    with np.errstate(all="ignore"):
+        return np.imag(subject.forward({name: value + (1j * step) * direction})) / step
+
+
+def difference_slope(
+    subject: Subject, name: str, value: NDArray, direction: NDArray, step: float = 3e-4
+) -> tuple[NDArray, float]:
+    """The slope of fourth order and an estimate of its error from that of second order and from rounding."""
+    h = step * scale_along(value, direction)
+    with np.errstate(all="ignore"):
+        f = {k: np.asarray(subject.forward({name: value + (k * h) * direction})) for k in (-2, -1, 1, 2)}
+        fourth = (f[-2] - 8 * f[-1] + 8 * f[1] - f[2]) / (12 * h)
+        second = (f[1] - f[-1]) / (2 * h)
+        size = max(float(np.abs(y).max(initial=0)) for y in f.values())
+        gap = float(np.abs(fourth - second).max(initial=0))
+    scale = max(float(np.abs(fourth).max(initial=0)), 1e-300)
+    return fourth, gap * min(1.0, gap / scale) + 4e-16 * size / h
+
+
+def scale_along(value: NDArray, direction: NDArray) -> float:
+    """How far to go along a direction to change by its own size what it changes, but no less than 1 % of the others'."""
+    longest = float(np.abs(direction).max(initial=0)) or 1.0
+    touched = value[direction != 0]
+    return max(rms(touched) if touched.any() else 0.0, 0.01 * rms(value)) / longest
+
+
+def rms(values: NDArray) -> float:
+    """The root of the mean square, or 1 where all is 0: the scale on which a value is changed."""
+    largest = float(np.abs(values).max(initial=0))
+    if not largest or not np.isfinite(largest):
+        return 1.0
+    return largest * float(np.sqrt(np.mean(np.square(values / largest))))

@@ -1,0 +1,111 @@
+"""The command minitorch-np.
+
+    minitorch-np gradcheck path/to/file.py:MyLayer --shape 5,3 [--json] [--plot errors.png]
+
+Exit status of gradcheck: 0 pass, 1 fail, 2 inconclusive or not to be checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_STATUS = {"pass": 0, "fail": 1, "inconclusive": 2}
+
+
+class CommandError(Exception):
+    """What is said in one line before the command ends."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="minitorch-np", description="Tools of minitorch_np.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    check = commands.add_parser("gradcheck", help="check the gradients of a layer, loss or model in a file")
+    check.add_argument("target", help="file.py:Name, or file.py:Name(arguments)")
+    check.add_argument("--shape", required=True, type=_shape, help="shape of the inputs, the batch first, such as 5,3")
+    check.add_argument("--seed", type=int, default=0)
+    check.add_argument("--json", action="store_true", help="print the report as JSON")
+    check.add_argument("--plot", metavar="FILE", help="draw the errors of the worst tensor")
+    check.set_defaults(run=_gradcheck)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except CommandError as error:
+        print(f"minitorch-np: {error}", file=sys.stderr)
+        return 2
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(size) for size in text.replace("x", ",").strip("()").split(",") if size.strip())
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise argparse.ArgumentTypeError(f"expected positive numbers such as 5,3, got {text!r}")
+    return shape
+
+
+def _gradcheck(options: argparse.Namespace) -> int:
+    from minitorch_np.checking import gradcheck
+    from minitorch_np.losses import Loss
+
+    target = _load(options.target)
+    rng = np.random.default_rng(options.seed)
+    x: Any = options.shape
+    y = None
+    if isinstance(target, Loss):
+        x, y = rng.uniform(0.05, 0.95, options.shape), rng.uniform(0.05, 0.95, options.shape)
+    try:
+        report = gradcheck(target, x, y, rng=options.seed, raise_exception=False)
+    except Exception as error:
+        raise CommandError(f"{options.target}: forward failed with {_said(error)}") from error
+    print(report.to_json() if options.json else report)
+    if options.plot:
+        try:
+            report.plot().figure.savefig(options.plot, dpi=150)
+        except (ValueError, ImportError, OSError) as error:
+            raise CommandError(str(error)) from error
+    return _STATUS[report.verdict]
+
+
+def _load(text: str) -> Any:
+    """The object that file.py:expression names; a class is called without arguments."""
+    place, colon, expression = text.partition(".py:")
+    path = Path(place + ".py")
+    if not colon or not expression:
+        raise CommandError(f"expected file.py:Name, got {text!r}")
+    if not path.is_file():
+        raise CommandError(f"{path}: there is no such file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise CommandError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise CommandError(f"{path}: the file does not import: {_said(error)}") from error
+    if expression.isidentifier() and not hasattr(module, expression):
+        names = [
+            name for name, value in vars(module).items() if isinstance(value, type) and value.__module__ == path.stem
+        ]
+        raise CommandError(f"{path}: there is no {expression}; classes there: {', '.join(names) or 'none'}")
+    try:
+        target = eval(expression, vars(module))  # the user's own file and words
+        return target() if isinstance(target, type) else target
+    except Exception as error:
+        raise CommandError(f"{text}: it cannot be built: {_said(error)}. Give arguments as file.py:Name(3)") from error
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
