@@ -66,9 +66,9 @@ class Layer(Node):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of y for this shape of x, the batch left out. By default, what forward makes of zeros."""
-        layer = self
-        if not self.built:  # a throwaway copy: nothing here is built, and no generator moves
-            layer = copy.deepcopy(self)
+        # On a throwaway copy, so that nothing is built, drawn or remembered; but layers inside are built by their use.
+        layer = self if self.built and self.sublayers() else copy.deepcopy(self)
+        if not self.built:
             layer.receive(streams(0), self._dtype)
             layer.make_parameters(input_shape)
         with layer.mode(training=False, keep_cache=False), np.errstate(all="ignore"):

@@ -93,6 +93,9 @@ class Adapted(Layer):
                 self.values[name].grad = _get(self.target, gradient)
         return returned[0] if isinstance(returned, tuple) else returned
 
+    def own_parameters(self) -> dict[str, Parameter]:
+        return dict(self.values)
+
     def _pairs(self) -> dict[str, str]:
         if self.pairs is not None:
             return {name: str(gradient) for name, gradient in self.pairs.items()}
@@ -130,6 +133,9 @@ class FunctionPair(Layer):
         for parameter, gradient in zip(self.arrays.values(), gradients[1:], strict=False):
             parameter.grad = gradient
         return gradients[0]
+
+    def own_parameters(self) -> dict[str, Parameter]:
+        return dict(self.arrays)
 
     def __repr__(self) -> str:
         return getattr(self.forward_function, "__name__", "forward")

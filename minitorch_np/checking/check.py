@@ -14,7 +14,7 @@ from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.numbers import TensorResult
 from minitorch_np.checking.part import Part
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
-from minitorch_np.checking.subject import GlobalRandomness, LossLayer, as_layer
+from minitorch_np.checking.subject import GlobalRandomness, LossLayer, as_layer, other_inputs
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
 
@@ -74,12 +74,18 @@ def gradcheck(
     return report
 
 
-def assert_gradients(target: Any, x: ArrayLike | tuple[int, ...], y: ArrayLike | None = None, **options: Any) -> None:
-    """For tests: fail unless the check passes; "inconclusive" fails too.
-
-    Takes what gradcheck takes.
-    """
-    report = gradcheck(target, x, y, raise_exception=False, **options)
+def assert_gradients(
+    target: Any,
+    x: ArrayLike | tuple[int, ...],
+    y: ArrayLike | None = None,
+    *,
+    loss: Loss | None = None,
+    wrt: str | Sequence[str] = "all",
+    method: str = "auto",
+    rng: Seed = 0,
+) -> None:
+    """For tests: raise GradcheckError unless gradcheck passes; "inconclusive" is no pass."""
+    report = gradcheck(target, x, y, loss=loss, wrt=wrt, method=method, rng=rng, raise_exception=False)
     if not report:
         raise GradcheckError(report)
 
@@ -97,7 +103,7 @@ def _check(
     rows = _rows(inputs)
     inputs, y = inputs[rows], y if y is None else np.asarray(y)[rows]
     layer = copy.deepcopy(as_layer(target, y if loss is None else None))
-    _build(layer, inputs)
+    inputs = _build(layer, inputs)
     report = GradcheckReport(_title(target), seed=seed)
     found: list[tuple[str, Layer, NDArray]] = (
         [("", layer, inputs)] if isinstance(layer, LossLayer) else list(parts(layer, inputs))
@@ -165,13 +171,16 @@ def _rows(x: NDArray) -> slice:
     return slice(max(5, _INPUTS // max(1, x.size // len(x))))
 
 
-def _build(layer: Layer, x: NDArray) -> None:
-    """The first call, in which layers make their parameters."""
+def _build(layer: Layer, x: NDArray) -> NDArray:
+    """The first call, in which layers make their parameters; returns x as floats, unless the layer takes whole numbers."""
     with np.errstate(all="ignore"):
         if isinstance(layer, LossLayer):
-            layer.forward(x)
-        elif not layer.built and layer._streams is None:
+            return x.astype(np.float64)
+        if not layer.built and layer._streams is None:
             layer.initialize(x.shape[1:], 0, np.float64)
-            layer(x)
-        else:
-            layer(x)
+        try:
+            layer(other_inputs(x.astype(np.float64)))
+            return x.astype(np.float64)
+        except (IndexError, TypeError):
+            layer(other_inputs(x))
+            return x

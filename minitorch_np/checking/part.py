@@ -12,7 +12,7 @@ from minitorch_np.checking.anatomy import WithLoss
 from minitorch_np.checking.diagnosis import Diagnosis, diagnose, gradient_of
 from minitorch_np.checking.evidence import Evidence, factor
 from minitorch_np.checking.numbers import Comparison, TensorResult
-from minitorch_np.checking.probes import leak, probe
+from minitorch_np.checking.probes import history, leak, probe
 from minitorch_np.checking.report import GradcheckReport
 from minitorch_np.checking.subject import LossLayer, State, Subject, parameters
 from minitorch_np.checking.truth import Truth, rms
@@ -25,11 +25,16 @@ _ELEMENTS = 2_000  # elements that are all tried one by one
 _SAMPLE = 40  # elements tried one by one of a larger tensor, beside the random directions
 _JACOBIAN = 4_000_000  # numbers in the largest Jacobian that a diagnosis may ask for
 
-# A probe that explains wrong numbers stands before the numbers' own explanation.
+# A probe that explains wrong numbers stands before the numbers' own explanation, the vague ones after it.
 _TELLING = {
     "accumulates", "stale cache", "draws anew in backward", "ignores the upstream gradient", "never set",
-    "not linear in the upstream gradient", "writes into its arguments", "wrong dtype",
+    "writes into its arguments",
 }  # fmt: skip
+_VAGUE = ("not linear in the upstream gradient", "wrong elements", "wrong dtype")
+
+
+def _rank(diagnosis: Diagnosis) -> int:
+    return -1 if diagnosis.name in _TELLING else 1 + _VAGUE.index(diagnosis.name) if diagnosis.name in _VAGUE else 0
 
 
 class Part:
@@ -116,14 +121,14 @@ class Part:
         if any(result.verdict == "fail" for result in results.values()) and not probes:
             self._excuse_kinks(setting, subject, results)
         failed = [name for name, result in results.items() if result.verdict == "fail"]
-        found = probe(subject, dy, rng, wrong=bool(failed)) if probes else []
+        found = probe(subject, dy, rng, failed) if probes else []
         found = [d for d in found if d.tensor in self.names or d.name == "writes into its arguments"]
         if failed:
             numbers = [d for name in failed if (d := self._diagnose(subject, truth, comparison, name, dy)) is not None]
             explained = {d.tensor for d in found if d.name in _TELLING}
-            found = sorted(
-                [*found, *(d for d in numbers if d.tensor not in explained)], key=lambda d: d.name not in _TELLING
-            )
+            found = sorted([*found, *(d for d in numbers if d.tensor not in explained)], key=_rank)
+            unexplained = [name for name in failed if all(d.tensor != name or _rank(d) > 0 for d in found)]
+            found = history(subject, dy, rng, unexplained) + found
             for name in failed:  # the evidence belongs into the report
                 if results[name].true is None and results[name].backward is not None and _affordable(comparison, name):
                     results[name] = comparison.elements(name)

@@ -8,7 +8,8 @@ import numpy as np
 
 from minitorch_np.checking.diagnosis import Diagnosis, gradient_of
 from minitorch_np.checking.evidence import same
-from minitorch_np.checking.subject import State, Subject, generator_state
+from minitorch_np.checking.subject import State, Subject, generator_state, other_inputs
+from minitorch_np.checking.truth import complex_slope
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
 _WITHIN = 1e-9
 
 
-def probe(subject: Subject, dy: NDArray, rng: np.random.Generator, *, wrong: bool) -> list[Diagnosis]:
+def probe(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:
     """Everything that the contract of a layer promises beside the right numbers.
 
     Args:
-        wrong: whether the numbers are wrong; how they follow dy is asked only then.
+        wrong: the tensors whose numbers are wrong; how those follow dy is asked too.
     """
     found = [*untouched_arrays(subject, dy, rng), *second_backward(subject, dy)]
     if not found:
         found = other_data_between(subject, dy, rng)
     if not found and wrong:
-        found = upstream(subject, dy, rng)
+        found = upstream(subject, dy, rng, wrong)
     return [*found, *dtypes(subject, dy)]
 
 
@@ -52,7 +53,7 @@ def untouched_arrays(subject: Subject, dy: NDArray, rng: np.random.Generator) ->
         changed.append(("backward", "the cache"))
     if not changed and isinstance(dx, np.ndarray) and isinstance(y, np.ndarray) and y.shape:
         dx_before, y_before = dx.copy(), y.copy()
-        layer.forward(_other(x, rng))
+        layer.forward(other_inputs(x, rng))
         if not _bytes_equal(y, y_before):
             changed.append(("a later forward", "an earlier y"))
         subject.backward(rng.normal(size=dy.shape))
@@ -126,47 +127,56 @@ def second_backward(subject: Subject, dy: NDArray) -> list[Diagnosis]:
     return []
 
 
-def upstream(subject: Subject, dy: NDArray, rng: np.random.Generator) -> list[Diagnosis]:
-    """Gradients are linear in dy, and 0 for dy = 0."""
+def upstream(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:
+    """Gradients are linear in dy, and 0 for dy = 0; asked of tensors whose numbers are wrong."""
     other = rng.normal(size=dy.shape)
     first, second, both, nothing = (
         {name: _copy(array) for name, array in subject.gradients(g).items()}
         for g in (dy, other, 2.5 * dy + other, np.zeros_like(dy))
     )
-    for name in subject.values():
+    found = []
+    for name in wrong:
         a, b, ab, zero = first[name], second[name], both[name], nothing[name]
-        if any(
-            array is None or np.shape(array) != np.shape(a) or not np.isfinite(array).all()
-            for array in (a, b, ab, zero)
-        ):
+        if any(array is None or np.shape(array) != np.shape(a) for array in (a, b, ab, zero)):
             continue
         size = np.abs(a) + np.abs(b)
-        scale = float(np.abs(a).max(initial=0) + np.abs(b).max(initial=0))
-        if np.any(zero) and _close(a, b) and _close(a, zero):
-            return [
+        scale = float(size.max(initial=0))
+        if np.any(a) and _close(a, b):
+            found.append(
                 Diagnosis(
                     "ignores the upstream gradient",
                     name,
                     f"{gradient_of(name)} is the same for every dy.",
                     "Multiply the layer's own derivative by dy.",
                 )
-            ]
-        wrong = np.abs(ab - (2.5 * a + b)) > _WITHIN * size + 1e-12 * scale
-        if wrong.any() or (np.any(zero) and np.abs(zero).max() > 1e-12 * scale):
-            text = (
-                f"For dy = 0, {gradient_of(name)} is not 0."
-                if np.any(zero)
-                else f"{gradient_of(name)} does not follow multiples and sums of dy."
             )
-            return [
-                Diagnosis(
-                    "not linear in the upstream gradient",
-                    name,
-                    text,
-                    "dy enters every gradient once, as a factor; conditions look at x or y, never at dy.",
-                )
-            ]
-    return []
+        elif np.isfinite(zero).all() and np.abs(zero).max(initial=0) > 1e-9 * scale:
+            found.append(_not_linear(name, f"For dy = 0, {gradient_of(name)} is not 0."))
+        elif (np.abs(ab - (2.5 * a + b)) > _WITHIN * size + 1e-9 * scale).any():
+            found.append(_not_linear(name, f"{gradient_of(name)} does not follow multiples and sums of dy."))
+    return found
+
+
+def history(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:
+    """A gradient that is the same at other inputs, although the true one is not, belongs to no forward that was run."""
+    subject.put_back()
+    elsewhere = Subject(subject.layer, subject.x, training=subject.training)
+    elsewhere.x = other_inputs(subject.x, rng)
+    if elsewhere.x.dtype.kind != "f":
+        return []
+    here, there = subject.gradients(dy), elsewhere.gradients(dy)
+    found = []
+    for name in wrong:
+        a, b = here[name], there[name]
+        if a is None or b is None or np.shape(a) != np.shape(b) or not np.any(a) or not _close(a, b):
+            continue
+        direction = rng.normal(size=subject.values()[name].shape)
+        slopes = [
+            (complex_slope(where, name, where.values()[name], direction) * dy).sum() for where in (subject, elsewhere)
+        ]
+        if abs(slopes[0] - slopes[1]) > 1e-6 * abs(slopes[0]):
+            found.append(_stale(name, f"{gradient_of(name)} is the same whatever x was in the last forward."))
+    return found
 
 
 def other_data_between(subject: Subject, dy: NDArray, rng: np.random.Generator) -> list[Diagnosis]:
@@ -174,7 +184,7 @@ def other_data_between(subject: Subject, dy: NDArray, rng: np.random.Generator) 
     fresh = {name: _copy(array) for name, array in subject.gradients(dy).items()}
     subject.put_back()
     try:
-        subject.layer.forward(_other(subject.x, rng))
+        subject.layer.forward(other_inputs(subject.x, rng))
     except (ValueError, FloatingPointError):
         return []
     subject.state.put_back(generators_alone=True)
@@ -187,12 +197,7 @@ def other_data_between(subject: Subject, dy: NDArray, rng: np.random.Generator) 
             continue
         if not _close(a, b):
             return [
-                Diagnosis(
-                    "stale cache",
-                    name,
-                    f"After a forward on other data, {gradient_of(name)} is not that of the last forward.",
-                    "Store what backward needs anew in every forward, in self.cache.",
-                )
+                _stale(name, f"After a forward on other data, {gradient_of(name)} is not that of the last forward.")
             ]
     return []
 
@@ -254,6 +259,15 @@ def leak(subject: Subject, dy: NDArray) -> Diagnosis | None:
     )
 
 
+def _stale(name: str, seen: str) -> Diagnosis:
+    return Diagnosis("stale cache", name, seen, "Store what backward needs anew in every forward, in self.cache.")
+
+
+def _not_linear(name: str, seen: str) -> Diagnosis:
+    change = "dy enters every gradient once, as a factor; conditions look at x or y, never at dy."
+    return Diagnosis("not linear in the upstream gradient", name, seen, change)
+
+
 def _accumulates(name: str) -> Diagnosis:
     return Diagnosis(
         "accumulates",
@@ -284,12 +298,6 @@ def _drew(state: State) -> bool:
         if is_generator and repr(generator_state(item)) != repr(content):
             return True
     return False
-
-
-def _other(x: NDArray, rng: np.random.Generator) -> NDArray:
-    """Other inputs of the same kind: the rows in another order, and all of them a little smaller."""
-    rows = x[rng.permutation(len(x))] if x.ndim and len(x) > 1 else x
-    return rows * (1 - 0.2 * rng.uniform(size=x.shape)) if x.dtype.kind == "f" else rows
 
 
 def _close(a: Any, b: Any) -> bool:

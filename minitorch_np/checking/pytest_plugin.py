@@ -39,7 +39,7 @@ def gradient_case(request: pytest.FixtureRequest) -> Any:
 
     layer, shape = request.param
 
-    def check(**options: Any) -> None:
-        assert_gradients(copy.deepcopy(layer), shape, **options)
+    def check(wrt: Any = "all", method: str = "auto", rng: Any = 0) -> None:
+        assert_gradients(copy.deepcopy(layer), shape, wrt=wrt, method=method, rng=rng)
 
     return check
