@@ -64,7 +64,12 @@ class GlobalRandomness:
     """NumPy's and Python's global generators: put back before every forward, and at the end as they were."""
 
     def __init__(self) -> None:
-        self.states = np.random.get_state(), random.getstate()  # noqa: NPY002 strangers draw from it
+        self.states: Any = np.random.get_state(), random.getstate()  # noqa: NPY002 strangers draw from it
+
+    def moved(self) -> bool:
+        now: Any = np.random.get_state()  # noqa: NPY002
+        same = now[2] == self.states[0][2] and np.array_equal(now[1], self.states[0][1])
+        return not same or random.getstate() != self.states[1]
 
     def put_back(self) -> None:
         np.random.set_state(self.states[0])  # noqa: NPY002
@@ -122,6 +127,7 @@ class Subject:
             if jitter is not None and parameter.trainable:
                 parameter.value = unequal(parameter.value, jitter)
         self.layer.forward(other_inputs(self.x))  # generators and buffers made in a first forward are there now
+        self.draws_globally = self.randomness.moved()
         self.layer.drop_caches()
         self.trainable = {name: parameter for name, parameter in parameters(self.layer).items() if parameter.trainable}
         self.at = {name: parameter.value for name, parameter in self.trainable.items()}
@@ -134,7 +140,8 @@ class Subject:
 
     def put_back(self) -> None:
         self.state.put_back()
-        self.randomness.put_back()
+        if self.draws_globally:
+            self.randomness.put_back()
 
     def forward(self, changed: dict[str, NDArray] | None = None) -> NDArray:
         """y from the same state every time, with some of the values replaced."""
