@@ -3,7 +3,8 @@
     python -m tests.benchmarks [--rounds 9] [--only TEXT]
 
 Each pair, this package and one other, has a process of its own, in which the two run in turn; the figures are medians
-over the rounds, and the ratio is the median of the rounds' ratios. Both keep the BLAS threads that they have by default.
+over the rounds, and the ratio is the median of the rounds' ratios. Before its turn each waits until the other's
+threads sleep, and runs one epoch that is not counted. Both keep the BLAS threads that they have by default.
 Unset OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE first, if they are set.
 """
 

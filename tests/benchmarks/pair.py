@@ -6,19 +6,23 @@ import statistics
 import sys
 import time
 
-from tests.benchmarks.networks import CASES, CONTENDERS, Run, ours
+from tests.benchmarks.networks import CASES, CONTENDERS, Case, Run, ours
+
+PAUSE = 0.3  # seconds, until the other's threads have stopped waiting for work at full speed
 
 
-def milliseconds(run: Run, steps: int) -> float:
+def milliseconds(run: Run, case: Case) -> float:
+    time.sleep(PAUSE)
+    run(case.steps_per_epoch)
     start = time.perf_counter()
-    run(steps)
-    return (time.perf_counter() - start) / steps * 1000
+    run(case.steps)
+    return (time.perf_counter() - start) / case.steps * 1000
 
 
 def main(number: int, title: str, rounds: int) -> None:
     case = CASES[number]
     pair = ours(case), CONTENDERS[title][1](case)
-    times = [[milliseconds(run, case.steps) for run in pair] for _ in range(rounds + 1)][1:]
+    times = [[milliseconds(run, case) for run in pair] for _ in range(rounds + 1)][1:]
     first, second = zip(*times, strict=True)
     print(statistics.median(first), statistics.median(second), statistics.median(a / b for a, b in times))
 

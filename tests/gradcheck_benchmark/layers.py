@@ -406,13 +406,13 @@ class DotProductAttention(Layer):
 
 
 class Residual(Layer):
-    """y = x + inner(x), where inner keeps the shape of x; by default a Dense."""
+    """y = x + branch(x), where the branch keeps the shape of x: a layer, or a Dense of so many units."""
 
-    def __init__(self, inner=None):
+    def __init__(self, inner):
         self.inner = inner
+        self.branch = Dense(inner) if isinstance(inner, int) else inner
 
     def build(self, input_shape):
-        self.branch = self.inner or Dense(input_shape[-1])
         self.branch.ensure_built(input_shape)
 
     def forward(self, x):
