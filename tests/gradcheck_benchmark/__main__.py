@@ -1,8 +1,9 @@
 """What each gradient checker sees of the catalogue: `python -m tests.gradcheck_benchmark [--only TEXT] [--json FILE]`.
 
-Every wrong layer and loss at gradient scales 1 and 1e-5, and every right one, of batches of 5 and of 1. Killed: the checker
-says that the wrong one is wrong. Named: its first diagnosis is one of the names that are true of the bug; named later:
-another of its diagnoses is. False alarms: right ones that it calls wrong. The other checkers name no bug.
+Every wrong layer and loss at gradient scales 1 and 1e-5, and every right one, of batches of 5 and of 1. Killed: the
+checker says that the wrong one is wrong. Of those, named: the first diagnosis is one of the names that are true of the
+bug; named later: another diagnosis is. False alarms: right ones that it calls wrong; undecided: neither right nor wrong.
+The other checkers name no bug.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ Where the real function takes a NumPy function with its backward, it is called, 
   with a random upstream gradient. The notes call errors up to 1e-4 fine with kinks and 1e-7 good; fails above 1e-5.
 
 Each is called once, as its users do: in double precision, in training mode, with the parameters as they were built.
-PyTorch itself sums a gradient that has the batch's axis too many, so that for it this is no bug. Every forward draws the same random numbers (a user who knows about dropout seeds it), each backward meets the cache of
-its own forward, and an exception of any kind counts as "fail": the user is warned.
+PyTorch sums a gradient that still has the batch's axis, so for it that is no bug. Every forward draws the same random
+numbers (a user who knows of dropout seeds it), each backward but CS231n's meets the cache of its own forward, however
+many came after it, and an exception of any kind counts as "fail": the user is warned.
 """
 
 from __future__ import annotations
