@@ -37,6 +37,17 @@ class Evidence:
     others: dict[str, NDArray] = field(default_factory=dict)
 
     @property
+    def loss(self) -> bool:
+        """Whether y is one number, that of a loss."""
+        return self.y.ndim == 0
+
+    @property
+    def differs(self) -> NDArray:
+        """The elements that are wrong."""
+        scale = np.abs(self.a) + np.abs(self.r)
+        return ~(np.abs(self.a - self.r) <= MATCH * scale + 1e-13 * scale.max(initial=0))
+
+    @property
     def batch(self) -> int:
         return len(self.x)
 
@@ -62,7 +73,7 @@ class Evidence:
     def broadcastable(self) -> Iterator[tuple[str, NDArray]]:
         """Known arrays that multiply this tensor, with the functions an author may take of them."""
         for name, array in self.known():
-            if array.size < 2 or not fits(array, self.a):
+            if name == "dy" or array.size < 2 or not fits(array, self.a):
                 continue
             yield name, array
             with np.errstate(all="ignore"):
@@ -77,6 +88,11 @@ class Evidence:
                 ):
                     if np.isfinite(values).all():
                         yield form, values
+
+
+def gradient_of(tensor: str) -> str:
+    """How a gradient is called: dx, or the parameter's grad."""
+    return "dx" if tensor == "x" else f"{tensor}.grad"
 
 
 def fits(array: NDArray, to: NDArray) -> bool:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.checking.anatomy import WithLoss
-from minitorch_np.checking.diagnosis import Diagnosis, diagnose, gradient_of
-from minitorch_np.checking.evidence import Evidence, factor
+from minitorch_np.checking.diagnosis import Diagnosis, diagnose
+from minitorch_np.checking.evidence import Evidence, factor, gradient_of, same
 from minitorch_np.checking.numbers import Comparison, TensorResult
 from minitorch_np.checking.probes import history, leak, probe
 from minitorch_np.checking.report import GradcheckReport
-from minitorch_np.checking.subject import LossLayer, State, Subject, parameters
+from minitorch_np.checking.subject import LossLayer, State, Subject, other_inputs, parameters
 from minitorch_np.checking.truth import Truth, rms
 from minitorch_np.layer import Layer
 
@@ -107,7 +107,7 @@ class Part:
             report.method = truth.method if not truth.reason else f"{truth.method}: {truth.reason}"
             if truth.method == "complex step" and self.method == "auto":
                 report.method += ", confirmed by differences of fourth order"
-        dy = rng.normal(size=y.shape)
+        dy = self._upstream(y.shape)
         try:
             gradients = {name: None if a is None else np.array(a) for name, a in subject.gradients(dy).items()}
         except Exception as error:
@@ -127,8 +127,8 @@ class Part:
             numbers = [d for name in failed if (d := self._diagnose(subject, truth, comparison, name, dy)) is not None]
             explained = {d.tensor for d in found if d.name in _TELLING}
             found = sorted([*found, *(d for d in numbers if d.tensor not in explained)], key=_rank)
-            unexplained = [name for name in failed if all(d.tensor != name or _rank(d) > 0 for d in found)]
-            found = history(subject, dy, rng, unexplained) + found
+            unexplained = [name for name in failed if all(d.tensor != name or _rank(d) >= 0 for d in found)]
+            found = history(subject, dy, unexplained) + found
             for name in failed:  # the evidence belongs into the report
                 if results[name].true is None and results[name].backward is not None and _affordable(comparison, name):
                     results[name] = comparison.elements(name)
@@ -198,6 +198,10 @@ class Part:
                 Diagnosis("accumulates", "x", "backward adds to a grad that is None.", "Write grad = ….")
             )
 
+    def _upstream(self, shape: tuple[int, ...]) -> NDArray:
+        """Random, and 1 for a loss, whose gradient nothing stands above."""
+        return np.ones(shape) if isinstance(self.layer, (LossLayer, WithLoss)) else self.rng.normal(size=shape)
+
     # Which bug
 
     def _diagnose(
@@ -215,7 +219,7 @@ class Part:
         jacobian = whole.jacobian if whole is not None else comparison._slopes(name, list(np.ndindex(value.shape)))[0]
         true = (jacobian @ dy.ravel()).reshape(value.shape)
         if np.shape(given) != value.shape:
-            return _wrong_shape(name, np.asarray(given), true)
+            return _wrong_shape(name, np.asarray(given), true, len(subject.x))
         if np.isnan(given).any():
             if np.isnan(given).all():
                 return Diagnosis(
@@ -224,21 +228,61 @@ class Part:
             return Diagnosis(
                 "wrong elements", name, "Some elements are NaN or were never written.", "Write every element."
             )
-        if name == "x" and (found := leak(subject, dy)) is not None:
-            return found
-        return diagnose(
-            (
-                self._evidence(subject, name, jacobian, dy),
-                self._evidence(subject, name, jacobian, self.rng.normal(size=dy.shape)),
-            ),
-            lambda: self._factor_elsewhere(name, subject),
-        )
+        found = diagnose(self._evidence(subject, name, jacobian, dy), lambda: self._factor_elsewhere(name, subject))
+        if found is None or _rank(found) > 0:
+            found = self._with_other_parameters(subject, truth, name, dy) or found
+        if name == "x" and (found is None or _rank(found) > 0):
+            found = leak(subject, dy) or found
+        return found
 
-    def _evidence(self, subject: Subject, name: str, jacobian: NDArray, dy: NDArray) -> Evidence:
+    def _with_other_parameters(self, subject: Subject, truth: Truth, name: str, dy: NDArray) -> Diagnosis | None:
+        """Whether the gradient is right for the layer with one parameter left out or transposed, or is another parameter's."""
+        given = np.asarray(subject.gradients(dy)[name], float)
+        if not np.isfinite(given).all():
+            return None
+        for other, value in subject.at.items():
+            if other == name:
+                continue
+            variants = {"ones": np.ones_like(value)}
+            if value.ndim == 2 and value.shape[0] == value.shape[1]:
+                variants["transposed"] = value.T.copy()
+            for kind, variant in variants.items():
+                changed = copy.deepcopy(subject)
+                changed.trainable[other].value = changed.at[other] = variant
+                changed.state = State(changed.layer)
+                slopes = Comparison(changed, Truth(changed, self.rng, self.method), dy, {})._slopes(
+                    name, list(np.ndindex(given.shape))
+                )[0]
+                if factor(given, (slopes @ dy.ravel()).reshape(given.shape)) is None:
+                    continue
+                if kind == "ones":
+                    seen = f"It would be right if {other} were all ones: {other} is left out."
+                    return Diagnosis("factor per row or column", name, seen, f"Multiply by {other} where forward does.")
+                seen = f"It would be right with {other} transposed."
+                return Diagnosis("Jacobian transposed", name, seen, f"Multiply dy by {other}.T.")
+            if value.shape == given.shape:
+                slopes = Comparison(subject, truth, dy, {})._slopes(other, list(np.ndindex(value.shape)))[0]
+                if same(given, (slopes @ dy.ravel()).reshape(value.shape)):
+                    seen = f"It is the gradient of {other}."
+                    return Diagnosis("wrong operand", name, seen, "Exchange the two.")
+        return None
+
+    def _evidence(self, subject: Subject, name: str, jacobian: NDArray, dy: NDArray) -> tuple[Evidence, Evidence]:
+        """What backward says to two upstream gradients; for a loss, which has none, at two predictions."""
+        if not isinstance(self.layer, (LossLayer, WithLoss)):
+            other = self.rng.normal(size=dy.shape)
+            return self._one(subject, name, jacobian, dy), self._one(subject, name, jacobian, other)
+        subject.put_back()
+        second = Subject(subject.layer, other_inputs(subject.x, self.rng), training=subject.training)
+        comparison = Comparison(second, Truth(second, self.rng, self.method), dy, {})
+        slopes = comparison._slopes(name, list(np.ndindex(second.values()[name].shape)))[0]
+        return self._one(subject, name, jacobian, dy), self._one(second, name, slopes, dy)
+
+    def _one(self, subject: Subject, name: str, jacobian: NDArray, dy: NDArray) -> Evidence:
         gradients = subject.gradients(dy)
         others = {other: parameter.value for other, parameter in subject.trainable.items()}
         if isinstance(self.layer, LossLayer):
-            others["target"] = np.asarray(self.layer.target, float)
+            others["target"] = _as_rows(np.asarray(self.layer.target), subject.x.shape)
         value = subject.values()[name]
         return Evidence(
             name,
@@ -276,20 +320,22 @@ class Part:
         return next((d for d in report.diagnoses if d.tensor == name), None)
 
 
-def _wrong_shape(name: str, given: NDArray, true: NDArray) -> Diagnosis:
+def _as_rows(target: NDArray, shape: tuple[int, ...]) -> NDArray:
+    """Class numbers as one-hot rows, where the prediction has a column for each class."""
+    if target.dtype.kind in "iu" and target.ndim == len(shape) - 1:
+        return np.eye(shape[-1])[target]
+    return np.asarray(target, float)
+
+
+def _wrong_shape(name: str, given: NDArray, true: NDArray, batch: int) -> Diagnosis:
     what = gradient_of(name)
     seen = f"{what} has shape {given.shape}, expected {true.shape}."
-    if given.ndim == true.ndim + 1 and given.shape[1:] == true.shape:
+    if given.ndim == true.ndim + 1 and given.shape[1:] == true.shape and given.shape[0] == batch != 1:
         return Diagnosis("not summed over the batch", name, seen, f"Sum {what} over axis 0.")
-    if given.ndim > true.ndim and np.allclose(
-        given.reshape(-1, *true.shape).sum(axis=0) if given.size % max(true.size, 1) == 0 else np.nan, true
-    ):
-        return Diagnosis("not summed over the batch", name, seen, f"Sum {what} over the batch and the positions.")
-    if given.T.shape == true.shape:
+    if given.ndim == true.ndim and given.T.shape == true.shape:
         return Diagnosis("transposed", name, seen, "Swap the axes.")
-    return Diagnosis(
-        "wrong shape", name, seen, "A gradient has the shape of its value; keepdims=True leaves an axis too many."
-    )
+    change = "A gradient has the shape of its value; keepdims=True leaves an axis too many."
+    return Diagnosis("wrong shape", name, seen, change)
 
 
 def _affordable(comparison: Comparison, name: str) -> bool:

@@ -96,6 +96,7 @@ class Subject:
         target: a Layer.
         x: the inputs at which it is looked at.
         training: the mode; the cache is kept in both.
+        past: which other inputs and parameters it has seen before; what stays of them in a gradient is stale.
         jitter: draws another value for parameters that are all 0 or all 1, as they begin: there a missing factor hides.
     """
 
@@ -107,6 +108,7 @@ class Subject:
         training: bool = True,
         dtype: Any = np.float64,
         jitter: np.random.Generator | None = None,
+        past: int = 0,
     ) -> None:
         self.layer = copy.deepcopy(target)
         self.dtype = np.dtype(dtype)
@@ -126,12 +128,22 @@ class Subject:
             parameter.grad = None
             if jitter is not None and parameter.trainable:
                 parameter.value = unequal(parameter.value, jitter)
-        self.layer.forward(other_inputs(self.x))  # generators and buffers made in a first forward are there now
+        self._live_once(past)
         self.draws_globally = self.randomness.moved()
         self.layer.drop_caches()
         self.trainable = {name: parameter for name, parameter in parameters(self.layer).items() if parameter.trainable}
         self.at = {name: parameter.value for name, parameter in self.trainable.items()}
         self.state = State(self.layer)
+
+    def _live_once(self, past: int) -> None:
+        """A first forward on other data with other parameters; generators and buffers made in it are there from now on."""
+        trainable = [parameter for parameter in parameters(self.layer).values() if parameter.trainable]
+        values = [parameter.value for parameter in trainable]
+        for parameter in trainable:
+            parameter.value = parameter.value * self.dtype.type(0.9 - 0.2 * past)
+        self.layer.forward(other_inputs(self.x, np.random.default_rng(5 + past)))
+        for parameter, value in zip(trainable, values, strict=True):
+            parameter.value = value
 
     def values(self) -> dict[str, NDArray]:
         """The arrays that the outputs depend on: "x", where it is no class number, and the trainable parameters."""
@@ -150,7 +162,7 @@ class Subject:
         for name, value in changed.items():
             if name != "x":
                 self.trainable[name].value = value
-        return self.layer.forward(changed.get("x", self.x))
+        return self.layer.forward(changed["x"] if "x" in changed else self.x.copy(order="K"))
 
     def gradients(self, dy: NDArray) -> dict[str, Any]:
         """What backward says after a forward: dx as "x", and each parameter's grad. NaN stood there before."""
