@@ -30,6 +30,7 @@ _TELLING = {
     "accumulates", "stale cache", "draws anew in backward", "ignores the upstream gradient", "never set",
     "writes into its arguments",
 }  # fmt: skip
+_EVEN_IF_NOT_LINEAR = {"extra term", "lost precision", "wrong mask"}
 _VAGUE = ("not linear in the upstream gradient", "wrong elements", "wrong dtype")
 
 
@@ -124,11 +125,18 @@ class Part:
         found = probe(subject, dy, rng, failed) if probes else []
         found = [d for d in found if d.tensor in self.names or d.name == "writes into its arguments"]
         if failed:
-            numbers = [d for name in failed if (d := self._diagnose(subject, truth, comparison, name, dy)) is not None]
+            crooked = {d.tensor for d in found if d.name == "not linear in the upstream gradient"}
+            numbers = [
+                diagnosis
+                for name in failed
+                if (diagnosis := self._diagnose(subject, truth, comparison, name, dy, linear=name not in crooked))
+            ]
             explained = {d.tensor for d in found if d.name in _TELLING}
             found = sorted([*found, *(d for d in numbers if d.tensor not in explained)], key=_rank)
             unexplained = [name for name in failed if all(d.tensor != name or _rank(d) >= 0 for d in found)]
-            found = history(subject, dy, unexplained) + found
+            lives = self._another_life(subject, 0), self._another_life(subject, 1)
+            stale = history(lives, dy, unexplained)
+            found = stale + [d for d in found if d.tensor not in {old.tensor for old in stale}]
             for name in failed:  # the evidence belongs into the report
                 if results[name].true is None and results[name].backward is not None and _affordable(comparison, name):
                     results[name] = comparison.elements(name)
@@ -198,6 +206,14 @@ class Part:
                 Diagnosis("accumulates", "x", "backward adds to a grad that is None.", "Write grad = ….")
             )
 
+    def _another_life(self, subject: Subject, past: int) -> Subject:
+        """The layer at the same point, but with another past."""
+        life = Subject(self.layer, subject.x, training=subject.training, past=past)
+        for name, value in subject.at.items():
+            life.trainable[name].value = life.at[name] = value
+        life.state = State(life.layer)
+        return life
+
     def _upstream(self, shape: tuple[int, ...]) -> NDArray:
         """Random, and 1 for a loss, whose gradient nothing stands above."""
         return np.ones(shape) if isinstance(self.layer, (LossLayer, WithLoss)) else self.rng.normal(size=shape)
@@ -205,7 +221,7 @@ class Part:
     # Which bug
 
     def _diagnose(
-        self, subject: Subject, truth: Truth, comparison: Comparison, name: str, dy: NDArray
+        self, subject: Subject, truth: Truth, comparison: Comparison, name: str, dy: NDArray, *, linear: bool
     ) -> Diagnosis | None:
         given = comparison.gradients.get(name)
         if given is None:
@@ -228,12 +244,12 @@ class Part:
             return Diagnosis(
                 "wrong elements", name, "Some elements are NaN or were never written.", "Write every element."
             )
+        if name == "x" and linear and (leaking := leak(subject, dy)) is not None:
+            return leaking
         found = diagnose(self._evidence(subject, name, jacobian, dy), lambda: self._factor_elsewhere(name, subject))
         if found is None or _rank(found) > 0:
             found = self._with_other_parameters(subject, truth, name, dy) or found
-        if name == "x" and (found is None or _rank(found) > 0):
-            found = leak(subject, dy) or found
-        return found
+        return found if linear or found is None or found.name in _EVEN_IF_NOT_LINEAR else None
 
     def _with_other_parameters(self, subject: Subject, truth: Truth, name: str, dy: NDArray) -> Diagnosis | None:
         """Whether the gradient is right for the layer with one parameter left out or transposed, or is another parameter's."""
@@ -247,6 +263,7 @@ class Part:
             if value.ndim == 2 and value.shape[0] == value.shape[1]:
                 variants["transposed"] = value.T.copy()
             for kind, variant in variants.items():
+                subject.put_back()
                 changed = copy.deepcopy(subject)
                 changed.trainable[other].value = changed.at[other] = variant
                 changed.state = State(changed.layer)

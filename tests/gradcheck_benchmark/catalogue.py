@@ -745,7 +745,7 @@ ACTIVATIONS = [
     wrong((Softplus,), (4,), "1 where x > 0", "wrong derivative", "wrong slope on one side", "derivative forgotten", slope=lambda x, y: np.where(x > 0, 1, sigmoid(x))),
     wrong((GELU,), (4,), "dx = dy", "derivative forgotten", x=lambda right, layer, dy: dy.copy()),
     wrong((GELU,), (4,), "missing 1/2", "constant factor", x=times(2)),
-    wrong((GELU,), (4,), "no term from the inner derivative", "missing term", backward=lambda self, dy: dy * 0.5 * (1 + self.cache[1])),
+    wrong((GELU,), (4,), "no term from the inner derivative", "missing term", "wrong derivative", backward=lambda self, dy: dy * 0.5 * (1 + self.cache[1])),
     wrong((GELU,), (4,), "x^2 without its 3", "wrong derivative", "missing term", backward=lambda self, dy: dy * 0.5 * (1 + self.cache[1] + self.cache[0] * (1 - self.cache[1] ** 2) * self.rate * (1 + 0.044715 * self.cache[0] ** 2))),
     wrong((GELU,), (4,), "dx = y dy", "wrong derivative", slope=lambda x, y: y),
     wrong((Rescaling, 0.25, 1.0), (4,), "dx = dy", "derivative forgotten", "constant factor", x=lambda right, layer, dy: dy.copy()),
