@@ -306,6 +306,41 @@ def test_losses_are_checked_by_their_prediction(rng):
         gradcheck(mt.BCELoss(), p)
 
 
+def test_a_loss_that_is_infinite_for_finite_predictions_is_wrong():
+    class Naive(mt.Loss):
+        def forward(self, prediction, target):
+            self.cache = prediction, target
+            return np.log(1 + np.exp(prediction)).mean() - (prediction * target).mean()
+
+        def backward(self):
+            prediction, target = self.cache
+            return (mt.sigmoid(prediction) - target) / prediction.size
+
+    target = np.array([[0.0], [1.0]])
+    assert check(Naive(), np.array([[3.0], [-2.0]]), target)
+    report = check(Naive(), np.array([[1000.0], [-2.0]]), target)
+    assert report.verdict == "fail"
+    assert "forward gives inf for finite inputs" in str(report)
+    assert check(mt.BCEWithLogitsLoss(), np.array([[1000.0], [-2.0]]), target).verdict != "fail"
+
+
+def test_digits_lost_in_float32_are_noted_and_no_failure(rng):
+    class Variance(mt.Layer):
+        """The variance over the features as mean(x²) - mean(x)², whose gradient has the same form."""
+
+        def forward(self, x):
+            self.cache = x
+            return (x * x).mean(axis=1, keepdims=True) - x.mean(axis=1, keepdims=True) ** 2
+
+        def backward(self, dy):
+            x = self.cache
+            return dy * (2 * x / x.shape[1]) - dy * (2 * x.mean(axis=1, keepdims=True) / x.shape[1])
+
+    report = check(Variance(), 1e6 + rng.normal(size=(4, 3)))
+    assert report.verdict != "fail"
+    assert "In float32 dx is off by" in str(report)
+
+
 # The report
 
 

@@ -12,7 +12,7 @@ from minitorch_np.checking.anatomy import WithLoss
 from minitorch_np.checking.diagnosis import Diagnosis, diagnose
 from minitorch_np.checking.evidence import Evidence, factor, gradient_of, same
 from minitorch_np.checking.numbers import Comparison, TensorResult
-from minitorch_np.checking.probes import history, leak, probe
+from minitorch_np.checking.probes import history, in_float32, leak, probe
 from minitorch_np.checking.report import GradcheckReport
 from minitorch_np.checking.subject import LossLayer, State, Subject, other_inputs, parameters
 from minitorch_np.checking.truth import Truth, rms
@@ -95,9 +95,10 @@ class Part:
         y = np.asarray(subject.forward())
         if not np.isfinite(y).all():
             if not setting:
-                report.verdict = "inconclusive"
+                is_loss = isinstance(self.layer, LossLayer)  # which has no excuse: predictions may be anything
+                report.verdict = "fail" if is_loss else "inconclusive"
                 report.method = "none"
-                report.findings.append("forward gives values that are not finite here; try another x.")
+                report.findings.append(f"forward gives {y.ravel()[~np.isfinite(y.ravel())][0]} for finite inputs.")
             return
         if y.dtype.kind != "f":
             raise ValueError(
@@ -145,6 +146,8 @@ class Part:
             if before is None or result.verdict == "fail" or (before.untouched and not result.untouched):
                 report.tensors[name] = result
             report.kinks += [] if setting else result.kinks
+        if probes and not failed:
+            report.findings += in_float32(subject, dy, gradients)
         if failed or found:
             report.verdict = "fail"
             report.diagnoses = _without_repeats(found)

@@ -218,6 +218,32 @@ def dtypes(subject: Subject, dy: NDArray) -> list[Diagnosis]:
     return []
 
 
+def in_float32(subject: Subject, dy: NDArray, gradients: dict[str, Any]) -> list[str]:
+    """What float32 makes of the same gradients, where that is more than rounding; no fault of backward alone."""
+    subject.put_back()
+    found = []
+    try:
+        with np.errstate(all="ignore"):
+            single = Subject(subject.layer, subject.x, training=subject.training, dtype=np.float32)
+            rough = single.gradients(dy.astype(np.float32))
+    except (ValueError, TypeError, FloatingPointError):
+        return []
+    for name, exact in gradients.items():
+        if (
+            exact is None
+            or rough[name] is None
+            or np.shape(exact) != np.shape(rough[name])
+            or not np.isfinite(exact).all()
+        ):
+            continue
+        size = float(np.abs(exact).max(initial=0))
+        error = float(np.abs(rough[name] - exact).max(initial=0))
+        if 1e-30 < size < 1e30 and not error <= 1e-2 * size:
+            what = "not finite" if not np.isfinite(error) else f"off by {error / size:.0%} of its largest element"
+            found.append(f"In float32 {gradient_of(name)} is {what}: its formula loses digits.")
+    return found
+
+
 def leak(subject: Subject, dy: NDArray) -> Diagnosis | None:
     """Whether dx of one example follows dy of another although its outputs do not; asked when dx is wrong."""
     if dy.ndim < 1 or len(dy) < 2 or len(dy) != len(subject.x):
