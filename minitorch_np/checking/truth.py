@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Small enough that h² vanishes beside 1, large enough that gradients of 1e-200 survive the multiplication.
 _COMPLEX_STEP = 1e-60
+_SMALLEST_STEP = 1e-150  # for values that have all but vanished themselves
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -96,7 +97,7 @@ class Truth:
 
 
 def complex_slope(subject: Subject, name: str, value: NDArray, direction: NDArray) -> NDArray:
-    step = _COMPLEX_STEP * rms(value)
+    step = max(_COMPLEX_STEP * rms(value), _SMALLEST_STEP)
     with np.errstate(all="ignore"):
         return np.imag(subject.forward({name: value + (1j * step) * direction})) / step
 
