@@ -11,9 +11,9 @@ import numpy as np
 
 from minitorch_np.checking.anatomy import WithLoss, parts
 from minitorch_np.checking.diagnosis import Diagnosis
-from minitorch_np.checking.numbers import TensorResult
 from minitorch_np.checking.part import Part
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
+from minitorch_np.checking.results import TensorResult
 from minitorch_np.checking.subject import GlobalRandomness, LossLayer, as_layer
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss

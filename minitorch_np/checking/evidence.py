@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MATCH = 1e-9
+Found = tuple[str, str, str] | None  # a name, what was seen, the change to make
 
 
 @dataclass

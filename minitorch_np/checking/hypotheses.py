@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.checking.evidence import Evidence, factor, fits, fraction, gradient_of, same
+from minitorch_np.checking import terms
+from minitorch_np.checking.evidence import Evidence, Found, factor, fraction, gradient_of, same
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Found = tuple[str, str, str] | None
 
 
 def all_zero(e: Evidence) -> Found:
@@ -88,45 +87,6 @@ def diagonal_only(e: Evidence) -> Found:
         "It is the diagonal of the Jacobian times dy.",
         "Every output depends on every input of its example: add the terms off the diagonal.",
     )
-
-
-def one_index_alone(e: Evidence) -> Found:
-    """Only the terms of one example, or of one place, where the sum goes over all."""
-    if e.loss or e.elementwise:
-        return None
-    for axis in range(e.y.ndim):
-        if e.y.shape[axis] < 2:
-            continue
-        for index in (0, -1):
-            g = np.zeros_like(e.g)
-            place = (slice(None),) * axis + (index,)
-            g[place] = e.g[place]
-            if same(e.a, (e.jacobian @ g.ravel()).reshape(e.a.shape)) and np.any(e.a):
-                which = "first" if index == 0 else "last"
-                if axis == 0:
-                    text = f"It is the {which} example's alone."
-                    return "not summed over the batch", text, f"Sum {gradient_of(e.name)} over the batch."
-                return "missing term", f"Only the {which} index of axis {axis} of dy enters.", "Sum over that axis too."
-    return None
-
-
-def own_place_alone(e: Evidence) -> Found:
-    """Only the terms in which x and y stand at the same index of an axis, such as the same time."""
-    if e.name != "x" or e.loss:
-        return None
-    for axis in range(1, min(e.x.ndim, e.y.ndim)):
-        if e.x.shape[axis] != e.y.shape[axis] or e.x.shape[axis] < 2:
-            continue
-        here, there = (np.indices(array.shape)[axis].ravel() for array in (e.x, e.y))
-        kept = e.jacobian * (here[:, None] == there[None, :])
-        if np.any(kept != e.jacobian) and same(e.a, (kept @ e.g.ravel()).reshape(e.a.shape)):
-            text = f"Only the terms within one index of axis {axis} are there."
-            return (
-                "missing term",
-                text,
-                f"Later outputs depend on earlier inputs along axis {axis}: carry their gradient back.",
-            )
-    return None
 
 
 FORMS: dict[str, Callable[[Any], Any]] = {
@@ -244,121 +204,6 @@ def two_slopes(e: Evidence) -> Found:
     return name, text, "Look at the condition that parts these elements from the others."
 
 
-def known_term(e: Evidence) -> Found:
-    """The true gradient plus a multiple of an array at hand."""
-    difference = e.a - e.r
-    if e.name != "x":
-        full = np.stack([e.value.ravel(), np.ones(e.value.size)], axis=1)
-        fit = np.linalg.lstsq(full, difference.ravel(), rcond=None)[0]
-        if e.value.size > 2 and np.any(difference) and same(difference.ravel(), full @ fit, 1e-8):
-            text = f"It is the true gradient plus {fraction(fit[0])} times {e.name}"
-            text += f" plus {fraction(fit[1])}." if abs(fit[1]) > 1e-9 * np.abs(fit).max() else "."
-            return "extra term", text, "Leave that term out. Weight decay belongs to the optimiser."
-    for name, array, missing in _terms(e):
-        if not fits(array, e.a):
-            continue
-        c = factor(difference, np.broadcast_to(array, e.a.shape))
-        if c is None:
-            continue
-        if missing(c):
-            return "missing term", f"The term {fraction(-c)} times {name} is missing.", "Add it."
-        return "extra term", f"It is the true gradient plus {fraction(c)} times {name}.", "Leave that term out."
-    return None
-
-
-def _terms(e: Evidence) -> Iterator[tuple[str, NDArray, Callable[[float], bool]]]:
-    """Arrays that may be a term, and by which factor one tells that it is missing and not too many."""
-    never, negative, always = (lambda c: False), (lambda c: c < 0), (lambda c: True)
-    yield "dy", e.g, negative
-    target = e.others.get("target")
-    if target is not None and target.shape == e.x.shape:
-        with np.errstate(all="ignore"):
-            exponential = np.exp(e.x - e.x.max(axis=-1, keepdims=True))
-            for name, array in (
-                ("target", target),
-                ("1 - target", 1 - target),
-                ("sigmoid(x)", 1 / (1 + np.exp(-e.x))),
-                ("softmax(x)", exponential / exponential.sum(axis=-1, keepdims=True)),
-                ("target / x", target / e.x),
-                ("(1 - target) / (1 - x)", (1 - target) / (1 - e.x)),
-            ):
-                yield name, array, always
-    yield from ((name, array, never) for name, array in e.known() if name not in ("dy", "target"))
-    yield "1", np.ones(()), never
-
-
-def _by_output(e: Evidence) -> NDArray | None:
-    """For a parameter each of whose elements has outputs of its own: what every output adds to the gradient."""
-    if e.name == "x" or e.loss or (np.count_nonzero(e.jacobian, axis=0) > 1).any():
-        return None
-    return (e.jacobian.sum(axis=0) * e.g.ravel()).reshape(e.y.shape)
-
-
-def wrong_axis(e: Evidence) -> Found:
-    """The right terms, summed over other axes."""
-    terms = _by_output(e)
-    if terms is None:
-        return None
-    for count in range(1, terms.ndim + 1):
-        for axes in itertools.combinations(range(terms.ndim), count):
-            total = terms.sum(axis=axes)
-            if total.size != e.a.size or total.size < 2:
-                continue
-            if factor(e.a.ravel(), total.ravel()) is not None and factor(total.ravel(), e.r.ravel()) is None:
-                text = f"The right terms are summed over the axes {axes}."
-                return "wrong axis", text, "Sum over the batch, axis 0, and the positions."
-    return None
-
-
-def wrong_operand(e: Evidence) -> Found:
-    """A product of other arrays than those that forward multiplied."""
-    if e.name == "x":
-        return None
-    if e.a.ndim == 2:
-        rows = {name: array.reshape(-1, array.shape[-1]) for name, array in e.known() if array.ndim >= 2}
-        for (p_name, p), (q_name, q) in itertools.product(rows.items(), rows.items()):
-            if len(p) != len(q) or (p.shape[1], q.shape[1]) != e.a.shape:
-                continue
-            product = p.T @ q
-            if factor(e.a, product) is not None and factor(product, e.r) is None:
-                return "wrong operand", f"It is {p_name}.T @ {q_name}.", "Take the arrays that forward multiplied."
-    for name, array in _products(e):
-        for axes in (tuple(range(array.ndim - e.a.ndim)), tuple(range(array.ndim - e.a.ndim, array.ndim))):
-            if not axes or array.ndim <= e.a.ndim:
-                continue
-            total = array.sum(axis=axes)
-            if total.shape != e.a.shape or total.size < 2:
-                continue
-            if factor(e.a, total) is not None and factor(total, e.r) is None:
-                kind = "wrong operand" if axes[0] == 0 else "wrong axis"
-                return (
-                    kind,
-                    f"It is ({name}) summed over the axes {axes}.",
-                    "Take what forward multiplied this parameter by.",
-                )
-    return None
-
-
-def _products(e: Evidence) -> Iterator[tuple[str, NDArray]]:
-    yield "dy", e.g
-    for name, array in (("x", e.x), ("y", e.y)):
-        if array.shape == e.g.shape:
-            yield f"dy * {name}", e.g * array
-
-
-def centred_otherwise(e: Evidence) -> Found:
-    """y (dy - s), as softmax has it, with another s than the sum of dy y over the features."""
-    if e.name != "x" or e.x.shape != e.y.shape or e.loss or e.x.ndim < 2:
-        return None
-    for axis in range(e.y.ndim):
-        if same(e.a, e.y * (e.g - (e.g * e.y).sum(axis=axis, keepdims=True))):
-            name = "leaks across examples" if axis == 0 else "wrong axis"
-            return name, f"The sum of dy * y goes over axis {axis}.", "Sum over the axis that forward normalises."
-        if same(e.a, e.y * (e.g - e.g.sum(axis=axis, keepdims=True))):
-            return "wrong operand", "The sum is that of dy, where that of dy * y is due.", "Sum dy * y."
-    return None
-
-
 def known_factor(e: Evidence) -> Found:
     for name, array in e.broadcastable():
         c = factor(e.a, e.r * array)
@@ -397,39 +242,6 @@ def axis_factor(e: Evidence) -> Found:
     return None
 
 
-def term_constant_over_axis(e: Evidence) -> Found:
-    """A - R over a known array is constant along an axis: the terms through a sum, a mean or a variance."""
-    difference = e.a - e.r
-    if e.name != "x" or e.a.ndim < 2 or not np.abs(difference).max() > 1e-9 * np.abs(e.r).max():
-        return None
-    for axis in (0, e.a.ndim - 1):
-        if e.a.shape[axis] < 3:
-            continue
-        over = "the batch" if axis == 0 else "the features"
-        centred = e.x - e.x.mean(axis=axis, keepdims=True)
-        for name, parts in (
-            ("1", (np.ones_like(e.x),)),
-            ("y", (e.y,) if e.y.shape == e.x.shape else ()),
-            ("x - mean", (centred,)),
-            ("x - mean, plus a constant", (centred, np.ones_like(e.x))),
-        ):
-            if parts and _spanned(difference, parts, axis):
-                text = f"A - R is, along {over}, a multiple of {name}."
-                return "missing term", text, f"What forward takes over {over} depends on x too: add its term."
-    return None
-
-
-def _spanned(difference: NDArray, parts: tuple[NDArray, ...], axis: int) -> bool:
-    """Whether along the axis the difference is a combination of the parts."""
-    lines = np.moveaxis(difference, axis, -1).reshape(-1, difference.shape[axis])
-    bases = [np.moveaxis(part, axis, -1).reshape(lines.shape) for part in parts]
-    rest = np.empty_like(lines)
-    for number, line in enumerate(lines):
-        basis = np.stack([base[number] for base in bases], axis=1)
-        rest[number] = line - basis @ np.linalg.lstsq(basis, line, rcond=None)[0]
-    return lines.shape[1] > len(parts) + 1 and bool(np.abs(rest).max() <= 1e-9 * np.abs(lines).max())
-
-
 def few_elements(e: Evidence) -> Found:
     differs = e.differs
     if not differs.any() or differs.sum() > 0.5 * e.a.size or e.a.size < 3 or e.loss:
@@ -465,6 +277,6 @@ def _rows_of_shares(e: Evidence) -> bool:
 
 HYPOTHESES: list[Callable[[Evidence], Found]] = [
     all_zero, one_factor, lost_precision, dy_alone, transposed, another_derivative, jacobian_transposed, diagonal_only,
-    one_index_alone, own_place_alone, wrong_mask, two_slopes, known_term, wrong_axis, wrong_operand, centred_otherwise,
-    known_factor, axis_factor, term_constant_over_axis, few_elements,
+    terms.one_index_alone, terms.own_place_alone, wrong_mask, two_slopes, terms.known_term, terms.wrong_axis,
+    terms.wrong_operand, terms.centred_otherwise, known_factor, axis_factor, terms.term_constant_over_axis, few_elements,
 ]  # fmt: skip

@@ -12,11 +12,11 @@ everything is scaled, and it allows for gradients that are 0 because their terms
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.checking.results import Kink, TensorResult
 from minitorch_np.checking.subject import Subject
 from minitorch_np.checking.truth import Truth, complex_slope, difference_slope, rms, scale_along
 
@@ -27,52 +27,6 @@ ROUNDING = 1e-12
 _FLOOR = 1e-14  # of the largest bound in the tensor
 _HIDDEN = 1e-10  # slopes smaller than this share of y / v drown in the rounding of y
 _UNDERFLOW = 1e-240  # a slope that the complex step can no longer see
-
-
-@dataclass
-class Kink:
-    """A place where the slope jumps, and what backward made of it."""
-
-    tensor: str
-    index: tuple[int, ...]
-    value: float
-    slopes: tuple[float, float]
-    backward: float
-
-    def __str__(self) -> str:
-        low, high = self.slopes
-        return (
-            f"KINK at {self.tensor}{list(self.index)} = {self.value:.4g}: one-sided slopes {low:.4g} and {high:.4g}, "
-            f"backward {self.backward:.4g} lies in [{min(low, high):.4g}, {max(low, high):.4g}]: a valid subgradient"
-        )
-
-
-@dataclass
-class TensorResult:
-    """What came out for one tensor: dx as "x", or a parameter.
-
-    Attributes:
-        verdict: "pass", "fail", or "inconclusive" where saturation hides the answer.
-        excess: the largest error over its bound; at most 1 is a pass.
-        worst: index, backward's value and the true one, where the error is largest.
-        backward, true: the whole tensors, where every element was checked.
-        wrong: which elements are wrong, likewise.
-        untouched: True if no output depends on the tensor here, so that nothing was learnt.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    verdict: str = "pass"
-    excess: float = 0.0
-    worst: tuple[tuple[int, ...], float, float] | None = None
-    checked: int = 0
-    backward: Any = None
-    true: Any = None
-    wrong: Any = None
-    jacobian: Any = None
-    untouched: bool = False
-    kinks: list[Kink] = field(default_factory=list)
-    note: str = ""
 
 
 class Comparison:
@@ -96,7 +50,7 @@ class Comparison:
         whole = indices is None
         places = list(np.ndindex(value.shape)) if whole else list(indices or ())
         result.checked = len(places)
-        slopes, allowed = self._slopes(name, places)
+        slopes, allowed = self.slopes(name, places)
         g, y = self.dy.ravel(), self.y.ravel()
         true = slopes @ g
         terms = np.abs(slopes) @ np.abs(g)
@@ -133,7 +87,7 @@ class Comparison:
             result.note = "saturated: the slopes drown in the rounding of the outputs, so a wrong factor would not show"
         return result
 
-    def _slopes(self, name: str, places: Sequence[tuple[int, ...]]) -> tuple[NDArray, float]:
+    def slopes(self, name: str, places: Sequence[tuple[int, ...]]) -> tuple[NDArray, float]:
         value = self.values[name]
         rows = np.empty((len(places), self.y.size))
         direction = np.zeros(value.shape)

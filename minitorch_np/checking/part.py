@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.checking.anatomy import WithLoss
-from minitorch_np.checking.diagnosis import Diagnosis, diagnose
-from minitorch_np.checking.evidence import Evidence, factor, gradient_of, same
-from minitorch_np.checking.numbers import Comparison, TensorResult
-from minitorch_np.checking.probes import history, in_float32, leak, probe
+from minitorch_np.checking.diagnosis import Diagnosis
+from minitorch_np.checking.evidence import gradient_of
+from minitorch_np.checking.naming import TELLING, Naming, affordable, rank
+from minitorch_np.checking.numbers import Comparison
+from minitorch_np.checking.precision import in_float32
+from minitorch_np.checking.probes import history, probe
 from minitorch_np.checking.report import GradcheckReport
-from minitorch_np.checking.subject import LossLayer, State, Subject, other_inputs, parameters
+from minitorch_np.checking.results import TensorResult
+from minitorch_np.checking.subject import LossLayer, State, Subject, parameters
 from minitorch_np.checking.truth import Truth, rms
 from minitorch_np.layer import Layer
 
@@ -23,19 +26,6 @@ if TYPE_CHECKING:
 
 _ELEMENTS = 2_000  # elements that are all tried one by one
 _SAMPLE = 40  # elements tried one by one of a larger tensor, beside the random directions
-_JACOBIAN = 4_000_000  # numbers in the largest Jacobian that a diagnosis may ask for
-
-# A probe that explains wrong numbers stands before the numbers' own explanation, the vague ones after it.
-_TELLING = {
-    "accumulates", "stale cache", "draws anew in backward", "ignores the upstream gradient", "never set",
-    "writes into its arguments",
-}  # fmt: skip
-_EVEN_IF_NOT_LINEAR = {"extra term", "lost precision", "wrong mask"}
-_VAGUE = ("not linear in the upstream gradient", "wrong elements", "wrong dtype")
-
-
-def _rank(diagnosis: Diagnosis) -> int:
-    return -1 if diagnosis.name in _TELLING else 1 + _VAGUE.index(diagnosis.name) if diagnosis.name in _VAGUE else 0
 
 
 class Part:
@@ -70,7 +60,7 @@ class Part:
             yield "with the parameters as they are", Subject(self.layer, self.x)
         for count in (7 if len(self.x) != 7 else 11, 1) if self.x.ndim and len(self.x) else ():
             try:
-                yield f"for a batch of {count}", self._resized(count)
+                yield f"for a batch of {count}", self.resized(count)
             except (ValueError, FloatingPointError, ZeroDivisionError):
                 continue  # this forward does not take that batch
         if any(node.training for _, node in self.layer.walk()):
@@ -80,7 +70,7 @@ class Part:
             subject.x = np.asfortranarray(subject.x)
             yield "for x in another memory layout", subject
 
-    def _resized(self, count: int) -> Subject:
+    def resized(self, count: int) -> Subject:
         chosen = np.arange(count) % len(self.x) if count > 1 else np.array([0])
         layer, x = copy.deepcopy(self.layer), self.x[chosen]
         for holder in (layer, getattr(layer, "loss", None)):
@@ -126,20 +116,17 @@ class Part:
         found = probe(subject, dy, rng, failed) if probes else []
         found = [d for d in found if d.tensor in self.names or d.name == "writes into its arguments"]
         if failed:
+            naming = Naming(self, comparison)
             crooked = {d.tensor for d in found if d.name == "not linear in the upstream gradient"}
-            numbers = [
-                diagnosis
-                for name in failed
-                if (diagnosis := self._diagnose(subject, truth, comparison, name, dy, linear=name not in crooked))
-            ]
-            explained = {d.tensor for d in found if d.name in _TELLING}
-            found = sorted([*found, *(d for d in numbers if d.tensor not in explained)], key=_rank)
-            unexplained = [name for name in failed if all(d.tensor != name or _rank(d) >= 0 for d in found)]
+            numbers = [diagnosis for name in failed if (diagnosis := naming.diagnose(name, linear=name not in crooked))]
+            explained = {d.tensor for d in found if d.name in TELLING}
+            found = sorted([*found, *(d for d in numbers if d.tensor not in explained)], key=rank)
+            unexplained = [name for name in failed if all(d.tensor != name or rank(d) >= 0 for d in found)]
             lives = self._another_life(subject, 0), self._another_life(subject, 1)
             stale = history(lives, dy, unexplained)
             found = stale + [d for d in found if d.tensor not in {old.tensor for old in stale}]
             for name in failed:  # the evidence belongs into the report
-                if results[name].true is None and results[name].backward is not None and _affordable(comparison, name):
+                if results[name].true is None and results[name].backward is not None and affordable(comparison, name):
                     results[name] = comparison.elements(name)
         for name, result in results.items():
             before = report.tensors.get(name)
@@ -165,7 +152,7 @@ class Part:
     def _compare(self, comparison: Comparison, name: str, rng: np.random.Generator, *, whole: bool) -> TensorResult:
         size = comparison.values[name].size
         total = sum(value.size for value in comparison.values.values())
-        if whole and (size <= 64 or total <= _ELEMENTS) and _affordable(comparison, name):
+        if whole and (size <= 64 or total <= _ELEMENTS) and affordable(comparison, name):
             return comparison.elements(name)
         result = comparison.directions(name, rng)
         if whole and result.verdict == "pass":
@@ -177,7 +164,7 @@ class Part:
             sampled = comparison.elements(name, places)
             sampled.untouched = sampled.untouched and result.untouched
             return sampled
-        if result.verdict == "fail" and _affordable(comparison, name):
+        if result.verdict == "fail" and affordable(comparison, name):
             return comparison.elements(name)  # finds the place; or kinks, which explain it
         return result
 
@@ -220,147 +207,6 @@ class Part:
     def _upstream(self, shape: tuple[int, ...]) -> NDArray:
         """Random, and 1 for a loss, whose gradient nothing stands above."""
         return np.ones(shape) if isinstance(self.layer, (LossLayer, WithLoss)) else self.rng.normal(size=shape)
-
-    # Which bug
-
-    def _diagnose(
-        self, subject: Subject, truth: Truth, comparison: Comparison, name: str, dy: NDArray, *, linear: bool
-    ) -> Diagnosis | None:
-        given = comparison.gradients.get(name)
-        if given is None:
-            return Diagnosis(
-                "never set", name, f"{gradient_of(name)} is None.", f"Set {gradient_of(name)} in backward."
-            )
-        value = comparison.values[name]
-        if not _affordable(comparison, name):
-            return self._on_a_smaller_copy(name)
-        whole = comparison.elements(name) if np.shape(given) == value.shape else None
-        jacobian = whole.jacobian if whole is not None else comparison._slopes(name, list(np.ndindex(value.shape)))[0]
-        true = (jacobian @ dy.ravel()).reshape(value.shape)
-        if np.shape(given) != value.shape:
-            return _wrong_shape(name, np.asarray(given), true, len(subject.x))
-        if np.isnan(given).any():
-            if np.isnan(given).all():
-                return Diagnosis(
-                    "never set", name, f"{gradient_of(name)} is what stood there before.", "Set it in backward."
-                )
-            return Diagnosis(
-                "wrong elements", name, "Some elements are NaN or were never written.", "Write every element."
-            )
-        if name == "x" and linear and (leaking := leak(subject, dy)) is not None:
-            return leaking
-        found = diagnose(self._evidence(subject, name, jacobian, dy), lambda: self._factor_elsewhere(name, subject))
-        if found is None or _rank(found) > 0:
-            found = self._with_other_parameters(subject, truth, name, dy) or found
-        return found if linear or found is None or found.name in _EVEN_IF_NOT_LINEAR else None
-
-    def _with_other_parameters(self, subject: Subject, truth: Truth, name: str, dy: NDArray) -> Diagnosis | None:
-        """Whether the gradient is right for the layer with one parameter left out or transposed, or is another parameter's."""
-        given = np.asarray(subject.gradients(dy)[name], float)
-        if not np.isfinite(given).all():
-            return None
-        for other, value in subject.at.items():
-            if other == name:
-                continue
-            variants = {"ones": np.ones_like(value)}
-            if value.ndim == 2 and value.shape[0] == value.shape[1]:
-                variants["transposed"] = value.T.copy()
-            for kind, variant in variants.items():
-                subject.put_back()
-                changed = copy.deepcopy(subject)
-                changed.trainable[other].value = changed.at[other] = variant
-                changed.state = State(changed.layer)
-                slopes = Comparison(changed, Truth(changed, self.rng, self.method), dy, {})._slopes(
-                    name, list(np.ndindex(given.shape))
-                )[0]
-                if factor(given, (slopes @ dy.ravel()).reshape(given.shape)) is None:
-                    continue
-                if kind == "ones":
-                    seen = f"It would be right if {other} were all ones: {other} is left out."
-                    return Diagnosis("factor per row or column", name, seen, f"Multiply by {other} where forward does.")
-                seen = f"It would be right with {other} transposed."
-                return Diagnosis("Jacobian transposed", name, seen, f"Multiply dy by {other}.T.")
-            if value.shape == given.shape:
-                slopes = Comparison(subject, truth, dy, {})._slopes(other, list(np.ndindex(value.shape)))[0]
-                if same(given, (slopes @ dy.ravel()).reshape(value.shape)):
-                    seen = f"It is the gradient of {other}."
-                    return Diagnosis("wrong operand", name, seen, "Exchange the two.")
-        return None
-
-    def _evidence(self, subject: Subject, name: str, jacobian: NDArray, dy: NDArray) -> tuple[Evidence, Evidence]:
-        """What backward says to two upstream gradients; for a loss, which has none, at two predictions."""
-        if not isinstance(self.layer, (LossLayer, WithLoss)):
-            other = self.rng.normal(size=dy.shape)
-            return self._one(subject, name, jacobian, dy), self._one(subject, name, jacobian, other)
-        subject.put_back()
-        second = Subject(subject.layer, other_inputs(subject.x, self.rng), training=subject.training)
-        comparison = Comparison(second, Truth(second, self.rng, self.method), dy, {})
-        slopes = comparison._slopes(name, list(np.ndindex(second.values()[name].shape)))[0]
-        return self._one(subject, name, jacobian, dy), self._one(second, name, slopes, dy)
-
-    def _one(self, subject: Subject, name: str, jacobian: NDArray, dy: NDArray) -> Evidence:
-        gradients = subject.gradients(dy)
-        others = {other: parameter.value for other, parameter in subject.trainable.items()}
-        if isinstance(self.layer, LossLayer):
-            others["target"] = _as_rows(np.asarray(self.layer.target), subject.x.shape)
-        value = subject.values()[name]
-        return Evidence(
-            name,
-            np.array(gradients[name], float),
-            (jacobian @ dy.ravel()).reshape(value.shape),
-            dy,
-            np.asarray(subject.x, float),
-            np.asarray(subject.forward()),
-            value,
-            jacobian,
-            others,
-        )
-
-    def _factor_elsewhere(self, name: str, subject: Subject) -> tuple[int, float | None]:
-        count = 7 if len(subject.x) != 7 else 11
-        try:
-            other = self._resized(count)
-            y = np.asarray(other.forward())
-            dy = self.rng.normal(size=y.shape)
-            comparison = Comparison(other, Truth(other, self.rng, self.method), dy, other.gradients(dy))
-            result = comparison.elements(name)
-            return count, factor(np.asarray(result.backward, float), result.true)
-        except (ValueError, FloatingPointError, KeyError, TypeError):
-            return count, None
-
-    def _on_a_smaller_copy(self, name: str) -> Diagnosis | None:
-        """The same class with the same arguments on fewer features, if it can be made so and has the same fault."""
-        shape = tuple(size if size <= 8 else 7 for size in self.x.shape[1:])
-        try:
-            smaller = self.layer.clone().initialize(shape, 0, np.float64)
-            x = self.rng.normal(size=(5, *shape))
-            report = Part(smaller, x, "all", self.method, self.rng).check(thorough=True)
-        except (ValueError, TypeError, RuntimeError, FloatingPointError, IndexError):
-            return None
-        return next((d for d in report.diagnoses if d.tensor == name), None)
-
-
-def _as_rows(target: NDArray, shape: tuple[int, ...]) -> NDArray:
-    """Class numbers as one-hot rows, where the prediction has a column for each class."""
-    if target.dtype.kind in "iu" and target.ndim == len(shape) - 1:
-        return np.eye(shape[-1])[target]
-    return np.asarray(target, float)
-
-
-def _wrong_shape(name: str, given: NDArray, true: NDArray, batch: int) -> Diagnosis:
-    what = gradient_of(name)
-    seen = f"{what} has shape {given.shape}, expected {true.shape}."
-    if given.ndim == true.ndim + 1 and given.shape[1:] == true.shape and given.shape[0] == batch != 1:
-        return Diagnosis("not summed over the batch", name, seen, f"Sum {what} over axis 0.")
-    if given.ndim == true.ndim and given.T.shape == true.shape:
-        return Diagnosis("transposed", name, seen, "Swap the axes.")
-    change = "A gradient has the shape of its value; keepdims=True leaves an axis too many."
-    return Diagnosis("wrong shape", name, seen, change)
-
-
-def _affordable(comparison: Comparison, name: str) -> bool:
-    size = comparison.values[name].size
-    return size * max(1, comparison.y.size) <= _JACOBIAN and size <= 3 * _ELEMENTS
 
 
 def _without_repeats(found: list[Diagnosis]) -> list[Diagnosis]:

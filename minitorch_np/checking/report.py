@@ -10,7 +10,7 @@ import numpy as np
 
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of
-from minitorch_np.checking.numbers import Kink, TensorResult
+from minitorch_np.checking.results import Kink, TensorResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
