@@ -49,7 +49,7 @@ def parts(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, NDArray]]:
         _forward_in_float64(watched, x)
     originals = dict(layer.walk())
     for name, _ in reversed(nodes):
-        if name in seen and not originals[name].sublayers():
+        if name in seen:
             yield name, originals[name], seen[name]
     yield "", layer, x
 

@@ -13,7 +13,6 @@ from minitorch_np.checking.anatomy import WithLoss, parts
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.part import Part
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
-from minitorch_np.checking.results import TensorResult
 from minitorch_np.checking.subject import GlobalRandomness, LossLayer, as_layer
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
@@ -113,12 +112,12 @@ def _check(
         found.append(("", WithLoss(layer, LossLayer(loss, y)), inputs))
     for place, part, part_x in found:
         leaf = not part.sublayers() or isinstance(part, LossLayer)
+        if report.verdict == "fail" and not leaf:
+            continue  # a whole is wrong when a part of it is
         outcome = Part(part, part_x, wrt, method, generator).check(thorough=leaf)
-        if place and outcome.verdict == "inconclusive" and part_x.dtype.kind == "f":
+        if place and leaf and outcome.verdict == "inconclusive" and part_x.dtype.kind == "f":
             outcome = Part(part, generator.normal(size=part_x.shape), wrt, method, generator).check(thorough=True)
-        if report.verdict == "fail" and not place:
-            continue  # the whole is wrong because a part is
-        _enter(report, outcome, place)
+        _enter(report, outcome, place, leaf=leaf)
         if outcome.verdict == "fail" and not report.where:
             report.where = f"{place} ({part!r})" if place else ""
     if report.verdict == "pass" and report.tensors and all(result.untouched for result in report.tensors.values()):
@@ -129,11 +128,12 @@ def _check(
     return report
 
 
-def _enter(report: GradcheckReport, outcome: GradcheckReport, place: str) -> None:
+def _enter(report: GradcheckReport, outcome: GradcheckReport, place: str, *, leaf: bool) -> None:
     """Take what was found in one part into the report of the whole."""
     order = ("pass", "inconclusive", "fail")
-    if not place and outcome.verdict == "pass" and report.tensors:
-        report.tensors.setdefault("x", outcome.tensors.get("x", TensorResult("x", ())))
+    if outcome.verdict == "pass" and report.tensors and not leaf:  # its parameters are there already
+        if not place and "x" in outcome.tensors:
+            report.tensors["x"] = outcome.tensors["x"]
     else:
         for name, result in outcome.tensors.items():
             report.tensors[f"{place}.{name}" if place else name] = result
