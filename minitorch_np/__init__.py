@@ -34,8 +34,10 @@ from minitorch_np.training import History as History
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from minitorch_np import callbacks as callbacks
     from minitorch_np import datasets as datasets
     from minitorch_np import plotting as plotting
+    from minitorch_np import schedules as schedules
     from minitorch_np import significance as significance
     from minitorch_np.checking import GradcheckError as GradcheckError
     from minitorch_np.checking import GradcheckReport as GradcheckReport
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from minitorch_np.checking import gradcheck as gradcheck
 
 # Not needed to compute, so loaded when first named: modules, and names out of modules.
-_ON_DEMAND = dict.fromkeys(("datasets", "plotting", "significance")) | dict.fromkeys(
+_ON_DEMAND = dict.fromkeys(("callbacks", "datasets", "plotting", "schedules", "significance")) | dict.fromkeys(
     ("gradcheck", "assert_gradients", "check_optimizer", "GradcheckError", "GradcheckReport"), "checking"
 )
 

@@ -26,6 +26,9 @@ class Optimizer(Configurable):
 
     Args:
         learning_rate: a positive number, or a schedule `step -> rate` with steps counted from 0.
+        clipnorm: gradients longer than this, each parameter's by itself, are cut to this length.
+        global_clipnorm: likewise, of all gradients together. Pascanu et al. 2013, algorithm 1.
+        clipvalue: elements of gradients are cut to [-clipvalue, clipvalue]. At most one of the three is given.
 
     Attributes:
         iteration: number of steps begun, 1 during the first.
@@ -33,10 +36,27 @@ class Optimizer(Configurable):
         state: the dictionaries by the parameters' names.
     """
 
-    def __init__(self, learning_rate: float | Schedule) -> None:
+    clipnorm: float | None = None
+    global_clipnorm: float | None = None
+    clipvalue: float | None = None
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule,
+        clipnorm: float | None = None,
+        global_clipnorm: float | None = None,
+        clipvalue: float | None = None,
+    ) -> None:
         if not callable(learning_rate):
-            self._checked(learning_rate)
+            self.checked_rate(learning_rate)
+        limits = [limit for limit in (clipnorm, global_clipnorm, clipvalue) if limit is not None]
+        if len(limits) > 1 or not all(limit > 0 for limit in limits):
+            raise ValueError(
+                f"{type(self).__name__}: give one of clipnorm, global_clipnorm and clipvalue, a positive number; "
+                f"got {clipnorm!r}, {global_clipnorm!r} and {clipvalue!r}."
+            )
         self.learning_rate = learning_rate
+        self.clipnorm, self.global_clipnorm, self.clipvalue = clipnorm, global_clipnorm, clipvalue
         self.reset()
 
     def reset(self) -> None:
@@ -57,6 +77,7 @@ class Optimizer(Configurable):
             )
         self.rate = self.current_rate()
         self.iteration += 1
+        shrink = self._shrinking(parameters)
         for name, parameter in parameters.items():
             if not parameter.trainable:
                 continue
@@ -65,7 +86,28 @@ class Optimizer(Configurable):
             state = self.state.get(name)
             if state is None:
                 state = self.state[name] = {}
+            if shrink is None:
+                self.update(parameter, state)
+                continue
+            gradient = parameter.grad
+            parameter.grad = shrink(gradient)
             self.update(parameter, state)
+            parameter.grad = gradient
+
+    def _shrinking(self, parameters: Mapping[str, Parameter]) -> Callable[[NDArray], NDArray] | None:
+        """What makes gradients shorter, if they are to be clipped; a gradient that is short enough stays as it is."""
+        if self.clipvalue is not None:
+            limit = float(self.clipvalue)
+            return lambda gradient: gradient.clip(-limit, limit)
+        if self.clipnorm is not None:
+            longest = float(self.clipnorm)
+            return lambda gradient: gradient * min(1.0, longest / max(_length(gradient), 1e-300))
+        if self.global_clipnorm is not None:
+            gradients = [p.grad for p in parameters.values() if p.trainable and p.grad is not None]
+            length = math.sqrt(sum(_length(gradient) ** 2 for gradient in gradients))
+            factor = min(1.0, float(self.global_clipnorm) / max(length, 1e-300))
+            return lambda gradient: gradient * factor
+        return None
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         raise NotImplementedError(f"{self!r} has no update: write update(self, parameter, state).")
@@ -86,16 +128,27 @@ class Optimizer(Configurable):
     def current_rate(self) -> float:
         """The learning rate of the next step, as a Python float: a NumPy one would turn float32 into float64."""
         if callable(self.learning_rate):
-            return self._checked(self.learning_rate(self.iteration))
+            return self.checked_rate(self.learning_rate(self.iteration), zero=True)
         return float(self.learning_rate)
 
-    def _checked(self, rate: float) -> float:
+    def checked_rate(self, rate: float, *, zero: bool = False) -> float:
+        """The rate as a Python float; a schedule may also say 0.
+
+        Raises:
+            ValueError: it is no positive, finite number.
+        """
         name = type(self).__name__
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) and not hasattr(rate, "__float__"):
             raise ValueError(f"{name}: learning_rate is a number or a schedule (step) -> rate, got {rate!r}.")
-        if not (math.isfinite(rate) and rate > 0):
+        if not (math.isfinite(rate) and (rate > 0 or (zero and rate == 0))):
             raise ValueError(f"{name}: learning_rate is a positive, finite number, got {rate!r}.")
         return float(rate)
+
+
+def _length(gradient: NDArray) -> float:
+    """The Euclidean norm, in float64."""
+    flat = gradient.ravel(order="K")
+    return math.sqrt(float(np.dot(flat, flat)))
 
 
 class SGD(Optimizer):
@@ -112,6 +165,7 @@ class SGD(Optimizer):
         momentum: share of the velocity that is kept, in [0, 1). Polyak 1964.
         nesterov: look ahead along the velocity. Needs momentum. Sutskever et al. 2013, section 2.
         weight_decay: at least 0; the gradient of weight_decay / 2 * value^2 is added.
+        clipnorm, global_clipnorm, clipvalue: see Optimizer; gradients are clipped before anything is added to them.
     """
 
     def __init__(
@@ -120,8 +174,11 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
+        clipnorm: float | None = None,
+        global_clipnorm: float | None = None,
+        clipvalue: float | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clipnorm, global_clipnorm, clipvalue)
         if not 0 <= momentum < 1:
             raise ValueError(f"SGD: momentum lies in [0, 1), got {momentum!r}.")
         if not 0 <= weight_decay < math.inf:

@@ -16,7 +16,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ROOMS = [
     {"shapes"}, {"functions"}, {"randomness"}, {"parameter"}, {"cache"}, {"configurable"}, {"tree"},
     {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"optimizers"}, {"summary"},
-    {"training"}, {"saving"}, {"model"}, {"sequential"}, {"datasets"}, {"plotting"}, {"significance"}, {"checking"},
+    {"training"}, {"saving"}, {"model"}, {"sequential"}, {"datasets"}, {"plotting"}, {"significance"}, {"checking"}, {"callbacks"}, {"schedules"},
     {"cli"}, {"__main__"}, {""},
 ]  # fmt: skip
 BLIND = {  # and these must not know layers at all
@@ -31,7 +31,7 @@ BLIND = {  # and these must not know layers at all
 PUBLIC = {
     "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "History", "Input", "Layer",
     "Loss", "MSELoss", "Metric", "Model", "Optimizer", "Parameter", "ReLU", "Rescaling", "SGD", "Sequential",
-    "Sigmoid", "GradcheckError", "GradcheckReport", "assert_gradients", "check_optimizer", "gradcheck", "sigmoid", "datasets", "initializers", "losses", "metrics", "optimizers", "plotting", "significance",
+    "Sigmoid", "callbacks", "schedules", "GradcheckError", "GradcheckReport", "assert_gradients", "check_optimizer", "gradcheck", "sigmoid", "datasets", "initializers", "losses", "metrics", "optimizers", "plotting", "significance",
 }  # fmt: skip
 
 

@@ -17,7 +17,9 @@ def test_repr_shows_what_differs_from_the_defaults():
 
 
 def test_config_gives_every_argument_as_given():
-    assert mt.SGD(0.1).config() == {"learning_rate": 0.1, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+    assert mt.Dense(3, use_bias=False).config() == {
+        "units": 3, "use_bias": False, "kernel_initializer": "glorot_uniform", "bias_initializer": "zeros"
+    }  # fmt: skip
 
 
 def test_an_argument_that_is_not_stored_is_named():

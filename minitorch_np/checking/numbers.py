@@ -4,7 +4,7 @@ An element of the gradient is a_i = sum_j g_j J_ji. Its rounding error is bounde
 
     S_i = sum_j |g_j| (|J_ji| + |y_j| / |v_i|)        over the outputs j that depend on v_i,
 
-C = 1e-12: the first term counts the terms of the sum, the second what rounding in the cached values does where J is
+C = 1e-12, or 1e-11 for a chain of layers: the first term counts the terms of the sum, the second what rounding in the cached values does where J is
 small because y hardly moves (saturation). The bound grows with the gradient, so a verdict does not change when
 everything is scaled, and it allows for gradients that are 0 because their terms cancel.
 """
@@ -37,6 +37,7 @@ class Comparison:
         self.dy = np.asarray(dy, float)
         self.y = np.asarray(subject.forward(), float)
         self.values = subject.values()
+        self.rounding = ROUNDING * (10 if subject.layer.sublayers() else 1)  # a chain of layers rounds more often
 
     # Element by element
 
@@ -56,7 +57,7 @@ class Comparison:
         terms = np.abs(slopes) @ np.abs(g)
         scale = np.maximum([abs(value[place]) for place in places], 1e-6 * rms(value))
         through_y = (slopes != 0) @ np.abs(g * y) / scale
-        bound = ROUNDING * (terms + through_y)
+        bound = self.rounding * (terms + through_y)
         bound = bound + _FLOOR * max((terms + through_y).max(initial=0), 0)
         bound = bound + (allowed + _UNDERFLOW / rms(value)) * np.abs(g).sum()
         a = np.array([analytic[place] for place in places])
@@ -121,7 +122,7 @@ class Comparison:
             true = float((slope * self.dy).sum())
             a = float((np.real(analytic) * direction).sum())
             terms = float((np.abs(analytic) * np.abs(direction)).sum()) + float(np.abs(slope * self.dy).sum())
-            bound = 10 * ROUNDING * (terms + through_y * float(np.abs(direction).sum()))
+            bound = 10 * self.rounding * (terms + through_y * float(np.abs(direction).sum()))
             if self.truth.method != "complex step":
                 bound += self.truth.error(name, direction) * float(np.abs(self.dy).sum())
             seen = seen or bool(np.any(slope))

@@ -25,6 +25,8 @@ class Callback:
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None: ...
 
+    def on_train_batch_begin(self, batch: int) -> None: ...
+
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None: ...
 
 
@@ -38,6 +40,8 @@ class ProgressBar(Callback):
 
     def on_epoch_begin(self, epoch: int) -> None:
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
+
+    def on_train_batch_begin(self, batch: int) -> None: ...
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         self.bar.update()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 
@@ -25,6 +29,23 @@ class History(dict[str, list[float]]):
     def history(self) -> dict[str, Any]:
         """The same lists, under the name that Keras gives them."""
         return self
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write one line per epoch, under a line of names."""
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["epoch", *self])
+            writer.writerows([epoch, *values] for epoch, values in enumerate(zip(*self.values(), strict=True)))
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write the lists by name."""
+        Path(path).write_text(json.dumps(dict(self), indent=1) + "\n")
+
+    def plot(self, measure: str = "loss", ax: Any = None) -> Any:
+        """Draw one measure over the epochs; returns the matplotlib axes."""
+        from minitorch_np.plotting import plot_history
+
+        return plot_history(self, measure, ax)
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.items())

@@ -181,6 +181,8 @@ class _Run:
             metric.reset()
         total, seen = 0.0, 0
         for batch, rows in enumerate(batches(len(self.training), self.batch_size, rng)):
+            for watcher in self.watchers:
+                watcher.on_train_batch_begin(batch)
             x, y = self.training.take(rows)
             loss = self.one_step(x, y, epoch, batch)
             total += loss * len(x)

@@ -1,0 +1,192 @@
+"""Callbacks, schedules and clipping: what Keras's users expect of them."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np import callbacks, schedules
+
+
+class Feed(mt.Callback):
+    """Replaces what was measured by a given list, so that the others can be tried on it."""
+
+    def __init__(self, values, name="val_loss"):
+        self.values, self.name = values, name
+
+    def on_epoch_end(self, epoch, logs):
+        logs[self.name] = self.values[epoch]
+
+
+@pytest.fixture
+def model(rng):
+    made = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0)
+    return made.compile(mt.SGD(0.01), mt.MSELoss())
+
+
+def fit(model, epochs, *watchers):
+    data = np.random.default_rng(0)
+    return model.fit(data.normal(size=(8, 3)), data.normal(size=8), epochs=epochs, callbacks=watchers)
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "best", "stopped"),
+    [([3, 2, 1, 2, 2, 2], 2, 2, 4), ([1, 2, 3, 4], 0, 0, 1), ([1, 2, 3, 4], 1, 0, 1), ([3, 2, 1, 0], 2, 3, None)],
+)
+def test_early_stopping_waits_as_long_as_it_is_told(model, values, patience, best, stopped):
+    stopping = callbacks.EarlyStopping(patience=patience)
+    history = fit(model, len(values), Feed(values), stopping)
+    assert (stopping.best_epoch, stopping.stopped_epoch) == (best, stopped)
+    assert history.epochs == (len(values) if stopped is None else stopped + 1)
+
+
+def test_early_stopping_restores_the_best_weights(model):
+    seen = []
+
+    class Keep(mt.Callback):
+        def on_epoch_end(self, epoch, logs):
+            seen.append(self.model.get_weights()[0])
+
+    fit(model, 5, Feed([3, 1, 2, 2, 2]), Keep(), callbacks.EarlyStopping(patience=2, restore_best_weights=True))
+    np.testing.assert_array_equal(model.get_weights()[0], seen[1])
+
+
+def test_accuracy_is_better_when_larger_and_min_delta_counts(model):
+    stopping = callbacks.EarlyStopping("val_accuracy", patience=2, min_delta=0.1)
+    fit(model, 4, Feed([0.5, 0.55, 0.59, 0.9], "val_accuracy"), stopping)
+    assert (stopping.best_epoch, stopping.stopped_epoch) == (0, 2)
+
+
+def test_what_is_not_measured_is_said_with_what_is(model):
+    with pytest.raises(
+        ValueError, match="EarlyStopping: 'val_loss' is not measured; there is loss. Give fit validation_data"
+    ):
+        fit(model, 2, callbacks.EarlyStopping())
+
+
+def test_a_checkpoint_keeps_the_best(model, tmp_path):
+    seen = []
+
+    class Keep(mt.Callback):
+        def on_epoch_end(self, epoch, logs):
+            seen.append(self.model.get_weights()[0])
+
+    path = tmp_path / "best.weights.h5"
+    fit(model, 4, Feed([3, 1, 2, 2]), Keep(), callbacks.ModelCheckpoint(path, save_best_only=True))
+    model.load_weights(path)
+    np.testing.assert_array_equal(model.get_weights()[0], seen[1])
+
+
+def test_a_checkpoint_may_name_the_epoch(model, tmp_path):
+    fit(model, 2, callbacks.ModelCheckpoint(tmp_path / "{epoch:02d}.weights.h5"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01.weights.h5", "02.weights.h5"]
+
+
+def test_a_folder_that_is_not_there_is_said_before_training(model, tmp_path):
+    before = model.get_weights()[0]
+    for watcher in (
+        callbacks.ModelCheckpoint(tmp_path / "none" / "a.weights.h5"),
+        callbacks.CSVLogger(tmp_path / "none" / "log.csv"),
+    ):
+        with pytest.raises(FileNotFoundError, match="does not exist. Create it first"):
+            fit(model, 2, watcher)
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+    with pytest.raises(ValueError, match=r"filepath ends in \.weights\.h5"):
+        callbacks.ModelCheckpoint("model.txt")
+
+
+def test_a_scheduler_sets_the_rate_of_every_epoch(model):
+    rates = []
+
+    class Note(mt.Callback):
+        def on_epoch_end(self, epoch, logs):
+            rates.append(self.model.optimizer.learning_rate)
+
+    fit(model, 3, callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2), Note())
+    np.testing.assert_allclose(rates, [0.005, 0.0025, 0.00125])
+
+
+def test_the_rate_falls_on_a_plateau_and_no_further_than_it_may(model):
+    rates = []
+
+    class Note(mt.Callback):
+        def on_epoch_end(self, epoch, logs):
+            rates.append(self.model.optimizer.learning_rate)
+
+    reduce = callbacks.ReduceLROnPlateau(factor=0.1, patience=2, min_lr=2e-4)
+    fit(model, 8, Feed([3, 2, 2, 2, 2, 2, 2, 2]), reduce, Note())
+    np.testing.assert_allclose(rates, [0.01, 0.01, 0.01, 1e-3, 1e-3, 2e-4, 2e-4, 2e-4])
+
+
+def test_a_log_has_a_line_per_epoch(model, tmp_path):
+    fit(model, 2, callbacks.CSVLogger(tmp_path / "log.csv"))
+    fit(model, 1, callbacks.CSVLogger(tmp_path / "log.csv", append=True))
+    lines = list(csv.reader((tmp_path / "log.csv").read_text().splitlines()))
+    assert lines[0] == ["epoch", "loss"]
+    assert [line[0] for line in lines[1:]] == ["0", "1", "0"]
+
+
+def test_history_writes_itself(model, tmp_path):
+    history = fit(model, 3)
+    history.to_csv(tmp_path / "h.csv")
+    history.to_json(tmp_path / "h.json")
+    assert len((tmp_path / "h.csv").read_text().splitlines()) == 4
+    assert json.loads((tmp_path / "h.json").read_text()) == history
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    assert len(history.plot().lines) == 1
+
+
+# Schedules and clipping
+
+
+def test_schedules_follow_their_formulas():
+    step, smooth = schedules.StepDecay(0.1, every=10), schedules.ExponentialDecay(0.1, every=10)
+    np.testing.assert_allclose([step(s) for s in (0, 9, 10, 25)], [0.1, 0.1, 0.01, 0.001])
+    np.testing.assert_allclose([smooth(s) for s in (0, 5, 10)], [0.1, 0.1 * 0.1**0.5, 0.01])
+    cosine = schedules.CosineDecay(1.0, steps=110, warmup=10, final=0.2)
+    np.testing.assert_allclose([cosine(s) for s in (0, 4, 9, 10, 60, 110, 500)], [0.1, 0.5, 1, 1, 0.6, 0.2, 0.2])
+    assert repr(step) == "StepDecay(initial=0.1, every=10)"
+
+
+def test_an_optimizer_follows_a_schedule_to_the_end(model):
+    model.optimizer = mt.SGD(schedules.CosineDecay(0.1, steps=3))
+    fit(model, 5)
+    assert model.optimizer.rate == 0
+
+
+@pytest.mark.parametrize("bad", [lambda: schedules.StepDecay(0.1, 0), lambda: schedules.CosineDecay(0.1, 5, warmup=5)])
+def test_schedules_that_make_no_sense_are_refused(bad):
+    with pytest.raises(ValueError, match="got"):
+        bad()
+
+
+def stepped(gradients, **options):
+    parameters = {}
+    for number, gradient in enumerate(gradients):
+        parameters[str(number)] = parameter = mt.Parameter(np.zeros_like(np.asarray(gradient, float)))
+        parameter.grad = np.asarray(gradient, float)
+    mt.SGD(1.0, **options).step(parameters)
+    for parameter, gradient in zip(parameters.values(), gradients, strict=True):
+        np.testing.assert_array_equal(parameter.grad, gradient)
+    return [-parameter.value for parameter in parameters.values()]
+
+
+def test_clipping_by_norm_by_all_norms_and_by_value():
+    gradients = [[3.0, 4.0], [0.3, 0.4], [12.0]]
+    for got, due in zip(stepped(gradients, clipnorm=1.0), [[0.6, 0.8], [0.3, 0.4], [1.0]], strict=True):
+        np.testing.assert_allclose(got, due)
+    length = np.sqrt(25 + 0.25 + 144)
+    for got, due in zip(stepped(gradients, global_clipnorm=1.0), gradients, strict=True):
+        np.testing.assert_allclose(got, np.array(due) / length)
+    for got, due in zip(stepped(gradients, clipvalue=0.35), [[0.35, 0.35], [0.3, 0.35], [0.35]], strict=True):
+        np.testing.assert_allclose(got, due)
+    for got, due in zip(stepped(gradients, global_clipnorm=100.0), gradients, strict=True):
+        np.testing.assert_allclose(got, due)
+
+
+@pytest.mark.parametrize("options", [{"clipnorm": 0}, {"clipnorm": 1.0, "clipvalue": 1.0}, {"clipvalue": -1}])
+def test_clipping_takes_one_positive_number(options):
+    with pytest.raises(ValueError, match="give one of clipnorm, global_clipnorm and clipvalue"):
+        mt.SGD(0.1, **options)
