@@ -61,7 +61,7 @@ def test_accuracy_is_better_when_larger_and_min_delta_counts(model):
 
 def test_what_is_not_measured_is_said_with_what_is(model):
     with pytest.raises(
-        ValueError, match="EarlyStopping: 'val_loss' is not measured; there is loss. Give fit validation_data"
+        ValueError, match=r"EarlyStopping: 'val_loss' is not measured; there is loss\. Give fit validation_data"
     ):
         fit(model, 2, callbacks.EarlyStopping())
 
@@ -90,7 +90,7 @@ def test_a_folder_that_is_not_there_is_said_before_training(model, tmp_path):
         callbacks.ModelCheckpoint(tmp_path / "none" / "a.weights.h5"),
         callbacks.CSVLogger(tmp_path / "none" / "log.csv"),
     ):
-        with pytest.raises(FileNotFoundError, match="does not exist. Create it first"):
+        with pytest.raises(FileNotFoundError, match=r"does not exist\. Create it first"):
             fit(model, 2, watcher)
     np.testing.assert_array_equal(model.get_weights()[0], before)
     with pytest.raises(ValueError, match=r"filepath ends in \.weights\.h5"):
