@@ -11,7 +11,7 @@ from minitorch_np.configurable import Configurable
 from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Metric(Configurable):
@@ -89,7 +89,121 @@ class MeanOf(Metric):
         return float(self.function(prediction, target)) * len(prediction)
 
 
-NAMES = "accuracy, binary_accuracy, categorical_accuracy, mae"
+class FromCounts(Metric):
+    """A number made of how often each class is predicted for each class, which are counted over all batches.
+
+    One output is a binary question, the positive class 1 above the threshold; with several, the number is the mean over the
+    classes ("macro"). A class that is neither there nor predicted does not count.
+
+    Args:
+        threshold: of a single output: 0.5 for probabilities, 0 for logits.
+    """
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = threshold
+
+    def reset(self) -> None:
+        self.counts: NDArray | None = None
+
+    def update(self, prediction: NDArray, target: NDArray) -> None:
+        binary = prediction.ndim < 2 or prediction.shape[-1] == 1
+        self.binary = binary
+        if binary:
+            predicted, true, classes = prediction.ravel() > self.threshold, target.ravel() > 0.5, 2
+        else:
+            predicted, classes = prediction.argmax(axis=-1).ravel(), prediction.shape[-1]
+            true = (target if target.ndim < prediction.ndim else target.argmax(axis=-1)).ravel()
+        counts = confusion_matrix(true, predicted, classes)
+        self.counts = counts if self.counts is None else self.counts + counts
+
+    def result(self) -> float:
+        """The number of the positive class, or the mean over the classes."""
+        if self.counts is None:
+            return 0.0
+        right = np.diagonal(self.counts)
+        values, seen = self.of_classes(right, self.counts.sum(axis=0), self.counts.sum(axis=1))
+        if self.binary:
+            return float(values[1])
+        return float(values[seen].mean()) if seen.any() else 0.0
+
+    def of_classes(self, right: NDArray, predicted: NDArray, true: NDArray) -> tuple[NDArray, NDArray]:
+        """The number of each class out of how often it was right, predicted and true; and which classes count."""
+        raise NotImplementedError(f"{self!r} has no of_classes: write of_classes(self, right, predicted, true).")
+
+
+class Precision(FromCounts):
+    """Of what was predicted positive, the share that is: right / predicted; 0 where nothing was predicted."""
+
+    name = "precision"
+
+    def of_classes(self, right: NDArray, predicted: NDArray, true: NDArray) -> tuple[NDArray, NDArray]:
+        return right / np.maximum(predicted, 1), predicted + true > 0
+
+
+class Recall(FromCounts):
+    """Of what is positive, the share that was found: right / true; 0 where nothing is positive."""
+
+    name = "recall"
+
+    def of_classes(self, right: NDArray, predicted: NDArray, true: NDArray) -> tuple[NDArray, NDArray]:
+        return right / np.maximum(true, 1), predicted + true > 0
+
+
+class F1Score(FromCounts):
+    """The harmonic mean of precision and recall: 2 right / (predicted + true)."""
+
+    name = "f1"
+
+    def of_classes(self, right: NDArray, predicted: NDArray, true: NDArray) -> tuple[NDArray, NDArray]:
+        return 2 * right / np.maximum(predicted + true, 1), predicted + true > 0
+
+
+class AUC(Metric):
+    """The area under the ROC curve, exact: the share of pairs (positive, negative) in which the positive one scores higher.
+
+    Ties count one half (Mann & Whitney 1947). All scores are kept until result(). Where one class is missing it is 0.5.
+    """
+
+    name = "auc"
+
+    def reset(self) -> None:
+        self.scores: list[NDArray] = []
+        self.targets: list[NDArray] = []
+
+    def update(self, prediction: NDArray, target: NDArray) -> None:
+        self.scores.append(prediction.ravel().astype(float))
+        self.targets.append(target.ravel() > 0.5)
+
+    def result(self) -> float:
+        scores, positive = np.concatenate(self.scores), np.concatenate(self.targets)
+        _, place, ties = np.unique(scores, return_inverse=True, return_counts=True)
+        rank = (np.cumsum(ties) - (ties - 1) / 2)[place]  # the mean rank of equal scores, from 1
+        above, below = int(positive.sum()), int((~positive).sum())
+        if not above or not below:
+            return 0.5
+        return float((rank[positive].sum() - above * (above + 1) / 2) / (above * below))
+
+
+def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, classes: int | None = None) -> NDArray:
+    """How often class j was predicted for class i, as element [i, j].
+
+    >>> confusion_matrix([0, 1, 1, 2], [0, 1, 2, 2])
+    array([[1, 0, 0],
+           [0, 1, 1],
+           [0, 0, 1]])
+    """
+    true, predicted = np.ravel(y_true).astype(int), np.ravel(y_pred).astype(int)
+    if len(true) != len(predicted):
+        raise ValueError(f"confusion_matrix: {len(true)} true and {len(predicted)} predicted classes.")
+    found = max(true.max(initial=-1), predicted.max(initial=-1)) + 1
+    classes = int(found) if classes is None else classes
+    if found > classes or min(true.min(initial=0), predicted.min(initial=0)) < 0:
+        raise ValueError(f"confusion_matrix: expected class numbers 0 to {classes - 1}.")
+    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+NAMES = "accuracy, binary_accuracy, categorical_accuracy, precision, recall, f1, auc, mae"
+_FROM_COUNTS = {"precision": Precision, "recall": Recall, "f1": F1Score}
 
 
 def find(metric: str | Metric | Callable[..., Any], output_shape: Shape, from_logits: bool) -> Metric:
@@ -109,4 +223,10 @@ def find(metric: str | Metric | Callable[..., Any], output_shape: Shape, from_lo
         return CategoricalAccuracy()
     if metric == "mae":
         return MeanAbsoluteError()
+    if metric in _FROM_COUNTS:
+        return _FROM_COUNTS[metric](0.0 if from_logits else 0.5)
+    if metric == "auc":
+        if output_shape[-1:] not in ((), (1,)):
+            raise ValueError(f"metrics: 'auc' is of models with one output, this one has shape {output_shape}.")
+        return AUC()
     raise ValueError(f"metrics: expected one of {NAMES}, a Metric or a function, got {metric!r}.")

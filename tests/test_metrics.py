@@ -11,6 +11,10 @@ from minitorch_np import metrics
 CASES = {
     "accuracy": (lambda rng, n: (rng.uniform(size=(n, 1)), rng.integers(0, 2, (n, 1)).astype(float)), (1,)),
     "categorical_accuracy": (lambda rng, n: (rng.normal(size=(n, 4)), rng.integers(0, 4, n)), (4,)),
+    "precision": (lambda rng, n: (rng.uniform(size=(n, 1)), rng.integers(0, 2, (n, 1)).astype(float)), (1,)),
+    "recall": (lambda rng, n: (rng.normal(size=(n, 4)), rng.integers(0, 4, n)), (4,)),
+    "f1": (lambda rng, n: (rng.normal(size=(n, 4)), np.eye(4)[rng.integers(0, 4, n)]), (4,)),
+    "auc": (lambda rng, n: (rng.integers(0, 5, (n, 1)) / 4, rng.integers(0, 2, (n, 1)).astype(float)), (1,)),
     "mae": (lambda rng, n: (rng.normal(size=(n, 2)), rng.normal(size=(n, 2))), (2,)),
 }
 
@@ -69,3 +73,53 @@ def test_a_function_is_a_metric_under_its_own_name(rng):
     model.compile(mt.SGD(0.01), mt.MSELoss(), metrics=[largest_error])
     history = model.fit(rng.normal(size=(8, 2)), rng.normal(size=8), epochs=2)
     assert len(history["largest_error"]) == 2
+
+
+def value(name, prediction, target, from_logits=False):
+    metric = metrics.find(name, prediction.shape[1:], from_logits)
+    metric.reset()
+    metric.update(prediction, target)
+    return metric.result()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_binary_metrics_agree_with_scikit_learn(seed):
+    measures = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install 'minitorch-np[baseline]'")
+    rng = np.random.default_rng(seed)
+    score, target = rng.integers(0, 9, (40, 1)) / 8, rng.integers(0, 2, (40, 1))
+    given = score > 0.5
+    assert value("precision", score, target) == pytest.approx(measures.precision_score(target, given))
+    assert value("recall", score, target) == pytest.approx(measures.recall_score(target, given))
+    assert value("f1", score, target) == pytest.approx(measures.f1_score(target, given))
+    assert value("auc", score, target) == pytest.approx(measures.roc_auc_score(target, score))
+    np.testing.assert_array_equal(metrics.confusion_matrix(target, given), measures.confusion_matrix(target, given))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_metrics_of_several_classes_agree_with_scikit_learn(seed):
+    measures = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install 'minitorch-np[baseline]'")
+    rng = np.random.default_rng(seed)
+    prediction, target = rng.normal(size=(60, 4)), rng.integers(0, 4, 60)
+    given = prediction.argmax(axis=1)
+    assert value("precision", prediction, target) == pytest.approx(
+        measures.precision_score(target, given, average="macro")
+    )
+    assert value("recall", prediction, target) == pytest.approx(measures.recall_score(target, given, average="macro"))
+    assert value("f1", prediction, target) == pytest.approx(measures.f1_score(target, given, average="macro"))
+
+
+def test_nothing_positive_gives_0_and_no_warning():
+    nothing = np.zeros((4, 1))
+    assert (
+        value("precision", nothing, nothing) == value("recall", nothing, nothing) == value("f1", nothing, nothing) == 0
+    )
+    assert value("auc", nothing, nothing) == 0.5
+
+
+def test_auc_is_of_one_output_and_classes_have_numbers():
+    with pytest.raises(ValueError, match="'auc' is of models with one output"):
+        metrics.find("auc", (3,), False)
+    with pytest.raises(ValueError, match="expected class numbers 0 to 1"):
+        metrics.confusion_matrix([0, 2], [0, 1], 2)
+    with pytest.raises(ValueError, match="2 true and 1 predicted"):
+        metrics.confusion_matrix([0, 2], [0])
