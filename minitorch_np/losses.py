@@ -27,9 +27,13 @@ class Loss(Configurable):
 
     Attributes:
         from_logits: True where predictions are scores before the sigmoid or softmax; accuracy then thresholds at 0.
+        weights: one number per example, (batch,), by which its part of the mean is multiplied, or None. fit sets it.
+        takes_weights: True where forward and backward use `mean` and `weigh`, and so follow the weights.
     """
 
     from_logits = False
+    takes_weights = False
+    weights: NDArray | None = None
     keep_cache = True
     cache = Cache()
     _cache: Any = None
@@ -42,6 +46,16 @@ class Loss(Configurable):
 
     def __call__(self, prediction: NDArray, target: NDArray) -> Any:
         return self.forward(np.asarray(prediction), np.asarray(target))
+
+    def mean(self, values: NDArray) -> Any:
+        """The mean over all elements, with the examples' weights if there are any: sum of w_b v_bj / number of elements."""
+        return self.weigh(values).sum() / values.size
+
+    def weigh(self, values: NDArray) -> NDArray:
+        """Every example's values times its weight."""
+        if self.weights is None:
+            return values
+        return values * self.weights.reshape(-1, *[1] * (values.ndim - 1))
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         """The targets as forward takes them, checked once before training.
@@ -71,16 +85,18 @@ class Loss(Configurable):
 class MSELoss(Loss):
     """L = mean of (prediction - target)^2."""
 
+    takes_weights = True
+
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         self._check_shapes(prediction, target)
         difference = prediction - target
         self.cache = difference
-        return (difference * difference).mean()
+        return self.mean(difference * difference)
 
     def backward(self) -> NDArray:
         """dL/dp = 2 (p - t) / number of elements."""
         difference = self.cache
-        return difference * (2 / difference.size)
+        return self.weigh(difference * (2 / difference.size))
 
 
 class BCELoss(Loss):
@@ -95,13 +111,15 @@ class BCELoss(Loss):
         ValueError: a probability outside [0, 1], or shapes that differ.
     """
 
+    takes_weights = True
+
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         self._check_shapes(prediction, target)
         self.cache = prediction, target
         with np.errstate(divide="ignore", invalid="ignore"):
             log_p = np.maximum(np.log(prediction), -100)
             log_not_p = np.maximum(np.log1p(-prediction), -100)
-        loss = -(target * log_p + (1 - target) * log_not_p).sum() / prediction.size
+        loss = -self.mean(target * log_p + (1 - target) * log_not_p)
         if loss != loss and not np.isnan(prediction).any() and not np.isnan(target).any():
             outside = prediction[(prediction.real < 0) | (prediction.real > 1)]
             raise ValueError(
@@ -113,7 +131,8 @@ class BCELoss(Loss):
     def backward(self) -> NDArray:
         """dL/dp = (-t / p + (1 - t) / (1 - p)) / size = (p - t) / (p (1 - p)) / size."""
         prediction, target = self.cache
-        return (prediction - target) / (np.maximum(prediction * (1 - prediction), 1e-12) * prediction.size)
+        slope = (prediction - target) / (np.maximum(prediction * (1 - prediction), 1e-12) * prediction.size)
+        return self.weigh(slope)
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         return check_binary(self, super().prepare(target, output_shape, dtype))
@@ -129,17 +148,18 @@ class BCEWithLogitsLoss(Loss):
     """
 
     from_logits = True
+    takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         self._check_shapes(prediction, target)
         self.cache = prediction, target
         size = np.maximum(prediction, -prediction)  # |x|, in a form that bears complex numbers
-        return (np.maximum(prediction, 0) - prediction * target + np.log1p(np.exp(-size))).mean()
+        return self.mean(np.maximum(prediction, 0) - prediction * target + np.log1p(np.exp(-size)))
 
     def backward(self) -> NDArray:
         """d/dx of log(1 + exp(x)) is s(x), and L = mean of log(1 + exp(x)) - x t, so dL/dx = (s(x) - t) / size."""
         prediction, target = self.cache
-        return (sigmoid(prediction) - target) / prediction.size
+        return self.weigh((sigmoid(prediction) - target) / prediction.size)
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         return check_binary(self, super().prepare(target, output_shape, dtype))
@@ -159,6 +179,7 @@ class CrossEntropyLoss(Loss):
     """
 
     from_logits = True
+    takes_weights = True
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         if not 0 <= label_smoothing < 1:
@@ -174,7 +195,7 @@ class CrossEntropyLoss(Loss):
             target = target * (1 - self.label_smoothing) + self.label_smoothing / classes
         log_p = log_softmax(prediction)
         self.cache = log_p, target
-        return -(target * log_p).sum(axis=-1).mean()
+        return -self.mean((target * log_p).sum(axis=-1))
 
     def backward(self) -> NDArray:
         """log softmax(x)_k = x_k - log sum_j exp(x_j) has the derivative 1[i = k] - p_i with respect to x_i, so
@@ -183,7 +204,7 @@ class CrossEntropyLoss(Loss):
         """
         log_p, target = self.cache
         examples = log_p.size // log_p.shape[-1]
-        return (np.exp(log_p) * target.sum(axis=-1, keepdims=True) - target) / examples
+        return self.weigh((np.exp(log_p) * target.sum(axis=-1, keepdims=True) - target) / examples)
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         classes = output_shape[-1]

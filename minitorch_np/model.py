@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -88,6 +88,8 @@ class Model(Layer):
         batch_size: int | None = 32,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         validation_split: float = 0.0,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[Any, float] | None = None,
         shuffle: bool = True,
         progress: bool = True,
         callbacks: Sequence[Callback] = (),
@@ -101,6 +103,9 @@ class Model(Layer):
             batch_size: examples in one step; None for all of them. The last batch may be smaller.
             validation_data: a pair (x, y) that is measured after every epoch.
             validation_split: the share at the end of x and y to keep for that instead.
+            sample_weight: what each example counts in the loss, (n,): the mean of w_i L_i. Metrics and validation do not
+                follow it.
+            class_weight: likewise by class, {0: 1.0, 1: 2.5}.
             shuffle: draw a new order for every epoch.
             progress: show a bar, if the output is a terminal or a notebook.
             callbacks: objects that are told of every epoch and batch.
@@ -122,6 +127,8 @@ class Model(Layer):
             batch_size=batch_size,
             validation_data=validation_data,
             validation_split=validation_split,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
             shuffle=shuffle,
             progress=progress,
             callbacks=callbacks,

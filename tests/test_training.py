@@ -158,6 +158,68 @@ def test_lists_integers_and_booleans_are_taken():
     assert model.predict([[1, 2, 3]]).shape == (1, 1)
 
 
+# Weights
+
+
+@pytest.mark.parametrize("loss", [mt.MSELoss(), mt.BCELoss(), mt.BCEWithLogitsLoss()], ids=repr)
+def test_a_weight_of_2_is_the_example_twice(x, y, loss):
+    twice, weighted = (model_of(loss=loss.clone(), dtype="float64") for _ in range(2))
+    weights = np.ones(20)
+    weights[:5] = 2
+    weighted.fit(x, y, batch_size=None, sample_weight=weights * 20 / 25)
+    twice.fit(np.concatenate([x, x[:5]]), np.concatenate([y, y[:5]]), batch_size=None)
+    np.testing.assert_allclose(weighted.get_weights()[0], twice.get_weights()[0], rtol=1e-12)
+    assert weighted.history["loss"] == pytest.approx(twice.history["loss"])
+
+
+def test_weights_of_classes_numbers_and_one_hot_rows(x, rng):
+    numbers = rng.integers(0, 3, 20)
+    results = []
+    for target, options in (
+        (numbers, {"class_weight": {0: 1, 1: 2, 2: 3}}),
+        (np.eye(3)[numbers], {"class_weight": {0: 1, 1: 2, 2: 3}}),
+        (numbers, {"sample_weight": numbers + 1}),
+    ):
+        model = model_of(mt.Dense(3), loss=mt.CrossEntropyLoss(), dtype="float64")
+        model.fit(x, target, batch_size=7, **options)
+        results.append(model.get_weights()[0])
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-12)
+    np.testing.assert_allclose(results[0], results[2], rtol=1e-12)
+
+
+def test_weights_end_with_fit_and_leave_validation_alone(x, y):
+    model = model_of(rate=1e-300)
+    history = model.fit(x, y, validation_data=(x, y), class_weight={0: 5.0, 1: 5.0})
+    assert history["loss"][0] == pytest.approx(5 * history["val_loss"][0], rel=1e-5)
+    assert model.loss.weights is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sample_weight": np.ones(3)}, r"expected sample_weight of shape \(20,\), got \(3,\)"),
+        ({"sample_weight": -np.ones(20)}, "weights are at least 0 and not all 0"),
+        ({"class_weight": {0: 1.0}}, r"class_weight has \[0\], y also has 1"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(x, y, options, message):
+    with pytest.raises(ValueError, match=message):
+        model_of().fit(x, y, **options)
+
+
+def test_a_loss_that_takes_no_weights_says_so(x, y):
+    class Plain(mt.Loss):
+        def forward(self, prediction, target):
+            self.cache = prediction - target
+            return (self.cache**2).mean()
+
+        def backward(self):
+            return 2 * self.cache / self.cache.size
+
+    with pytest.raises(ValueError, match=r"Plain\(\) takes no weights"):
+        model_of(loss=Plain()).fit(x, y, class_weight={0: 1, 1: 2})
+
+
 # What is seen of it
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,9 +29,13 @@ class Examples:
         stem: the leading layers, evaluated once here when the result fits in memory, else for each batch anew.
         dtype: what the model computes in.
         reread: whether the examples are read more than once, so that keeping them ready pays.
+        weights: what each example counts, or None if all count the same.
     """
 
-    def __init__(self, x: NDArray, y: NDArray, stem: Any, dtype: np.dtype, *, reread: bool) -> None:
+    def __init__(
+        self, x: NDArray, y: NDArray, stem: Any, dtype: np.dtype, *, reread: bool, weights: NDArray | None = None
+    ) -> None:
+        self.weights = None if weights is None else weights.astype(dtype)
         self.x, self.y, self.stem, self.dtype = x, y, stem, dtype
         shape = (len(x), *(stem.output_shape if stem else x.shape[1:]))
         self.ready = not stem and x.dtype == dtype
@@ -100,6 +104,30 @@ def checked_targets(y: ArrayLike, who: str, count: int) -> NDArray:
     if len(array) != count:
         raise ValueError(f"{who}: x has {count} examples and y has {len(array)}. Give one target per example.")
     return array
+
+
+def checked_weights(
+    sample_weight: ArrayLike | None, class_weight: Mapping[Any, float] | None, y: NDArray, who: str
+) -> NDArray | None:
+    """What each example counts: sample_weight times the class_weight of its class, or None without either."""
+    weights = None
+    if sample_weight is not None:
+        weights = _numbers(sample_weight, "sample_weight", who)
+        if weights.shape != (len(y),):
+            raise ValueError(f"{who}: expected sample_weight of shape ({len(y)},), got {weights.shape}.")
+    if class_weight is not None:
+        one_hot = y.ndim > 1 and y.shape[-1] > 1
+        classes = y.argmax(axis=-1) if one_hot else y.reshape(len(y), -1)[:, 0]
+        missing = sorted({float(value) for value in np.unique(classes)} - {float(key) for key in class_weight})
+        if missing:
+            raise ValueError(
+                f"{who}: class_weight has {list(class_weight)}, y also has {', '.join(f'{v:g}' for v in missing)}."
+            )
+        of_class = np.array([float(class_weight[value]) for value in classes.tolist()])
+        weights = of_class if weights is None else weights * of_class
+    if weights is not None and (weights.min() < 0 or not weights.any()):
+        raise ValueError(f"{who}: weights are at least 0 and not all 0, got {weights.min():g} to {weights.max():g}.")
+    return weights
 
 
 def checked_batch_size(batch_size: int | None, who: str) -> int | None:

@@ -6,7 +6,7 @@ import math
 import sys
 import warnings
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,14 @@ import numpy as np
 from minitorch_np import metrics
 from minitorch_np.training.callbacks import Callback, ProgressBar, progress_is_seen
 from minitorch_np.training.divergence import LastGood, first_bad_layer
-from minitorch_np.training.examples import Examples, batches, checked_batch_size, checked_inputs, checked_targets
+from minitorch_np.training.examples import (
+    Examples,
+    batches,
+    checked_batch_size,
+    checked_inputs,
+    checked_targets,
+    checked_weights,
+)
 from minitorch_np.training.history import History
 from minitorch_np.training.interrupt import Interrupt
 
@@ -31,6 +38,8 @@ def fit(
     batch_size: int | None,
     validation_data: tuple[ArrayLike, ArrayLike] | None,
     validation_split: float,
+    sample_weight: ArrayLike | None,
+    class_weight: Mapping[Any, float] | None,
     shuffle: bool,
     progress: bool,
     callbacks: Sequence[Callback],
@@ -41,19 +50,25 @@ def fit(
     batch_size = checked_batch_size(batch_size, who)
     x = checked_inputs(x, who, model.input_shape)
     y = checked_targets(y, who, len(x))
+    weights = checked_weights(sample_weight, class_weight, y, who)
+    if weights is not None and not model.loss.takes_weights:
+        raise ValueError(
+            f"{who}: {model.loss!r} takes no weights: let it use self.mean and self.weigh, and set takes_weights = True."
+        )
     if validation_data is None and validation_split:
         x, y, validation_data = _split(x, y, validation_split, who)
+        weights = None if weights is None else weights[: len(x)]
     model.ensure_ready(x.shape[1:])
     if not any(parameter.trainable for parameter in model.parameters().values()):
         raise ValueError(f"{who}: {model!r} has no trainable parameters.")
     measures = resolve_metrics(model)
     stem, body = model.stem_and_body()
 
-    def prepared(x: NDArray, y: NDArray) -> Examples:
+    def prepared(x: NDArray, y: NDArray, weights: NDArray | None = None) -> Examples:
         y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
-        return Examples(x, y, stem, model.compute_dtype, reread=True)
+        return Examples(x, y, stem, model.compute_dtype, reread=True, weights=weights)
 
-    training = prepared(x, y)
+    training = prepared(x, y, weights)
     validation = None
     if validation_data is not None:
         validation = prepared(*_checked_pair(validation_data, f"{who}: validation_data", model))
@@ -72,6 +87,7 @@ def fit(
             return run.all_epochs(epochs, model.shuffling if shuffle else None)
         finally:
             body.wants_dx = True
+            model.loss.weights = None
             model.drop_caches()
 
 
@@ -184,6 +200,8 @@ class _Run:
             for watcher in self.watchers:
                 watcher.on_train_batch_begin(batch)
             x, y = self.training.take(rows)
+            if self.training.weights is not None:
+                self.model.loss.weights = self.training.weights[rows]
             loss = self.one_step(x, y, epoch, batch)
             total += loss * len(x)
             seen += len(x)
@@ -195,6 +213,7 @@ class _Run:
         for metric in self.measures:
             logs[metric.name] = metric.result()
         if self.validation is not None:
+            self.model.loss.weights = None
             measured = measure(self.body, self.model.loss, self.measures, self.validation, self.batch_size)
             logs.update({f"val_{name}": value for name, value in measured.items()})
         return logs
