@@ -81,85 +81,88 @@ class Part:
         return Subject(layer, x, jitter=np.random.default_rng(7))
 
     def _look(self, setting: str, subject: Subject, *, elements: bool, probes: bool) -> None:
-        report, rng = self.report, self.rng
+        """Compare, probe and explain in one setting, and put what was found into the report."""
         y = np.asarray(subject.forward())
         if not np.isfinite(y).all():
             if not setting:
-                is_loss = isinstance(self.layer, LossLayer)  # which has no excuse: predictions may be anything
-                report.verdict = "fail" if is_loss else "inconclusive"
-                report.method = "none"
-                report.findings.append(f"forward gives {y.ravel()[~np.isfinite(y.ravel())][0]} for finite inputs.")
+                self._not_finite(y)
             return
         if y.dtype.kind != "f":
             raise ValueError(
                 f"gradcheck: forward of {self.layer!r} returned {y.dtype}, expected floating-point numbers."
             )
-        truth = Truth(subject, rng, self.method)
-        if not report.method:
-            report.method = truth.method if not truth.reason else f"{truth.method}: {truth.reason}"
-            if truth.method == "complex step" and self.method == "auto":
-                report.method += ", confirmed by differences of fourth order"
+        truth = Truth(subject, self.rng, self.method)
+        self.report.method = self.report.method or truth.story()
         dy = self._upstream(y.shape)
         try:
             gradients = {name: None if a is None else np.array(a) for name, a in subject.gradients(dy).items()}
-        except Exception as error:
+        except Exception as error:  # whatever a stranger's backward raises is its failure, and is told
             self._raised(error, setting)
             return
         comparison = Comparison(subject, truth, dy, gradients)
-        results = {}
-        for name in subject.values():
-            if name in self.names:
-                results[name] = self._compare(comparison, name, rng, whole=elements)
-        if any(result.verdict == "fail" for result in results.values()) and not probes:
-            self._excuse_kinks(setting, subject, results)
+        names = [name for name in subject.values() if name in self.names]
+        results = {name: self._compare(comparison, name, whole=elements) for name in names}
+        if not probes and any(result.verdict == "fail" for result in results.values()):
+            self._excuse_kinks(subject, results)
         failed = [name for name, result in results.items() if result.verdict == "fail"]
-        found = probe(subject, dy, rng, failed) if probes else []
+        found = probe(subject, dy, self.rng, failed) if probes else []
         found = [d for d in found if d.tensor in self.names or d.name == "writes into its arguments"]
         if failed:
-            naming = Naming(self, comparison)
-            crooked = {d.tensor for d in found if d.name == "not linear in the upstream gradient"}
-            numbers = [diagnosis for name in failed if (diagnosis := naming.diagnose(name, linear=name not in crooked))]
-            explained = {d.tensor for d in found if d.name in TELLING}
-            found = sorted([*found, *(d for d in numbers if d.tensor not in explained)], key=rank)
-            unexplained = [name for name in failed if all(d.tensor != name or rank(d) >= 0 for d in found)]
-            lives = self._another_life(subject, 0), self._another_life(subject, 1)
-            stale = history(lives, dy, unexplained)
-            found = stale + [d for d in found if d.tensor not in {old.tensor for old in stale}]
-            for name in failed:  # the evidence belongs into the report
-                if results[name].true is None and results[name].backward is not None and affordable(comparison, name):
-                    results[name] = comparison.elements(name)
+            found = self._explain(comparison, results, failed, found)
+        elif probes:
+            self.report.findings += in_float32(subject, dy, gradients)
+        self._enter(setting, results, found)
+
+    def _explain(
+        self, comparison: Comparison, results: dict[str, TensorResult], failed: list[str], found: list[Diagnosis]
+    ) -> list[Diagnosis]:
+        """What probes and numbers say of the tensors that are wrong, the most telling first."""
+        naming = Naming(self, comparison)
+        crooked = {d.tensor for d in found if d.name == "not linear in the upstream gradient"}
+        numbers = [diagnosis for name in failed if (diagnosis := naming.diagnose(name, linear=name not in crooked))]
+        explained = {d.tensor for d in found if d.name in TELLING}
+        found = sorted([*found, *(d for d in numbers if d.tensor not in explained)], key=rank)
+        lives = self._another_life(comparison.subject, 0), self._another_life(comparison.subject, 1)
+        stale = history(lives, comparison.dy, [name for name in failed if name not in explained])
+        for name in failed:  # the evidence belongs into the report
+            if results[name].true is None and results[name].backward is not None and affordable(comparison, name):
+                results[name] = comparison.elements(name)
+        return stale + [d for d in found if d.tensor not in {old.tensor for old in stale}]
+
+    def _enter(self, setting: str, results: dict[str, TensorResult], found: list[Diagnosis]) -> None:
+        report = self.report
         for name, result in results.items():
             before = report.tensors.get(name)
             if before is None or result.verdict == "fail" or (before.untouched and not result.untouched):
                 report.tensors[name] = result
             report.kinks += [] if setting else result.kinks
-        if probes and not failed:
-            report.findings += in_float32(subject, dy, gradients)
-        if failed or found:
-            report.verdict = "fail"
-            report.diagnoses = _without_repeats(found)
-            report.findings += [f"Only {setting}." if setting else ""] if setting else []
-        elif (
-            any(result.verdict == "inconclusive" for result in results.values())
-            and report.verdict == "pass"
-            and not setting
-        ):
+        verdicts = [result.verdict for result in results.values()]
+        if found or "fail" in verdicts:
+            report.verdict, report.diagnoses = "fail", _without_repeats(found)
+            report.findings += [f"Only {setting}."] if setting else []
+        elif "inconclusive" in verdicts and not setting:
             report.verdict = "inconclusive"
             report.findings += [
-                f"{gradient_of(name)}: {r.note}" for name, r in results.items() if r.verdict == "inconclusive"
+                f"{gradient_of(n)}: {r.note}" for n, r in results.items() if r.verdict == "inconclusive"
             ]
 
-    def _compare(self, comparison: Comparison, name: str, rng: np.random.Generator, *, whole: bool) -> TensorResult:
+    def _not_finite(self, y: NDArray) -> None:
+        """A loss has no excuse for it: predictions may be anything."""
+        self.report.verdict = "fail" if isinstance(self.layer, LossLayer) else "inconclusive"
+        self.report.method = "none"
+        self.report.findings.append(f"forward gives {y[~np.isfinite(y)][0]} for finite inputs.")
+
+    def _compare(self, comparison: Comparison, name: str, *, whole: bool) -> TensorResult:
         size = comparison.values[name].size
         total = sum(value.size for value in comparison.values.values())
         if whole and (size <= 64 or total <= _ELEMENTS) and affordable(comparison, name):
             return comparison.elements(name)
-        result = comparison.directions(name, rng)
+        result = comparison.directions(name, self.rng)
         if whole and result.verdict == "pass":
             shape = comparison.values[name].shape
             places = [
                 tuple(int(i) for i in np.unravel_index(n, shape))
-                for n in rng.choice(size, min(_SAMPLE, size), replace=False)
+                for n in self.rng.choice(size, min(_SAMPLE, size), replace=False)
             ]
             sampled = comparison.elements(name, places)
             sampled.untouched = sampled.untouched and result.untouched
@@ -168,7 +171,7 @@ class Part:
             return comparison.elements(name)  # finds the place; or kinks, which explain it
         return result
 
-    def _excuse_kinks(self, setting: str, subject: Subject, results: dict[str, TensorResult]) -> None:
+    def _excuse_kinks(self, subject: Subject, results: dict[str, TensorResult]) -> None:
         """In a whole whose parts are right, a fault that is gone a little beside the point was a tie of several kinks.
 
         A chain of valid subgradients is valid, but need not lie between the one-sided slopes of the chain.
@@ -198,7 +201,7 @@ class Part:
 
     def _another_life(self, subject: Subject, past: int) -> Subject:
         """The layer at the same point, but with another past."""
-        life = Subject(self.layer, subject.x, training=subject.training, past=past)
+        life = Subject(subject.origin, subject.x, training=subject.training, past=past)
         for name, value in subject.at.items():
             life.trainable[name].value = life.at[name] = value
         life.state = State(life.layer)

@@ -111,6 +111,7 @@ class Subject:
         jitter: np.random.Generator | None = None,
         past: int = 0,
     ) -> None:
+        self.origin = target
         self.layer = copy.deepcopy(target)
         self.dtype = np.dtype(dtype)
         self.x = np.array(x, self.dtype if x.dtype.kind in "fc" else None)

@@ -37,8 +37,15 @@ class Truth:
         self.method = "differences" if method == "differences" else "complex step"
         self.reason = "asked for" if method == "differences" else ""
         self.agreement = 0.0
+        self.confirmed = method == "auto"
         if method == "auto":
             self._try_complex(rng)
+
+    def story(self) -> str:
+        """The method, with what speaks for it."""
+        if self.reason:
+            return f"{self.method}: {self.reason}"
+        return self.method + ", confirmed by differences of fourth order" * self.confirmed
 
     def slope(self, name: str, direction: NDArray, at: NDArray | None = None) -> NDArray:
         """d y / d value along direction, one number for each output."""
