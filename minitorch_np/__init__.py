@@ -44,10 +44,16 @@ if TYPE_CHECKING:
     from minitorch_np.checking import assert_gradients as assert_gradients
     from minitorch_np.checking import check_optimizer as check_optimizer
     from minitorch_np.checking import gradcheck as gradcheck
+    from minitorch_np.saving import ModelFileError as ModelFileError
+    from minitorch_np.saving import load_model as load_model
 
 # Not needed to compute, so loaded when first named: modules, and names out of modules.
-_ON_DEMAND = dict.fromkeys(("callbacks", "datasets", "plotting", "schedules", "significance")) | dict.fromkeys(
-    ("gradcheck", "assert_gradients", "check_optimizer", "GradcheckError", "GradcheckReport"), "checking"
+_ON_DEMAND = (
+    dict.fromkeys(("callbacks", "datasets", "plotting", "schedules", "significance"))
+    | dict.fromkeys(
+        ("gradcheck", "assert_gradients", "check_optimizer", "GradcheckError", "GradcheckReport"), "checking"
+    )
+    | dict.fromkeys(("load_model", "ModelFileError"), "saving")
 )
 
 

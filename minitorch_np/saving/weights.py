@@ -1,4 +1,4 @@
-"""Weights as an HDF5 file, in the layout of Keras 3's `.weights.h5`.
+"""Weights as HDF5, in the layout of Keras 3's `.weights.h5`.
 
 Each layer has a group, named after its class and its count among those beside it (`layers/dense`, `layers/dense_1`) or
 after the attribute that holds it; its values are the datasets `vars/0`, `vars/1`, … in the order of `parameters()`.
@@ -6,74 +6,108 @@ after the attribute that holds it; its values are the datasets `vars/0`, `vars/1
 
 from __future__ import annotations
 
+import io
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.layer import Layer
 from minitorch_np.parameter import Parameter
+from minitorch_np.saving import atomic
+from minitorch_np.saving.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_OTHER_MODEL = "The file is of another model"
 
 
 def save_weights(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write every value; a temporary file beside the target is renamed over it once it is whole and on the disk."""
-    import h5py
-
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist. Create it first.")
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
-        with h5py.File(temporary, "w") as file:
-            for place, _, parameter in _places(model):
-                file[place] = parameter.value
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Write every value; an earlier file is only replaced by a whole one."""
+    memory = io.BytesIO()
+    write_values(model, memory)
+    atomic.write(path, memory.getvalue())
 
 
 def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
     """Read every value; nothing is changed unless each one is there, of the right shape, and finite.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is no HDF5 file, or a value is missing or does not fit; it names the parameter.
+        FileNotFoundError: there is no such file. ModelFileError: anything else that is wrong; it names the parameter.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: there is no such file.")
+    model.set_weights(read_values(model, path, path))
+
+
+def write_values(model: Any, target: Any) -> None:
+    """Write the values into an HDF5 file, open for writing or to be made."""
+    import h5py
+
+    with h5py.File(target, "w") as file:
+        for place, _, parameter in places(model):
+            file[place] = parameter.value
+
+
+def read_values(model: Any, source: Any, path: str | os.PathLike[str], *, allow_nan: bool = False) -> list[NDArray]:
+    """The values of a model's parameters in their order, from a path or a file in memory."""
+    import h5py
+
+    try:
+        with h5py.File(source, "r") as file:
+            return [_read(file, place, name, p, path, allow_nan=allow_nan) for place, name, p in places(model)]
+    except ModelFileError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise ModelFileError(path, f"not a readable HDF5 file ({error})", "Save the model again") from None
+
+
+def _read(
+    file: Any, place: str, name: str, parameter: Parameter, path: str | os.PathLike[str], *, allow_nan: bool
+) -> NDArray:
+    dataset = plain_dataset(file, place, path)
+    if dataset is None:
+        raise ModelFileError(path, f"{name} is missing (expected at {place})", _OTHER_MODEL)
+    if dataset.shape != parameter.shape or dataset.dtype.kind != "f":
+        got = f"{dataset.shape} of {dataset.dtype}"
+        raise ModelFileError(path, f"{name} has shape {parameter.shape} here, {got} in the file", _OTHER_MODEL)
+    value = dataset[()]
+    if not allow_nan and not np.isfinite(value).all():
+        raise ModelFileError(path, f"{name} holds values that are not finite", "Train or save the model again")
+    return value
+
+
+def plain_dataset(file: Any, place: str, path: str | os.PathLike[str]) -> Any:
+    """The dataset at a place, or None if there is none.
+
+    Only data in this very file count: no link to another place or file on the way, no external or virtual storage,
+    no object that would have to be unpickled, and no more elements than the bytes that are stored can hold.
     """
     import h5py
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: there is no such file.")
-    values = []
-    try:
-        with h5py.File(path, "r") as file:
-            for place, name, parameter in _places(model):
-                dataset = file.get(place)
-                if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-                    raise ValueError(f"{path}: {name} is missing (expected at {place}). The file is of another model.")
-                if dataset.shape != parameter.shape or dataset.dtype.kind != "f":
-                    raise ValueError(
-                        f"{path}: {name} has shape {parameter.shape} here, {dataset.shape} of {dataset.dtype} in the file."
-                    )
-                value = dataset[()]
-                if not np.isfinite(value).all():
-                    raise ValueError(f"{path}: {name} holds values that are not finite.")
-                values.append(value)
-    except OSError as error:
-        raise ValueError(f"{path}: not a readable HDF5 file ({error}).") from None
-    model.set_weights(values)
+    item = file
+    for part in place.split("/"):
+        if not isinstance(item, h5py.Group) or part not in item:
+            return None
+        link = item.get(part, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise ModelFileError(path, f"{place} is a link to elsewhere", "Do not trust this file")
+        item = item[part]
+    if not isinstance(item, h5py.Dataset):
+        return None
+    if item.external or item.is_virtual or item.dtype.hasobject:
+        raise ModelFileError(path, f"{place} is not stored in the file itself", "Do not trust this file")
+    if item.nbytes > 1100 * max(item.id.get_storage_size(), 1):  # deflate packs no closer than 1 in 1032
+        raise ModelFileError(path, f"{place} declares more than is stored", "Do not trust this file")
+    return item
 
 
-def _places(model: Any) -> Iterator[tuple[str, str, Parameter]]:
+def places(model: Any) -> Iterator[tuple[str, str, Parameter]]:
     """Where each parameter lies in the file, its dotted name, and the parameter."""
     groups: dict[int, str] = {}
     for place, layer in model.walk():
@@ -103,9 +137,3 @@ def keras_name(name: str) -> str:
     """
     name = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

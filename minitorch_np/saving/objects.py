@@ -1,0 +1,81 @@
+"""Objects as plain data and back: a class by its registered name, with its constructor's arguments. Nothing is imported or run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.configurable import Configurable, is_built_in
+
+
+def encode(value: Any, who: str) -> Any:
+    """The value as what JSON can hold.
+
+    Raises:
+        ValueError: it holds something that is no plain data, such as a lambda; it names the argument.
+    """
+    if isinstance(value, Configurable):
+        arguments = {name: item for name, item in value.config().items() if name != "rng"}
+        return {
+            "class": registered_name(type(value)),
+            "config": {name: encode(item, f"{value!r}, argument {name}") for name, item in arguments.items()},
+        }
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, float, np.integer, np.floating)):
+        return int(value) if isinstance(value, (int, np.integer)) else float(value)
+    if isinstance(value, tuple):
+        return {"tuple": [encode(item, who) for item in value]}
+    if isinstance(value, list):
+        return [encode(item, who) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: encode(item, who) for key, item in value.items()}}
+    raise ValueError(f"{who}: {value!r} cannot be saved. Use a name, a number or an object of this package.")
+
+
+def decode(data: Any) -> Any:
+    """The value that was encoded.
+
+    Raises:
+        ValueError: a class that nobody has defined, or arguments that it does not take.
+    """
+    if isinstance(data, list):
+        return [decode(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if set(data) == {"tuple"} and isinstance(data["tuple"], list):
+        return tuple(decode(item) for item in data["tuple"])
+    if set(data) == {"dict"} and isinstance(data["dict"], dict):
+        return {key: decode(item) for key, item in data["dict"].items()}
+    if set(data) != {"class", "config"} or not isinstance(data["config"], dict):
+        raise ValueError(f"expected a class and its config, got {', '.join(map(str, data))}")
+    cls = Configurable.registry.get(data["class"]) if isinstance(data["class"], str) else None
+    if cls is None:
+        raise ValueError(f"the class {data['class']!r} is not known; define or import it before loading")
+    try:
+        return cls(**{name: decode(item) for name, item in data["config"].items()})
+    except TypeError as error:
+        raise ValueError(f"{data['class']} does not take these arguments ({error})") from None
+
+
+def registered_name(cls: type) -> str:
+    for name, registered in Configurable.registry.items():
+        if registered is cls:
+            return name
+    raise ValueError(f"{cls.__name__} was defined again since; make the object anew before saving it.")
+
+
+def foreign_classes(value: Any) -> list[str]:
+    """The classes in an object tree that are not of this package."""
+    found = [] if not isinstance(value, Configurable) or is_built_in(type(value)) else [type(value).__name__]
+    items = (
+        value.config().values()
+        if isinstance(value, Configurable)
+        else value
+        if isinstance(value, (list, tuple))
+        else ()
+    )
+    for item in items:
+        found += foreign_classes(item)
+    return found

@@ -1,0 +1,306 @@
+"""`.keras` files: whole, the same again, and refused where anything is wrong with them."""
+
+import io
+import json
+import os
+import shutil
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+
+def network(rng=1):
+    layers = [mt.Input((4,)), mt.Rescaling(0.5), mt.Dense(3, use_bias=False), mt.ReLU(), mt.Dense(1), mt.Sigmoid()]
+    model = mt.Sequential(layers, rng=rng)
+    return model.compile(mt.SGD(0.1, momentum=0.9), mt.BCELoss(), metrics=["accuracy"])
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(size=(20, 4))
+
+
+@pytest.fixture
+def trained(x):
+    model = network()
+    model.fit(x, x[:, 0] > 0, epochs=3)
+    model.class_names = ["left", "right"]
+    return model
+
+
+@pytest.fixture
+def saved(trained, tmp_path):
+    trained.save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def test_a_model_comes_back_whole(trained, saved, x):
+    model = mt.load_model(saved)
+    np.testing.assert_array_equal(model.predict(x), trained.predict(x))
+    assert repr(model.layers) == repr(trained.layers)
+    assert repr(model.optimizer) == repr(trained.optimizer)
+    assert repr(model.loss) == "BCELoss()"
+    assert model.metrics == ["accuracy"]
+    assert model.class_names == ["left", "right"]
+    assert model.evaluate(x, x[:, 0] > 0) == trained.evaluate(x, x[:, 0] > 0)
+
+
+def test_training_goes_on_to_the_bit(trained, saved, x):
+    model = mt.load_model(saved)
+    for one in (model, trained):
+        one.fit(x, x[:, 0] > 0, epochs=5, batch_size=None)
+    for a, b in zip(model.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_models_inside_models_schedules_and_dtype_come_back(tmp_path, x):
+    inner = mt.Sequential([mt.Dense(3), mt.ReLU()])
+    model = mt.Sequential([mt.Input((4,)), inner, mt.Dense(3)], rng=0, dtype="float64")
+    model.compile(mt.SGD(mt.schedules.CosineDecay(0.1, 50)), mt.CrossEntropyLoss(0.1))
+    model.fit(x, np.arange(20) % 3)
+    model.save(tmp_path / "m.keras")
+    other = mt.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(other.predict(x), model.predict(x))
+    assert other.predict(x).dtype == np.float64
+    assert repr(other.optimizer) == repr(model.optimizer)
+    assert repr(other.loss) == "CrossEntropyLoss(label_smoothing=0.1)"
+
+
+class Twice(mt.Layer):
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dy):
+        return 2 * dy
+
+
+class Wide(mt.Model):
+    def __init__(self, units, rng=None, dtype="float32"):
+        super().__init__(rng, dtype)
+        self.units = units
+        self.dense = mt.Dense(units)
+
+    def forward(self, x):
+        return self.dense(x)
+
+    def backward(self, dy):
+        return self.dense.backward(dy)
+
+
+@pytest.mark.parametrize("model", [mt.Sequential([mt.Input((4,)), Twice(), mt.Dense(1)]), Wide(2)], ids=repr)
+def test_classes_of_ones_own_come_back_through_the_registry(model, tmp_path, x):
+    model(x)
+    model.save(tmp_path / "m.keras")
+    np.testing.assert_array_equal(mt.load_model(tmp_path / "m.keras").predict(x), model.predict(x))
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        assert json.loads(archive.read("minitorch_np.json"))["not_in_keras"] in (["Twice"], ["Wide"])
+
+
+def test_what_cannot_be_saved_is_named(tmp_path):
+    model = mt.Sequential([mt.Input((4,)), mt.Dense(1, kernel_initializer=lambda shape, rng: np.ones(shape))])
+    with pytest.raises(ValueError, match=r"argument kernel_initializer: <function .* cannot be saved"):
+        model.save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match=r"path ends in \.keras"):
+        network().save(tmp_path / "m.txt")
+    with pytest.raises(FileNotFoundError, match=r"does not exist\. Create it first"):
+        network().save(tmp_path / "none" / "m.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(trained, saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        trained.save(saved)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+# Files that are not what they should be
+
+
+def rewrite(path, change):
+    """The archive with its files changed, and the sums made right again: a forger would do no less."""
+    import hashlib
+
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    own = json.loads(files["minitorch_np.json"])
+    change(files, own)
+    own["sha256"] = {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items() if name != "minitorch_np.json"
+    }
+    plain = json.dumps(own, sort_keys=True).encode()
+    own["sha256"]["minitorch_np.json"] = hashlib.sha256(plain).hexdigest()
+    files["minitorch_np.json"] = json.dumps(own, sort_keys=True).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def change_weights(change):
+    def apply(files, own):
+        memory = io.BytesIO(files["model.weights.h5"])
+        with h5py.File(memory, "r+") as file:
+            change(file)
+        files["model.weights.h5"] = memory.getvalue()
+
+    return apply
+
+
+def external(file):
+    del file["layers/dense/vars/0"]
+    file.create_dataset("layers/dense/vars/0", (4, 3), "f4", external=[("/etc/passwd", 0, 48)])
+
+
+def soft(file):
+    file["elsewhere"] = file["layers/dense/vars/0"][()]
+    del file["layers/dense/vars/0"]
+    file["layers/dense/vars/0"] = h5py.SoftLink("/elsewhere")
+
+
+def outside(file):
+    del file["layers/dense"]
+    file["layers/dense"] = h5py.ExternalLink("other.h5", "/")
+
+
+def virtual(file):
+    del file["layers/dense/vars/0"]
+    layout = h5py.VirtualLayout((4, 3), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (4, 3))
+    file.create_virtual_dataset("layers/dense/vars/0", layout)
+
+
+def replaced(place, value):
+    def change(file):
+        del file[place]
+        if value is not None:
+            file[place] = value
+
+    return change
+
+
+def described(change):
+    return lambda files, own: change(own)
+
+
+LAYER = ("model", "config", "layers")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (change_weights(external), "is not stored in the file itself"),
+        (change_weights(soft), "is a link to elsewhere"),
+        (change_weights(outside), "is a link to elsewhere"),
+        (change_weights(virtual), "is not stored in the file itself"),
+        (change_weights(replaced("layers/dense/vars/0", None)), r"dense_1\.kernel is missing"),
+        (change_weights(replaced("layers/dense/vars/0", np.zeros((3, 4)))), r"dense_1\.kernel has shape \(4, 3\) here"),
+        (change_weights(replaced("layers/dense/vars/0", np.zeros((4, 3), int))), "of int64 in the file"),
+        (change_weights(replaced("layers/dense_1/vars/1", np.array([np.nan]))), "holds values that are not finite"),
+        (change_weights(replaced("layers/dense", np.zeros(3))), "is missing"),
+        (described(lambda own: own["model"]["config"]["layers"][2].update({"class": "os.system"})), "the class 'os.system' is not known"),
+        (described(lambda own: own["model"]["config"]["layers"][2].update({"class": "Lambda"})), "the class 'Lambda' is not known"),
+        (described(lambda own: own["model"]["config"]["layers"][2].update({"class": ["x"]})), "is not known"),
+        (described(lambda own: own["model"]["config"]["layers"][2]["config"].update(units=-1)), "units is the number of outputs"),
+        (described(lambda own: own["model"]["config"]["layers"][2]["config"].update(units=True)), "units is the number of outputs"),
+        (described(lambda own: own["model"]["config"]["layers"][2]["config"].update(units=float("nan"))), "speaks of nan"),
+        (described(lambda own: own["model"]["config"]["layers"][2]["config"].update(units=10**9)), "speaks of 1000000000"),
+        (described(lambda own: own["model"]["config"]["layers"][2]["config"].update(evil=1)), "does not take these arguments"),
+        (described(lambda own: own["model"]["config"]["layers"][0]["config"].update(shape={"tuple": [90000, 90000]})), "too large"),
+        (described(lambda own: own.update(format=99)), "its format is 99, this version reads 1"),
+        (described(lambda own: own.pop("format")), "says no format"),
+        (described(lambda own: own.update(model={"class": "SGD", "config": {}})), "holds a SGD, which is no model"),
+        (described(lambda own: own["compile"].update(loss={"class": "SGD", "config": {}})), "optimizer or loss is none"),
+        (lambda files, own: files.pop("model.weights.h5"), r"there is no model\.weights\.h5"),
+    ],
+)  # fmt: skip
+def test_forged_files_are_refused(saved, change, message):
+    rewrite(saved, change)
+    with pytest.raises(mt.ModelFileError, match=message) as error:
+        mt.load_model(saved)
+    assert str(saved) in str(error.value)
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b'{"class": ' * 5_000, b"not json", b"\xff\xfe"])
+def test_descriptions_that_cannot_be_read_are_refused(saved, text):
+    broken = saved.with_name("broken.keras")
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(broken, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, text if name == "minitorch_np.json" else old.read(name))
+    with pytest.raises(mt.ModelFileError, match="a description inside is no JSON"):
+        mt.load_model(broken)
+
+
+def test_nan_weights_are_taken_when_asked_for(saved):
+    rewrite(saved, change_weights(replaced("layers/dense_1/vars/1", np.array([np.nan], np.float32))))
+    assert np.isnan(mt.load_model(saved, allow_nan=True).get_weights()[-1]).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04 cut off"])
+def test_what_is_no_archive_is_said(tmp_path, content):
+    (tmp_path / "m.keras").write_bytes(content)
+    with pytest.raises(mt.ModelFileError, match=r"not a readable \.keras file"):
+        mt.load_model(tmp_path / "m.keras")
+
+
+def test_missing_paths_and_folders_are_said(tmp_path):
+    with pytest.raises(mt.ModelFileError, match="there is no such file"):
+        mt.load_model(tmp_path / "none.keras")
+    with pytest.raises(mt.ModelFileError, match="it is a folder"):
+        mt.load_model(tmp_path)
+
+
+def test_bombs_are_refused_unopened(saved):
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json.more", b"")
+    bomb = saved.with_name("bomb.keras")
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, b" " * 50_000_000 if name == "config.json" else old.read(name))
+    with pytest.raises(mt.ModelFileError, match="larger than any description"):
+        mt.load_model(bomb)
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, b"\0" * 50_000_000 if name == "model.weights.h5" else old.read(name))
+    with pytest.raises(mt.ModelFileError, match="unpacks to 50000000 bytes"):
+        mt.load_model(bomb)
+
+
+def test_no_corruption_changes_numbers(saved, trained, x):
+    """Every flipped bit, cut and overwritten stretch is refused, or lies where nothing is read."""
+    whole, rng = saved.read_bytes(), np.random.default_rng(0)
+    broken, due = saved.with_name("broken.keras"), trained.predict(x)
+    refused = 0
+    for number in range(300):
+        content = bytearray(whole)
+        place = int(rng.integers(len(content)))
+        if number % 3 == 0:
+            content[place] ^= 1 << int(rng.integers(8))
+        elif number % 3 == 1:
+            del content[place:]
+        else:
+            content[place : place + 40] = rng.bytes(40)
+        broken.write_bytes(content)
+        try:
+            model = mt.load_model(broken)
+        except mt.ModelFileError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(model.predict(x), due)
+    assert refused > 200
+
+
+def test_a_file_moved_elsewhere_still_opens(saved, tmp_path, x, trained):
+    (tmp_path / "there").mkdir()
+    shutil.move(saved, tmp_path / "there" / "renamed.keras")
+    np.testing.assert_array_equal(mt.load_model(tmp_path / "there" / "renamed.keras").predict(x), trained.predict(x))
