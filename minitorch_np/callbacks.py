@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from minitorch_np.saving.atomic import check_writable
 from minitorch_np.training.callbacks import Callback as Callback
 from minitorch_np.training.callbacks import ProgressBar as ProgressBar
 
@@ -17,24 +18,30 @@ if TYPE_CHECKING:
 _LARGER_IS_BETTER = ("accuracy", "auc", "precision", "recall", "f1")
 
 
-class Watch:
-    """The best value so far of one measured thing.
+class Monitor(Callback):
+    """A callback that watches one measured thing.
 
     Args:
         monitor: its name in the logs, such as "val_loss".
-        mode: "min", "max", or "auto": the larger the better for accuracy, AUC, precision, recall and F1.
         min_delta: by how much a value must be better to count as better.
+        mode: "min", "max", or "auto": the larger the better for accuracy, AUC, precision, recall and F1.
+
+    Attributes:
+        best: the best value so far.
     """
 
-    def __init__(self, monitor: str, mode: str = "auto", min_delta: float = 0.0) -> None:
+    kept: tuple[str, ...] = ("best",)
+
+    def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
         if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode is 'auto', 'min' or 'max', got {mode!r}.")
-        if mode == "auto":
-            mode = "max" if monitor.removeprefix("val_").endswith(_LARGER_IS_BETTER) else "min"
-        self.monitor, self.sign, self.min_delta = monitor, 1.0 if mode == "min" else -1.0, abs(min_delta)
+            raise ValueError(f"{type(self).__name__}: mode is 'auto', 'min' or 'max', got {mode!r}.")
+        self.monitor, self.min_delta, self.mode = monitor, min_delta, mode
         self.best: float | None = None
 
-    def improved(self, logs: dict[str, float], who: str) -> bool:
+    def on_train_begin(self) -> None:
+        self.best = None
+
+    def improved(self, logs: dict[str, float]) -> bool:
         """Whether the value is better than every earlier one; then it is the best.
 
         Raises:
@@ -42,25 +49,33 @@ class Watch:
         """
         if self.monitor not in logs:
             hint = " Give fit validation_data." if self.monitor.startswith("val_") else ""
-            raise ValueError(f"{who}: {self.monitor!r} is not measured; there is {', '.join(logs)}.{hint}")
+            raise ValueError(
+                f"{type(self).__name__}: {self.monitor!r} is not measured; there is {', '.join(logs)}.{hint}"
+            )
+        rises = (
+            self.monitor.removeprefix("val_").endswith(_LARGER_IS_BETTER) if self.mode == "auto" else self.mode == "max"
+        )
         value = logs[self.monitor]
-        if self.best is not None and not self.sign * (self.best - value) > self.min_delta:
+        gain = None if self.best is None else (value - self.best if rises else self.best - value)
+        if gain is not None and not gain > abs(self.min_delta):
             return False
         self.best = value
         return True
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(Monitor):
     """End training when a measured value has not become better for some epochs.
 
     Args:
-        monitor, mode, min_delta: see Watch.
+        monitor, min_delta, mode: see Monitor.
         patience: epochs to wait for something better.
         restore_best_weights: put back the weights of the best epoch at the end.
 
     Attributes:
         best_epoch: the epoch of the best value, counted from 0. stopped_epoch: the one after which training ended, or None.
     """
+
+    kept = ("best", "best_epoch", "stopped_epoch", "best_weights")
 
     def __init__(
         self,
@@ -70,20 +85,19 @@ class EarlyStopping(Callback):
         mode: str = "auto",
         restore_best_weights: bool = False,
     ) -> None:
-        self.monitor, self.min_delta, self.patience = monitor, min_delta, patience
-        self.mode, self.restore_best_weights = mode, restore_best_weights
+        super().__init__(monitor, min_delta, mode)
         if patience < 0:
             raise ValueError(f"EarlyStopping: patience is at least 0, got {patience!r}.")
-        self.watch = Watch(monitor, mode, min_delta)
+        self.patience, self.restore_best_weights = patience, restore_best_weights
 
     def on_train_begin(self) -> None:
-        self.watch = Watch(self.monitor, self.mode, self.min_delta)
+        super().on_train_begin()
         self.best_epoch = 0
         self.stopped_epoch: int | None = None
         self.best_weights: list[NDArray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        if self.watch.improved(logs, "EarlyStopping"):
+        if self.improved(logs):
             self.best_epoch = epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
@@ -96,12 +110,13 @@ class EarlyStopping(Callback):
             self.model.set_weights(self.best_weights)
 
 
-class ModelCheckpoint(Callback):
-    """Save the weights after every epoch, or after those that were the best so far.
+class ModelCheckpoint(Monitor):
+    """Save the model, or its weights, after every epoch, or after those that were the best so far.
 
     Args:
-        filepath: ends in .weights.h5; may name {epoch} (counted from 1) and what is measured, such as {val_loss:.3f}.
-        monitor, mode: see Watch; used with save_best_only.
+        filepath: ends in .keras for the whole model, in .weights.h5 for the weights; may name {epoch} (counted from 1) and
+            what is measured, such as {val_loss:.3f}.
+        monitor, mode: see Monitor; used with save_best_only.
         save_best_only: keep only the best.
 
     Raises:
@@ -115,18 +130,19 @@ class ModelCheckpoint(Callback):
         save_best_only: bool = False,
         mode: str = "auto",
     ) -> None:
-        self.filepath, self.monitor, self.save_best_only, self.mode = filepath, monitor, save_best_only, mode
-        if not str(filepath).endswith(".weights.h5"):
-            raise ValueError(f"ModelCheckpoint: filepath ends in .weights.h5, got {str(filepath)!r}.")
-        self.watch = Watch(monitor, mode)
+        super().__init__(monitor, 0.0, mode)
+        self.filepath, self.save_best_only = filepath, save_best_only
+        if not str(filepath).endswith((".weights.h5", ".keras")):
+            raise ValueError(f"ModelCheckpoint: filepath ends in .keras or .weights.h5, got {str(filepath)!r}.")
 
     def on_train_begin(self) -> None:
-        self.watch = Watch(self.monitor, self.mode)
+        super().on_train_begin()
         check_writable(Path(self.filepath), "ModelCheckpoint")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        if not self.save_best_only or self.watch.improved(logs, "ModelCheckpoint"):
-            self.model.save_weights(str(self.filepath).format(**{"epoch": epoch + 1, **logs}))
+        if not self.save_best_only or self.improved(logs):
+            path = str(self.filepath).format(**{"epoch": epoch + 1, **logs})
+            self.model.save(path) if path.endswith(".keras") else self.model.save_weights(path)
 
 
 class LearningRateScheduler(Callback):
@@ -140,15 +156,17 @@ class LearningRateScheduler(Callback):
         optimizer.learning_rate = optimizer.checked_rate(self.schedule(epoch, optimizer.current_rate()))
 
 
-class ReduceLROnPlateau(Callback):
+class ReduceLROnPlateau(Monitor):
     """Multiply the learning rate by a factor when a measured value has not become better for some epochs.
 
     Args:
-        monitor, mode, min_delta: see Watch.
+        monitor, min_delta, mode: see Monitor.
         factor: in (0, 1).
         patience: epochs to wait. cooldown: epochs after a reduction in which none is counted.
         min_lr: the rate never falls below it.
     """
+
+    kept = ("best", "waited", "resting")
 
     def __init__(
         self,
@@ -162,18 +180,17 @@ class ReduceLROnPlateau(Callback):
     ) -> None:
         if not 0 < factor < 1:
             raise ValueError(f"ReduceLROnPlateau: factor lies between 0 and 1, got {factor!r}.")
-        self.monitor, self.factor, self.patience, self.mode = monitor, factor, patience, mode
-        self.min_delta, self.cooldown, self.min_lr = min_delta, cooldown, min_lr
-        self.watch = Watch(monitor, mode, min_delta)
+        super().__init__(monitor, min_delta, mode)
+        self.factor, self.patience, self.cooldown, self.min_lr = factor, patience, cooldown, min_lr
 
     def on_train_begin(self) -> None:
         if callable(self.model.optimizer.learning_rate):
             raise ValueError("ReduceLROnPlateau: the optimizer's learning_rate is a schedule. Give it a number.")
-        self.watch = Watch(self.monitor, self.mode, self.min_delta)
+        super().on_train_begin()
         self.waited, self.resting = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        improved = self.watch.improved(logs, "ReduceLROnPlateau")
+        improved = self.improved(logs)
         if self.resting:
             self.resting -= 1
             self.waited = 0
@@ -193,6 +210,8 @@ class CSVLogger(Callback):
         filename: the file. append: go on in a file that is there.
     """
 
+    kept = ("rows",)
+
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = filename, separator, append
         self.file: TextIO | None = None
@@ -200,6 +219,7 @@ class CSVLogger(Callback):
     def on_train_begin(self) -> None:
         path = Path(self.filename)
         check_writable(path, "CSVLogger")
+        self.rows: list[list[Any]] = []
         self.headed = self.append and path.is_file() and path.stat().st_size > 0
         self.file = path.open("a" if self.append else "w", newline="")
         self.writer: Any = csv.writer(self.file, delimiter=self.separator, lineterminator="\n")
@@ -207,11 +227,17 @@ class CSVLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self.file is None:
             return
-        if not self.headed:
-            self.writer.writerow(["epoch", *logs])
-            self.headed = True
-        self.writer.writerow([epoch, *logs.values()])
+        new: list[list[Any]] = [] if self.headed or self.rows else [["epoch", *logs]]
+        new.append([epoch, *logs.values()])
+        self.writer.writerows(new)
+        self.rows += new
         self.file.flush()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Write what the file held when the run was kept; of a file that was to be gone on in, it holds it already."""
+        super().restore(state)
+        if not self.append:
+            self.writer.writerows(self.rows)
 
     def on_train_end(self) -> None:
         if self.file is not None:
@@ -219,19 +245,37 @@ class CSVLogger(Callback):
             self.file = None
 
 
+class TensorBoard(Callback):
+    """Write what is measured after every epoch into event files, for `tensorboard --logdir`.
+
+    Args:
+        log_dir: the folder, made if it is not there.
+
+    Raises:
+        ImportError: tensorboardX is missing; the message says how to get it.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str]) -> None:
+        self.log_dir = log_dir
+
+    def on_train_begin(self) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            raise ImportError(
+                "log_dir and TensorBoard need tensorboardX: pip install 'minitorch-np[tensorboard]'"
+            ) from None
+        self.writer = SummaryWriter(str(self.log_dir))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        for name, value in {**logs, "learning_rate": self.model.optimizer.rate}.items():
+            self.writer.add_scalar(name, value, epoch)
+        self.writer.flush()
+
+    def on_train_end(self) -> None:
+        self.writer.close()
+
+
 class TerminateOnNaN(Callback):
     """Nothing: fit always ends at a loss that is not finite, names the first layer whose output is not, and keeps the last
     good weights. The class is here for code that lists it."""
-
-
-def check_writable(path: Path, who: str) -> None:
-    """Say before training what would fail after it.
-
-    Raises:
-        FileNotFoundError: the folder does not exist. PermissionError: it, or the file, may not be written to.
-    """
-    folder = path.parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{who}: the folder {folder} does not exist. Create it first.")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise PermissionError(f"{who}: {path} cannot be written to. Choose another place, or change its permissions.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,10 +14,12 @@ from minitorch_np.optimizers import Optimizer
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
 from minitorch_np.shapes import Shape
+from minitorch_np.source import Source
 from minitorch_np.summary import summarize
 from minitorch_np.training import loop
 from minitorch_np.training.callbacks import Callback
 from minitorch_np.training.history import History
+from minitorch_np.training.seen import Seen
 
 if TYPE_CHECKING:
     import os
@@ -47,6 +49,8 @@ class Model(Layer):
     metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     history: History | None = None
     stop_training = False
+    class_names: Sequence[str] | None = None
+    seen: Seen | None = None
     _own_streams: Streams | None = None
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
@@ -81,23 +85,27 @@ class Model(Layer):
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: ArrayLike | Source | Iterable[Any] | Callable[[], Iterable[Any]],
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int | None = 32,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | Source | Iterable[Any] | None = None,
         validation_split: float = 0.0,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | None = None,
+        steps_per_epoch: int | None = None,
         shuffle: bool = True,
         progress: bool = True,
         callbacks: Sequence[Callback] = (),
+        resume: str | os.PathLike[str] | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
     ) -> History:
         """Learn from examples: for each batch forward, loss, backward, one step of the optimiser.
 
         Args:
-            x: one row per example, (n, *input_shape), numbers of any type.
+            x: one row per example, (n, *input_shape), numbers of any type. Or, without y, what gives batches: a Source such as
+                datasets.HDF5Dataset, an iterable of (x, y) or (x, y, weights), or a function that returns one.
             y: the targets, one per example; (n,) and (n, 1) both suit a model with one output.
             epochs: how often to go through the examples.
             batch_size: examples in one step; None for all of them. The last batch may be smaller.
@@ -106,9 +114,13 @@ class Model(Layer):
             sample_weight: what each example counts in the loss, (n,): the mean of w_i L_i. Metrics and validation do not
                 follow it.
             class_weight: likewise by class, {0: 1.0, 1: 2.5}.
+            steps_per_epoch: batches in one epoch, for iterables that never end.
             shuffle: draw a new order for every epoch.
             progress: show a bar, if the output is a terminal or a notebook.
             callbacks: objects that are told of every epoch and batch.
+            resume: a file in which the run is kept while it goes on. If it is there, the run continues where it stands, to the bit,
+                until `epochs` are done; with another model, optimiser or data it is refused.
+            log_dir: a folder for TensorBoard's event files (extra `tensorboard`).
 
         Returns:
             The History, also kept as `model.history`. Ctrl-C ends training after a whole step and returns it too.
@@ -119,6 +131,15 @@ class Model(Layer):
                 back to those of at most 16 steps before, where it was.
         """
         self._require_compiled("fit")
+        checkpoint = None
+        if resume is not None:
+            from minitorch_np.saving.checkpoint import Checkpoint
+
+            checkpoint = Checkpoint(resume)
+        if log_dir is not None:
+            from minitorch_np.callbacks import TensorBoard
+
+            callbacks = [*callbacks, TensorBoard(log_dir)]
         return loop.fit(
             self,
             x,
@@ -129,18 +150,20 @@ class Model(Layer):
             validation_split=validation_split,
             sample_weight=sample_weight,
             class_weight=class_weight,
+            steps_per_epoch=steps_per_epoch,
             shuffle=shuffle,
             progress=progress,
             callbacks=callbacks,
+            checkpoint=checkpoint,
         )
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike, *, batch_size: int | None = 256) -> Any:
-        """Loss and metrics in inference mode, as a named tuple: `scores.loss, scores.accuracy`, or unpacked."""
+    def evaluate(self, x: Any, y: ArrayLike | None = None, *, batch_size: int | None = 256) -> Any:
+        """Loss and metrics in inference mode, as a named tuple: `scores.loss, scores.accuracy`, or unpacked; x as for fit."""
         self._require_compiled("evaluate")
         return loop.evaluate(self, x, y, batch_size)
 
-    def predict(self, x: ArrayLike, *, batch_size: int | None = 256) -> NDArray:
-        """The outputs for x in inference mode, computed batch by batch; no activations are kept."""
+    def predict(self, x: Any, *, batch_size: int | None = 256) -> NDArray:
+        """The outputs for x in inference mode, computed batch by batch, x as for fit; no activations are kept."""
         return loop.predict(self, x, batch_size)
 
     def summary(self) -> None:

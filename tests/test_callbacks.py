@@ -93,7 +93,7 @@ def test_a_folder_that_is_not_there_is_said_before_training(model, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"does not exist\. Create it first"):
             fit(model, 2, watcher)
     np.testing.assert_array_equal(model.get_weights()[0], before)
-    with pytest.raises(ValueError, match=r"filepath ends in \.weights\.h5"):
+    with pytest.raises(ValueError, match=r"filepath ends in \.keras or \.weights\.h5"):
         callbacks.ModelCheckpoint("model.txt")
 
 

@@ -38,8 +38,11 @@ def test_the_layout_is_that_of_keras(saved):
 
 
 def change(path, place, value):
+    """As Keras or a forger would write it: an HDF5 file without the sum in front."""
+    path.write_bytes(path.read_bytes()[512:])
     with h5py.File(path, "r+") as file:
-        del file[place]
+        if place in file:
+            del file[place]
         if value is not None:
             file[place] = value
 
@@ -62,12 +65,40 @@ def test_what_does_not_fit_is_named_and_changes_nothing(saved, value, message):
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
 
 
+def test_a_value_too_many_is_named(saved):
+    change(saved, "layers/dense_2/vars/0", np.zeros(3))
+    with pytest.raises(mt.ModelFileError, match="the model has nothing for layers/dense_2/vars/0"):
+        network(seed=2).load_weights(saved)
+
+
+def test_no_corruption_changes_numbers(saved):
+    whole, rng, due = saved.read_bytes(), np.random.default_rng(0), network().get_weights()
+    for number in range(300):
+        content = bytearray(whole)
+        place = int(rng.integers(len(content)))
+        if number % 3 == 0:
+            content[place] ^= 1 << int(rng.integers(8))
+        elif number % 3 == 1:
+            del content[place:]
+        else:
+            content[place : place + 40] = rng.bytes(40)
+        saved.write_bytes(content)
+        with pytest.raises(mt.ModelFileError):
+            network(seed=2).load_weights(saved)
+    saved.write_bytes(whole)
+    model = network(seed=2)
+    model.load_weights(saved)
+    np.testing.assert_array_equal(model.get_weights()[0], due[0])
+
+
 def test_files_that_are_none_are_said(tmp_path):
     (tmp_path / "text.h5").write_text("no")
-    with pytest.raises(ValueError, match="not a readable HDF5 file"):
+    with pytest.raises(ValueError, match="it is no HDF5 file, or not what was saved"):
         network().load_weights(tmp_path / "text.h5")
-    with pytest.raises(FileNotFoundError, match="there is no such file"):
+    with pytest.raises(mt.ModelFileError, match="there is no such file"):
         network().load_weights(tmp_path / "none.h5")
+    with pytest.raises(mt.ModelFileError, match="it is a folder"):
+        network().load_weights(tmp_path)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         network().save_weights(tmp_path / "none" / "model.weights.h5")
 

@@ -14,8 +14,7 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
         FileNotFoundError: the folder does not exist. OSError: what the system says, such as a full disk.
     """
     target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist. Create it first.")
+    check_writable(target, "write")
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -27,6 +26,19 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def check_writable(path: Path, who: str) -> None:
+    """Say before training what would fail after it.
+
+    Raises:
+        FileNotFoundError: the folder does not exist. PermissionError: it, or the file, may not be written to.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{who}: the folder {folder} does not exist. Create it first.")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise PermissionError(f"{who}: {path} cannot be written to. Choose another place, or change its permissions.")
 
 
 def _umask() -> int:

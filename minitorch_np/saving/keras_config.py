@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ from minitorch_np import losses, optimizers
 from minitorch_np.configurable import Configurable
 from minitorch_np.layer import Layer
 from minitorch_np.saving.objects import registered_name
+from minitorch_np.saving.weights import keras_name
 
 # Our class -> Keras's class and config.
 _TO_KERAS: dict[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
@@ -95,6 +98,49 @@ def _loss(loss: Any) -> Any:
         config = {"name": "sparse_categorical_crossentropy", "from_logits": True}
         return _object("keras.losses", "SparseCategoricalCrossentropy", config)
     return None
+
+
+_LOSSES: dict[str, Callable[[], losses.Loss]] = {
+    "mean_squared_error": losses.MSELoss,
+    "binary_crossentropy": losses.BCELoss,
+    "binary_crossentropy of logits": losses.BCEWithLogitsLoss,
+    "sparse_categorical_crossentropy of logits": losses.CrossEntropyLoss,
+    "categorical_crossentropy of logits": losses.CrossEntropyLoss,
+}
+
+
+def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
+    """Compile the model as Keras described it; where this package has no words for it, warn, and leave it as it is."""
+    if not described:
+        return False
+    optimizer = described.get("optimizer", described.get("optimizer_config"))
+    loss: Any = described.get("loss")
+    config: dict[str, Any] = {}
+    if isinstance(loss, dict):
+        loss, config = loss.get("class_name"), loss.get("config") or {}
+    plain = {"mse": "mean_squared_error"}.get(str(loss), keras_name(str(loss)))
+    make = _LOSSES.get(plain + (" of logits" if config.get("from_logits") else ""))
+    settings = optimizer.get("config", {}) if isinstance(optimizer, dict) else {}
+    rate, kind = (
+        settings.get("learning_rate"),
+        optimizer.get("class_name") if isinstance(optimizer, dict) else optimizer,
+    )
+    unknown = {
+        f"the optimizer {kind!r}": kind != "SGD" or settings.get("weight_decay") or settings.get("use_ema"),
+        f"the learning rate {rate!r}": not isinstance(rate, (int, float)),
+        f"the loss {plain!r}": make is None or config.get("label_smoothing"),
+    }
+    for what, is_unknown in unknown.items():
+        if is_unknown:
+            warnings.warn(
+                f"{os.fspath(path)}: this package has no words for {what}; compile before training.", stacklevel=6
+            )
+            return False
+    names = ("learning_rate", "momentum", "nesterov", "clipnorm", "global_clipnorm", "clipvalue")
+    sgd = optimizers.SGD(**{name: settings[name] for name in names if settings.get(name) is not None})
+    metrics = described.get("metrics")
+    model.compile(sgd, make(), [m for m in metrics if m == "accuracy"] if isinstance(metrics, list) else [])  # type: ignore[misc]
+    return True
 
 
 def _object(module: str, class_name: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.configurable import Configurable, is_built_in
+from minitorch_np.configurable import Configurable
 
 
 def encode(value: Any, who: str) -> Any:
@@ -64,18 +64,3 @@ def registered_name(cls: type) -> str:
         if registered is cls:
             return name
     raise ValueError(f"{cls.__name__} was defined again since; make the object anew before saving it.")
-
-
-def foreign_classes(value: Any) -> list[str]:
-    """The classes in an object tree that are not of this package."""
-    found = [] if not isinstance(value, Configurable) or is_built_in(type(value)) else [type(value).__name__]
-    items = (
-        value.config().values()
-        if isinstance(value, Configurable)
-        else value
-        if isinstance(value, (list, tuple))
-        else ()
-    )
-    for item in items:
-        found += foreign_classes(item)
-    return found

@@ -6,6 +6,7 @@ after the attribute that holds it; its values are the datasets `vars/0`, `vars/1
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -24,32 +25,53 @@ from minitorch_np.saving.errors import ModelFileError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_BLOCK = 512
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_HEAD = b"minitorch_np weights, format 1. SHA-256 of what follows these 512 bytes: "
 _OTHER_MODEL = "The file is of another model"
 
 
 def save_weights(model: Any, path: str | os.PathLike[str]) -> None:
     """Write every value; an earlier file is only replaced by a whole one."""
     memory = io.BytesIO()
-    write_values(model, memory)
-    atomic.write(path, memory.getvalue())
+    write_values(model, memory, userblock_size=_BLOCK)
+    content = memory.getvalue()[_BLOCK:]
+    atomic.write(path, (_HEAD + hashlib.sha256(content).hexdigest().encode()).ljust(_BLOCK, b"\n") + content)
 
 
 def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
     """Read every value; nothing is changed unless each one is there, of the right shape, and finite.
 
     Raises:
-        FileNotFoundError: there is no such file. ModelFileError: anything else that is wrong; it names the parameter.
+        ModelFileError: whatever is wrong with the file; it names the parameter.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: there is no such file.")
+        what = "it is a folder" if Path(path).is_dir() else "there is no such file"
+        raise ModelFileError(path, what, "Give the path of a .weights.h5 file")
+    _verify(path)
     model.set_weights(read_values(model, path, path))
 
 
-def write_values(model: Any, target: Any) -> None:
+def _verify(path: str | os.PathLike[str]) -> None:
+    """A file of this package begins with a block of its own, which HDF5 skips, with the sum of the rest; Keras's has none."""
+    with open(path, "rb") as file:
+        head = file.read(_BLOCK)
+        if head.startswith(_SIGNATURE):
+            return
+        found = hashlib.sha256()
+        while part := file.read(1 << 20):
+            found.update(part)
+    if head != (_HEAD + found.hexdigest().encode()).ljust(_BLOCK, b"\n"):
+        raise ModelFileError(
+            path, "it is no HDF5 file, or not what was saved (its SHA-256 differs)", "Copy or save it again"
+        )
+
+
+def write_values(model: Any, target: Any, userblock_size: int = 0) -> None:
     """Write the values into an HDF5 file, open for writing or to be made."""
     import h5py
 
-    with h5py.File(target, "w") as file:
+    with h5py.File(target, "w", userblock_size=userblock_size) as file:
         for place, _, parameter in places(model):
             file[place] = parameter.value
 
@@ -59,8 +81,12 @@ def read_values(model: Any, source: Any, path: str | os.PathLike[str], *, allow_
     import h5py
 
     try:
-        with h5py.File(source, "r") as file:
-            return [_read(file, place, name, p, path, allow_nan=allow_nan) for place, name, p in places(model)]
+        with h5py.File(source, "r", locking=False) as file:
+            expected = {place: (name, parameter) for place, name, parameter in places(model)}
+            values = [_read(file, place, *known, path, allow_nan=allow_nan) for place, known in expected.items()]
+            if extra := _more(file, "layers", set(expected)):
+                raise ModelFileError(path, f"the model has nothing for {extra}", _OTHER_MODEL)
+            return values
     except ModelFileError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
@@ -80,6 +106,28 @@ def _read(
     if not allow_nan and not np.isfinite(value).all():
         raise ModelFileError(path, f"{name} holds values that are not finite", "Train or save the model again")
     return value
+
+
+def _more(file: Any, place: str, expected: set[str]) -> str | None:
+    """The place of a value that nobody expects, or None. Only groups and datasets of this file are looked into."""
+    import h5py
+
+    pending = [
+        (place, file.get(place) if place in file and isinstance(file.get(place, getlink=True), h5py.HardLink) else None)
+    ]
+    seen = set()
+    while pending:
+        place, item = pending.pop()
+        if isinstance(item, h5py.Dataset) and place not in expected and "seed_generator" not in place:
+            return place
+        if not isinstance(item, h5py.Group) or item.id in seen:
+            continue
+        seen.add(item.id)
+        if len(item) > 10_000:
+            return place
+        hard = [name for name in item if isinstance(item.get(name, getlink=True), h5py.HardLink)]
+        pending += [(f"{place}/{name}", item[name]) for name in hard]
+    return None
 
 
 def plain_dataset(file: Any, place: str, path: str | os.PathLike[str]) -> Any:

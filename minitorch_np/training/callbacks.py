@@ -11,11 +11,16 @@ class Callback:
 
     `logs` holds what was measured so far: of the step for batches, of the epoch for epochs. Both count from 0.
     Setting `self.model.stop_training = True` ends training after the epoch.
+
+    Attributes:
+        model: the model. epochs: how many there will be. steps: in one epoch, None if that is not known.
+        kept: the names of the attributes that a checkpoint keeps: plain data and arrays that change while the model learns.
     """
 
     model: Any = None
+    kept: tuple[str, ...] = ()
     epochs = 0
-    steps = 0
+    steps: int | None = 0
 
     def on_train_begin(self) -> None: ...
 
@@ -29,6 +34,11 @@ class Callback:
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None: ...
 
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what was kept; called after on_train_begin when a run is resumed."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
 
 class ProgressBar(Callback):
     """One bar over all steps, with the epoch, its loss and its metrics."""
@@ -36,7 +46,7 @@ class ProgressBar(Callback):
     def on_train_begin(self) -> None:
         from tqdm.auto import tqdm
 
-        self.bar = tqdm(total=self.epochs * self.steps, unit="step")
+        self.bar = tqdm(total=self.epochs * self.steps if self.steps else None, unit="step")
 
     def on_epoch_begin(self, epoch: int) -> None:
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.shapes import Shape, batch_of
+from minitorch_np.source import Source, in_background
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Rows = slice | NDArray
+    Ready = tuple[NDArray, NDArray, NDArray | None]
 
 # What the leading layers make of the data is kept while it takes at most this share of the machine's memory.
 MEMORY_SHARE = 0.25
@@ -21,7 +25,7 @@ _CHUNK = 512
 
 
 class Examples:
-    """x and y, ready for a model's body.
+    """x and y in memory, ready for a model's body.
 
     Args:
         x: one row per example.
@@ -37,6 +41,7 @@ class Examples:
     ) -> None:
         self.weights = None if weights is None else weights.astype(dtype)
         self.x, self.y, self.stem, self.dtype = x, y, stem, dtype
+        self.count: int | None = len(x)
         shape = (len(x), *(stem.output_shape if stem else x.shape[1:]))
         self.ready = not stem and x.dtype == dtype
         if reread and not self.ready and np.prod(shape, dtype=float) * dtype.itemsize <= MEMORY_SHARE * memory_size():
@@ -46,28 +51,58 @@ class Examples:
                 ready[rows] = self._through_stem(rows)
             self.x, self.ready = ready, True
 
-    def __len__(self) -> int:
-        return len(self.x)
+    def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Ready]:
+        """(x, y, weights) of each batch, in a random order if a generator is given, without the first `skip` batches.
 
-    def take(self, rows: Rows) -> tuple[NDArray, NDArray]:
-        return (self.x[rows] if self.ready else self._through_stem(rows)), self.y[rows]
+        The last batch is smaller when batch_size does not divide their number. The whole set at once is never shuffled:
+        its order makes no difference.
+        """
+        for rows in batches(len(self.x), batch_size, rng, skip):
+            yield self.take(rows)
+
+    def take(self, rows: Rows) -> Ready:
+        x = self.x[rows] if self.ready else self._through_stem(rows)
+        return x, self.y[rows], None if self.weights is None else self.weights[rows]
 
     def _through_stem(self, rows: Rows) -> NDArray:
         x = self.x[rows].astype(self.dtype, copy=False)
         return self.stem.forward(x) if self.stem else x
 
 
-def batches(count: int, batch_size: int | None, rng: np.random.Generator | None = None) -> Iterator[Rows]:
-    """The rows of each batch, in a random order if a generator is given.
+class Stream:
+    """The examples of a Source, ready for a model's body: checked, prepared and brought through the stem in another thread.
 
-    The last batch is smaller when batch_size does not divide count. The whole set at once is never shuffled:
-    its order makes no difference.
+    Args:
+        source: where they come from.
+        prepare: (x, y, weights) as they come -> checked x, prepared y, weights.
+        stem, dtype: as for Examples.
     """
+
+    def __init__(self, source: Source, prepare: Callable[..., Ready], stem: Any, dtype: np.dtype) -> None:
+        self.source, self.prepare, self.stem, self.dtype = source, prepare, stem, dtype
+        self.count = source.count
+
+    def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Ready]:
+        """(x, y, weights) of each batch."""
+        with closing(in_background(map(self._ready, self.source.batches(batch_size, rng, skip)))) as coming:  # type: ignore[type-var]
+            yield from coming
+
+    def _ready(self, batch: tuple[Any, ...]) -> Ready:
+        x, y, weights = self.prepare(*batch)
+        x = x.astype(self.dtype, copy=False)
+        return self.stem.forward(x) if self.stem else x, y, weights
+
+
+def batches(
+    count: int, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0
+) -> Iterator[Rows]:
+    """The rows of each batch; see Examples.batches."""
     if batch_size is None or batch_size >= count:
-        yield slice(None)
+        if not skip:
+            yield slice(None)
         return
     order = None if rng is None else rng.permutation(count)
-    for start in range(0, count, batch_size):
+    for start in range(skip * batch_size, count, batch_size):
         rows = slice(start, start + batch_size)
         yield rows if order is None else order[rows]
 
@@ -78,6 +113,16 @@ def memory_size() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):
         return 4.0 * 2**30
+
+
+def fingerprint(*arrays: NDArray | None) -> str:
+    """SHA-256 over the arrays' types, shapes and bytes."""
+    found = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            found.update(f"{array.dtype.str}{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 # At the door: what people pass, and what they meant

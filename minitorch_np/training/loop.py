@@ -1,133 +1,140 @@
-"""The loop: forward, loss, backward, update, over batches and epochs."""
+"""What fit, evaluate and predict do with what they are given: look at it, prepare it, and go through it."""
 
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np import metrics
+from minitorch_np.source import Source, as_source
 from minitorch_np.training.callbacks import Callback, ProgressBar, progress_is_seen
-from minitorch_np.training.divergence import LastGood, first_bad_layer
 from minitorch_np.training.examples import (
     Examples,
-    batches,
+    Stream,
     checked_batch_size,
     checked_inputs,
     checked_targets,
     checked_weights,
+    fingerprint,
 )
 from minitorch_np.training.history import History
-from minitorch_np.training.interrupt import Interrupt
+from minitorch_np.training.run import Run, measure
+from minitorch_np.training.seen import Seen
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 
 def fit(
     model: Any,
-    x: ArrayLike,
-    y: ArrayLike,
+    x: Any,
+    y: Any,
     *,
     epochs: int,
     batch_size: int | None,
-    validation_data: tuple[ArrayLike, ArrayLike] | None,
+    validation_data: Any,
     validation_split: float,
-    sample_weight: ArrayLike | None,
+    sample_weight: Any,
     class_weight: Mapping[Any, float] | None,
+    steps_per_epoch: int | None,
     shuffle: bool,
     progress: bool,
     callbacks: Sequence[Callback],
+    checkpoint: Any,
 ) -> History:
     who = f"{type(model).__name__}.fit"
-    if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
-        raise ValueError(f"{who}: epochs is an int of at least 1, got {epochs!r}.")
+    for name, number in (("epochs", epochs), ("steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch)):
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+            raise ValueError(f"{who}: {name} is an int of at least 1, got {number!r}.")
     batch_size = checked_batch_size(batch_size, who)
-    x = checked_inputs(x, who, model.input_shape)
-    y = checked_targets(y, who, len(x))
-    weights = checked_weights(sample_weight, class_weight, y, who)
-    if weights is not None and not model.loss.takes_weights:
-        raise ValueError(
-            f"{who}: {model.loss!r} takes no weights: let it use self.mean and self.weigh, and set takes_weights = True."
-        )
-    if validation_data is None and validation_split:
-        x, y, validation_data = _split(x, y, validation_split, who)
-        weights = None if weights is None else weights[: len(x)]
-    model.ensure_ready(x.shape[1:])
+    door = _Door(model, who, class_weight)
+    model.seen = Seen()
+    data = as_source(x, steps_per_epoch)
+    if data is None:
+        if steps_per_epoch is not None:
+            raise ValueError(f"{who}: steps_per_epoch is for data that come in batches; arrays have batch_size.")
+        x, y, weights = door.checked(x, y, sample_weight)
+        if validation_data is None and validation_split:
+            x, y, validation_data = _split(x, y, validation_split, who)
+            weights = None if weights is None else weights[: len(x)]
+        shape = x.shape[1:]
+        about = {"data": fingerprint(x, y, weights)}
+    else:
+        door.alone(data, {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None})
+        shape = door.shape_of(data)
+        about = {"data": data.fingerprint(), "class_weight": repr(class_weight)}
+    model.ensure_ready(shape)
     if not any(parameter.trainable for parameter in model.parameters().values()):
         raise ValueError(f"{who}: {model!r} has no trainable parameters.")
     measures = resolve_metrics(model)
     stem, body = model.stem_and_body()
 
-    def prepared(x: NDArray, y: NDArray, weights: NDArray | None = None) -> Examples:
+    training: Examples | Stream
+    if data is None:
         y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
-        return Examples(x, y, stem, model.compute_dtype, reread=True, weights=weights)
-
-    training = prepared(x, y, weights)
+        model.seen.look(x)
+        training = Examples(x, y, stem, model.compute_dtype, reread=True, weights=weights)
+        if stem is not None:
+            _warn_of_raw_pixels(training, who)
+    else:
+        training = Stream(data, door.noted, stem, model.compute_dtype)
+        model.class_names = data.class_names or getattr(model, "class_names", None)
     validation = None
     if validation_data is not None:
-        validation = prepared(*_checked_pair(validation_data, f"{who}: validation_data", model))
-    if stem is not None:
-        _warn_of_raw_pixels(training, who)
+        validation = _held_out(model, validation_data, stem, f"{who}: validation_data")
 
+    if checkpoint is not None:
+        checkpoint.begin(model, {**about, "batch_size": batch_size, "shuffle": shuffle})
     watchers = [*callbacks, *([ProgressBar()] if progress and progress_is_seen() else [])]
     for watcher in watchers:
         watcher.model, watcher.epochs = model, epochs
-        watcher.steps = math.ceil(len(training) / (batch_size or len(training)))
-    run = _Run(model, body, measures, training, validation, batch_size, watchers)
+        watcher.steps = _steps(training, batch_size, steps_per_epoch)
+    shuffling = model.shuffling if shuffle else None
+    run = Run(model, body, measures, training, validation, batch_size, watchers, shuffling, checkpoint)
     # A value that overflows ends in a loss that is not finite, which is reported with the layer that began it.
     with model.mode(training=True, keep_cache=True), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         body.wants_dx = False
         try:
-            return run.all_epochs(epochs, model.shuffling if shuffle else None)
+            return run.all_epochs(epochs)
         finally:
             body.wants_dx = True
             model.loss.weights = None
             model.drop_caches()
 
 
-def evaluate(model: Any, x: ArrayLike, y: ArrayLike, batch_size: int | None) -> Any:
+def evaluate(model: Any, x: Any, y: Any, batch_size: int | None) -> Any:
     who = f"{type(model).__name__}.evaluate"
     batch_size = checked_batch_size(batch_size, who)
     model.require_built(who)
-    inputs, targets = _checked_pair((x, y), who, model)
-    targets = model.loss.prepare(targets, model.output_shape, model.compute_dtype)
-    examples = Examples(inputs, targets, None, model.compute_dtype, reread=False)
-    measured = measure(model, model.loss, resolve_metrics(model), examples, batch_size)
+    examples = _held_out(model, x if as_source(x) is not None else (x, y), None, who, reread=False)
+    measured = measure(model, model.loss, resolve_metrics(model), examples.batches(batch_size))
     scores = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
     return scores(**measured)
 
 
-def predict(model: Any, x: ArrayLike, batch_size: int | None) -> NDArray:
+def predict(model: Any, x: Any, batch_size: int | None) -> NDArray:
     who = f"{type(model).__name__}.predict"
     batch_size = checked_batch_size(batch_size, who)
     model.require_built(who)
-    x = checked_inputs(x, who, model.input_shape)
-    examples = Examples(x, x, None, model.compute_dtype, reread=False)
-    with model.mode(training=False, keep_cache=False):
-        return np.concatenate([model.forward(examples.take(rows)[0]) for rows in batches(len(x), batch_size)])
-
-
-def measure(
-    body: Any, loss: Any, measures: Sequence[metrics.Metric], examples: Examples, batch_size: int | None
-) -> dict[str, float]:
-    """Loss and metrics in inference mode, as means over all examples."""
-    total = 0.0
-    for metric in measures:
-        metric.reset()
-    with body.mode(training=False, keep_cache=False):
-        for rows in batches(len(examples), batch_size):
-            x, y = examples.take(rows)
-            prediction = body.forward(x)
-            total += float(loss.forward(prediction, y)) * len(x)
-            for metric in measures:
-                metric.update(prediction, y)
-    return {"loss": total / len(examples), **{metric.name: metric.result() for metric in measures}}
+    data = as_source(x)
+    examples: Examples | Stream
+    if data is None:
+        x = checked_inputs(x, who, model.input_shape)
+        examples = Examples(x, x, None, model.compute_dtype, reread=False)
+    else:
+        checked = lambda x, *_: (checked_inputs(x, who, model.input_shape), x, None)  # noqa: E731
+        examples = Stream(data, checked, None, model.compute_dtype)
+    with model.mode(training=False, keep_cache=False), closing(examples.batches(batch_size)) as batches:  # type: ignore[type-var]
+        outputs = [model.forward(x) for x, _, _ in batches]
+    if not outputs:
+        raise ValueError(f"{who}: the data gave no batches.")
+    return np.concatenate(outputs)
 
 
 def resolve_metrics(model: Any) -> list[metrics.Metric]:
@@ -142,121 +149,75 @@ def resolve_metrics(model: Any) -> list[metrics.Metric]:
     return found
 
 
-class _Run:
-    """One call of fit."""
+class _Door:
+    """What people pass, looked at before it comes in: all at once for arrays, batch by batch for a source."""
 
-    def __init__(
-        self,
-        model: Any,
-        body: Any,
-        measures: Sequence[metrics.Metric],
-        training: Examples,
-        validation: Examples | None,
-        batch_size: int | None,
-        watchers: Sequence[Callback],
-    ) -> None:
-        self.model, self.body, self.measures = model, body, measures
-        self.training, self.validation, self.batch_size, self.watchers = training, validation, batch_size, watchers
-        self.parameters = model.parameters()
-        self.last_good = LastGood(self.parameters, model.optimizer)
-        self.steps = 0
+    def __init__(self, model: Any, who: str, class_weight: Mapping[Any, float] | None = None) -> None:
+        self.model, self.who, self.class_weight = model, who, class_weight
 
-    def all_epochs(self, epochs: int, rng: np.random.Generator | None) -> History:
-        model = self.model
-        model.history = history = History()
-        model.stop_training = False
-        for watcher in self.watchers:
-            watcher.on_train_begin()
-        try:
-            with Interrupt() as interrupt:
-                for epoch in range(epochs):
-                    logs = self.one_epoch(epoch, rng, interrupt)
-                    if logs is not None:
-                        history.record(logs)
-                        for watcher in self.watchers:
-                            watcher.on_epoch_end(epoch, logs)
-                    if interrupt.requested:
-                        print(
-                            f"\nfit: stopped by Ctrl-C in epoch {epoch + 1} of {epochs}, after a whole step; "
-                            f"the history holds {history.epochs} whole epochs.",
-                            file=sys.stderr,
-                        )
-                    if interrupt.requested or model.stop_training:
-                        break
-            self._check_weights()
-        finally:
-            for watcher in self.watchers:
-                watcher.on_train_end()
-        return history
+    def checked(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
+        x = checked_inputs(x, self.who, self.model.input_shape)
+        y = checked_targets(y, self.who, len(x))
+        weights = checked_weights(sample_weight, self.class_weight, y, self.who)
+        if weights is not None and not self.model.loss.takes_weights:
+            raise ValueError(
+                f"{self.who}: {self.model.loss!r} takes no weights: let it use self.mean and self.weigh, and set "
+                "takes_weights = True."
+            )
+        return x, y, weights
 
-    def one_epoch(self, epoch: int, rng: np.random.Generator | None, interrupt: Interrupt) -> dict[str, float] | None:
-        """What was measured, or None if an interrupt ended the epoch before its last batch."""
-        for watcher in self.watchers:
-            watcher.on_epoch_begin(epoch)
-        for metric in self.measures:
-            metric.reset()
-        total, seen = 0.0, 0
-        for batch, rows in enumerate(batches(len(self.training), self.batch_size, rng)):
-            for watcher in self.watchers:
-                watcher.on_train_batch_begin(batch)
-            x, y = self.training.take(rows)
-            if self.training.weights is not None:
-                self.model.loss.weights = self.training.weights[rows]
-            loss = self.one_step(x, y, epoch, batch)
-            total += loss * len(x)
-            seen += len(x)
-            for watcher in self.watchers:
-                watcher.on_train_batch_end(batch, {"loss": loss})
-            if interrupt.requested and seen < len(self.training):
-                return None
-        logs = {"loss": total / seen}
-        for metric in self.measures:
-            logs[metric.name] = metric.result()
-        if self.validation is not None:
-            self.model.loss.weights = None
-            measured = measure(self.body, self.model.loss, self.measures, self.validation, self.batch_size)
-            logs.update({f"val_{name}": value for name, value in measured.items()})
-        return logs
+    def prepared(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
+        """One batch of a source, as the step takes it."""
+        x, y, weights = self.checked(x, y, sample_weight)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*every target is")  # of a batch that says nothing
+            y = self.model.loss.prepare(y, self.model.output_shape, self.model.compute_dtype)
+        return x, y, None if weights is None else weights.astype(self.model.compute_dtype)
 
-    def one_step(self, x: NDArray, y: NDArray, epoch: int, batch: int) -> float:
-        loss = self.model.loss
-        prediction = self.body.forward(x)
-        value = float(loss.forward(prediction, y))
-        if not math.isfinite(value):
-            self._stop_diverged(value, x, epoch, batch)
-        self.last_good.keep(self.steps)
-        for metric in self.measures:
-            metric.update(prediction, y)
-        self.body.backward(loss.backward())
-        self.model.optimizer.step(self.parameters)
-        self.steps += 1
-        return value
+    def noted(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
+        """One batch to learn from."""
+        ready = self.prepared(x, y, sample_weight)
+        self.model.seen.look(ready[0])
+        return ready
 
-    def _stop_diverged(self, value: float, x: NDArray, epoch: int, batch: int) -> None:
-        bad = first_bad_layer(self.model, self.body, x)
-        self.last_good.put_back()
-        raise FloatingPointError(
-            f"{type(self.model).__name__}.fit: the loss is {value} in epoch {epoch + 1}, batch {batch + 1}. "
-            f"First output that is not finite: {bad or repr(self.model.loss)}. "
-            f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r}), or look at the data of that batch."
-        )
-
-    def _check_weights(self) -> None:
-        """No loss has seen what the last step made of the weights."""
-        for name, parameter in self.parameters.items():
-            if not np.isfinite(parameter.value).all():
-                self.last_good.put_back()
-                raise FloatingPointError(
-                    f"{type(self.model).__name__}.fit: {name} is not finite after the last step. "
-                    f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r})."
+    def alone(self, data: Source, others: dict[str, Any]) -> None:
+        """A source brings its targets and weights itself."""
+        for name, value in others.items():
+            if value is not None:
+                raise ValueError(
+                    f"{self.who}: {name} goes with arrays, and x is a {type(data).__name__}, which brings all it has in its batches."
                 )
 
+    def shape_of(self, data: Source) -> tuple[int, ...]:
+        shape, expected = data.shape, self.model.input_shape
+        if shape is None:
+            raise ValueError(f"{self.who}: the data gave no batches.")
+        if expected is not None and tuple(shape) != tuple(expected):
+            raise ValueError(
+                f"{self.who}: expected examples of shape {tuple(expected)}, got {tuple(shape)} from {data!r}."
+            )
+        return tuple(shape)
 
-def _checked_pair(pair: tuple[ArrayLike, ArrayLike], who: str, model: Any) -> tuple[NDArray, NDArray]:
-    if len(pair) != 2:
-        raise ValueError(f"{who}: expected a pair (x, y), got {len(pair)} items.")
-    x = checked_inputs(pair[0], who, model.input_shape)
-    return x, checked_targets(pair[1], who, len(x))
+
+def _held_out(model: Any, given: Any, stem: Any, who: str, *, reread: bool = True) -> Examples | Stream:
+    """Examples to measure on, ready for what comes after the stem."""
+    door = _Door(model, who)
+    data = as_source(given)
+    if data is not None:
+        door.shape_of(data)
+        return Stream(data, door.prepared, stem, model.compute_dtype)
+    if len(given) != 2:
+        raise ValueError(f"{who}: expected a pair (x, y), got {len(given)} items.")
+    x, y, _ = door.checked(*given)
+    y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
+    return Examples(x, y, stem, model.compute_dtype, reread=reread)
+
+
+def _steps(examples: Examples | Stream, batch_size: int | None, steps_per_epoch: int | None) -> int | None:
+    """Steps in one epoch, as far as that is known."""
+    if examples.count is None:
+        return steps_per_epoch
+    return math.ceil(examples.count / (batch_size or examples.count))
 
 
 def _split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:

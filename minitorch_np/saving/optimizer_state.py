@@ -1,0 +1,81 @@
+"""The optimiser's state in a model file: under its own names to the bit, and once more as Keras keeps it."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.optimizers import SGD
+from minitorch_np.saving import weights
+from minitorch_np.saving.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_OWN = "minitorch_np"
+_THEIRS = "optimizer/vars"
+_AGAIN = "Save the model again"
+
+
+def write(model: Any, memory: io.BytesIO) -> None:
+    """Add the state to the weights of a file in memory."""
+    import h5py
+
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        return
+    with h5py.File(memory, "r+") as file:
+        for name, state in optimizer.state.items():
+            for key, array in state.items():
+                file[f"{_OWN}/{name}/{key}"] = array
+        if not isinstance(optimizer, SGD) or callable(optimizer.learning_rate):
+            return
+        file[f"{_THEIRS}/0"] = np.int32(optimizer.iteration)
+        file[f"{_THEIRS}/1"] = np.float32(optimizer.learning_rate)
+        if optimizer.momentum:
+            # Keras folds the rate into the velocity: v = momentum v - rate g.
+            for number, (name, parameter) in enumerate(_learning(model), start=2):
+                velocity = optimizer.state.get(name, {}).get("velocity", np.zeros_like(parameter.value))
+                file[f"{_THEIRS}/{number}"] = -float(optimizer.learning_rate) * velocity
+
+
+def read(model: Any, content: bytes, path: str | os.PathLike[str]) -> dict[str, dict[str, NDArray]]:
+    """The state by the parameters' names, as this package wrote it."""
+    import h5py
+
+    state: dict[str, dict[str, NDArray]] = {}
+    with h5py.File(io.BytesIO(content), "r") as file:
+        for name, parameter in model.parameters().items():
+            group = file.get(f"{_OWN}/{name}")
+            for key in group if isinstance(group, h5py.Group) else ():
+                dataset = weights.plain_dataset(file, f"{_OWN}/{name}/{key}", path)
+                if dataset is None or dataset.shape != parameter.shape:
+                    raise ModelFileError(path, f"the optimizer's {key} of {name} does not fit", _AGAIN)
+                state.setdefault(name, {})[key] = dataset[()]
+    return state
+
+
+def read_keras(model: Any, content: bytes, path: str | os.PathLike[str]) -> None:
+    """Give the model's SGD the iteration and the velocities that Keras kept, if it did."""
+    import h5py
+
+    optimizer = model.optimizer
+    with h5py.File(io.BytesIO(content), "r") as file:
+        iteration = weights.plain_dataset(file, f"{_THEIRS}/0", path)
+        if iteration is None or iteration.shape != ():
+            return
+        optimizer.iteration = int(iteration[()])
+        if not optimizer.momentum or not optimizer.iteration:
+            return
+        for number, (name, parameter) in enumerate(_learning(model), start=2):
+            slot = weights.plain_dataset(file, f"{_THEIRS}/{number}", path)
+            if slot is None or slot.shape != parameter.shape:
+                raise ModelFileError(path, f"the optimizer's momentum of {name} is missing or does not fit", _AGAIN)
+            optimizer.state[name] = {"velocity": (slot[()] / -float(optimizer.learning_rate)).astype(parameter.dtype)}
+
+
+def _learning(model: Any) -> list[tuple[str, Any]]:
+    return [(name, parameter) for name, parameter in model.parameters().items() if parameter.trainable]

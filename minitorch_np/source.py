@@ -1,0 +1,113 @@
+"""Source: examples that come batch by batch, for data that no array holds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minitorch_np.shapes import Shape
+
+Batch = tuple[Any, ...]  # (x,), (x, y) or (x, y, weights)
+Item = TypeVar("Item")
+
+
+class Source:
+    """What fit, evaluate and predict take in place of arrays. A subclass writes `batches` and sets what it knows.
+
+    Attributes:
+        count: number of examples, or None if that is not known before they have all come.
+        shape: the shape of one example, the batch left out.
+        class_names: the names of the classes by number, or None.
+    """
+
+    count: int | None = None
+    shape: Shape | None = None
+    class_names: list[str] | None = None
+
+    def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch: (x,), (x, y) or (x, y, weights), one row per example.
+
+        Args:
+            batch_size: examples in each, the last may have fewer; None for all in one.
+            rng: draws the order; None keeps it. Whatever is drawn is drawn before the first batch comes.
+            skip: batches to leave out at the beginning, of the same epoch.
+        """
+        raise NotImplementedError(f"{self!r} has no batches: write batches(self, batch_size, rng, skip).")
+
+    def fingerprint(self) -> str:
+        """What tells these data from others, as far as that can be said without reading them all."""
+        return f"{type(self).__name__}, {self.count} examples of shape {self.shape}"
+
+
+class Batches(Source):
+    """What somebody else's iterable or generator function gives, batch by batch.
+
+    Args:
+        given: an iterable that can be gone through anew for each epoch; a function that returns one; or an iterator, which
+            can be gone through once.
+        steps: batches in one epoch; None for all there are. An iterator goes on where the last epoch ended.
+
+    The order is the giver's own: nothing is shuffled, and batch_size is not looked at.
+    """
+
+    def __init__(self, given: Iterable[Any] | Callable[[], Iterable[Any]], steps: int | None = None) -> None:
+        self.given, self.steps = given, steps
+        self._iterator = iter(given) if hasattr(given, "__next__") else None  # type: ignore[arg-type]
+        self._used = False
+        self._peeked: list[Any] = []
+
+    @property
+    def shape(self) -> Shape | None:  # type: ignore[override]
+        """The shape of the first example; the first batch is looked at for it."""
+        for item in islice(self._begin(), 1):
+            if self._iterator is not None:
+                self._peeked = [item]
+            return np.shape(as_batch(item)[0])[1:]
+        return None
+
+    def _begin(self) -> Iterator[Any]:
+        if self._iterator is None:
+            return iter(self.given() if callable(self.given) else self.given)
+        return self._iterator
+
+    def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
+        if self._iterator is not None and self._used and self.steps is None:
+            raise ValueError(
+                "an iterator can be gone through once, and this is the second time. Give the function that makes it, or "
+                "steps_per_epoch if it never ends."
+            )
+        self._used = True
+        peeked, self._peeked = self._peeked, []
+        yield from map(as_batch, islice((item for part in (peeked, self._begin()) for item in part), skip, self.steps))
+
+
+def as_source(x: Any, steps: int | None = None) -> Source | None:
+    """x as a Source, or None if it is an array or can become one."""
+    if isinstance(x, Source):
+        return x
+    if isinstance(x, (list, tuple, range, str, bytes)) or hasattr(x, "__array__"):
+        return None
+    return Batches(x, steps) if callable(x) or hasattr(x, "__iter__") else None
+
+
+def as_batch(item: Any) -> Batch:
+    """What an iterable gave, as (x,), (x, y) or (x, y, weights)."""
+    batch = tuple(item) if isinstance(item, (tuple, list)) else (item,)
+    if not 1 <= len(batch) <= 3:
+        raise ValueError(f"expected batches (x, y) or (x, y, weights), got {len(batch)} items.")
+    return batch
+
+
+def in_background(items: Iterator[Item], ahead: int = 2) -> Iterator[Item]:
+    """The same items, each computed in another thread while the caller works on those before it."""
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        coming = deque(reader.submit(next, items, end) for _ in range(ahead))
+        while (item := coming.popleft().result()) is not end:
+            coming.append(reader.submit(next, items, end))
+            yield item  # type: ignore[misc]  # the end is no item

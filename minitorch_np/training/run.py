@@ -1,0 +1,256 @@
+"""Run: one call of fit, step by step and epoch by epoch, and where it stands."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.training.callbacks import Callback
+from minitorch_np.training.divergence import LastGood, first_bad_layer
+from minitorch_np.training.examples import Examples, Stream
+from minitorch_np.training.history import History
+from minitorch_np.training.interrupt import Interrupt
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np import metrics
+
+# A checkpoint is written when this many seconds have passed, or this many times what the last one took to write.
+_SECONDS = 0.25
+_TIMES = 20
+
+
+class Run:
+    """One call of fit.
+
+    Args:
+        model: with its optimiser and loss. body: what of it sees the examples.
+        measures: the metrics.
+        training, validation: the examples.
+        watchers: the callbacks.
+        shuffling: draws the order of the examples, or None.
+        checkpoint: where the run is kept, to be resumed: `read() -> state or None`, `write(state)`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        body: Any,
+        measures: Sequence[metrics.Metric],
+        training: Examples | Stream,
+        validation: Examples | Stream | None,
+        batch_size: int | None,
+        watchers: Sequence[Callback],
+        shuffling: np.random.Generator | None,
+        checkpoint: Any = None,
+    ) -> None:
+        self.model, self.body, self.measures = model, body, measures
+        self.training, self.validation, self.batch_size, self.watchers = training, validation, batch_size, watchers
+        self.shuffling, self.checkpoint = shuffling, checkpoint
+        self.parameters = model.parameters()
+        self.last_good = LastGood(self.parameters, model.optimizer)
+        self.history = History()
+        # Where the run stands: the epoch, its next batch, and what was gathered in it so far.
+        self.steps = self.epoch = self.batch = self.seen = 0
+        self.total = 0.0
+        self.order = _state(shuffling)
+        self.due = time.monotonic() + _SECONDS
+
+    def all_epochs(self, epochs: int) -> History:
+        model = self.model
+        model.history, model.stop_training = self.history, False
+        for watcher in self.watchers:
+            watcher.on_train_begin()
+        try:
+            self._resume()
+            with Interrupt() as interrupt:
+                while self.epoch < epochs and not model.stop_training and not interrupt.requested:
+                    if self.one_epoch(interrupt):
+                        self._end_of_epoch()
+                    if interrupt.requested:
+                        print(
+                            f"\nfit: stopped by Ctrl-C in epoch {self.epoch + (self.batch > 0)} of {epochs}, after a whole step; "
+                            f"the history holds {self.history.epochs} whole epochs.",
+                            file=sys.stderr,
+                        )
+            self._check_weights()
+            self._keep()
+        finally:
+            for watcher in self.watchers:
+                watcher.on_train_end()
+        return self.history
+
+    def one_epoch(self, interrupt: Interrupt) -> bool:
+        """Go through the batches that are left of the epoch; False if an interrupt ended it before the last one."""
+        if self.batch == 0:
+            self.order = _state(self.shuffling)
+            for watcher in self.watchers:
+                watcher.on_epoch_begin(self.epoch)
+            for metric in self.measures:
+                metric.reset()
+        for x, y, weights in self.training.batches(self.batch_size, self.shuffling, self.batch):
+            for watcher in self.watchers:
+                watcher.on_train_batch_begin(self.batch)
+            self.model.loss.weights = weights
+            loss = self.one_step(x, y)
+            self.total += loss * len(x)
+            self.seen += len(x)
+            self.batch += 1
+            for watcher in self.watchers:
+                watcher.on_train_batch_end(self.batch - 1, {"loss": loss})
+            if self.checkpoint is not None and time.monotonic() > self.due:
+                self._keep()
+            if interrupt.requested and self.seen != self.training.count:
+                return False
+        if not self.seen:
+            raise ValueError(f"{type(self.model).__name__}.fit: the data gave no batches.")
+        return True
+
+    def _end_of_epoch(self) -> None:
+        logs = {"loss": self.total / self.seen}
+        for metric in self.measures:
+            logs[metric.name] = metric.result()
+        if self.validation is not None:
+            self.model.loss.weights = None
+            measured = measure(self.body, self.model.loss, self.measures, self.validation.batches(self.batch_size))
+            logs.update({f"val_{name}": value for name, value in measured.items()})
+        self.history.record(logs)
+        for watcher in self.watchers:
+            watcher.on_epoch_end(self.epoch, logs)
+        self.epoch += 1
+        self.batch = self.seen = 0
+        self.total = 0.0
+        self.order = _state(self.shuffling)
+
+    def one_step(self, x: NDArray, y: NDArray) -> float:
+        loss = self.model.loss
+        prediction = self.body.forward(x)
+        value = float(loss.forward(prediction, y))
+        if not math.isfinite(value):
+            self._stop_diverged(value, x)
+        self.last_good.keep(self.steps)
+        for metric in self.measures:
+            metric.update(prediction, y)
+        self.body.backward(loss.backward())
+        self.model.optimizer.step(self.parameters)
+        self.steps += 1
+        return value
+
+    def _stop_diverged(self, value: float, x: NDArray) -> None:
+        bad = first_bad_layer(self.model, self.body, x)
+        self.last_good.put_back()
+        raise FloatingPointError(
+            f"{type(self.model).__name__}.fit: the loss is {value} in epoch {self.epoch + 1}, batch {self.batch + 1}. "
+            f"First output that is not finite: {bad or repr(self.model.loss)}. "
+            f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r}), or look at the data of that batch."
+        )
+
+    def _check_weights(self) -> None:
+        """No loss has seen what the last step made of the weights."""
+        for name, parameter in self.parameters.items():
+            if not np.isfinite(parameter.value).all():
+                self.last_good.put_back()
+                raise FloatingPointError(
+                    f"{type(self.model).__name__}.fit: {name} is not finite after the last step. "
+                    f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r})."
+                )
+
+    # Kept and resumed
+
+    def _keep(self) -> None:
+        if self.checkpoint is None:
+            return
+        start = time.monotonic()
+        self.checkpoint.write(self._state())
+        self.due = time.monotonic() + max(_SECONDS, _TIMES * (time.monotonic() - start))
+
+    def _state(self) -> dict[str, Any]:
+        optimizer = self.model.optimizer
+        rate = optimizer.learning_rate
+        return {
+            "position": {name: getattr(self, name) for name in ("steps", "epoch", "batch", "seen", "total")},
+            "stopped": self.model.stop_training,
+            "weights": {name: parameter.value for name, parameter in self.parameters.items()},
+            "optimizer": {
+                "iteration": optimizer.iteration,
+                "learning_rate": None if callable(rate) else float(rate),
+                "state": optimizer.state,
+            },
+            "history": dict(self.history),
+            "metrics": [_gathered(metric) for metric in self.measures],
+            "callbacks": [{name: getattr(w, name) for name in w.kept} for w in self.watchers if w.kept],
+            "order": self.order,
+            "generators": {name: generator.bit_generator.state for name, generator in generators(self.model)},
+        }
+
+    def _resume(self) -> None:
+        """Put everything back to where the checkpoint has it, if there is one."""
+        state = None if self.checkpoint is None else self.checkpoint.read()
+        if state is None:
+            return
+        for name, value in state["position"].items():
+            setattr(self, name, value)
+        self.model.stop_training = state["stopped"]
+        for name, parameter in self.parameters.items():
+            parameter.value[...] = state["weights"][name]
+        optimizer, kept = self.model.optimizer, state["optimizer"]
+        optimizer.iteration, optimizer.state = kept["iteration"], kept["state"]
+        if kept["learning_rate"] is not None:
+            optimizer.learning_rate = kept["learning_rate"]
+        self.history.update(state["history"])
+        for metric, gathered in zip(self.measures, state["metrics"], strict=True):
+            vars(metric).update(gathered)
+        watchers = [watcher for watcher in self.watchers if watcher.kept]
+        for watcher, known in zip(watchers, state["callbacks"], strict=True):
+            watcher.restore(known)
+        # A layer that has drawn has a generator, which a fresh one makes when it is first asked for it.
+        for name, layer in self.model.walk():
+            if f"{name}._generator" in state["generators"]:
+                layer.generator  # noqa: B018 the access makes it
+        for name, generator in generators(self.model):
+            if name in state["generators"]:
+                generator.bit_generator.state = state["generators"][name]
+        if self.shuffling is not None:
+            self.shuffling.bit_generator.state = state["order"]
+
+
+def measure(
+    body: Any, loss: Any, measures: Sequence[metrics.Metric], batches: Iterator[tuple[NDArray, NDArray, Any]]
+) -> dict[str, float]:
+    """Loss and metrics in inference mode, as means over all examples."""
+    total, count = 0.0, 0
+    for metric in measures:
+        metric.reset()
+    with body.mode(training=False, keep_cache=False):
+        for x, y, _ in batches:
+            prediction = body.forward(x)
+            total += float(loss.forward(prediction, y)) * len(x)
+            count += len(x)
+            for metric in measures:
+                metric.update(prediction, y)
+    if not count:
+        raise ValueError("evaluate: the data gave no batches.")
+    return {"loss": total / count, **{metric.name: metric.result() for metric in measures}}
+
+
+def generators(model: Any) -> Iterator[tuple[str, np.random.Generator]]:
+    """Every generator that a layer of the model holds in an attribute, by place and name."""
+    for place, layer in model.walk():
+        for name, value in vars(layer).items():
+            if isinstance(value, np.random.Generator):
+                yield f"{place}.{name}", value
+
+
+def _state(generator: np.random.Generator | None) -> Any:
+    return None if generator is None else generator.bit_generator.state
+
+
+def _gathered(metric: metrics.Metric) -> dict[str, Any]:
+    """What a metric has gathered: all that its constructor was not given."""
+    return {name: value for name, value in vars(metric).items() if name not in metric.config() and name != "name"}

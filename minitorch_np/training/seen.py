@@ -1,0 +1,55 @@
+"""Seen: what the examples were like that a model has learnt from, in a few numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MOST = 1000
+
+
+class Seen:
+    """The ranges of at most 1000 examples: of their values, of each one's mean, of each one's standard deviation."""
+
+    def __init__(self, ranges: list[list[float]] | None = None) -> None:
+        self.ranges = ranges or []
+        self.count = 0
+
+    def look(self, x: NDArray) -> None:
+        """Take a batch in; of a large one every so manyth example."""
+        if self.count >= _MOST:
+            return
+        some = x[:: max(1, len(x) // _MOST)]
+        self.count += len(some)
+        found = [[float(part.min()), float(part.max())] for part in _three(some)]
+        if self.ranges:
+            found = [[min(a, c), max(b, d)] for (a, b), (c, d) in zip(self.ranges, found, strict=True)]
+        self.ranges = found
+
+    def strange(self, x: NDArray) -> str | None:
+        """What lies far outside in one example, or None: values or mean by more than half the range, or half the spread of the
+        evenest example, or half as much again as that of the most uneven one.
+        """
+        if len(self.ranges) != 3:
+            return None
+        parts = [[float(part.min()), float(part.max())] for part in _three(x[None])]
+        for name, (low, high), (least, most) in zip(("values", "mean"), parts, self.ranges, strict=False):
+            if low < least - (most - least) / 2 or high > most + (most - least) / 2:
+                return f"its {name} {_listed(low, high)}, in training {_listed(least, most)}"
+        (spread, _), (least, most) = parts[2], self.ranges[2]
+        if not least / 2 <= spread <= 1.5 * most:
+            return f"its standard deviation {_listed(spread, spread)}, in training {_listed(least, most)}"
+        return None
+
+
+def _three(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    flat = x.reshape(len(x), -1)
+    return flat, flat.mean(axis=1, dtype=np.float64), flat.std(axis=1, dtype=np.float64)
+
+
+def _listed(low: float, high: float) -> str:
+    return f"is {low:.4g}" if low == high else f"lie between {low:.4g} and {high:.4g}"
