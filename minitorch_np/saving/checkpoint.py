@@ -35,7 +35,7 @@ class Checkpoint:
 
     def begin(self, model: Any, settings: dict[str, Any]) -> None:
         """Note model, optimiser, loss, data and settings, which the run must have in common with the file's."""
-        self.about = {f"layer {name or 'model'}": _words(layer) for name, layer in model.walk()}
+        self.about = {f"layer {name or 'model'}": _outline(layer) for name, layer in model.walk()}
         self.about |= {f"shape of {name}": str(p.shape) for name, p in model.parameters().items()}
         optimizer = {name: value for name, value in model.optimizer.config().items() if name != "learning_rate"}
         self.about |= {"optimizer": f"{type(model.optimizer).__name__} with {_words(optimizer)}"}
@@ -82,6 +82,14 @@ class Checkpoint:
             what = f"it is of another run: {name} is {here} here and {then} there"
             raise ModelFileError(self.path, what, "Give fit what the run began with, or resume another path")
         self.about = there
+
+
+def _outline(layer: Any) -> str:
+    """A layer in words; of one with layers inside, which are described by themselves, the rest."""
+    if not layer.sublayers():
+        return _words(layer)
+    rest = {name: value for name, value in layer.config().items() if isinstance(value, (bool, int, float, str))}
+    return f"{type(layer).__name__} with {rest}"
 
 
 def _words(thing: Any) -> str:
