@@ -26,7 +26,8 @@ class Layer(Node):
     A subclass writes these two, and `build` if it has parameters:
 
     - `forward(x) -> y`. x has one row per example. What backward needs goes into `self.cache`.
-    - `backward(dy) -> dx`. dy is dL/dy of the last forward. Sets `grad` of each parameter and returns dL/dx.
+    - `backward(dy) -> dx`. dy is dL/dy of the last forward. Sets `grad` of each parameter and returns dL/dx, or None
+      where x holds whole numbers, of which there is no derivative.
       It sums over the batch and never averages: the loss's own gradient carries the 1/m.
     - `build(input_shape)`. Creates parameters with `self.add_parameter`; input_shape leaves the batch out.
 
@@ -78,6 +79,10 @@ class Layer(Node):
     def examples(cls) -> list[tuple[Layer, Shape]]:
         """Pairs (layer, input_shape) on which the test suite checks this class."""
         return []
+
+    def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        """Inputs of this shape, the batch included, to try the layer on. Normal numbers, unless it takes others."""
+        return rng.normal(size=shape)
 
     # What a subclass uses
 

@@ -11,6 +11,7 @@ from minitorch_np.model import Model
 from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from minitorch_np.randomness import Seed
@@ -117,9 +118,10 @@ class Sequential(Model):
 
     @wants_dx.setter
     def wants_dx(self, wants: bool) -> None:
-        """Without dx, backward ends at the first layer with parameters, which need not compute its own."""
+        """Without dx, backward ends at the first layer that learns, which need not compute its own."""
         vars(self)["wants_dx"] = wants
-        learners = (position for position, layer in enumerate(self._layers) if layer.parameters())
+        learns = [any(p.trainable for p in layer.parameters().values()) for layer in self._layers]
+        learners = (position for position, learner in enumerate(learns) if learner)
         first = next(learners, 0)
         self._layers[first].wants_dx = wants
         self._last_to_learn = 0 if wants else first
@@ -129,6 +131,10 @@ class Sequential(Model):
         while length < len(self._layers) and self._layers[length].precomputable:
             length += 1
         return self[:length], self[length:]
+
+    def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        first = next((layer for layer in self._layers if not isinstance(layer, Input)), Input(shape))
+        return first.example_input(shape, rng)
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:

@@ -27,8 +27,14 @@ def built(example, shape, dtype=np.float64, seed=3):
     return layer
 
 
-def data(shape, rng, batch=5, dtype=np.float64):
-    return rng.normal(size=(batch, *shape)).astype(dtype)
+def data(layer, shape, rng, batch=5, dtype=np.float64):
+    x = layer.example_input((batch, *shape), rng)
+    return x.astype(dtype) if x.dtype.kind == "f" else x
+
+
+def inference(layer):
+    """Inference mode with backward: here every example is by itself, and nothing is drawn."""
+    return layer.mode(training=False, keep_cache=True)
 
 
 @pytest.mark.parametrize("cls", LAYERS, ids=lambda cls: cls.__name__)
@@ -41,7 +47,8 @@ def test_every_layer_declares_an_example(cls):
 
 @every_example
 def test_gradients_are_right(example, shape, rng):
-    mt.assert_gradients(built(example, shape), data(shape, rng))
+    layer = built(example, shape)
+    mt.assert_gradients(layer, data(layer, shape, rng))
 
 
 @every_example
@@ -50,7 +57,7 @@ def test_output_shape_is_known_without_data(example, shape, rng):
     foretold = fresh.compute_output_shape(shape)
     assert not fresh.parameters() if not isinstance(fresh, mt.Model) else not fresh.built
     for batch in (1, 7):
-        assert built(example, shape)(data(shape, rng, batch)).shape == (batch, *foretold)
+        assert built(example, shape)(data(example, shape, rng, batch)).shape == (batch, *foretold)
 
 
 @every_example
@@ -64,34 +71,37 @@ def test_config_describes_the_layer_completely(example, shape):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_is_kept(example, shape, rng, dtype):
     layer = built(example, shape, dtype)
-    y = layer(data(shape, rng, dtype=dtype))
+    x = data(layer, shape, rng, dtype=dtype)
+    y = layer(x)
     dx = layer.backward(rng.normal(size=y.shape).astype(dtype))
     assert y.dtype == dtype
-    assert dx.dtype == dtype
+    assert dx.dtype == dtype if x.dtype.kind == "f" else dx is None
     for name, parameter in layer.parameters().items():
         assert parameter.value.dtype == dtype, name
+        if not parameter.trainable:
+            continue
         assert parameter.grad.dtype == dtype, name
         assert parameter.grad.shape == parameter.shape, name
 
 
 @every_example
 def test_nothing_handed_in_or_out_is_changed(example, shape, rng):
-    layer, x = built(example, shape), data(shape, rng)
+    layer, x = built(example, shape), data(example, shape, rng)
     x.flags.writeable = False
     y = layer(x)
     dy = rng.normal(size=y.shape)
     dy.flags.writeable = False
     y_before = y.copy()
     dx = layer.backward(dy)
-    dx_before = dx.copy()
-    layer.backward(layer(data(shape, rng)))
+    dx_before = np.copy(dx)
+    layer.backward(layer(data(layer, shape, rng)))
     np.testing.assert_array_equal(y, y_before)
     np.testing.assert_array_equal(dx, dx_before)
 
 
 @every_example
 def test_same_seed_same_bits(example, shape, rng):
-    x = data(shape, rng)
+    x = data(example, shape, rng)
     first, second = (example.clone().initialize(shape, 11, np.float64) for _ in range(2))
     np.testing.assert_array_equal(first(x), second(x))
 
@@ -99,37 +109,41 @@ def test_same_seed_same_bits(example, shape, rng):
 @every_example
 def test_backward_overwrites_and_repeats(example, shape, rng):
     layer = built(example, shape)
-    dy = rng.normal(size=layer(data(shape, rng)).shape)
-    for parameter in layer.parameters().values():
+    dy = rng.normal(size=layer(data(layer, shape, rng)).shape)
+    trainable = [parameter for parameter in layer.parameters().values() if parameter.trainable]
+    for parameter in trainable:
         parameter.grad = np.full(parameter.shape, np.nan)
     first = layer.backward(dy)
-    grads = [parameter.grad.copy() for parameter in layer.parameters().values()]
+    grads = [parameter.grad.copy() for parameter in trainable]
     np.testing.assert_array_equal(layer.backward(dy), first)
-    for parameter, grad in zip(layer.parameters().values(), grads, strict=True):
+    for parameter, grad in zip(trainable, grads, strict=True):
         np.testing.assert_array_equal(parameter.grad, grad)
         assert np.isfinite(grad).all()
 
 
 @every_example
 def test_backward_sums_over_the_batch(example, shape, rng):
-    layer, x = built(example, shape), data(shape, rng)
-    dy = rng.normal(size=layer(x).shape)
-    layer.backward(dy)
-    whole = {name: parameter.grad.copy() for name, parameter in layer.parameters().items()}
-    parts = dict.fromkeys(whole, 0.0)
-    for row in range(len(x)):
-        layer(x[row : row + 1])
-        layer.backward(dy[row : row + 1])
-        for name, parameter in layer.parameters().items():
-            parts[name] = parts[name] + parameter.grad
+    layer, x = built(example, shape), data(example, shape, rng)
+    with inference(layer):
+        dy = rng.normal(size=layer(x).shape)
+        trainable = {name: parameter for name, parameter in layer.parameters().items() if parameter.trainable}
+        layer.backward(dy)
+        whole = {name: parameter.grad.copy() for name, parameter in trainable.items()}
+        parts = dict.fromkeys(whole, 0.0)
+        for row in range(len(x)):
+            layer(x[row : row + 1])
+            layer.backward(dy[row : row + 1])
+            for name, parameter in trainable.items():
+                parts[name] = parts[name] + parameter.grad
     for name in whole:
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-12, atol=1e-12)
 
 
 @every_example
 def test_inference_keeps_nothing(example, shape, rng):
-    layer, x = built(example, shape), data(shape, rng)
-    y = layer(x)
+    layer, x = built(example, shape), data(example, shape, rng)
+    with inference(layer):
+        y = layer(x)
     with layer.mode(training=False, keep_cache=False):
         np.testing.assert_allclose(layer(x), y)
     assert all(node._cache is None for _, node in layer.walk())
@@ -137,7 +151,7 @@ def test_inference_keeps_nothing(example, shape, rng):
 
 @every_example
 def test_weights_survive_a_file(example, shape, rng, tmp_path):
-    x = data(shape, rng)
+    x = data(example, shape, rng)
     first, second = (mt.Sequential([example.clone()], seed, "float64").initialize(shape) for seed in (1, 2))
     first.save_weights(tmp_path / "layer.weights.h5")
     second.load_weights(tmp_path / "layer.weights.h5")

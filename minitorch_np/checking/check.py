@@ -95,7 +95,7 @@ def _check(
 ) -> GradcheckReport:
     seed = rng if isinstance(rng, int) else None
     generator = np.random.default_rng([rng, 1]) if isinstance(rng, int) else np.random.default_rng(rng)
-    inputs = _inputs(x, generator)
+    inputs = _inputs(x, generator, target)
     if isinstance(target, Loss) and y is None:
         raise ValueError(
             f"gradcheck: {target!r} compares a prediction with a target: give both, gradcheck(loss, prediction, y)."
@@ -152,9 +152,9 @@ def _title(target: Any) -> str:
     return text if len(text) <= 100 else f"{type(target).__name__}(…)"
 
 
-def _inputs(x: Any, rng: np.random.Generator) -> NDArray:
+def _inputs(x: Any, rng: np.random.Generator, target: Any) -> NDArray:
     if isinstance(x, tuple) and x and all(isinstance(size, (int, np.integer)) for size in x):
-        return rng.normal(size=x)
+        return target.example_input(x, rng) if isinstance(target, Layer) else rng.normal(size=x)
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"gradcheck: expected numbers or a shape for x, got {array.dtype}.")
