@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
@@ -64,7 +64,7 @@ class Batches(Source):
     @property
     def shape(self) -> Shape | None:  # type: ignore[override]
         """The shape of the first example; the first batch is looked at for it."""
-        for item in islice(self._begin(), 1):
+        for item in self._peeked or islice(self._begin(), 1):
             if self._iterator is not None:
                 self._peeked = [item]
             return np.shape(as_batch(item)[0])[1:]
@@ -103,7 +103,7 @@ def as_batch(item: Any) -> Batch:
     return batch
 
 
-def in_background(items: Iterator[Item], ahead: int = 2) -> Iterator[Item]:
+def in_background(items: Iterator[Item], ahead: int = 2) -> Generator[Item]:
     """The same items, each computed in another thread while the caller works on those before it."""
     end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:

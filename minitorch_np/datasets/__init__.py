@@ -3,6 +3,8 @@
 from minitorch_np.datasets.cats import load_cats as load_cats
 from minitorch_np.datasets.digits import load_digits as load_digits
 from minitorch_np.datasets.download import DataUnavailable as DataUnavailable
+from minitorch_np.datasets.folder import ImageFolder as ImageFolder
 from minitorch_np.datasets.hdf5 import Dataset as Dataset
 from minitorch_np.datasets.hdf5 import load_hdf5 as load_hdf5
 from minitorch_np.datasets.images import load_image as load_image
+from minitorch_np.datasets.streaming import HDF5Dataset as HDF5Dataset

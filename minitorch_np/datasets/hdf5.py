@@ -65,7 +65,7 @@ def load_hdf5(*paths: str | os.PathLike[str]) -> Dataset:
         for name in names
     )
     classes = found.get("list_classes", np.unique([*y_train, *y_test]))
-    return Dataset(x_train, y_train, x_test, y_test, [_text(name) for name in classes])
+    return Dataset(x_train, y_train, x_test, y_test, [text(name) for name in classes])
 
 
 KEYS = ("train_set_x", "train_set_y", "test_set_x", "test_set_y", "list_classes")
@@ -89,7 +89,8 @@ def _read(path: Path) -> dict[str, NDArray]:
     return found
 
 
-def _text(name: Any) -> str:
+def text(name: Any) -> str:
+    """The name of a class, stored as bytes or as a string."""
     return name.decode() if isinstance(name, bytes) else str(name)
 
 

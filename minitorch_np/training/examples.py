@@ -84,7 +84,7 @@ class Stream:
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Ready]:
         """(x, y, weights) of each batch."""
-        with closing(in_background(map(self._ready, self.source.batches(batch_size, rng, skip)))) as coming:  # type: ignore[type-var]
+        with closing(in_background(map(self._ready, self.source.batches(batch_size, rng, skip)))) as coming:
             yield from coming
 
     def _ready(self, batch: tuple[Any, ...]) -> Ready:

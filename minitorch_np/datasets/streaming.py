@@ -1,0 +1,197 @@
+"""HDF5Dataset: examples in a file larger than memory, read block by block while the model learns."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from minitorch_np.datasets.hdf5 import text
+from minitorch_np.source import Source, in_background
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BLOCK_BYTES = 32_000_000
+
+
+class HDF5Dataset(Source):
+    """x and y in an HDF5 file, for fit, evaluate and predict in place of arrays.
+
+    Args:
+        path: the file.
+        split: "train" or "test": the datasets `train_set_x` and `train_set_y`, or `test_set_…`, of the layout of load_hdf5.
+        x, y: names of the datasets, where they are others. Without y the data are for predict alone.
+        block_bytes: how much is read at a time (32 MB). Three blocks or so are held.
+
+    **Order.** Shuffling is true where single rows can be read: every epoch has a new random order of all examples, read in blocks,
+    each from front to back of the file. Where the file is stored in chunks of several examples, a row costs its whole chunk; then
+    the chunks come in random order, as many at a time as a block holds, and the examples of these are shuffled among
+    themselves. That costs some randomness: examples of one chunk come near each other. A block of a file sorted by class
+    still has chunks from everywhere, so its batches are mixed as long as it holds many chunks; store 100 examples or fewer to a
+    chunk.
+
+    y is held in memory whole. Pixels stay as stored until their batch is due.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no HDF5 file, has no such dataset (those present are listed), or x and y differ in length.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        split: str = "train",
+        *,
+        x: str | None = None,
+        y: str | None = None,
+        block_bytes: int = _BLOCK_BYTES,
+    ) -> None:
+        import h5py
+
+        self.path = path
+        self.x_name = x or f"{split}_set_x"
+        self.y_name = y or (None if x else f"{split}_set_y")
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: there is no such file. Give the path of an HDF5 file.")
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                x_set = self._dataset(file, self.x_name)
+                self.y = None if self.y_name is None else self._dataset(file, self.y_name)[()]
+                names = self._dataset(file, "list_classes")[()] if "list_classes" in file else None
+                self.count, self.shape, self.dtype = len(x_set), x_set.shape[1:], x_set.dtype
+                self.rows_in_chunk = x_set.chunks[0] if x_set.chunks else 1
+        except OSError as error:
+            raise ValueError(f"{path}: not a readable HDF5 file ({error}). Fetch or write it again.") from None
+        if self.dtype.kind not in "biuf" or not self.count:
+            raise ValueError(f"{path}: expected numbers in {self.x_name}, got {self.count} examples of {self.dtype}.")
+        if self.y is not None and len(self.y) != self.count:
+            raise ValueError(f"{path}: {self.x_name} has {self.count} examples, {self.y_name} has {len(self.y)}.")
+        if names is not None:
+            self.class_names = [text(name) for name in names]
+        row_bytes = max(1, self.dtype.itemsize * int(np.prod(self.shape)))
+        self.rows_in_block = max(self.rows_in_chunk, block_bytes // row_bytes)
+
+    def __len__(self) -> int:
+        return self.count or 0
+
+    def __repr__(self) -> str:
+        return f"HDF5Dataset({str(self.path)!r}, {self.x_name}: {self.count} of shape {self.shape}, {self.dtype})"
+
+    def batches(
+        self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0
+    ) -> Iterator[tuple[Any, ...]]:
+        import h5py
+
+        size = batch_size or len(self)
+        with (
+            h5py.File(self.path, "r", locking=False, rdcc_nbytes=0) as file,
+            _Rows(file[self.x_name], self.path) as rows,
+        ):
+            blocks = in_background(map(rows.read, _without(skip * size, self._blocks(rng))), ahead=1)
+            with closing(blocks):
+                yield from _cut(blocks, size, self.y)
+
+    def fingerprint(self) -> str:
+        """Sizes, all of y, and 64 of the examples, evenly taken."""
+        import h5py
+
+        found = hashlib.sha256(f"{self.count} {self.shape} {self.dtype}".encode())
+        found.update(b"" if self.y is None else np.ascontiguousarray(self.y).data)
+        with h5py.File(self.path, "r", locking=False) as file:
+            x_set = self._dataset(file, self.x_name)
+            for row in range(0, len(self), max(1, len(self) // 64)):
+                found.update(np.ascontiguousarray(x_set[row]).data)
+        return found.hexdigest()
+
+    def _dataset(self, file: Any, name: str) -> Any:
+        import h5py
+
+        if not isinstance(file.get(name), h5py.Dataset):
+            raise ValueError(f"{self.path}: there is no dataset {name!r}; keys present: {', '.join(file) or 'none'}.")
+        return file[name]
+
+    def _blocks(self, rng: np.random.Generator | None) -> Iterator[NDArray]:
+        """The rows of each block in the order in which they come; see the class."""
+        count, together = len(self), max(1, self.rows_in_block // self.rows_in_chunk)
+        if rng is None or self.rows_in_chunk == 1 or count <= self.rows_in_block:
+            order = np.arange(count) if rng is None else rng.permutation(count)
+            return (order[start : start + self.rows_in_block] for start in range(0, count, self.rows_in_block))
+        chunks = rng.permutation(-(-count // self.rows_in_chunk))
+        within = np.random.default_rng(rng.integers(2**63))  # so that all that rng draws is drawn at once
+
+        def block(start: int) -> NDArray:
+            rows = chunks[start : start + together, None] * self.rows_in_chunk + np.arange(self.rows_in_chunk)
+            return within.permutation(rows[rows < count])
+
+        return map(block, range(0, len(chunks), together))
+
+
+class _Rows:
+    """The way to the rows of a dataset. Stored in one piece, they are read past HDF5, which takes ten times as long for a row."""
+
+    def __init__(self, dataset: Any, path: str | os.PathLike[str]) -> None:
+        self.dataset, self.path = dataset, path
+        in_one_piece = not (dataset.chunks or dataset.external or dataset.is_virtual) and hasattr(os, "preadv")
+        self.offset = dataset.id.get_offset() if in_one_piece else None
+        self.row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))
+
+    def __enter__(self) -> Self:
+        self.file = os.open(self.path, os.O_RDONLY)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.file)
+
+    def read(self, rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """The rows, their values in the order of the file, and the place of each row among these."""
+        values = np.empty((len(rows), *self.dataset.shape[1:]), self.dataset.dtype)
+        order = np.argsort(rows, kind="stable")
+        places = np.empty(len(rows), np.intp)
+        places[order] = np.arange(len(rows))
+        in_file = rows[order]
+        ends = [*(np.flatnonzero(np.diff(in_file) != 1) + 1).tolist(), len(rows)]
+        read = self._through_hdf5 if self.offset is None else self._straight
+        for first, end in zip([0, *ends], ends, strict=False):
+            read(int(in_file[first]), values[first:end])
+        return rows, values, places
+
+    def _through_hdf5(self, start: int, into: NDArray) -> None:
+        self.dataset.read_direct(into, np.s_[start : start + len(into)])
+
+    def _straight(self, start: int, into: NDArray) -> None:
+        due, done = into.data.cast("B"), 0
+        while done < len(due):
+            got = os.preadv(self.file, [due[done:]], self.offset + start * self.row_bytes + done)
+            if not got:
+                raise ValueError(f"{self.path}: the file ends before row {start + len(into)}. Fetch or write it again.")
+            done += got
+
+
+def _without(skip: int, blocks: Iterator[NDArray]) -> Iterator[NDArray]:
+    """The blocks without their first rows, so many in all."""
+    for rows in blocks:
+        if len(rows) > skip:
+            yield rows[skip:]
+        skip = max(0, skip - len(rows))
+
+
+def _cut(blocks: Iterator[tuple[NDArray, NDArray, NDArray]], size: int, y: NDArray | None) -> Iterator[tuple[Any, ...]]:
+    """Batches of one size, across the ends of blocks; the last may be smaller."""
+    rest: list[tuple[NDArray, ...]] = []
+    for rows, values, places in blocks:
+        first = size - sum(len(part[0]) for part in rest) if rest else 0
+        for start, stop in itertools.pairwise([0, *range(first or size, len(rows), size), len(rows)]):
+            x = values[places[start:stop]]
+            rest.append((x,) if y is None else (x, y[rows[start:stop]]))
+            if sum(len(part[0]) for part in rest) == size:
+                yield rest[0] if len(rest) == 1 else tuple(map(np.concatenate, zip(*rest, strict=True)))
+                rest = []
+    if rest:
+        yield tuple(map(np.concatenate, zip(*rest, strict=True)))

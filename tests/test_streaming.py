@@ -1,0 +1,239 @@
+"""Data that come batch by batch: files larger than memory, folders of pictures, generators."""
+
+import h5py
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.datasets import HDF5Dataset, ImageFolder
+
+COUNT, SHAPE = 103, (4, 3, 2)
+LAYOUTS = {"contiguous": {}, "rows": {"chunks": (1, *SHAPE)}, "chunks": {"chunks": (7, *SHAPE), "compression": "gzip"}}
+BLOCK = 20 * int(np.prod(SHAPE))  # so small that the file has several blocks
+
+
+def write(path, x, y, **layout):
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_dataset("train_set_x", data=x, **layout)
+        file["train_set_y"] = y
+        file["list_classes"] = np.array([b"low", b"high"])
+    return path
+
+
+@pytest.fixture
+def arrays(rng):
+    """Every example is recognised by its first number; the classes come one after the other."""
+    x = rng.integers(0, 256, (COUNT, *SHAPE)).astype(np.uint8)
+    x[:, 0, 0, 0] = np.arange(COUNT)
+    return x, (np.arange(COUNT) > 50).astype(np.int64)
+
+
+@pytest.fixture(params=LAYOUTS)
+def path(request, arrays, tmp_path):
+    return write(tmp_path / "data.h5", *arrays, **LAYOUTS[request.param])
+
+
+def network():
+    layers = [mt.Input(SHAPE), mt.Rescaling(1 / 255), mt.Flatten(), mt.Dense(5), mt.ReLU(), mt.Dense(1), mt.Sigmoid()]
+    return mt.Sequential(layers, rng=1).compile(mt.SGD(0.1, momentum=0.9), mt.BCELoss(), ["accuracy"])
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 20, 33, 500, None])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_every_example_comes_once_with_its_target(path, arrays, batch_size, shuffled, rng):
+    x, y = arrays
+    data = HDF5Dataset(path, block_bytes=BLOCK)
+    batches = list(data.batches(batch_size, rng if shuffled else None))
+    numbers = np.concatenate([batch[0, 0, 0] if batch.ndim == 3 else batch[:, 0, 0, 0] for batch, _ in batches])
+    assert sorted(numbers) == list(range(COUNT))
+    assert (list(numbers) == list(range(COUNT))) != shuffled
+    np.testing.assert_array_equal(np.concatenate([batch for batch, _ in batches]), x[numbers])
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), y[numbers])
+    sizes = [len(batch) for batch, _ in batches]
+    assert sizes[:-1] == [batch_size] * (len(sizes) - 1)
+
+
+@pytest.mark.parametrize("skip", [0, 1, 3, 7])
+def test_an_epoch_can_be_entered_in_its_middle(path, skip):
+    data = HDF5Dataset(path, block_bytes=BLOCK)
+    whole = [labels for _, labels in data.batches(15, np.random.default_rng(3))]
+    rest = [labels for _, labels in data.batches(15, np.random.default_rng(3), skip)]
+    np.testing.assert_array_equal(np.concatenate(whole[skip:] or [[]]), np.concatenate(rest or [[]]))
+
+
+def test_batches_of_a_file_sorted_by_class_are_mixed(path):
+    data = HDF5Dataset(path, block_bytes=BLOCK * 2)
+    epoch = list(data.batches(20, np.random.default_rng(0)))[:-1]
+    assert all(0 < labels.mean() < 1 for _, labels in epoch)
+
+
+def test_fit_evaluate_and_predict_do_as_with_arrays(path, arrays):
+    x, y = arrays
+    data, ours, due = HDF5Dataset(path), network(), network()
+    assert ours.fit(data, epochs=3, batch_size=16, validation_data=data) == due.fit(
+        x, y, epochs=3, batch_size=16, validation_data=(x, y)
+    )
+    for a, b in zip(ours.get_weights(), due.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert ours.evaluate(data) == due.evaluate(x, y)
+    np.testing.assert_array_equal(ours.predict(data), due.predict(x))
+    assert ours.class_names == ["low", "high"]
+
+
+def test_a_file_without_targets_is_for_prediction(tmp_path, arrays):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["pictures"] = arrays[0]
+    data = HDF5Dataset(tmp_path / "x.h5", x="pictures")
+    np.testing.assert_array_equal(network().predict(data), network().predict(arrays[0]))
+    with pytest.raises(ValueError, match="y is None"):
+        network().fit(data)
+
+
+def test_mistakes_with_files_are_said(path, arrays, tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        HDF5Dataset(tmp_path / "none.h5")
+    with pytest.raises(ValueError, match="there is no dataset 'test_set_x'; keys present: list_classes, train_set_x"):
+        HDF5Dataset(path, "test")
+    (tmp_path / "page.h5").write_text("<html>")
+    with pytest.raises(ValueError, match="not a readable HDF5 file"):
+        HDF5Dataset(tmp_path / "page.h5")
+    with pytest.raises(ValueError, match="train_set_x has 103 examples, train_set_y has 100"):
+        HDF5Dataset(write(tmp_path / "short.h5", arrays[0], arrays[1][:100]))
+    with pytest.raises(
+        ValueError, match=r"Input\(shape=\(5,\)\): expected inputs of shape \(batch, 5\), got \(batch, 4"
+    ):
+        mt.Sequential([mt.Input((5,)), mt.Dense(1)]).compile(mt.SGD(), mt.MSELoss()).fit(HDF5Dataset(path))
+    with pytest.raises(ValueError, match="y goes with arrays, and x is a HDF5Dataset"):
+        network().fit(HDF5Dataset(path), arrays[1])
+
+
+def test_a_file_that_ends_early_is_said_and_does_not_hang(arrays, tmp_path):
+    path = write(tmp_path / "data.h5", *arrays)
+    data = HDF5Dataset(path)
+    with h5py.File(path) as file:
+        offset = file["train_set_x"].id.get_offset()
+    with open(path, "r+b") as file:
+        file.truncate(offset + 100)
+    with pytest.raises((ValueError, OSError), match=r"ends before row|truncated"):
+        network().fit(data)
+
+
+def test_other_contents_have_another_fingerprint(path, arrays, tmp_path):
+    x, y = arrays
+    assert HDF5Dataset(path).fingerprint() == HDF5Dataset(path).fingerprint()
+    other = write(tmp_path / "other.h5", x, 1 - y)
+    assert HDF5Dataset(other).fingerprint() != HDF5Dataset(path).fingerprint()
+
+
+# Generators and iterables
+
+
+def batches_of(x, y, size=20):
+    return [(x[i : i + size], y[i : i + size]) for i in range(0, len(x), size)]
+
+
+@pytest.mark.parametrize("how", ["iterator", "function", "iterable"])
+def test_batches_of_ones_own_do_as_arrays_in_that_order(arrays, how):
+    x, y = arrays
+
+    class Iterable:
+        def __iter__(self):
+            return iter(batches_of(x, y))
+
+    given = {"iterator": iter(batches_of(x, y)), "function": lambda: iter(batches_of(x, y)), "iterable": Iterable()}[
+        how
+    ]
+    epochs = 1 if how == "iterator" else 3
+    ours, due = network(), network()
+    assert ours.fit(given, epochs=epochs) == due.fit(x, y, epochs=epochs, batch_size=20, shuffle=False)
+    np.testing.assert_array_equal(ours.get_weights()[0], due.get_weights()[0])
+
+
+def test_a_generator_without_end_goes_on_from_epoch_to_epoch(arrays):
+    given = []
+
+    def endless():
+        while True:
+            for batch in batches_of(*arrays):
+                given.append(len(batch[0]))
+                yield batch
+
+    history = network().fit(endless(), epochs=4, steps_per_epoch=3)
+    assert history.epochs == 4
+    assert 12 <= len(given) <= 16  # a few more are read ahead
+
+
+def test_a_generator_that_is_used_up_says_so(arrays):
+    with pytest.raises(ValueError, match="an iterator can be gone through once, and this is the second time"):
+        network().fit(iter(batches_of(*arrays)), epochs=2)
+    with pytest.raises(ValueError, match="the data gave no batches"):
+        network().fit(iter([]))
+
+
+def test_an_error_in_the_generator_comes_through(arrays):
+    def broken():
+        yield from batches_of(*arrays)[:2]
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        network().fit(broken)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ((np.zeros((2, *SHAPE)), np.zeros(3)), "x has 2 examples and y has 3"),
+        ((np.full((2, *SHAPE), np.nan), np.zeros(2)), "x.* is nan"),
+        ((np.zeros((2, 5)), np.zeros(2)), r"expected inputs of shape \(batch, 4, 3, 2\), got \(batch, 5\)"),
+        ((np.zeros((2, *SHAPE)), np.array([0, 7])), "expected targets 0 and 1"),
+        ((1, 2, 3, 4), r"expected batches \(x, y\) or \(x, y, weights\), got 4 items"),
+    ],
+)
+def test_batches_that_do_not_fit_are_refused(batch, message):
+    with pytest.raises(ValueError, match=message):
+        network().fit(lambda: iter([batch]))
+
+
+def test_weights_come_with_the_batches(arrays):
+    x, y = arrays
+    weights = np.linspace(0.1, 2, COUNT)
+    ours, due = network(), network()
+    batches = [(*batch, weights[20 * i : 20 * i + 20]) for i, batch in enumerate(batches_of(x, y))]
+    ours.fit(lambda: iter(batches), epochs=2)
+    due.fit(x, y, epochs=2, batch_size=20, shuffle=False, sample_weight=weights)
+    np.testing.assert_allclose(ours.get_weights()[0], due.get_weights()[0], rtol=1e-6)
+
+
+# Folders of pictures
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install 'minitorch-np[image]'")
+    for name, low in (("dark", 0), ("light", 128)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = rng.integers(low, low + 128, (9, 7, 3)).astype(np.uint8)
+            image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.{('jpg', 'png')[number % 2]}")
+    (tmp_path / "pictures" / "notes.txt").write_text("no picture")
+    return tmp_path / "pictures"
+
+
+def test_a_folder_of_pictures_is_learnt_from(folder):
+    data = ImageFolder(folder, (4, 3, 3))
+    assert (len(data), data.class_names) == (12, ["dark", "light"])
+    layers = [mt.Input((4, 3, 3)), mt.Rescaling(1 / 255), mt.Flatten(), mt.Dense(1), mt.Sigmoid()]
+    model = mt.Sequential(layers, rng=0).compile(mt.SGD(0.5), mt.BCELoss(), ["accuracy"])
+    assert model.fit(data, epochs=40, batch_size=5, validation_data=data)["val_accuracy"][-1] == 1
+    assert model.class_names == ["dark", "light"]
+    assert model.predict(data).shape == (12, 1)
+
+
+def test_mistakes_with_folders_are_said(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        ImageFolder(tmp_path / "none", (4, 3, 3))
+    with pytest.raises(ValueError, match=r"expected pictures as class_name/\*\.jpg, found none"):
+        ImageFolder(folder / "dark", (4, 3, 3))
+    (folder / "dark" / "0.jpg").write_bytes((folder / "dark" / "0.jpg").read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"dark/0\.jpg: not a readable picture"):
+        list(ImageFolder(folder, (4, 3, 3)).batches(4))
