@@ -14,6 +14,9 @@ from minitorch_np.layer import Layer as Layer
 from minitorch_np.layers import Dense as Dense
 from minitorch_np.layers import Flatten as Flatten
 from minitorch_np.layers import Input as Input
+from minitorch_np.layers import RandomBrightness as RandomBrightness
+from minitorch_np.layers import RandomFlip as RandomFlip
+from minitorch_np.layers import RandomTranslation as RandomTranslation
 from minitorch_np.layers import ReLU as ReLU
 from minitorch_np.layers import Rescaling as Rescaling
 from minitorch_np.layers import Sigmoid as Sigmoid

@@ -72,7 +72,7 @@ class Layer(Node):
         if not self.built:
             layer.receive(streams(0), self._dtype)
             layer.make_parameters(input_shape)
-        with layer.mode(training=False, keep_cache=False), np.errstate(all="ignore"):
+        with layer.in_mode(training=False, keep_cache=False), np.errstate(all="ignore"):
             return layer.forward(np.zeros((1, *input_shape), self._dtype)).shape[1:]
 
     @classmethod

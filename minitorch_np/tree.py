@@ -79,7 +79,7 @@ class Node(Configurable):
         return self
 
     @contextmanager
-    def mode(self, *, training: bool, keep_cache: bool) -> Iterator[None]:
+    def in_mode(self, *, training: bool, keep_cache: bool) -> Iterator[None]:
         """The given mode for the whole tree inside the `with` block, and the earlier one after it."""
         before = [(node, node.training, node.keep_cache) for _, node in self.walk()]
         for node, _, _ in before:

@@ -30,7 +30,7 @@ BLIND = {  # and these must not know layers at all
 }
 PUBLIC = {
     "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "History", "Input", "Layer",
-    "Loss", "MSELoss", "Metric", "Model", "Optimizer", "Parameter", "ReLU", "Rescaling", "SGD", "Sequential",
+    "Loss", "MSELoss", "Metric", "Model", "Optimizer", "Parameter", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "SGD", "Sequential",
     "Sigmoid", "callbacks", "schedules", "ModelFileError", "load_model", "GradcheckError", "GradcheckReport", "assert_gradients", "check_optimizer", "gradcheck", "sigmoid", "datasets", "initializers", "losses", "metrics", "optimizers", "plotting", "significance",
 }  # fmt: skip
 

@@ -62,7 +62,7 @@ def test_parameters_of_a_list_are_found(rng):
 def test_modes_go_through_the_tree_and_come_back():
     block = Block().initialize((4,), 0)
     block.rest[0].training = False
-    with block.mode(training=True, keep_cache=False):
+    with block.in_mode(training=True, keep_cache=False):
         assert all(node.training and not node.keep_cache for _, node in block.walk())
     assert not block.rest[0].training
     assert block.rest[2].training

@@ -98,7 +98,7 @@ def fit(
     shuffling = model.shuffling if shuffle else None
     run = Run(model, body, measures, training, validation, batch_size, watchers, shuffling, checkpoint)
     # A value that overflows ends in a loss that is not finite, which is reported with the layer that began it.
-    with model.mode(training=True, keep_cache=True), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with model.in_mode(training=True, keep_cache=True), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         body.wants_dx = False
         try:
             return run.all_epochs(epochs)
@@ -130,7 +130,7 @@ def predict(model: Any, x: Any, batch_size: int | None) -> NDArray:
     else:
         checked = lambda x, *_: (checked_inputs(x, who, model.input_shape), x, None)  # noqa: E731
         examples = Stream(data, checked, None, model.compute_dtype)
-    with model.mode(training=False, keep_cache=False), closing(examples.batches(batch_size)) as batches:  # type: ignore[type-var]
+    with model.in_mode(training=False, keep_cache=False), closing(examples.batches(batch_size)) as batches:  # type: ignore[type-var]
         outputs = [model.forward(x) for x, _, _ in batches]
     if not outputs:
         raise ValueError(f"{who}: the data gave no batches.")

@@ -227,7 +227,7 @@ def measure(
     total, count = 0.0, 0
     for metric in measures:
         metric.reset()
-    with body.mode(training=False, keep_cache=False):
+    with body.in_mode(training=False, keep_cache=False):
         for x, y, _ in batches:
             prediction = body.forward(x)
             total += float(loss.forward(prediction, y)) * len(x)

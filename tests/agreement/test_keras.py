@@ -69,3 +69,14 @@ def test_weights_go_both_ways(tmp_path):
     other.save_weights(tmp_path / "ours.weights.h5")
     theirs.load_weights(tmp_path / "ours.weights.h5")
     np.testing.assert_allclose(theirs.predict(X, verbose=0), other.predict(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("fill_mode", ["reflect", "nearest", "wrap", "constant"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_shifted_pictures_are_those_of_keras(fill_mode, interpolation):
+    x = np.random.default_rng(1).uniform(size=(4, 6, 5, 3)).astype(np.float32)
+    for down, right in ((0.29, -0.33), (-0.6, 0.85), (0.0, 0.13)):
+        ours = mt.RandomTranslation((down, down), (right, right), fill_mode, interpolation, 0.4)
+        theirs = keras.layers.RandomTranslation((down, down), (right, right), fill_mode, interpolation, fill_value=0.4)
+        due = keras.ops.convert_to_numpy(theirs(x, training=True))
+        np.testing.assert_allclose(ours(x), due, atol=2e-5)

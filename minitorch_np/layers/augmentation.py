@@ -1,0 +1,219 @@
+"""Augmentation: pictures that are a little different each time they are learnt from, and as they are in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Range = float | tuple[float, float]
+
+
+class _Augmentation(Layer):
+    """y = x in inference mode; while training, each picture changed in a way of its own, drawn anew in every forward.
+
+    A subclass writes `draw(x)`, which returns what was drawn as a tuple, and `change(x, *drawn)`; and `backward`.
+    """
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"{self!r}: expected pictures (batch, height, width, channels), got {batch_of(tuple(input_shape))}. "
+                "Put it before Flatten(), and give grey pictures a last axis: x[..., None]."
+            )
+        return tuple(input_shape)
+
+    def forward(self, x: NDArray) -> NDArray:
+        drawn = self.draw(x) if self.training else ()
+        y = self.change(x, *drawn) if drawn else x
+        self.cache = drawn, y
+        return y
+
+    def draw(self, x: NDArray) -> tuple[NDArray, ...]:
+        raise NotImplementedError
+
+    def change(self, x: NDArray, *drawn: Any) -> NDArray:
+        raise NotImplementedError
+
+
+class RandomFlip(_Augmentation):
+    """Half of the pictures mirrored, while training.
+
+    Args:
+        mode: "horizontal" (left and right change places), "vertical", or "horizontal_and_vertical": each drawn by itself.
+
+    Shapes: x (batch, height, width, channels) -> y the same.
+    """
+
+    _AXES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2)}
+
+    def __init__(self, mode: str = "horizontal_and_vertical") -> None:
+        if mode not in self._AXES:
+            raise ValueError(f"RandomFlip: mode is one of {', '.join(self._AXES)}, got {mode!r}.")
+        self.mode = mode
+
+    def draw(self, x: NDArray) -> tuple[NDArray, ...]:
+        return tuple(self.generator.random(len(x)) < 0.5 for _ in self._AXES[self.mode])
+
+    def change(self, x: NDArray, *drawn: NDArray) -> NDArray:
+        for axis, chosen in zip(self._AXES[self.mode], drawn, strict=True):
+            x = np.where(chosen[:, None, None, None], np.flip(x, axis), x)
+        return x
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """Mirroring is its own inverse and its own transpose: dx is dy, mirrored in the same pictures."""
+        drawn, _ = self.cache
+        return self.change(dy, *drawn) if drawn else dy
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(mode), (3, 5, 2)) for mode in cls._AXES]
+
+
+class RandomTranslation(_Augmentation):
+    """Each picture shifted by a random part of its height and width, while training.
+
+    Args:
+        height_factor: the largest shift as a share of the height, drawn evenly from -f to f; or (low, high). Positive is down.
+        width_factor: likewise of the width; positive is to the right.
+        fill_mode: what comes in at the edges: "reflect" (d c b a | a b c d | d c b a), "nearest" (a a a a | a b c d),
+            "wrap" (a b c d | a b c d) or "constant".
+        interpolation: "bilinear" between the two nearest pixels, or "nearest", by whole pixels.
+        fill_value: the value of "constant".
+
+    Shapes: x (batch, height, width, channels) -> y the same.
+    """
+
+    def __init__(
+        self,
+        height_factor: Range,
+        width_factor: Range,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        fill_value: float = 0.0,
+    ) -> None:
+        _limits("RandomTranslation", "height_factor", height_factor)
+        _limits("RandomTranslation", "width_factor", width_factor)
+        if fill_mode not in _FILL_MODES:
+            raise ValueError(f"RandomTranslation: fill_mode is one of {', '.join(_FILL_MODES)}, got {fill_mode!r}.")
+        if interpolation not in ("bilinear", "nearest"):
+            raise ValueError(f"RandomTranslation: interpolation is 'bilinear' or 'nearest', got {interpolation!r}.")
+        self.height_factor, self.width_factor = height_factor, width_factor
+        self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
+
+    def draw(self, x: NDArray) -> tuple[NDArray, ...]:
+        factors = ("height_factor", self.height_factor), ("width_factor", self.width_factor)
+        return tuple(
+            self._matrices(size, self.generator.uniform(*_limits("", name, factor), len(x))).astype(x.real.dtype)
+            for size, (name, factor) in zip(x.shape[1:3], factors, strict=True)
+        )
+
+    def change(self, x: NDArray, *drawn: NDArray) -> NDArray:
+        rows, columns = drawn
+        y = _along_rows(columns, _along_rows(rows, x).swapaxes(1, 2)).swapaxes(1, 2)
+        if self.fill_mode == "constant" and self.fill_value:
+            inside = rows.sum(axis=2)[:, :, None, None] * columns.sum(axis=2)[:, None, :, None]
+            y = y + float(self.fill_value) * (1 - inside)
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """y = R x C^T for each picture and channel, with one row of R for each row of y: the shares in it of the rows of x.
+
+        Likewise C for the columns. So dx = R^T dy C.
+        """
+        drawn, _ = self.cache
+        if not drawn:
+            return dy
+        rows, columns = (matrices.swapaxes(1, 2) for matrices in drawn)
+        return _along_rows(columns, _along_rows(rows, dy).swapaxes(1, 2)).swapaxes(1, 2)
+
+    def _matrices(self, size: int, shares: NDArray) -> NDArray:
+        """(batch, size, size): element [b, i, j] is the share of pixel j in pixel i of picture b, along one axis."""
+        shifts = shares[:, None] * size
+        places = np.arange(size) - (np.rint(shifts) if self.interpolation == "nearest" else shifts)
+        before = np.floor(places)
+        share = (places - before)[:, :, None]
+        pixels = np.arange(size)
+        known = _FILL_MODES[self.fill_mode]
+        return (1 - share) * (known(before, size)[:, :, None] == pixels) + share * (
+            known(before + 1, size)[:, :, None] == pixels
+        )
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(0.3, 0.2), (5, 4, 3)),
+            (cls(0.5, (-0.1, 0.4), "wrap", "nearest"), (3, 3, 2)),
+            (cls(0.9, 0.0, "nearest"), (4, 2, 1)),
+            (cls(0.4, 0.4, "constant", fill_value=0.5), (3, 5, 2)),
+        ]
+
+
+class RandomBrightness(_Augmentation):
+    """y = x + d, cut to value_range, with one d for each picture, while training.
+
+    Args:
+        factor: d is drawn evenly from -factor to factor times the width of value_range; or (low, high) for these two.
+        value_range: the least and the largest value of a pixel: (0, 1) behind Rescaling(1 / 255).
+
+    Shapes: x (batch, height, width, channels) -> y the same.
+    """
+
+    def __init__(self, factor: Range, value_range: tuple[float, float] = (0, 255)) -> None:
+        _limits("RandomBrightness", "factor", factor)
+        if len(value_range) != 2 or not value_range[0] < value_range[1]:
+            raise ValueError(f"RandomBrightness: value_range is (lowest, highest), got {value_range!r}.")
+        self.factor, self.value_range = factor, value_range
+
+    def draw(self, x: NDArray) -> tuple[NDArray, ...]:
+        low, high = self.value_range
+        shares = self.generator.uniform(*_limits("", "factor", self.factor), (len(x), 1, 1, 1))
+        return ((shares * (high - low)).astype(x.real.dtype),)
+
+    def change(self, x: NDArray, *drawn: NDArray) -> NDArray:
+        low, high = map(float, self.value_range)
+        return np.minimum(np.maximum(x + drawn[0], low), high)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """dy/dx = 1 for pixels that were not cut off, 0 for the others."""
+        drawn, y = self.cache
+        low, high = self.value_range
+        return dy * ((y.real > low) & (y.real < high)) if drawn else dy
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(0.3, (-1, 1)), (3, 4, 2)), (cls((0.1, 0.2), (0.0, 1.0)), (2, 2, 2))]
+
+
+def _limits(who: str, name: str, factor: Range) -> tuple[float, float]:
+    """(lowest, highest) of a factor that is given as one number or as both.
+
+    Raises:
+        ValueError: they are no numbers between -1 and 1 in order.
+    """
+    low, high = factor if isinstance(factor, (tuple, list)) and len(factor) == 2 else (factor, factor)
+    if any(isinstance(limit, bool) or not isinstance(limit, (int, float)) for limit in (low, high)):
+        raise ValueError(f"{who}: {name} is a share such as 0.1, or a pair (lowest, highest), got {factor!r}.")
+    low = low if isinstance(factor, (tuple, list)) else -high
+    if not -1 <= low <= high <= 1:
+        raise ValueError(f"{who}: {name} lies between -1 and 1, the lower limit first, got {factor!r}.")
+    return float(low), float(high)
+
+
+def _along_rows(matrices: NDArray, x: NDArray) -> NDArray:
+    """One matrix for each picture, applied along its first axis."""
+    return (matrices @ x.reshape(*x.shape[:2], -1)).reshape(x.shape)
+
+
+_FILL_MODES = {
+    "reflect": lambda places, size: np.minimum(places % (2 * size), 2 * size - 1 - places % (2 * size)),
+    "nearest": lambda places, size: np.clip(places, 0, size - 1),
+    "wrap": lambda places, size: places % size,
+    "constant": lambda places, size: places,  # beyond the edge no pixel is known
+}
