@@ -26,7 +26,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", help="folder of the HDF5 files; else $MINITORCH_NP_DATA, the cache, a download")
     parser.add_argument("--output", type=Path, default=Path("output"), help="folder for all that is written (output)")
-    parser.add_argument("--image", help="a picture to predict; trains first if the output folder has no weights")
+    parser.add_argument("--image", help="a picture to predict; trains first if the output folder has no model")
     parser.add_argument("--published-init", action="store_true", help="draw the weights as published, in float64")
     return parser.parse_args()
 
@@ -45,19 +45,21 @@ def load_pictures(folder):
 
 def build(hidden, image_shape, args):
     """Dense layers with ReLU between them and a sigmoid at the end. The model carries its own preprocessing."""
-    legacy = np.random.RandomState(1)
-
-    def published(shape, rng):  # one column per example there, hence the transpose; NumPy's first generator
-        return legacy.randn(*shape[::-1]).T / np.sqrt(shape[0])
-
-    init = published if args.published_init else "lecun_normal"
     dtype = args.dtype or ("float64" if args.published_init else "float32")
     layers = [mt.Input(image_shape), mt.Rescaling(1 / 255), mt.Flatten()]
     for units in hidden:
-        layers += [mt.Dense(units, kernel_initializer=init), mt.ReLU()]
-    layers += [mt.Dense(1, kernel_initializer=init), mt.Sigmoid()]
+        layers += [mt.Dense(units, kernel_initializer="lecun_normal"), mt.ReLU()]
+    layers += [mt.Dense(1, kernel_initializer="lecun_normal"), mt.Sigmoid()]
     model = mt.Sequential(layers, rng=args.seed, dtype=dtype)
+    if args.published_init:
+        model.set_weights(published_weights(model))
     return model.compile(optimizer=mt.SGD(args.learning_rate), loss=mt.BCELoss(), metrics=["accuracy"])
+
+
+def published_weights(model):
+    """NumPy's first generator; one column per example there, hence the transpose. Biases begin at 0."""
+    legacy = np.random.RandomState(1)
+    return [legacy.randn(*w.shape[::-1]).T / np.sqrt(w.shape[0]) if w.ndim == 2 else w for w in model.get_weights()]
 
 
 class PrintCost(mt.Callback):
@@ -112,7 +114,7 @@ def draw(data, history, answer, output):
         ax.figure.savefig(output / f"{name}.png", dpi=150)
 
 
-def train(model, data, weights, args):
+def train(model, data, path, args):
     print(data.describe())
     answers = baselines(data, args)
     print()
@@ -122,7 +124,8 @@ def train(model, data, weights, args):
         data.x_train, data.y_train, epochs=args.epochs, batch_size=None, progress=False, callbacks=[PrintCost()]
     )
     seconds = time.perf_counter() - start
-    model.save_weights(weights)
+    model.class_names = data.class_names
+    model.save(path)
     answers["the network"] = model.predict(data.x_test).ravel() > 0.5
     on_train = significance.score(data.y_train, model.predict(data.x_train) > 0.5)
     print(f"trained in {seconds:.1f} s; training pictures: {on_train['accuracy']:.6f}, {on_train['misses']} misses")
@@ -149,13 +152,13 @@ def main():
     task, data = load_pictures(args.data)
     image_shape = data.x_train.shape[1:]
     image = datasets.load_image(args.image, image_shape) if args.image else None
-    model = build(args.hidden, image_shape, args)
-    weights = args.output / f"{task}.weights.h5"
-    if args.image and weights.is_file():
-        print(f"The weights are those of {weights}; without --image they are trained anew.")
-        model.load_weights(weights)
+    path = args.output / f"{task}_classifier.keras"
+    if args.image and path.is_file():
+        print(f"The model is that of {path}; without --image it is trained anew.")
+        model = mt.load_model(path)
     else:
-        train(model, data, weights, args)
+        model = build(args.hidden, image_shape, args)
+        train(model, data, path, args)
     if image is not None:
         probability = model.predict(image[None]).item()
         answer = data.class_names[probability > 0.5]

@@ -63,7 +63,8 @@ def main():
     start = time.perf_counter()
     history = fit(model, data, args)
     seconds = time.perf_counter() - start
-    model.save_weights(args.output / "digits.weights.h5")
+    model.class_names = data.class_names
+    model.save(args.output / "digits_classifier.keras")
 
     answers = {
         name: m.predict(data.x_test).argmax(axis=1) for name, m in (("regression", logistic), ("network", model))

@@ -33,7 +33,7 @@ def test_cats_offline_says_so_and_ends_with_a_trained_network(tmp_path):
     assert "MINITORCH_NP_DATA" in done.stdout.splitlines()[0]
     assert "not significant, chance alone can do that (exact McNemar p =" in done.stdout
     assert {path.name for path in (tmp_path / "output").iterdir()} == {
-        "example.png", "learning_curve.png", "mislabelled.png", "metrics.json", "digit.weights.h5"
+        "example.png", "learning_curve.png", "mislabelled.png", "metrics.json", "digit_classifier.keras"
     }  # fmt: skip
     assert metrics(tmp_path)["test"]["the network"]["accuracy"] > 0.9
 

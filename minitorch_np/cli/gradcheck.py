@@ -1,8 +1,8 @@
-"""The command minitorch-np.
+"""minitorch-np gradcheck: check the gradients of a layer, loss or model that a file defines.
 
     minitorch-np gradcheck path/to/file.py:MyLayer --shape 5,3 [--json] [--plot errors.png]
 
-Exit status of gradcheck: 0 pass, 1 fail, 2 inconclusive or not to be checked.
+Exit status: 0 pass, 1 fail, 2 inconclusive or not to be checked.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.cli.error import CommandError, said
+
 _STATUS = {"pass": 0, "fail": 1, "inconclusive": 2}
 
 
-class CommandError(Exception):
-    """What is said in one line before the command ends."""
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="minitorch-np", description="Tools of minitorch_np.")
-    commands = parser.add_subparsers(required=True, metavar="command")
+def add_to(commands: Any) -> None:
+    """Enter the command among the others."""
     check = commands.add_parser("gradcheck", help="check the gradients of a layer, loss or model in a file")
     check.add_argument("target", help="file.py:Name, or file.py:Name(arguments)")
     check.add_argument("--shape", required=True, type=_shape, help="shape of the inputs, the batch first, such as 5,3")
@@ -32,12 +29,6 @@ def main(arguments: list[str] | None = None) -> int:
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     check.add_argument("--plot", metavar="FILE", help="draw the errors of the worst tensor")
     check.set_defaults(run=_gradcheck)
-    options = parser.parse_args(arguments)
-    try:
-        return options.run(options)
-    except CommandError as error:
-        print(f"minitorch-np: {error}", file=sys.stderr)
-        return 2
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -63,7 +54,7 @@ def _gradcheck(options: argparse.Namespace) -> int:
     try:
         report = gradcheck(target, x, y, rng=options.seed, raise_exception=False)
     except Exception as error:
-        raise CommandError(f"{options.target}: forward failed with {_said(error)}") from error
+        raise CommandError(f"{options.target}: forward failed with {said(error)}") from error
     print(report.to_json() if options.json else report)
     if options.plot:
         try:
@@ -90,7 +81,7 @@ def _load(text: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise CommandError(f"{path}: the file does not import: {_said(error)}") from error
+        raise CommandError(f"{path}: the file does not import: {said(error)}") from error
     if expression.isidentifier() and not hasattr(module, expression):
         names = [
             name for name, value in vars(module).items() if isinstance(value, type) and value.__module__ == path.stem
@@ -100,12 +91,4 @@ def _load(text: str) -> Any:
         target = eval(expression, vars(module))  # the user's own file and words
         return target() if isinstance(target, type) else target
     except Exception as error:
-        raise CommandError(f"{text}: it cannot be built: {_said(error)}. Give arguments as file.py:Name(3)") from error
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        raise CommandError(f"{text}: it cannot be built: {said(error)}. Give arguments as file.py:Name(3)") from error

@@ -1,0 +1,154 @@
+"""The command minitorch-np: summary, predict and evaluate, and what it says when something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.cli import main
+
+Image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install 'minitorch-np[image]'")
+MODELS = Path(__file__).parents[1] / "models"
+
+
+@pytest.fixture
+def pictures(tmp_path, rng):
+    """Dark pictures and light ones, larger than the model's."""
+    paths = {}
+    for name, low in (("dark", 0), ("light", 128)):
+        paths[name] = str(tmp_path / f"{name}.png")
+        pixels = rng.integers(low, low + 128, (4, 3, 3)).repeat(10, axis=0).repeat(10, axis=1)
+        Image.fromarray(pixels.astype(np.uint8)).save(paths[name])
+    return paths
+
+
+def trained(last, loss, units=1):
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    x = rng.integers(0, 128, (80, 4, 3, 3)) + 128 * y[:, None, None, None]
+    layers = [mt.Input((4, 3, 3)), mt.Rescaling(1 / 255), mt.Flatten(), mt.Dense(units), *last]
+    model = mt.Sequential(layers, rng=0).compile(mt.SGD(0.5), loss, ["accuracy"])
+    model.fit(x.astype(np.uint8), y, epochs=60)
+    model.class_names = ["dark", "light"]
+    return model
+
+
+@pytest.fixture(params=["sigmoid", "logit", "scores"])
+def file(request, tmp_path):
+    make = {
+        "sigmoid": ([mt.Sigmoid()], mt.BCELoss()),
+        "logit": ([], mt.BCEWithLogitsLoss()),
+        "scores": ([], mt.CrossEntropyLoss(), 2),
+    }
+    trained(*make[request.param]).save(tmp_path / "model.keras")
+    return str(tmp_path / "model.keras")
+
+
+def test_predict_names_the_class_and_its_probability(file, pictures, capsys):
+    assert main(["predict", file, pictures["dark"], pictures["light"]]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].startswith(f"{pictures['dark']}: dark 0.9")
+    assert lines[1].startswith(f"{pictures['light']}: light 0.9")
+    assert err == ""
+    assert main(["predict", "--json", file, pictures["dark"]]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["class"] == "dark"
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+
+
+def test_one_bad_picture_is_said_and_the_others_are_predicted(file, pictures, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG cut off")
+    assert main(["predict", file, str(tmp_path / "bad.png"), str(tmp_path / "none.png"), pictures["dark"]]) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    bad, none = err.splitlines()
+    assert "bad.png: not a readable picture" in bad
+    assert "none.png" in none
+
+
+def test_a_picture_unlike_those_of_training_is_warned_of(file, tmp_path, capsys):
+    Image.fromarray(np.full((40, 30, 3), 255, np.uint8)).save(tmp_path / "white.png")
+    assert main(["predict", file, str(tmp_path / "white.png")]) == 0
+    assert "white.png is unlike what the model was trained on" in capsys.readouterr().err
+
+
+def test_summary_says_what_is_inside(file, capsys):
+    assert main(["summary", file]) == 0
+    out = capsys.readouterr().out
+    assert "dense_1 (Dense)" in out
+    assert "classes dark, light" in out
+    assert "trained by SGD(learning_rate=0.5)" in out
+    assert main(["summary", "--json", file]) == 0
+    assert json.loads(capsys.readouterr().out)["input_shape"] == [4, 3, 3]
+
+
+def test_evaluate_measures_on_a_file(file, tmp_path, rng, capsys):
+    with h5py.File(tmp_path / "data.h5", "w") as data:
+        data["test_set_x"] = np.concatenate([np.full((3, 4, 3, 3), 60), np.full((1, 4, 3, 3), 190)]).astype(np.uint8)
+        data["test_set_y"] = [0, 0, 1, 1]
+    assert main(["evaluate", file, str(tmp_path / "data.h5")]) == 0
+    assert "4 examples: loss " in (out := capsys.readouterr().out)
+    assert "accuracy 0.75" in out
+    assert main(["evaluate", "--json", file, str(tmp_path / "data.h5")]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["summary", "none.keras"], "none.keras: there is no such file"),
+        (["predict", "page.keras", "a.png"], "page.keras: not a readable model file"),
+        (["predict", "vector.keras", "a.png"], "predict takes pictures, and the inputs of this model have shape (4,)"),
+        (["evaluate", "vector.keras", "none.h5"], "none.h5: there is no such file"),
+        (["evaluate", "plain.keras", "none.h5"], "does not say by which loss to measure"),
+        (["evaluate", "vector.keras", "keys.h5"], "there is no dataset 'test_set_x'; keys present: other"),
+        (["evaluate", "vector.keras", "train.h5"], "expected examples of shape (4,), got (5,) from HDF5Dataset"),
+        (["evaluate", "--split", "test", "vector.keras", "train.h5"], "there is no dataset 'test_set_x'"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("page.keras").write_text("<html>")
+    model = mt.Sequential([mt.Input((4,)), mt.Dense(1)])
+    model.save("plain.keras")
+    model.compile(mt.SGD(), mt.MSELoss()).save("vector.keras")
+    for name, key, size in (("keys", "other", 4), ("train", "train_set_x", 5)):
+        with h5py.File(f"{name}.h5", "w") as data:
+            data[key], data["train_set_y"] = np.zeros((2, size)), np.zeros(2)
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert message in err
+
+
+def test_the_command_runs_by_itself(file):
+    done = subprocess.run(
+        [sys.executable, "-m", "minitorch_np", "summary", file], capture_output=True, text=True, check=True
+    )
+    assert "dense_1" in done.stdout
+    assert subprocess.run([sys.executable, "-m", "minitorch_np"], capture_output=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.keras")), ids=lambda path: path.stem)
+def test_the_files_of_the_recipes_open_and_are_small(path, capsys):
+    assert path.stat().st_size < 2_000_000
+    assert main(["summary", str(path)]) == 0
+    assert "trained by" in capsys.readouterr().out
+
+
+def test_the_shipped_picture_is_predicted_offline(capsys):
+    assert main(["predict", str(MODELS / "cat_classifier.keras"), str(MODELS / "chelsea.png")]) == 0
+    assert "chelsea.png: " in capsys.readouterr().out
+
+
+def test_the_shipped_digits_classifier_is_as_good_as_its_table_says(capsys):
+    digits = Path(mt.__file__).parent / "datasets" / "digits.h5"
+    assert main(["evaluate", "--json", str(MODELS / "digits_classifier.keras"), str(digits)]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] > 0.96
