@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -41,6 +43,9 @@ class Layer(Node):
         precomputable: True on classes whose output depends on x alone (no parameters, no randomness, no mode).
             At the front of a Sequential they are evaluated once per call of fit, not once per step.
         built, input_shape, output_shape: known after the first call; shapes leave the batch out.
+        in_keras: True on classes that Keras has too, under the same name and with the same arguments.
+        keras_activation: or the name of the function that Keras's Activation layer takes for it.
+        keras_places: where Keras's files hold a parameter, if not at vars/0, vars/1, … in their order.
     """
 
     # Defaults live on the class, so that a subclass may forget super().__init__().
@@ -50,6 +55,9 @@ class Layer(Node):
     input_shape: Shape | None = None
     output_shape: Shape | None = None
     cache = Cache()
+    in_keras = False
+    keras_activation: str | None = None
+    keras_places: Mapping[str, str] = MappingProxyType({})
     _streams: Streams | None = None
     _generator: np.random.Generator | None = None
     _dtype: np.dtype = np.dtype(np.float32)

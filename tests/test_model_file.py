@@ -4,6 +4,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -69,6 +71,16 @@ def test_models_inside_models_schedules_and_dtype_come_back(tmp_path, x):
     assert other.predict(x).dtype == np.float64
     assert repr(other.optimizer) == repr(model.optimizer)
     assert repr(other.loss) == "CrossEntropyLoss(label_smoothing=0.1)"
+
+
+def test_a_fresh_process_knows_every_class_of_the_package(tmp_path):
+    model = mt.Sequential([mt.Input((4,)), mt.Dense(3)])
+    model.compile(mt.SGD(mt.schedules.CosineDecay(0.1, 50)), mt.CrossEntropyLoss()).save(tmp_path / "m.keras")
+    program = "import sys, minitorch_np as mt; print(mt.load_model(sys.argv[1]).optimizer)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "m.keras")], capture_output=True, text=True, check=True
+    )
+    assert "CosineDecay(initial=0.1, steps=50)" in done.stdout
 
 
 class Twice(mt.Layer):

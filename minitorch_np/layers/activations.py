@@ -20,6 +20,8 @@ class ReLU(Layer):
     Shapes: any; y has the shape of x. NaN stays NaN.
     """
 
+    in_keras = True
+
     def forward(self, x: NDArray) -> NDArray:
         y = np.maximum(x, 0)
         self.cache = y  # the next layer keeps it too, so this costs no memory; y > 0 where x > 0
@@ -40,6 +42,8 @@ class Sigmoid(Layer):
 
     Shapes: any; y has the shape of x.
     """
+
+    keras_activation = "sigmoid"
 
     def forward(self, x: NDArray) -> NDArray:
         y = sigmoid(x)

@@ -21,6 +21,8 @@ class _Augmentation(Layer):
     A subclass writes `draw(x)`, which returns what was drawn as a tuple, and `change(x, *drawn)`; and `backward`.
     """
 
+    in_keras = True
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
             raise ValueError(

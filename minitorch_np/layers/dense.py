@@ -30,6 +30,8 @@ class Dense(Layer):
         ValueError: units is not a positive int; x has another rank, or another number of features than the kernel.
     """
 
+    in_keras = True
+
     def __init__(
         self,
         units: int,

@@ -21,6 +21,7 @@ class Rescaling(Layer):
     Shapes: any; y has the shape of x.
     """
 
+    in_keras = True
     precomputable = True
 
     def __init__(self, scale: float, offset: float = 0.0) -> None:

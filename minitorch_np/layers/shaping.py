@@ -19,6 +19,7 @@ class Flatten(Layer):
     Shapes: x (batch, ...) -> y (batch, product of the rest), in C order (the last axis changes fastest).
     """
 
+    in_keras = True
     precomputable = True
 
     def forward(self, x: NDArray) -> NDArray:

@@ -1,39 +1,18 @@
-"""Keras's descriptions of layers, losses and optimisers, out of ours and into ours; classes come from the registry."""
+"""Keras's descriptions of layers, out of ours and into ours; classes come from the registry."""
 
 from __future__ import annotations
 
 import itertools
-import os
 import warnings
-from collections.abc import Callable
 from typing import Any
 
-from minitorch_np import losses, optimizers
-from minitorch_np.configurable import Configurable
+from minitorch_np import initializers
+from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.layer import Layer
 from minitorch_np.saving.objects import registered_name
-from minitorch_np.saving.weights import keras_name
+from minitorch_np.tree import snake_case
 
-# Our class -> Keras's class and config.
-_TO_KERAS: dict[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
-    "Input": lambda layer: ("InputLayer", {"batch_shape": [None, *layer.shape]}),
-    "Dense": lambda layer: ("Dense", {"units": int(layer.units), "use_bias": bool(layer.use_bias)}),
-    "ReLU": lambda layer: ("ReLU", {}),
-    "Sigmoid": lambda layer: ("Activation", {"activation": "sigmoid"}),
-    "Rescaling": lambda layer: ("Rescaling", {"scale": float(layer.scale), "offset": float(layer.offset)}),
-    "Flatten": lambda layer: ("Flatten", {}),
-}
-_ACTIVATIONS: dict[str, Callable[[], list[Layer]]] = {
-    "linear": list,
-    "relu": lambda: [_make("ReLU")],
-    "sigmoid": lambda: [_make("Sigmoid")],
-}
-
-
-def _make(name: str, *arguments: Any, dtype: str | None = None) -> Any:
-    """An object of a class of this package."""
-    cls: Any = Configurable.registry[name]
-    return cls(*arguments) if dtype is None else cls(*arguments, dtype=dtype)
+# Ours -> Keras
 
 
 def without_twin(model: Any) -> list[str]:
@@ -42,109 +21,81 @@ def without_twin(model: Any) -> list[str]:
         return [type(model).__name__]
     found = []
     for layer in model.layers:
-        name = registered_name(type(layer))
-        if name == "Sequential":
+        if registered_name(type(layer)) == "Sequential":
             found += without_twin(layer)
-        elif name not in _TO_KERAS:
-            found.append(name)
+        elif _twin(layer) is None:
+            found.append(registered_name(type(layer)))
     return found
 
 
 def to_keras(model: Any, name: str = "sequential") -> dict[str, Any]:
     """A Sequential as Keras's `config.json` describes it."""
-    described = []
-    for own_name, layer in model.sublayers().items():
-        if registered_name(type(layer)) == "Sequential":
-            described.append(to_keras(layer, own_name))
-            continue
-        class_name, config = _TO_KERAS[registered_name(type(layer))](layer)
-        config = {"name": own_name, "dtype": model.dtype, **config}
-        described.append(_object("keras.layers", class_name, config))
-    whole = _object("keras", "Sequential", {"name": name, "layers": described})
+    described = [
+        to_keras(layer, own_name)
+        if registered_name(type(layer)) == "Sequential"
+        else _described(layer, own_name, model.dtype)
+        for own_name, layer in model.sublayers().items()
+    ]
+    whole = as_object("keras", "Sequential", {"name": name, "layers": described})
     if model.input_shape is not None:
         whole["build_config"] = {"input_shape": [None, *model.input_shape]}
     return whole
 
 
-def compile_config(model: Any) -> dict[str, Any] | None:
-    """How the model learns, in Keras's words; None where Keras has no words for it."""
-    optimizer, loss = getattr(model, "optimizer", None), getattr(model, "loss", None)
-    if type(optimizer) is not optimizers.SGD or callable(optimizer.learning_rate) or optimizer.weight_decay:
-        return None  # Keras's weight decay is another one
-    described = _loss(loss)
-    if described is None:
-        return None
-    config = {
-        "name": "sgd",
-        "learning_rate": float(optimizer.learning_rate),
-        "momentum": float(optimizer.momentum),
-        "nesterov": bool(optimizer.nesterov),
-        "clipnorm": optimizer.clipnorm,
-        "global_clipnorm": optimizer.global_clipnorm,
-        "clipvalue": optimizer.clipvalue,
-    }
-    metrics = [metric for metric in model.metrics if metric == "accuracy"]
-    return {"optimizer": _object("keras.optimizers", "SGD", config), "loss": described, "metrics": metrics}
-
-
-def _loss(loss: Any) -> Any:
-    if type(loss) is losses.MSELoss:
-        return "mean_squared_error"
-    if type(loss) is losses.BCELoss:
-        return "binary_crossentropy"
-    if type(loss) is losses.BCEWithLogitsLoss:
-        return _object("keras.losses", "BinaryCrossentropy", {"name": "binary_crossentropy", "from_logits": True})
-    if type(loss) is losses.CrossEntropyLoss and not loss.label_smoothing:
-        config = {"name": "sparse_categorical_crossentropy", "from_logits": True}
-        return _object("keras.losses", "SparseCategoricalCrossentropy", config)
-    return None
-
-
-_LOSSES: dict[str, Callable[[], losses.Loss]] = {
-    "mean_squared_error": losses.MSELoss,
-    "binary_crossentropy": losses.BCELoss,
-    "binary_crossentropy of logits": losses.BCEWithLogitsLoss,
-    "sparse_categorical_crossentropy of logits": losses.CrossEntropyLoss,
-    "categorical_crossentropy of logits": losses.CrossEntropyLoss,
-}
-
-
-def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
-    """Compile the model as Keras described it; where this package has no words for it, warn, and leave it as it is."""
-    if not described:
-        return False
-    optimizer = described.get("optimizer", described.get("optimizer_config"))
-    loss: Any = described.get("loss")
-    config: dict[str, Any] = {}
-    if isinstance(loss, dict):
-        loss, config = loss.get("class_name"), loss.get("config") or {}
-    plain = {"mse": "mean_squared_error"}.get(str(loss), keras_name(str(loss)))
-    make = _LOSSES.get(plain + (" of logits" if config.get("from_logits") else ""))
-    settings = optimizer.get("config", {}) if isinstance(optimizer, dict) else {}
-    rate, kind = (
-        settings.get("learning_rate"),
-        optimizer.get("class_name") if isinstance(optimizer, dict) else optimizer,
-    )
-    unknown = {
-        f"the optimizer {kind!r}": kind != "SGD" or settings.get("weight_decay") or settings.get("use_ema"),
-        f"the learning rate {rate!r}": not isinstance(rate, (int, float)),
-        f"the loss {plain!r}": make is None or config.get("label_smoothing"),
-    }
-    for what, is_unknown in unknown.items():
-        if is_unknown:
-            warnings.warn(
-                f"{os.fspath(path)}: this package has no words for {what}; compile before training.", stacklevel=6
-            )
-            return False
-    names = ("learning_rate", "momentum", "nesterov", "clipnorm", "global_clipnorm", "clipvalue")
-    sgd = optimizers.SGD(**{name: settings[name] for name in names if settings.get(name) is not None})
-    metrics = described.get("metrics")
-    model.compile(sgd, make(), [m for m in metrics if m == "accuracy"] if isinstance(metrics, list) else [])  # type: ignore[misc]
-    return True
-
-
-def _object(module: str, class_name: str, config: dict[str, Any]) -> dict[str, Any]:
+def as_object(module: str, class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     return {"module": module, "class_name": class_name, "config": config, "registered_name": None}
+
+
+def _twin(layer: Layer) -> tuple[str, dict[str, Any]] | None:
+    """Class and arguments of the same layer in Keras, or None."""
+    if not is_built_in(type(layer)):
+        return None
+    if registered_name(type(layer)) == "Input":
+        return "InputLayer", {"batch_shape": [None, *layer.config()["shape"]]}
+    if layer.keras_activation:
+        return "Activation", {"activation": layer.keras_activation}
+    return (type(layer).__name__, layer.config()) if layer.in_keras else None
+
+
+def _described(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
+    class_name, arguments = _twin(layer) or ("", {})
+    config = {argument: _value(value, name, dtype) for argument, value in arguments.items()}
+    return as_object("keras.layers", class_name, {"name": name, "dtype": dtype, **config})
+
+
+def _value(value: Any, name: str, dtype: str) -> Any:
+    """An argument as JSON holds it; the name goes to a layer inside the layer."""
+    if isinstance(value, Layer):
+        return _described(value, name, dtype)
+    if isinstance(value, Configurable):  # initialisers and regularisers
+        module = f"keras.{type(value).__module__.rpartition('.')[2]}"
+        return as_object(module, type(value).__name__, value.config())
+    if isinstance(value, (list, tuple)):
+        return [_value(item, name, dtype) for item in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+# Keras -> ours
+
+# Keras's functions for its Activation, or for `activation=` of other layers, that no class here names as its own.
+_ACTIVATIONS: dict[str, tuple[str, tuple[Any, ...]] | None] = {
+    "linear": None,
+    "relu": ("ReLU", ()),
+    "softmax": ("Softmax", ()),
+    "elu": ("ELU", ()),
+    "leaky_relu": ("LeakyReLU", (0.2,)),
+    "swish": ("SiLU", ()),
+}
+# Arguments that change nothing here, and those of which one value is what the layer here does, beside None, False and 0.
+_IGNORED = ("name", "dtype", "seed", "trainable", "batch_input_shape", "unroll", "implementation", "shared_object_id")
+_SAME = {
+    "data_format": ("channels_last",),
+    "activation": ("tanh",),
+    "recurrent_activation": ("sigmoid",),
+    "dilation_rate": (1, [1, 1]),
+    "groups": (1,),
+    "batch_shape": (),
+}
 
 
 def from_keras(described: Any, dtype: str | None = None) -> Any:
@@ -153,49 +104,84 @@ def from_keras(described: Any, dtype: str | None = None) -> Any:
     Raises:
         ValueError: something that this package does not have; it names it.
     """
-    if _class_name(described) != "Sequential":
-        raise ValueError(f"a Keras {_class_name(described)} model; only Sequential models can be opened")
+    if class_name(described) != "Sequential":
+        raise ValueError(f"a Keras {class_name(described)} model; only Sequential models can be opened")
     config = described["config"]
     dtype = dtype or _dtype(config)
     built = list(itertools.chain.from_iterable(_layers(item, dtype) for item in config["layers"]))
     shape = (described.get("build_config") or {}).get("input_shape")
     if built and registered_name(type(built[0])) != "Input" and isinstance(shape, list):
         built.insert(0, _make("Input", tuple(shape[1:])))
-    return _make("Sequential", built, dtype=dtype)
+    return _class("Sequential")(built, dtype=dtype)
 
 
 def _layers(described: Any, dtype: str) -> list[Layer]:
-    name = _class_name(described)
+    name = class_name(described)
     if name == "Sequential":
         return [from_keras(described, dtype)]
     config = described["config"]
     if name == "InputLayer":
         return [_make("Input", tuple(config.get("batch_shape") or config["batch_input_shape"])[1:])]
-    if name == "Dense":
-        return [
-            _make("Dense", config["units"], config.get("use_bias", True)),
-            *_activation(config.get("activation", "linear")),
-        ]
     if name == "Activation":
         return _activation(config["activation"])
-    if name == "ReLU":
-        if config.get("max_value") is not None or config.get("negative_slope") or config.get("threshold"):
-            raise ValueError("a ReLU with max_value, negative_slope or threshold")
-        return [_make("ReLU")]
-    if name == "Rescaling":
-        return [_make("Rescaling", float(config["scale"]), float(config.get("offset", 0)))]
-    if name == "Flatten":
-        return [_make("Flatten")]
-    raise ValueError(f"the layer {name}, which this package does not have")
+    cls: Any = Configurable.registry.get(name)
+    if cls is None or not issubclass(cls, Layer) or not is_built_in(cls) or not cls.in_keras:
+        raise ValueError(f"the layer {name}, which this package does not have")
+    if config.get("trainable") is False:
+        warnings.warn(f"the layer {config.get('name')!r} is frozen in the file, and learns here.", stacklevel=2)
+    known = signature_defaults(cls)
+    layer = cls(**{argument: _argument(value, dtype) for argument, value in config.items() if argument in known})
+    fused = [] if _inherent(cls) else _activation(config.get("activation", "linear"))
+    for argument, value in config.items():
+        same = value in (None, False, 0, *_SAME.get(argument, ())) or argument in _IGNORED
+        if argument not in known and not same and not (argument == "activation" and not _inherent(cls)):
+            raise ValueError(f"a {name} with {argument}={value!r}, which this package does not have")
+    return [layer, *fused]
+
+
+def _inherent(cls: Any) -> bool:
+    """Whether the layer has its activation inside, between its steps in time, where none can be split off."""
+    return "recurrent_initializer" in signature_defaults(cls)
+
+
+def _argument(value: Any, dtype: str) -> Any:
+    """An argument as our constructors take it."""
+    if isinstance(value, list):
+        return tuple(_argument(item, dtype) for item in value)
+    if not isinstance(value, dict):
+        return value
+    name, config = class_name(value), value["config"]
+    if name in Configurable.registry and issubclass(_class(name), Layer):
+        (layer,) = _layers(value, dtype)
+        return layer
+    if snake_case(name) in initializers.BY_NAME:
+        return snake_case(name)
+    known = signature_defaults(_class(name))
+    return _class(name)(**{argument: item for argument, item in config.items() if argument in known})
 
 
 def _activation(name: Any) -> list[Layer]:
-    if not isinstance(name, str) or name not in _ACTIVATIONS:
-        raise ValueError(f"the activation {name!r}, which this package does not have")
-    return _ACTIVATIONS[name]()
+    if isinstance(name, str):
+        if name in _ACTIVATIONS:
+            made = _ACTIVATIONS[name]
+            return [_make(made[0], *made[1])] if made else []
+        for cls in Configurable.registry.values():
+            if issubclass(cls, Layer) and is_built_in(cls) and cls.keras_activation == name:
+                return [cls()]
+    raise ValueError(f"the activation {name!r}, which this package does not have")
 
 
-def _class_name(described: Any) -> str:
+def _class(name: str) -> Any:
+    if name not in Configurable.registry:
+        raise ValueError(f"the {name}, which this package does not have")
+    return Configurable.registry[name]
+
+
+def _make(name: str, *arguments: Any) -> Any:
+    return _class(name)(*arguments)
+
+
+def class_name(described: Any) -> str:
     if not isinstance(described, dict) or not isinstance(described.get("config"), dict):
         raise ValueError("a description without class_name and config")
     return str(described.get("class_name"))

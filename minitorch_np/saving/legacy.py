@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.saving import archive, keras_config, weights
+from minitorch_np.saving import archive, keras_config, keras_training, weights
 from minitorch_np.saving.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def load(path: str | os.PathLike[str], checked: Callable[[Any, int], Any], *, al
             raise ModelFileError(path, f"{name} holds values that are not finite", "Train or save the model again")
     model.set_weights(values)
     if training is not None:
-        keras_config.compiled(model, training, path)
+        keras_training.compiled(model, training, path)
     return model
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from minitorch_np.configurable import Configurable
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.saving import archive, atomic, keras_config, legacy, optimizer_state, weights
+from minitorch_np.saving import archive, atomic, keras_config, keras_training, legacy, optimizer_state, weights
 from minitorch_np.saving.errors import ModelFileError
 from minitorch_np.saving.objects import decode, encode
 from minitorch_np.training.seen import Seen
@@ -54,7 +54,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         )
     else:
         described = keras_config.to_keras(model)
-        described["compile_config"] = keras_config.compile_config(model)
+        described["compile_config"] = keras_training.compile_config(model)
     own = {
         "format": FORMAT,
         "model": encode(model, type(model).__name__),
@@ -140,7 +140,7 @@ def _of_keras(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: 
     described = _checked(archive.parse(files[_THEIRS], path), len(files[_WEIGHTS]))
     model = keras_config.from_keras(described)
     _fill(model, files[_WEIGHTS], path, allow_nan)
-    if keras_config.compiled(model, described.get("compile_config"), path):
+    if keras_training.compiled(model, described.get("compile_config"), path):
         optimizer_state.read_keras(model, files[_WEIGHTS], path)
     return model
 
