@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from minitorch_np import plotting as plotting
     from minitorch_np import schedules as schedules
     from minitorch_np import significance as significance
+    from minitorch_np import tuning as tuning
     from minitorch_np.checking import GradcheckError as GradcheckError
     from minitorch_np.checking import GradcheckReport as GradcheckReport
     from minitorch_np.checking import assert_gradients as assert_gradients
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 # Not needed to compute, so loaded when first named: modules, and names out of modules.
 _ON_DEMAND = (
-    dict.fromkeys(("callbacks", "datasets", "plotting", "schedules", "significance"))
+    dict.fromkeys(("callbacks", "datasets", "plotting", "schedules", "significance", "tuning"))
     | dict.fromkeys(
         ("gradcheck", "assert_gradients", "check_optimizer", "GradcheckError", "GradcheckReport"), "checking"
     )

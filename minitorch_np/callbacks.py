@@ -52,15 +52,18 @@ class Monitor(Callback):
             raise ValueError(
                 f"{type(self).__name__}: {self.monitor!r} is not measured; there is {', '.join(logs)}.{hint}"
             )
-        rises = (
-            self.monitor.removeprefix("val_").endswith(_LARGER_IS_BETTER) if self.mode == "auto" else self.mode == "max"
-        )
+        rises = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
         value = logs[self.monitor]
         gain = None if self.best is None else (value - self.best if rises else self.best - value)
         if gain is not None and not gain > abs(self.min_delta):
             return False
         self.best = value
         return True
+
+
+def larger_is_better(measure: str) -> bool:
+    """Whether larger values of what has this name are better: accuracy, AUC, precision, recall and F1."""
+    return measure.endswith(_LARGER_IS_BETTER)
 
 
 class EarlyStopping(Monitor):

@@ -19,7 +19,12 @@ class Streams(NamedTuple):
 
 
 def streams(rng: Seed) -> Streams:
-    """The streams of a seed (the same ones every time), of a Generator (new ones every time) or of None (unseeded).
+    """The streams of a seed (the same ones every time), of a Generator (new ones every time) or of None (unseeded)."""
+    return Streams(*spawn(rng, 3))
+
+
+def spawn(rng: Seed, count: int) -> list[np.random.Generator]:
+    """Independent generators; the same ones for the same int, new ones each time from a Generator or from None.
 
     Source: NumPy's SeedSequence.spawn; children are independent with overwhelming probability.
     """
@@ -27,4 +32,9 @@ def streams(rng: Seed) -> Streams:
         raise ValueError(f"rng: expected an int of at least 0, a numpy Generator or None, got {rng!r}.")
     if isinstance(rng, (int, np.integer)) and rng < 0:
         raise ValueError(f"rng: a seed is an int of at least 0, got {rng}.")
-    return Streams(*np.random.default_rng(rng).spawn(3))
+    return np.random.default_rng(rng).spawn(count)
+
+
+def seed_of(generator: np.random.Generator) -> int:
+    """An int drawn from the generator, to be handed on and written down."""
+    return int(generator.integers(2**32))

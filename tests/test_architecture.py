@@ -15,8 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Each room may import from those before it, and from itself.
 ROOMS = [
     {"shapes"}, {"source"}, {"functions"}, {"plotting"}, {"significance"}, {"randomness"}, {"parameter"}, {"cache"}, {"configurable"}, {"tree"},
-    {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"optimizers"}, {"schedules"}, {"summary"},
-    {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"}, {"checking"},
+    {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"optimizers"}, {"schedules"}, {"summary"}, {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"}, {"checking"}, {"tuning"},
     {"cli"}, {"__main__"}, {""},
 ]  # fmt: skip
 BLIND = {  # and these must not know layers at all
@@ -26,12 +25,12 @@ BLIND = {  # and these must not know layers at all
     "initializers": {"layer", "layers", "model", "sequential", "tree"},
     "training": {"layer", "layers", "model", "sequential", "tree", "losses", "optimizers"},
     "datasets": {"layer", "layers", "model", "sequential", "training"},
+    "tuning": {"layer", "layers", "sequential", "tree", "datasets"},
     "checking": {"layers", "model", "sequential", "training", "datasets"},
 }
 PUBLIC = {
     "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "History", "Input", "Layer",
-    "Loss", "MSELoss", "Metric", "Model", "Optimizer", "Parameter", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "SGD", "Sequential",
-    "Sigmoid", "callbacks", "schedules", "ModelFileError", "load_model", "GradcheckError", "GradcheckReport", "assert_gradients", "check_optimizer", "gradcheck", "sigmoid", "datasets", "initializers", "losses", "metrics", "optimizers", "plotting", "significance",
+    "Loss", "MSELoss", "Metric", "Model", "Optimizer", "Parameter", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "SGD", "Sequential", "Sigmoid", "callbacks", "schedules", "ModelFileError", "load_model", "GradcheckError", "GradcheckReport", "assert_gradients", "check_optimizer", "gradcheck", "sigmoid", "datasets", "initializers", "losses", "metrics", "optimizers", "plotting", "significance", "tuning",
 }  # fmt: skip
 
 

@@ -1,0 +1,10 @@
+"""Tuning: how well a kind of model does, by cross-validation, and which settings do best, by search."""
+
+from minitorch_np.tuning.cross_validation import CrossValidation as CrossValidation
+from minitorch_np.tuning.cross_validation import cross_validate as cross_validate
+from minitorch_np.tuning.results import SearchResult as SearchResult
+from minitorch_np.tuning.search import search as search
+from minitorch_np.tuning.spaces import Choice as Choice
+from minitorch_np.tuning.spaces import Integers as Integers
+from minitorch_np.tuning.spaces import LogUniform as LogUniform
+from minitorch_np.tuning.spaces import Uniform as Uniform

@@ -1,0 +1,99 @@
+"""Cross-validation: every example is held out once, and judged by a model that has not seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.randomness import seed_of, spawn
+from minitorch_np.tuning.building import Builder, checked_data
+from minitorch_np.tuning.folds import split_folds
+from minitorch_np.tuning.parallel import checked_workers, each
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from minitorch_np.model import Model
+    from minitorch_np.randomness import Seed
+    from minitorch_np.tuning.folds import Fold
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What cross_validate found.
+
+    Attributes:
+        scores: for the loss and each metric, by name, its value in each fold, on the examples held out.
+        folds: for each fold the rows learnt from and the rows held out.
+        seeds: for each fold the seed of its model. seconds: what each took.
+    """
+
+    scores: dict[str, NDArray]
+    folds: list[Fold]
+    seeds: list[int]
+    seconds: list[float]
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """The mean over the folds, by name."""
+        return {name: float(values.mean()) for name, values in self.scores.items()}
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """The standard deviation over the folds (n - 1 in the denominator), by name."""
+        return {name: float(values.std(ddof=1)) for name, values in self.scores.items()}
+
+    def __repr__(self) -> str:
+        lines = ["fold    " + "".join(f"{name:>12}" for name in self.scores)]
+        rows = {str(fold + 1): [values[fold] for values in self.scores.values()] for fold in range(len(self.folds))}
+        rows |= {"mean": list(self.mean.values()), "spread": list(self.spread.values())}
+        return "\n".join(
+            lines + [f"{name:8}" + "".join(f"{value:12.4f}" for value in row) for name, row in rows.items()]
+        )
+
+
+def cross_validate(
+    build: Callable[..., Model],
+    x: ArrayLike,
+    y: ArrayLike,
+    folds: int = 5,
+    *,
+    epochs: int = 1,
+    batch_size: int | None = 32,
+    fit: Mapping[str, Any] | None = None,
+    rng: Seed = 0,
+    workers: int | None = 1,
+) -> CrossValidation:
+    """How well models of this kind do on examples that they have not seen: for each fold, one learns from all the others.
+
+    Args:
+        build: a function that returns a new, compiled model: build(), or build(rng) with a seed for the model.
+        x, y: arrays, one row and one target per example. Targets that are classes (whole numbers, one-hot rows) are spread
+            evenly over the folds; others are shuffled.
+        folds: how many.
+        epochs, batch_size: as for model.fit.
+        fit: more settings of model.fit: class_weight, shuffle, validation_split (of the examples learnt from), callbacks.
+        rng: a seed, from which the folds and one seed for each model are drawn.
+        workers: processes to work in; None for one per core (extra `tuning`). The scores are the same bits for any number.
+
+    Raises:
+        ValueError: what does not fit, before anything is trained. FloatingPointError: a model diverged.
+    """
+    who = "cross_validate"
+    x, y = checked_data(x, y, who)
+    workers = checked_workers(workers, who)
+    settings = {"epochs": epochs, "batch_size": batch_size, **(fit or {})}
+    builder = Builder(who, build, settings)
+    dealing, learning = spawn(rng, 2)
+    parts = split_folds(y, folds, dealing)
+    seeds = [seed_of(generator) for generator in learning.spawn(folds)]
+    builder.rehearse({}, x, y)
+    jobs: list[tuple[Any, ...]] = [
+        ({}, x, y, part, settings["epochs"], seed) for part, seed in zip(parts, seeds, strict=True)
+    ]
+    found = [outcome for _, outcome in sorted(each(builder.score, jobs, workers), key=lambda pair: pair[0])]
+    scores = {name: np.array([values[name] for values, _ in found]) for name in found[0][0]}
+    return CrossValidation(scores, parts, seeds, [seconds for _, seconds in found])

@@ -1,0 +1,61 @@
+"""Folds: which examples are learnt from and which are held out, each class spread evenly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Fold = tuple[NDArray, NDArray]
+
+
+def split_folds(y: NDArray, folds: int, rng: np.random.Generator) -> list[Fold]:
+    """For each fold the rows to learn from and the rows held out; every row is held out once.
+
+    The rows, shuffled and then laid in the order of their classes, are dealt out like cards. So the sizes of the folds
+    differ by at most 1, and so does the number of examples that they have of each class.
+
+    Args:
+        y: one target per example; see classes_of for what counts as a class.
+        folds: how many, from 2 to the number of examples.
+    """
+    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or not 2 <= folds <= len(y):
+        raise ValueError(f"folds is an int from 2 to the number of examples, {len(y)}, got {folds!r}.")
+    order = _class_by_class(y, rng)
+    return [_apart(order, np.arange(len(y)) % folds == fold) for fold in range(folds)]
+
+
+def split_off(y: NDArray, share: float, rng: np.random.Generator) -> Fold:
+    """The rows to learn from and a share of rows held out, int(n share) of them, of each class within 1 of its share."""
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+        raise ValueError(f"validation_split lies between 0 and 1, got {share!r}.")
+    if not int(len(y) * share):
+        raise ValueError(f"validation_split={share} of {len(y)} examples leaves none to validate with.")
+    due = np.floor(np.arange(len(y) + 1) * share)  # how many are held out of the first 0, 1, 2, …
+    return _apart(_class_by_class(y, rng), np.diff(due) > 0)
+
+
+def classes_of(y: NDArray) -> NDArray | None:
+    """The class of each example by number, or None where targets are no classes.
+
+    Classes are whole numbers, one per example, and one-hot rows. Anything else is continuous or many-sided, and only shuffled.
+    """
+    if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+        return y.argmax(axis=1)
+    if y.size != len(y) or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
+        return None
+    return np.unique(y.ravel(), return_inverse=True)[1]
+
+
+def _class_by_class(y: NDArray, rng: np.random.Generator) -> NDArray:
+    """The rows in random order within each class, the classes one after the other."""
+    order = rng.permutation(len(y))
+    classes = classes_of(y)
+    return order if classes is None else order[np.argsort(classes[order], kind="stable")]
+
+
+def _apart(order: NDArray, held_out: NDArray) -> Fold:
+    return np.sort(order[~held_out]), np.sort(order[held_out])

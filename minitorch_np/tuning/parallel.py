@@ -1,0 +1,86 @@
+"""Parallel: jobs over all cores, or over several machines, with the same bits however many work."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+import numpy as np
+
+_NEEDED = ("joblib", "threadpoolctl")
+_gate = threading.Lock()
+_inside: list[Any] = []
+
+
+def each(
+    function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: int | None
+) -> Iterator[tuple[int, Any]]:
+    """(position, function(*job)) for each job, in the order in which they end.
+
+    With one worker they run here, one after the other, else in joblib's processes: its Parallel is used as it is, so that
+    `with joblib.parallel_config(backend="dask"):` around the call spreads them over the machines of a Dask cluster.
+
+    Whatever the number, each job computes with one BLAS thread. Several threads add up a product in another order, which
+    changes its last bits, and how many a process has depends on how many processes there are.
+    """
+    with one_blas_thread():
+        if workers == 1 or not installed():
+            for position, job in enumerate(jobs):
+                yield _numbered(position, function, job)
+            return
+        from joblib import Parallel, delayed
+
+        parallel = Parallel(n_jobs=-1 if workers is None else workers, batch_size=1, return_as="generator_unordered")
+        with closing(parallel(delayed(_numbered)(i, function, job) for i, job in enumerate(jobs))) as coming:
+            yield from coming
+
+
+def checked_workers(workers: int | None, who: str) -> int | None:
+    """The number of processes; None for one per core, or for this process alone where joblib is not installed.
+
+    Raises:
+        ImportError: more than one, without what that needs.
+    """
+    whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
+    if workers is not None and not (whole and workers >= 1):
+        raise ValueError(f"{who}: workers is an int of at least 1, or None for one per core, got {workers!r}.")
+    if workers not in (None, 1) and not installed():
+        raise ImportError(
+            f"{who}: workers={workers} needs joblib: pip install 'minitorch-np[tuning]'. workers=1 does not."
+        )
+    return workers
+
+
+def installed() -> bool:
+    """Whether the extra `tuning` is there."""
+    return all(importlib.util.find_spec(name) for name in _NEEDED)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS computes with one thread inside the `with` block, if threadpoolctl is installed to tell it so.
+
+    The threads of a process share that number, so only the last one to leave puts it back.
+    """
+    if not importlib.util.find_spec("threadpoolctl"):
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with _gate:
+        _inside.append(threadpool_limits(1))
+    try:
+        yield
+    finally:
+        with _gate:
+            limits = _inside.pop()
+            if not _inside:  # then it is the first one, which remembers what was before
+                limits.restore_original_limits()
+
+
+def _numbered(position: int, function: Callable[..., Any], job: tuple[Any, ...]) -> tuple[int, Any]:
+    with one_blas_thread():
+        return position, function(*job)

@@ -1,0 +1,74 @@
+"""Plan: the trials of a search, all drawn before the first is run, and the rounds in which they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitorch_np.randomness import seed_of
+from minitorch_np.tuning import spaces
+
+TRIALS = 20
+
+
+class Trial(NamedTuple):
+    """Settings to try, and the seed of the model in each fold."""
+
+    number: int
+    settings: dict[str, Any]
+    seeds: list[int]
+
+
+class Round(NamedTuple):
+    """So many trials, each for so many epochs."""
+
+    trials: int
+    epochs: int
+
+
+def plan(
+    space: Mapping[str, Any], method: str, trials: int | None, folds: int, rng: np.random.Generator, who: str
+) -> list[Trial]:
+    """The trials in order. Each draws from a generator of its own, so the first ones do not depend on how many follow."""
+    if trials is not None and not _is_count(trials, 1):
+        raise ValueError(f"{who}: trials is an int of at least 1, got {trials!r}.")
+    if method == "grid":
+        combinations = list(spaces.grid(space, who))
+        if trials not in (None, len(combinations)):
+            raise ValueError(
+                f"{who}: the grid has {len(combinations)} combinations, got trials={trials}. Leave trials out."
+            )
+        return [
+            Trial(number, settings, [seed_of(one) for one in generator.spawn(folds)])
+            for number, (settings, generator) in enumerate(zip(combinations, rng.spawn(len(combinations)), strict=True))
+        ]
+    if method != "random":
+        raise ValueError(f"{who}: method is 'random' or 'grid', got {method!r}.")
+    return [
+        Trial(number, spaces.draw(space, generator), [seed_of(one) for one in generator.spawn(folds)])
+        for number, generator in enumerate(rng.spawn(trials or TRIALS))
+    ]
+
+
+def rounds_of(trials: int, epochs: int, halving: int | None, who: str) -> list[Round]:
+    """Successive halving: as many rounds as leave a trial and an epoch; without it a single one.
+
+    >>> rounds_of(20, 30, 3, "search")
+    [Round(trials=20, epochs=3), Round(trials=6, epochs=10), Round(trials=2, epochs=30)]
+    """
+    if not _is_count(epochs, 1):
+        raise ValueError(f"{who}: epochs is an int of at least 1, got {epochs!r}.")
+    if halving is None:
+        return [Round(trials, epochs)]
+    if not _is_count(halving, 2):
+        raise ValueError(f"{who}: halving is an int of at least 2, such as 3, or None, got {halving!r}.")
+    last = 0
+    while halving ** (last + 1) <= min(trials, epochs):
+        last += 1
+    return [Round(trials // halving**i, epochs // halving ** (last - i)) for i in range(last + 1)]
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)

@@ -1,0 +1,108 @@
+"""Race: trials that run in rounds, and only the best of each round go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.tuning.building import Builder
+from minitorch_np.tuning.parallel import each
+from minitorch_np.tuning.plan import Round, Trial
+from minitorch_np.tuning.table import Fit, Table, plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.tuning.folds import Fold
+
+
+@dataclass(frozen=True)
+class Race:
+    """What all trials of a search have in common.
+
+    Args:
+        measure: the name of what is compared. rises: whether larger values are better.
+        bar: a progress bar, told of every fit.
+    """
+
+    builder: Builder
+    x: NDArray
+    y: NDArray
+    parts: Sequence[Fold]
+    table: Table
+    measure: str
+    rises: bool
+    workers: int | None
+    bar: Any
+
+    def run(self, trials: Sequence[Trial], rounds: Sequence[Round]) -> list[dict[str, Any]]:
+        """A row for each trial, best first.
+
+        A round begins when all of the one before has ended, and equal scores are ordered by the trials' numbers, so the
+        outcome does not depend on which fit ends first.
+        """
+        reached: dict[int, int] = {}
+        going = list(trials)
+        for most, epochs in rounds:
+            going = going[:most]
+            self._fit_missing(going, epochs)
+            reached |= {trial.number: epochs for trial in going}
+            scores = {trial.number: self._score(trial, epochs) for trial in going}
+            going = sorted((t for t in going if scores[t.number] is not None), key=lambda t: self._place(t, epochs))
+        ranked = sorted(trials, key=lambda trial: self._place(trial, reached[trial.number]))
+        return [self._row(trial, reached[trial.number], rounds[-1].epochs) for trial in ranked]
+
+    def _fit_missing(self, trials: Sequence[Trial], epochs: int) -> None:
+        """Run what the table does not have, each fold a job of its own."""
+        places = [(trial, fold) for trial in trials for fold in range(len(self.parts))]
+        due = [(trial, fold) for trial, fold in places if (trial.number, epochs, fold) not in self.table]
+        self.bar.update(len(places) - len(due))
+        jobs = [
+            (self.builder, trial.settings, self.x, self.y, self.parts[fold], epochs, trial.seeds[fold])
+            for trial, fold in due
+        ]
+        with closing(each(attempt, jobs, self.workers)) as coming:  # type: ignore[type-var]  # it is a generator
+            for position, (scores, seconds) in coming:
+                trial, fold = due[position]
+                settings = {name: plain(value) for name, value in trial.settings.items()}
+                seed = trial.seeds[fold]
+                self.table.add(Fit(trial.number, settings, fold, epochs, seed, seconds, scores))
+                self.bar.update()
+
+    def _score(self, trial: Trial, epochs: int) -> float | None:
+        """The mean over the folds, None if one of them diverged."""
+        fits = [self.table.fits[trial.number, epochs, fold] for fold in range(len(self.parts))]
+        values = [fit.scores[self.measure] for fit in fits if fit.scores is not None]
+        return float(np.mean(values)) if len(values) == len(fits) else None
+
+    def _place(self, trial: Trial, epochs: int) -> tuple[float, ...]:
+        """What orders trials, the best first: those that got further, then the better score, then the smaller number."""
+        score = self._score(trial, epochs)
+        if score is None:
+            return 1, 0, 0, trial.number
+        return 0, -epochs, -score if self.rises else score, trial.number
+
+    def _row(self, trial: Trial, reached: int, epochs: int) -> dict[str, Any]:
+        fits = [fit for fit in self.table.of(trial.number) if fit.epochs <= reached]
+        score = self._score(trial, reached)
+        return {
+            "trial": trial.number,
+            "settings": trial.settings,
+            "score": score,
+            "epochs": reached,
+            "status": "diverged" if score is None else "finished" if reached == epochs else "stopped",
+            "seconds": sum(fit.seconds for fit in fits),
+            "fits": [{name: getattr(fit, name) for name in Fit._fields[2:]} for fit in fits],
+        }
+
+
+def attempt(builder: Builder, *job: Any) -> tuple[dict[str, float] | None, float]:
+    """The scores of a fit, None if it diverged, and the seconds it took."""
+    try:
+        return builder.score(*job)
+    except FloatingPointError:
+        return None, 0.0

@@ -1,0 +1,82 @@
+"""SearchResult: the trials of a search, best first."""
+
+from __future__ import annotations
+
+import csv
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.tuning.building import Builder, checked_data
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.model import Model
+
+_SHOWN = 20
+
+
+class SearchResult:
+    """What search found.
+
+    Attributes:
+        table: a dict for each trial, best first: trial (its number), settings, score (the mean over the folds of the objective, at
+            the most epochs that the trial got; None if it diverged), epochs, status ("finished", "stopped" by halving,
+            "diverged"), seconds (of all its fits), and fits: dicts with fold, epochs, seed, seconds and scores.
+        objective: the name of what was compared.
+    """
+
+    def __init__(self, table: list[dict[str, Any]], objective: str, builder: Builder, epochs: int) -> None:
+        self.table, self.objective = table, objective
+        self._builder, self._epochs = builder, epochs
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The settings of the best trial."""
+        return self._first()["settings"]
+
+    @property
+    def best_score(self) -> float:
+        return self._first()["score"]
+
+    def refit(self, x: ArrayLike, y: ArrayLike, rng: int = 0) -> Model:
+        """A new model with the best settings that has learnt from all of x and y, for as many epochs as the search gave at most.
+
+        Args:
+            rng: the seed of the model.
+        """
+        x, y = checked_data(x, y, "SearchResult.refit")
+        return self._builder.train(self.best, x, y, self._epochs, rng)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write one line per trial, best first, under a line of names."""
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(self._heading())
+            writer.writerows(self._line(row) for row in self.table)
+
+    def _first(self) -> dict[str, Any]:
+        if self.table[0]["score"] is None:
+            raise RuntimeError("SearchResult: every trial diverged. Search among smaller learning rates.")
+        return self.table[0]
+
+    def _heading(self) -> list[str]:
+        return ["trial", self.objective, "epochs", "seconds", "status", *self.table[0]["settings"]]
+
+    def _line(self, row: dict[str, Any]) -> list[Any]:
+        return [row["trial"], row["score"], row["epochs"], row["seconds"], row["status"], *row["settings"].values()]
+
+    def __repr__(self) -> str:
+        cells = [self._heading(), *([_short(cell) for cell in self._line(row)] for row in self.table[:_SHOWN])]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+        more = len(self.table) - _SHOWN
+        return "\n".join(lines + ([f"… and {more} more, in result.table"] if more > 0 else []))
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)

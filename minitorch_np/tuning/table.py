@@ -1,0 +1,110 @@
+"""Table: every fit of a search, in memory and in a file that another run goes on from."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from minitorch_np.saving import archive, atomic
+from minitorch_np.saving.errors import ModelFileError
+
+FORMAT = 1
+
+
+class Fit(NamedTuple):
+    """One model that learnt for some epochs, and its scores on the fold held out; None if it diverged."""
+
+    trial: int
+    settings: dict[str, Any]
+    fold: int
+    epochs: int
+    seed: int
+    seconds: float
+    scores: dict[str, float] | None
+
+
+class Table:
+    """The fits of one search.
+
+    A fit follows from the search, the trial, its epochs and the fold alone, so one that is here need not be run again.
+
+    Args:
+        path: a file, read if it is there, and written whole after each fit; None for none.
+        about: what the search is of, in words; the file's must be the same.
+
+    Raises:
+        ValueError: path has another ending than .json. FileNotFoundError, PermissionError: it could not be written to.
+        ModelFileError: the file is damaged, or of another search; it names the difference.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, about: Mapping[str, str]) -> None:
+        self.path = None if path is None else checked_path(path)
+        self.about = dict(about)
+        self.fits: dict[tuple[int, int, int], Fit] = {}
+        if self.path is not None and self.path.exists():
+            for fit in read(self.path, self.about):
+                self._enter(fit)
+
+    def __contains__(self, place: tuple[int, int, int]) -> bool:
+        """Whether (trial, epochs, fold) has been run."""
+        return place in self.fits
+
+    def add(self, fit: Fit) -> None:
+        self._enter(fit)
+        if self.path is not None:
+            fits = [fit._asdict() for _, fit in sorted(self.fits.items())]
+            content = json.dumps({"format": FORMAT, "search": self.about, "fits": fits}, indent=1)
+            atomic.write(self.path, (content + "\n").encode())
+
+    def of(self, trial: int) -> list[Fit]:
+        """The fits of one trial, by epochs and fold."""
+        return [fit for (number, _, _), fit in sorted(self.fits.items()) if number == trial]
+
+    def _enter(self, fit: Fit) -> None:
+        self.fits[fit.trial, fit.epochs, fit.fold] = fit
+
+
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    checked = Path(path)
+    if checked.suffix != ".json":
+        raise ValueError(
+            f"search: table ends in .json, got {str(path)!r}. For a spreadsheet there is result.to_csv(path)."
+        )
+    atomic.check_writable(checked, "search(table=…)")
+    return checked
+
+
+def read(path: Path, about: Mapping[str, str]) -> list[Fit]:
+    """The fits in a file of the search that `about` describes."""
+    content = archive.parse(path.read_bytes(), path)
+    if content.get("format") != FORMAT:
+        what = f"its format is {content.get('format')!r}, that of the table of a search is {FORMAT}"
+        raise ModelFileError(path, what, "Give search another path")
+    try:
+        there, fits = dict(content["search"]), [Fit(**fit) for fit in content["fits"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(path, f"it is no table of a search ({error})", "Give search another path") from None
+    for name in dict.fromkeys([*about, *there]):
+        if about.get(name) != there.get(name):
+            here, then = about.get(name, "nothing"), there.get(name, "nothing")
+            if name == "data":
+                here, then = "other examples", "those it began with"
+            what = f"it is of another search: {name} is {here} here and {then} there"
+            raise ModelFileError(path, what, "Give search what that one began with, or another path")
+    return fits
+
+
+def words(thing: Any) -> str:
+    """What an object is, without where it lies in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON holds it; what it cannot hold, in words."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else words(value)
