@@ -79,7 +79,8 @@ def test_folds_have_as_many_of_each_class_as_those_of_scikit_learn(y, count):
     theirs = selection.StratifiedKFold(count, shuffle=True, random_state=0).split(y, y)
 
     def counts(parts):
-        return sorted(np.bincount(y[held_out], minlength=6).tolist() for _, held_out in parts)
+        of_class = np.array([np.bincount(y[held_out], minlength=6) for _, held_out in parts])
+        return np.sort(of_class, axis=0).tolist(), np.sort(of_class.sum(axis=1)).tolist()
 
     assert counts(ours) == counts(theirs)
 
