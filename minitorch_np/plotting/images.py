@@ -1,53 +1,17 @@
-"""Plots: matplotlib axes in, matplotlib axes out; no display is needed."""
+"""Pictures, and what a model makes of them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from minitorch_np.plotting.figures import grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
-
-_COLORS = {"": "#2f6fb0", "val_": "#d9722e"}
-_LABELS = {"": "training", "val_": "validation"}
-
-
-def plot_history(
-    history: Mapping[str, Sequence[float]], measure: str = "loss", ax: Axes | None = None, *, title: str | None = None
-) -> Axes:
-    """The curve of one measure over the epochs, with that of the validation data where there is one.
-
-    Raises:
-        ValueError: the history has no such measure; it names those it has.
-    """
-    if measure not in history:
-        raise ValueError(f"plot_history: the history has {', '.join(history)}, got {measure!r}.")
-    if ax is None:
-        ax = _pyplot().subplots(figsize=(7, 4.2), layout="constrained")[1]
-    for prefix, color in _COLORS.items():
-        if values := history.get(prefix + measure):
-            width = 2 if len(values) < 500 else 1
-            ax.plot(range(1, len(values) + 1), values, color=color, linewidth=width, label=_LABELS[prefix])
-    ax.set(xlabel="epoch", ylabel=measure, title=title or f"{measure} per epoch")
-    if f"val_{measure}" in history:
-        ax.legend(frameon=False)
-    ax.grid(alpha=0.25)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
-
-
-def heat_map(values: ArrayLike, ax: Axes | None = None, *, title: str = "") -> Axes:
-    """A matrix as colours, dark where it is 0, with a scale beside it."""
-    if ax is None:
-        ax = _pyplot().subplots(figsize=(6, 4), layout="constrained")[1]
-    picture = ax.imshow(np.atleast_2d(values), cmap="inferno", aspect="auto", interpolation="nearest", vmin=0)
-    ax.figure.colorbar(picture, ax=ax)
-    ax.set_title(title)
-    return ax
 
 
 def plot_images(
@@ -68,7 +32,7 @@ def plot_images(
         )
     if titles is not None and len(titles) != len(pictures):
         raise ValueError(f"plot_images: {len(pictures)} pictures and {len(titles)} titles.")
-    places = _grid(len(pictures), columns) if axes is None else np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
+    places = grid(len(pictures), columns) if axes is None else np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
     if len(places) < len(pictures):
         raise ValueError(f"plot_images: {len(pictures)} pictures and {len(places)} axes.")
     top = _brightest(pictures)
@@ -112,24 +76,7 @@ def plot_mislabeled(
     return places
 
 
-def _grid(count: int, columns: int) -> NDArray:
-    columns = max(1, min(count, columns))
-    rows = max(1, math.ceil(count / columns))
-    _, axes = _pyplot().subplots(
-        rows, columns, figsize=(1.9 * columns + 0.2, 2.1 * rows + 0.4), squeeze=False, layout="constrained"
-    )
-    return axes.ravel()
-
-
 def _brightest(pictures: NDArray) -> float:
     if pictures.dtype.kind == "f":
         return 1.0
     return 16.0 if pictures.max(initial=0) <= 16 else 255.0
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as pyplot
-    except ImportError:
-        raise ImportError("Plots need matplotlib: pip install 'minitorch-np[plot]'") from None
-    return pyplot
