@@ -17,11 +17,15 @@ def pyplot() -> Any:
     return plt
 
 
-def grid(count: int, columns: int) -> NDArray:
-    """Axes of a new figure for so many pictures, row by row; those in the last row that are left over come too."""
+def grid(count: int, columns: int, cell: float = 1.9, title: float = 0.2) -> NDArray:
+    """Axes of a new figure for so many pictures of `cell` inches, `title` more in height, row by row, with those that are left over in the last row."""
     columns = max(1, min(count, columns))
     rows = max(1, math.ceil(count / columns))
     _, axes = pyplot().subplots(
-        rows, columns, figsize=(1.9 * columns + 0.2, 2.1 * rows + 0.4), squeeze=False, layout="constrained"
+        rows,
+        columns,
+        figsize=(cell * columns + 0.2, (cell + title) * rows + 2 * title),
+        squeeze=False,
+        layout="constrained",
     )
     return axes.ravel()

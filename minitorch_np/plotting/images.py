@@ -76,6 +76,57 @@ def plot_mislabeled(
     return places
 
 
+def plot_most_wrong(
+    images: ArrayLike,
+    y_true: ArrayLike,
+    probabilities: ArrayLike,
+    class_names: Sequence[str],
+    axes: Sequence[Axes] | None = None,
+    *,
+    most: int = 10,
+) -> NDArray:
+    """The pictures that the model is most wrong about: those whose true class it gives the least probability, hence the highest
+    loss -log p; returns the array of axes.
+
+    Args:
+        y_true: class numbers (n,).
+        probabilities: of class 1, (n,) or (n, 1), or of each class, (n, classes).
+        most: how many to show at the most.
+    """
+    pictures, truth = np.asarray(images), np.ravel(y_true).astype(int)
+    shares = np.asarray(probabilities, float).reshape(len(np.asarray(probabilities)), -1)
+    if not len(pictures) == len(truth) == len(shares):
+        raise ValueError(
+            f"plot_most_wrong: {len(pictures)} pictures, {len(truth)} true classes and {len(shares)} probabilities."
+        )
+    if shares.min(initial=0) < 0 or shares.max(initial=0) > 1 + 1e-6:
+        raise ValueError(
+            f"plot_most_wrong: probabilities lie between 0 and 1, got {shares.min():.3g} to {shares.max():.3g}. "
+            "Bring logits through the sigmoid, or the softmax, first."
+        )
+    if shares.shape[1] == 1:
+        shares = np.concatenate([1 - shares, shares], axis=1)
+    of_truth, predicted = shares[np.arange(len(truth)), truth], shares.argmax(axis=1)
+    worst = np.argsort(of_truth, kind="stable")[:most]
+    titles = [
+        f"predicted {class_names[predicted[i]]} ({_percent(shares[i, predicted[i]])})\n"
+        f"is {class_names[truth[i]]} ({_percent(of_truth[i])})"
+        for i in worst
+    ]
+    places = plot_images(pictures[worst], titles, axes)
+    if len(places):
+        wrong = np.count_nonzero(predicted != truth)
+        places[0].figure.suptitle(f"{wrong} of {len(truth)} wrong; the {len(worst)} with the highest loss", fontsize=12)
+    return places
+
+
+def _percent(share: float) -> str:
+    """Whole per cents, but neither none nor all where it is not."""
+    if 0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
 def _brightest(pictures: NDArray) -> float:
     if pictures.dtype.kind == "f":
         return 1.0

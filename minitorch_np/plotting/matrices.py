@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.metrics import confusion_matrix
 from minitorch_np.plotting.figures import pyplot
 
 if TYPE_CHECKING:
@@ -20,4 +22,31 @@ def heat_map(values: ArrayLike, ax: Axes | None = None, *, title: str = "") -> A
     picture = ax.imshow(np.atleast_2d(values), cmap="inferno", aspect="auto", interpolation="nearest", vmin=0)
     ax.figure.colorbar(picture, ax=ax)
     ax.set_title(title)
+    return ax
+
+
+def plot_confusion_matrix(
+    y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """How often each class (row) was taken for each class (column): counts, coloured by their share of the row.
+
+    Args:
+        y_true, y_pred: class numbers (n,).
+        class_names: by number; None for the numbers themselves.
+    """
+    counts = confusion_matrix(y_true, y_pred, None if class_names is None else len(class_names))
+    names = [str(number) for number in range(len(counts))] if class_names is None else list(class_names)
+    if ax is None:
+        size = 2.5 + 0.45 * len(names)
+        ax = pyplot().subplots(figsize=(size + 0.4, size), layout="constrained")[1]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(counts > 0):
+        color = "white" if shares[row, column] > 0.5 else "black"
+        ax.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=color, fontsize=9)
+    ax.set_xticks(range(len(names)), names, rotation=45 if len(names) > 3 and max(map(len, names)) > 3 else 0)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="predicted", ylabel="true", title=f"{np.trace(counts)} of {counts.sum()} right")
+    ax.tick_params(length=0)
+    ax.spines[:].set_color("#bbbbbb")
     return ax

@@ -50,6 +50,12 @@ class SearchResult:
         x, y = checked_data(x, y, "SearchResult.refit")
         return self._builder.train(self.best, x, y, self._epochs, rng)
 
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the objective against each hyper-parameter; returns the array of matplotlib axes."""
+        from minitorch_np.plotting import plot_search
+
+        return plot_search(self.table, self.objective, axes)
+
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one line per trial, best first, under a line of names."""
         with open(path, "w", newline="") as file:
