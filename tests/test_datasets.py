@@ -87,3 +87,20 @@ def test_what_is_no_hdf5_file_is_said(tmp_path):
         datasets.load_hdf5(tmp_path / "none.h5")
     with pytest.raises(ValueError, match="at least one file"):
         datasets.load_hdf5()
+
+
+def test_spirals_have_as_many_points_of_each_class_and_lie_on_their_arms():
+    x, y = datasets.make_spirals(90, classes=3, noise=0, rng=4)
+    np.testing.assert_array_equal(np.bincount(y), [30, 30, 30])
+    radius = np.hypot(*x.T)
+    assert radius.max() <= 4
+    turned = np.arctan2(x[:, 1], x[:, 0]) - 2 * np.pi * y / 3
+    np.testing.assert_allclose(np.exp(1j * turned), np.exp(0.75j * np.pi * radius), atol=1e-12)
+
+
+def test_spirals_repeat_with_their_seed_and_spread_with_their_noise():
+    (still, _), (noisy, _), (again, _) = (datasets.make_spirals(4000, noise=noise, rng=1) for noise in (0, 0.2, 0.2))
+    np.testing.assert_array_equal(noisy, again)
+    assert (noisy - still).std() == pytest.approx(0.2, rel=0.05)
+    with pytest.raises(ValueError, match="expected n >= classes >= 2 and noise >= 0, got n=1"):
+        datasets.make_spirals(1)

@@ -91,6 +91,22 @@ def test_digits(tmp_path):
     assert (tmp_path / "output" / "digits_mislabelled.png").stat().st_size > 5000
 
 
+@pytest.mark.parametrize("classes", ["2", "3"])
+def test_spirals(tmp_path, classes):
+    done = run("spirals.py", "--classes", classes, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    scores = metrics(tmp_path, "spirals_metrics.json")["test"]
+    assert scores["network"]["accuracy"] > 0.97
+    assert scores["regression"]["accuracy"] < 0.75
+    assert (tmp_path / "output" / "spirals.png").stat().st_size > 50_000
+
+
+def test_spirals_say_mistakes_in_one_line(tmp_path):
+    done = run("spirals.py", "--noise", "-1", folder=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "noise >= 0" in done.stderr
+
+
 def test_measuring_a_recipe_prints_its_row(tmp_path):
     command = [sys.executable, str(MODELS / "measure.py"), "digits_classifier", "--seeds", "2", "--epochs", "5"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"})
