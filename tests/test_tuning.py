@@ -256,7 +256,7 @@ def wide(units, rng):
 def test_large_products_give_the_same_bits_for_any_number_of_workers(rng):
     from threadpoolctl import threadpool_limits
 
-    x, y = rng.normal(size=(300, 784)).astype(np.float32), rng.integers(0, 2, 300)
+    x, y = rng.normal(size=(500, 784)).astype(np.float32), rng.integers(0, 2, 500)  # joblib maps it into memory
     found = []
     for workers, threads in ((1, 1), (1, 4), (2, 4)):
         with threadpool_limits(threads):

@@ -28,13 +28,12 @@ class CrossValidation:
     Attributes:
         scores: for the loss and each metric, by name, its value in each fold, on the examples held out.
         folds: for each fold the rows learnt from and the rows held out.
-        seeds: for each fold the seed of its model. seconds: what each took.
+        seeds: for each fold the seed of its model.
     """
 
     scores: dict[str, NDArray]
     folds: list[Fold]
     seeds: list[int]
-    seconds: list[float]
 
     @property
     def mean(self) -> dict[str, float]:
@@ -94,6 +93,6 @@ def cross_validate(
     jobs: list[tuple[Any, ...]] = [
         ({}, x, y, part, settings["epochs"], seed) for part, seed in zip(parts, seeds, strict=True)
     ]
-    found = [outcome for _, outcome in sorted(each(builder.score, jobs, workers), key=lambda pair: pair[0])]
-    scores = {name: np.array([values[name] for values, _ in found]) for name in found[0][0]}
-    return CrossValidation(scores, parts, seeds, [seconds for _, seconds in found])
+    found = dict(each(builder.score, jobs, workers))
+    scores = {name: np.array([found[fold][name] for fold in range(folds)]) for name in found[0]}
+    return CrossValidation(scores, parts, seeds)

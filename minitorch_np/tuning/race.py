@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -102,7 +103,9 @@ class Race:
 
 def attempt(builder: Builder, *job: Any) -> tuple[dict[str, float] | None, float]:
     """The scores of a fit, None if it diverged, and the seconds it took."""
+    start = time.perf_counter()
     try:
-        return builder.score(*job)
+        scores = builder.score(*job)
     except FloatingPointError:
-        return None, 0.0
+        scores = None
+    return scores, time.perf_counter() - start
