@@ -479,6 +479,10 @@ def test_functions_and_layers_of_a_script_work_in_other_processes(program):
     assert outcome([*program, "2"]) == outcome([*program, "1"])
 
 
+def patient(patience):
+    return mt.callbacks.EarlyStopping("loss", patience=patience)
+
+
 def otherwise(units=8, rng=None):
     return build(units + 1, rng=rng)
 
@@ -489,6 +493,7 @@ def otherwise(units=8, rng=None):
         ({"space": {"units": [4, 5]}}, r"space is .*values=\[4, 5\].* here and .*values=\[4, 8\].* there"),
         ({"rng": 3}, "rng is 3 here and 0 there"),
         ({"epochs": 2}, "fit is .*'epochs': 2.* here and .*'epochs': 1.* there"),
+        ({"fit": {"callbacks": [patient(3)]}}, r"fit is .*'patience': 3.* here and .*'patience': 2.* there"),
         ({"folds": 3}, "folds is 3 here and None there"),
         ({"x": np.ones((81, 6))}, "data is other examples here and those it began with there"),
         ({"objective": "loss"}, "objective is loss here and accuracy there"),
@@ -497,6 +502,7 @@ def otherwise(units=8, rng=None):
 )
 def test_the_table_of_another_search_is_refused_by_name(data, tmp_path, change, message):
     given = {"build": build, "space": {"units": [4, 8]}, "x": data[0], "y": data[1], "trials": 2, "workers": 1}
+    given["fit"] = {"callbacks": [patient(2)]}
     tuning.search(**given, table=tmp_path / "search.json")
     before = (tmp_path / "search.json").read_bytes()
     with pytest.raises(mt.ModelFileError, match=message):

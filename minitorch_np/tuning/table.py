@@ -99,7 +99,13 @@ def read(path: Path, about: Mapping[str, str]) -> list[Fit]:
 
 
 def words(thing: Any) -> str:
-    """What an object is, without where it lies in memory."""
+    """What an object is, without where it lies in memory; one that does not say, by its attributes."""
+    if isinstance(thing, (list, tuple)):
+        return f"[{', '.join(map(words, thing))}]"
+    if isinstance(thing, Mapping):
+        return f"{{{', '.join(f'{name!r}: {words(value)}' for name, value in thing.items())}}}"
+    if type(thing).__repr__ is object.__repr__:
+        return f"{type(thing).__name__} with {words(getattr(thing, '__dict__', {}))}"
     return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
 
 
