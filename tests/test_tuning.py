@@ -22,6 +22,11 @@ try:
 except ImportError:
     selection = None
 
+if parallel.installed():
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a file of tests
+
 needs_joblib = pytest.mark.skipif(not parallel.installed(), reason="needs joblib: pip install 'minitorch-np[tuning]'")
 
 

@@ -7,5 +7,5 @@ from minitorch_np.datasets.folder import ImageFolder as ImageFolder
 from minitorch_np.datasets.hdf5 import Dataset as Dataset
 from minitorch_np.datasets.hdf5 import load_hdf5 as load_hdf5
 from minitorch_np.datasets.images import load_image as load_image
-from minitorch_np.datasets.streaming import HDF5Dataset as HDF5Dataset
 from minitorch_np.datasets.spirals import make_spirals as make_spirals
+from minitorch_np.datasets.streaming import HDF5Dataset as HDF5Dataset
