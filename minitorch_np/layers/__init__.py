@@ -1,11 +1,19 @@
 """The layers, one file per family."""
 
-from minitorch_np.layers.activations import ReLU as ReLU
+from minitorch_np.layers.activations import GELU as GELU
 from minitorch_np.layers.activations import Sigmoid as Sigmoid
 from minitorch_np.layers.augmentation import RandomBrightness as RandomBrightness
 from minitorch_np.layers.augmentation import RandomFlip as RandomFlip
 from minitorch_np.layers.augmentation import RandomTranslation as RandomTranslation
+from minitorch_np.layers.activations import SiLU as SiLU
+from minitorch_np.layers.activations import Softmax as Softmax
+from minitorch_np.layers.activations import Softplus as Softplus
+from minitorch_np.layers.activations import Tanh as Tanh
 from minitorch_np.layers.dense import Dense as Dense
 from minitorch_np.layers.input import Input as Input
 from minitorch_np.layers.preprocessing import Rescaling as Rescaling
+from minitorch_np.layers.rectifiers import ELU as ELU
+from minitorch_np.layers.rectifiers import SELU as SELU
+from minitorch_np.layers.rectifiers import LeakyReLU as LeakyReLU
+from minitorch_np.layers.rectifiers import ReLU as ReLU
 from minitorch_np.layers.shaping import Flatten as Flatten

@@ -1,40 +1,18 @@
-"""Activations: one function applied to every element."""
+"""Activations: smooth functions, applied to every element or, in Softmax, along one axis."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.functions import sigmoid
+from minitorch_np.functions import erf, sigmoid, softmax, softplus
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape
+from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-class ReLU(Layer):
-    """y = max(x, 0).
-
-    Shapes: any; y has the shape of x. NaN stays NaN.
-    """
-
-    in_keras = True
-
-    def forward(self, x: NDArray) -> NDArray:
-        y = np.maximum(x, 0)
-        self.cache = y  # the next layer keeps it too, so this costs no memory; y > 0 where x > 0
-        return y
-
-    def backward(self, dy: NDArray) -> NDArray:
-        """dy/dx = 1 where x > 0 and 0 where x < 0; at x = 0, where it does not exist, 0 is taken."""
-        y = self.cache
-        return dy * (y > 0)
-
-    @classmethod
-    def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [(cls(), (5,)), (cls(), (3, 4, 2))]
 
 
 class Sigmoid(Layer):
@@ -58,3 +36,151 @@ class Sigmoid(Layer):
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [(cls(), (5,)), (cls(), (3, 4, 2))]
+
+
+class Tanh(Layer):
+    """y = tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x)), between -1 and 1.
+
+    Shapes: any; y has the shape of x.
+    """
+
+    def forward(self, x: NDArray) -> NDArray:
+        y = np.tanh(x)
+        self.cache = y
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """dy/dx = 1 - tanh(x)^2, written (1 - y) (1 + y), which keeps its digits where y is near 1 or -1."""
+        y = self.cache
+        return dy * ((1 - y) * (1 + y))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(), (5,)), (cls(), (3, 4, 2))]
+
+
+class Softmax(Layer):
+    """y_k = exp(x_k) / sum_j exp(x_j) along one axis: positive numbers whose sum is 1.
+
+    A classifier needs none: CrossEntropyLoss takes the logits, and computes better with them.
+
+    Args:
+        axis: the axis along which the sum is 1, the batch being axis 0. It may not be the batch.
+
+    Shapes: any; y has the shape of x.
+    Raises:
+        ValueError: axis is no int, is the batch, or x has no such axis.
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        check_axis("Softmax", axis)
+        self.axis = axis
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if not -len(input_shape) <= self.axis <= len(input_shape):
+            raise ValueError(f"{self!r}: axis {self.axis} is no axis of one example in {batch_of(input_shape)}.")
+        return input_shape
+
+    def forward(self, x: NDArray) -> NDArray:
+        y = softmax(x, self.axis)
+        self.cache = y
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """dy_k/dx_i = y_k (1[i = k] - y_i), since x_i stands in numerator k only for i = k and in every denominator. So
+
+        dx_i = sum_k dy_k dy_k/dx_i = y_i (dy_i - sum_k dy_k y_k).
+        """
+        y = self.cache
+        return y * (dy - (dy * y).sum(axis=self.axis, keepdims=True))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(), (5,)), (cls(axis=1), (3, 4, 2)), (cls(axis=-2), (3, 3))]
+
+
+class GELU(Layer):
+    """y = x Phi(x), where Phi(x) = (1 + erf(x / sqrt(2))) / 2 is the chance that a standard normal number is below x.
+
+    Hendrycks & Gimpel 2016, section 2.
+
+    Args:
+        approximate: True computes x (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3) instead, which differs
+            by at most 5e-4.
+
+    Shapes: any; y has the shape of x.
+    """
+
+    def __init__(self, approximate: bool = False) -> None:
+        self.approximate = approximate
+
+    def forward(self, x: NDArray) -> NDArray:
+        curve = np.tanh(_ROOT * (x + _CUBIC * (x * x * x))) if self.approximate else erf(x * math.sqrt(0.5))
+        self.cache = x, curve
+        return x * (0.5 + 0.5 * curve)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """By the product rule dy/dx = Phi(x) + x Phi'(x).
+
+        Exactly, Phi'(x) = exp(-x^2 / 2) / sqrt(2 pi), the normal density. Approximately, Phi'(x) =
+        (1 - tanh(u)^2) / 2 du/dx with du/dx = sqrt(2 / pi) (1 + 3 * 0.044715 x^2).
+        """
+        x, curve = self.cache
+        if self.approximate:
+            density = (0.5 - 0.5 * curve * curve) * (_ROOT + 3 * _CUBIC * _ROOT * (x * x))
+        else:
+            density = np.exp(-0.5 * (x * x)) / math.sqrt(2 * math.pi)
+        return dy * (0.5 + 0.5 * curve + x * density)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(), (5,)), (cls(), (3, 4, 2)), (cls(approximate=True), (5,))]
+
+
+class SiLU(Layer):
+    """y = x s(x) with s the sigmoid; also called swish. Elfwing, Uchibe & Doya 2018, equation 6.
+
+    Shapes: any; y has the shape of x.
+    """
+
+    def forward(self, x: NDArray) -> NDArray:
+        s = sigmoid(x)
+        self.cache = x, s
+        return x * s
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """By the product rule, with ds/dx = s (1 - s): dy/dx = s + x s (1 - s)."""
+        x, s = self.cache
+        return dy * (s * (1 + x * (1 - s)))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(), (5,)), (cls(), (3, 4, 2))]
+
+
+class Softplus(Layer):
+    """y = log(1 + exp(x)), a smooth max(x, 0); without overflow for any x. Dugas et al. 2001, equation 4.
+
+    Shapes: any; y has the shape of x.
+    """
+
+    def forward(self, x: NDArray) -> NDArray:
+        self.cache = x
+        return softplus(x)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """dy/dx = exp(x) / (1 + exp(x)), the sigmoid of x."""
+        return dy * sigmoid(self.cache)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(), (5,)), (cls(), (3, 4, 2))]
+
+
+_ROOT = math.sqrt(2 / math.pi)
+_CUBIC = 0.044715
+
+
+def check_axis(who: str, axis: int) -> None:
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or axis == 0:
+        raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")
