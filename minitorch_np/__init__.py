@@ -15,7 +15,9 @@ from minitorch_np.layers import ELU as ELU
 from minitorch_np.layers import GELU as GELU
 from minitorch_np.layers import SELU as SELU
 from minitorch_np.layers import Dense as Dense
+from minitorch_np.layers import Dropout as Dropout
 from minitorch_np.layers import Flatten as Flatten
+from minitorch_np.layers import GaussianNoise as GaussianNoise
 from minitorch_np.layers import Input as Input
 from minitorch_np.layers import RandomBrightness as RandomBrightness
 from minitorch_np.layers import RandomFlip as RandomFlip
@@ -27,6 +29,7 @@ from minitorch_np.layers import Sigmoid as Sigmoid
 from minitorch_np.layers import SiLU as SiLU
 from minitorch_np.layers import Softmax as Softmax
 from minitorch_np.layers import Softplus as Softplus
+from minitorch_np.layers import SpatialDropout2D as SpatialDropout2D
 from minitorch_np.layers import Tanh as Tanh
 from minitorch_np.losses import BCELoss as BCELoss
 from minitorch_np.losses import BCEWithLogitsLoss as BCEWithLogitsLoss

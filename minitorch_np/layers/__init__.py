@@ -11,6 +11,9 @@ from minitorch_np.layers.activations import Softplus as Softplus
 from minitorch_np.layers.activations import Tanh as Tanh
 from minitorch_np.layers.dense import Dense as Dense
 from minitorch_np.layers.input import Input as Input
+from minitorch_np.layers.noise import Dropout as Dropout
+from minitorch_np.layers.noise import GaussianNoise as GaussianNoise
+from minitorch_np.layers.noise import SpatialDropout2D as SpatialDropout2D
 from minitorch_np.layers.preprocessing import Rescaling as Rescaling
 from minitorch_np.layers.rectifiers import ELU as ELU
 from minitorch_np.layers.rectifiers import SELU as SELU

@@ -1,0 +1,117 @@
+"""Noise: layers that disturb what they are given while the model learns, and are the identity otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Dropout(Layer):
+    """y = x * mask / (1 - rate) in training: each number is 0 with probability rate, and the mean stays. Otherwise y = x.
+
+    Srivastava et al. 2014, section 4, in its inverted form (section 10): nothing is rescaled when the model is used.
+
+    Args:
+        rate: the probability of 0, in [0, 1).
+
+    Shapes: any; y has the shape of x.
+    Raises:
+        ValueError: rate is outside [0, 1).
+    """
+
+    def __init__(self, rate: float) -> None:
+        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
+            raise ValueError(f"{type(self).__name__}: rate is the probability of 0, in [0, 1), got {rate!r}.")
+        self.rate = rate
+
+    def forward(self, x: NDArray) -> NDArray:
+        mask = self._draw(x.shape) if self.training and self.rate else None
+        self.cache = (mask,)  # in a tuple, as None alone would say that there was no forward
+        return self._masked(x, mask)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """y is x times a number that does not depend on x, so dx is dy times the same number: the mask of the forward."""
+        (mask,) = self.cache
+        return self._masked(dy, mask)
+
+    def _draw(self, shape: Shape) -> NDArray:
+        return self.generator.random(shape, np.float32) >= self.rate
+
+    def _masked(self, x: NDArray, mask: NDArray | None) -> NDArray:
+        if mask is None:
+            return x
+        y = x * mask
+        y *= 1 / (1 - float(self.rate))
+        return y
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(0.3), (5,)), (cls(0.5), (3, 4, 2)), (cls(0), (4,))]
+
+
+class SpatialDropout2D(Dropout):
+    """Dropout of whole channels: one number is drawn for each channel of an example. Tompson et al. 2015, section 3.2.
+
+    Neighbouring pixels are alike, so dropping single ones takes little away.
+
+    Args:
+        rate: the probability of 0, in [0, 1).
+
+    Shapes: x (batch, height, width, channels) -> y the same.
+    Raises:
+        ValueError: rate is outside [0, 1); examples are no pictures.
+    """
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"{self!r}: expected inputs of shape (batch, height, width, channels), got {batch_of(input_shape)}. "
+                "Dropout() takes any shape."
+            )
+        return input_shape
+
+    def _draw(self, shape: Shape) -> NDArray:
+        self.compute_output_shape(shape[1:])
+        return super()._draw((shape[0], 1, 1, shape[3]))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(0.3), (3, 4, 5)), (cls(0.5), (3, 3, 3))]
+
+
+class GaussianNoise(Layer):
+    """y = x + stddev * n in training, with n drawn from the standard normal distribution. Otherwise y = x.
+
+    Args:
+        stddev: the standard deviation of the noise, at least 0.
+
+    Shapes: any; y has the shape of x.
+    Raises:
+        ValueError: stddev is negative or no number.
+    """
+
+    def __init__(self, stddev: float) -> None:
+        if isinstance(stddev, bool) or not isinstance(stddev, (int, float, np.number)) or not 0 <= stddev < np.inf:
+            raise ValueError(f"GaussianNoise: stddev is a number of at least 0, got {stddev!r}.")
+        self.stddev = stddev
+
+    def forward(self, x: NDArray) -> NDArray:
+        if not (self.training and self.stddev):
+            return x
+        dtype = np.float32 if x.dtype == np.float32 else np.float64
+        return x + float(self.stddev) * self.generator.standard_normal(x.shape, dtype)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """What is added does not depend on x."""
+        return dy
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(0.3), (5,)), (cls(1.5), (3, 4, 2))]
