@@ -14,6 +14,8 @@ from minitorch_np.layer import Layer as Layer
 from minitorch_np.layers import ELU as ELU
 from minitorch_np.layers import GELU as GELU
 from minitorch_np.layers import SELU as SELU
+from minitorch_np.layers import Add as Add
+from minitorch_np.layers import Concatenate as Concatenate
 from minitorch_np.layers import Dense as Dense
 from minitorch_np.layers import Dropout as Dropout
 from minitorch_np.layers import Flatten as Flatten
@@ -25,6 +27,7 @@ from minitorch_np.layers import RandomTranslation as RandomTranslation
 from minitorch_np.layers import LeakyReLU as LeakyReLU
 from minitorch_np.layers import ReLU as ReLU
 from minitorch_np.layers import Rescaling as Rescaling
+from minitorch_np.layers import Residual as Residual
 from minitorch_np.layers import Sigmoid as Sigmoid
 from minitorch_np.layers import SiLU as SiLU
 from minitorch_np.layers import Softmax as Softmax

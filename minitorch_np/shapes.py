@@ -12,3 +12,9 @@ def batch_of(shape: Shape) -> str:
     '(batch, 64, 64, 3)'
     """
     return f"({', '.join(['batch', *map(str, shape)])})"
+
+
+def check_axis(who: str, axis: int) -> None:
+    """Refuse what is no axis of an example; that there is such an axis is seen when the shape is known."""
+    if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
+        raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")

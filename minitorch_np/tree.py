@@ -16,8 +16,9 @@ class Node(Configurable):
     """An object whose attributes hold parameters and further nodes, alone or in lists and dictionaries.
 
     Names come from the place in the tree: an attribute gives its own name, a dictionary's member its key, a
-    list's member its class and its count in that list (`blocks.dense_1`, `blocks.dense_2`). A list called
-    `layers` adds no name of its own, so the first kernel of a Sequential is `dense_1.kernel`.
+    list's member its class and its count in that list (`blocks.dense_1`, `blocks.dense_2`), a list inside a list
+    its position (`branches.2.dense_1`). A list called `layers` adds no name of its own, so the first kernel of a
+    Sequential is `dense_1.kernel`.
     """
 
     training = True
@@ -113,20 +114,26 @@ def _members(attribute: str, value: Any, kind: type) -> Iterator[tuple[str, Any]
         for key, item in value.items():
             yield from _members(f"{attribute}.{key}", item, kind)
     elif isinstance(value, (list, tuple)) and attribute != "_cache":
-        counts: Counter[str] = Counter()
-        seen: list[Any] = []
-        for item in value:
-            if not isinstance(item, kind):
-                continue
-            if any(item is other for other in seen):
-                raise ValueError(
-                    f"{item!r} stands in {attribute} twice. A layer remembers one forward for its backward: "
-                    "make a second instance."
-                )
-            seen.append(item)
-            word = snake_case(type(item).__name__)
-            counts[word] += 1
-            yield _join("" if attribute == "layers" else attribute, f"{word}_{counts[word]}"), item
+        yield from _listed("" if attribute == "layers" else attribute, value, kind, attribute, [])
+
+
+def _listed(place: str, items: Any, kind: type, attribute: str, seen: list[Any]) -> Iterator[tuple[str, Any]]:
+    """The objects of one kind in a list and in the lists inside it; `seen` are those that the attribute had before."""
+    counts: Counter[str] = Counter()
+    for position, item in enumerate(items, start=1):
+        if isinstance(item, (list, tuple)):
+            yield from _listed(_join(place, str(position)), item, kind, attribute, seen)
+        if not isinstance(item, kind):
+            continue
+        if any(item is other for other in seen):
+            raise ValueError(
+                f"{item!r} stands in {attribute} twice. A layer remembers one forward for its backward: "
+                "make a second instance."
+            )
+        seen.append(item)
+        word = snake_case(type(item).__name__)
+        counts[word] += 1
+        yield _join(place, f"{word}_{counts[word]}"), item
 
 
 def _join(place: str, name: str) -> str:

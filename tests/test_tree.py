@@ -93,3 +93,11 @@ def test_generators_of_layers_do_not_move_each_other():
         return model.layers[1](np.zeros((1, 2)))
 
     np.testing.assert_array_equal(second_output(0), second_output(3))
+
+
+def test_lists_inside_lists_are_named_by_their_position():
+    class Grid(mt.Layer):
+        def __init__(self):
+            self.rows = [[mt.Dense(2), mt.Dense(2)], mt.Dense(2), ([mt.ReLU()],)]
+
+    assert list(Grid().sublayers()) == ["rows.1.dense_1", "rows.1.dense_2", "rows.dense_1", "rows.3.1.relu_1"]

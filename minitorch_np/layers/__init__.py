@@ -9,6 +9,9 @@ from minitorch_np.layers.activations import SiLU as SiLU
 from minitorch_np.layers.activations import Softmax as Softmax
 from minitorch_np.layers.activations import Softplus as Softplus
 from minitorch_np.layers.activations import Tanh as Tanh
+from minitorch_np.layers.combinators import Add as Add
+from minitorch_np.layers.combinators import Concatenate as Concatenate
+from minitorch_np.layers.combinators import Residual as Residual
 from minitorch_np.layers.dense import Dense as Dense
 from minitorch_np.layers.input import Input as Input
 from minitorch_np.layers.noise import Dropout as Dropout

@@ -9,7 +9,7 @@ import numpy as np
 
 from minitorch_np.functions import erf, sigmoid, softmax, softplus
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape, batch_of
+from minitorch_np.shapes import Shape, batch_of, check_axis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -179,8 +179,3 @@ class Softplus(Layer):
 
 _ROOT = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
-
-
-def check_axis(who: str, axis: int) -> None:
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or axis == 0:
-        raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")

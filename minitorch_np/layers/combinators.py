@@ -1,0 +1,257 @@
+"""Combinators: layers made of layers that run beside each other instead of one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.layers.activations import Tanh
+from minitorch_np.layers.dense import Dense
+from minitorch_np.layers.rectifiers import ReLU
+from minitorch_np.shapes import Shape, batch_of, check_axis
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Branch = Layer | Sequence[Layer]
+
+
+class Residual(Layer):
+    """y = x + F(x), with F the layers one after the other. He et al. 2016, equation 1.
+
+    Args:
+        layers: the layers of F, at least one.
+
+    Shapes: any that F gives back; y has the shape of x.
+    Raises:
+        ValueError: layers is no list of layers, one stands in it twice, or F(x) has another shape than x.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        check_layers("Residual", layers)
+        if not layers:
+            raise ValueError("Residual: expected a list of at least one layer, got none.")
+        self.layers = layers
+        refuse_repeats(self)
+
+    def build(self, input_shape: Shape) -> None:
+        shape_through(self.layers, input_shape, "ensure_built")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        shape = shape_through(self.layers, input_shape, "compute_output_shape")
+        if shape != tuple(input_shape):
+            raise ValueError(
+                f"Residual: x has shape {batch_of(tuple(input_shape))}, its layers make {batch_of(shape)} of it, and the two are "
+                "added. Let the last layer give back the shape of x, or use Add([layers, layer]) with a layer that "
+                "brings x to the shape of the rest."
+            )
+        return shape
+
+    def forward(self, x: NDArray) -> NDArray:
+        return x + forward_through(self.layers, x)
+
+    def backward(self, dy: NDArray) -> Any:
+        """x reaches y by itself and through F, so dx = dy + what F makes of dy."""
+        dx = backward_through(self.layers, dy)
+        return dy + dx if self.wants_dx and dx is not None else None
+
+    @property
+    def wants_dx(self) -> bool:
+        return vars(self).get("wants_dx", True)
+
+    @wants_dx.setter
+    def wants_dx(self, wants: bool) -> None:
+        vars(self)["wants_dx"] = self.layers[0].wants_dx = wants
+
+    def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        return self.layers[0].example_input(shape, rng)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        inner = cls([Dense(3), Tanh()])
+        return [(cls([Dense(4), Tanh(), Dense(5)]), (5,)), (cls([Dense(3), inner]), (3,)), (cls([Dense(3)]), (2, 3))]
+
+
+class Branches:
+    """What Add and Concatenate share: every branch gets the same x."""
+
+    branches: Sequence[Branch]
+
+    def _take(self, branches: Sequence[Branch]) -> None:
+        who = type(self).__name__
+        if not isinstance(branches, (list, tuple)) or not branches:
+            raise ValueError(f"{who}: expected a list of branches, each a layer or a list of layers, got {branches!r}.")
+        self.branches = branches
+        for number, layers in enumerate(self._lists, start=1):
+            check_layers(f"{who}, branch {number}", layers)
+        refuse_repeats(self)
+
+    @property
+    def _lists(self) -> list[Sequence[Layer]]:
+        return [[branch] if isinstance(branch, Layer) else branch for branch in self.branches]
+
+    def _shapes(self, input_shape: Shape, method: str) -> list[Shape]:
+        """The shape that each branch gives; an error also says which branch it was."""
+        shapes = []
+        for number, layers in enumerate(self._lists, start=1):
+            try:
+                shapes.append(shape_through(layers, input_shape, method))
+            except ValueError as error:
+                raise ValueError(f"{type(self).__name__}, branch {number}: {error}") from error
+        return shapes
+
+    def build(self, input_shape: Shape) -> None:
+        self._shapes(input_shape, "ensure_built")
+
+    @property
+    def wants_dx(self) -> bool:
+        return vars(self).get("wants_dx", True)
+
+    @wants_dx.setter
+    def wants_dx(self, wants: bool) -> None:
+        vars(self)["wants_dx"] = wants
+        for layers in self._lists:
+            if layers:
+                layers[0].wants_dx = wants
+
+    def _backward(self, dys: Sequence[NDArray]) -> Any:
+        """x reaches the output through every branch, so dx is the sum of what each makes of its part of dy."""
+        found = [backward_through(layers, dy) for layers, dy in zip(self._lists, dys, strict=True)]
+        known = [dx for dx in found if dx is not None]
+        return sum(known[1:], known[0]) if self.wants_dx and known else None
+
+    def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        first = next((layers[0] for layers in self._lists if layers), Layer())
+        return first.example_input(shape, rng)
+
+
+class Add(Branches, Layer):
+    """y = the sum of what the branches make of x.
+
+    Args:
+        branches: each a layer, or a list of layers that run one after the other; an empty list is x itself.
+
+    Shapes: any; every branch gives the shape of y.
+    Raises:
+        ValueError: branches is no such list, a layer stands in it twice, or two branches give different shapes.
+    """
+
+    def __init__(self, branches: Sequence[Branch]) -> None:
+        self._take(branches)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        shapes = self._shapes(input_shape, "compute_output_shape")
+        for number, shape in enumerate(shapes, start=1):
+            if shape != shapes[0]:
+                raise ValueError(
+                    f"Add: branch 1 gives {batch_of(shapes[0])}, branch {number} gives {batch_of(shape)}. Branches that are added "
+                    "give one shape: change the last layer of one, or use Concatenate."
+                )
+        return shapes[0]
+
+    def forward(self, x: NDArray) -> NDArray:
+        first, *others = [forward_through(layers, x) for layers in self._lists]
+        return sum(others, first)
+
+    def backward(self, dy: NDArray) -> Any:
+        """Each branch has the whole of dy as its own upstream gradient; their dx add up."""
+        return self._backward([dy] * len(self.branches))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        nested = cls([[Dense(4), ReLU()], cls([[], Dense(4)])])
+        return [(cls([Dense(3), [Dense(4), Tanh(), Dense(3)]]), (5,)), (nested, (4,)), (cls([[], Tanh()]), (2, 3))]
+
+
+class Concatenate(Branches, Layer):
+    """y = what the branches make of x, joined along one axis.
+
+    Args:
+        branches: each a layer, or a list of layers that run one after the other; an empty list is x itself.
+        axis: the axis along which they are joined, the batch being axis 0. It may not be the batch.
+
+    Shapes: any; the branches give shapes that differ in that axis alone.
+    Raises:
+        ValueError: branches is no such list, a layer stands in it twice, axis is none, or the shapes do not fit.
+    """
+
+    def __init__(self, branches: Sequence[Branch], axis: int = -1) -> None:
+        check_axis("Concatenate", axis)
+        self.axis = axis
+        self._take(branches)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        shapes = self._shapes(input_shape, "compute_output_shape")
+        first = list(shapes[0])
+        if not -len(first) <= self.axis <= len(first):
+            raise ValueError(f"Concatenate: axis {self.axis} is no axis of one example in {batch_of(shapes[0])}.")
+        place = self.axis - (self.axis > 0)  # without the batch
+        for number, shape in enumerate(shapes, start=1):
+            if len(shape) != len(first) or _without(shape, place) != _without(shapes[0], place):
+                raise ValueError(
+                    f"Concatenate: branch 1 gives {batch_of(shapes[0])}, branch {number} gives {batch_of(shape)}. "
+                    f"Only their axis {self.axis} may differ."
+                )
+        first[place] = sum(shape[place] for shape in shapes)
+        return tuple(first)
+
+    def forward(self, x: NDArray) -> NDArray:
+        outputs = [forward_through(layers, x) for layers in self._lists]
+        self.cache = [output.shape[self.axis] for output in outputs]
+        return np.concatenate(outputs, self.axis)
+
+    def backward(self, dy: NDArray) -> Any:
+        """Each branch has its own part of dy as upstream gradient; their dx add up."""
+        return self._backward(np.split(dy, np.cumsum(self.cache)[:-1], self.axis))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        nested = cls([[Dense(2), cls([[], Dense(3)], axis=1)], [Tanh(), Dense(4)]], axis=-1)
+        deep = cls([Dense(3), [Dense(2), ReLU()], []])
+        return [(deep, (5,)), (nested, (4,)), (cls([[], Tanh(), Dense(3)], axis=1), (2, 3))]
+
+
+# A list of layers, one after the other
+
+
+def forward_through(layers: Sequence[Layer], x: NDArray) -> NDArray:
+    for layer in layers:
+        x = layer.forward(x)
+    return x
+
+
+def backward_through(layers: Sequence[Layer], dy: Any) -> Any:
+    for layer in reversed(layers):
+        dy = layer.backward(dy)
+    return dy
+
+
+def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
+    """The shape through ensure_built or compute_output_shape of every layer after the other."""
+    for layer in layers:
+        shape = getattr(layer, method)(tuple(shape))
+    return tuple(shape)
+
+
+def check_layers(who: str, layers: Any) -> None:
+    if not isinstance(layers, (list, tuple)):
+        raise ValueError(f"{who}: expected a list of layers, got {layers!r}.")
+    for layer in layers:
+        if isinstance(layer, type) and issubclass(layer, Layer):
+            raise ValueError(f"{who}: {layer.__name__} is a class. Write {layer.__name__}(), with its arguments.")
+        if not isinstance(layer, Layer):
+            raise ValueError(f"{who}: expected layers, got {layer!r}.")
+
+
+def refuse_repeats(layer: Any) -> None:
+    for _ in layer.walk():  # raises where an instance stands in two places
+        pass
+
+
+def _without(shape: Shape, place: int) -> Shape:
+    rest = list(shape)
+    del rest[place]
+    return tuple(rest)
