@@ -42,7 +42,13 @@ from minitorch_np.losses import MSELoss as MSELoss
 from minitorch_np.metrics import Metric as Metric
 from minitorch_np.model import Model as Model
 from minitorch_np.optimizers import SGD as SGD
+from minitorch_np.optimizers import Adagrad as Adagrad
+from minitorch_np.optimizers import Adam as Adam
+from minitorch_np.optimizers import AdamW as AdamW
+from minitorch_np.optimizers import Lion as Lion
+from minitorch_np.optimizers import Nadam as Nadam
 from minitorch_np.optimizers import Optimizer as Optimizer
+from minitorch_np.optimizers import RMSprop as RMSprop
 from minitorch_np.parameter import Parameter as Parameter
 from minitorch_np.sequential import Sequential as Sequential
 from minitorch_np.training import Callback as Callback

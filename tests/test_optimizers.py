@@ -1,15 +1,112 @@
 """Optimisers: the steps they take, against their formulas."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.configurable import Configurable, is_built_in
 
 
 def parameter(value, grad, dtype=np.float64, trainable=True):
     made = mt.Parameter(np.array(value, dtype), trainable)
     made.grad = np.array(grad, dtype)
     return made
+
+
+ADAPTIVE = [
+    mt.Adagrad(), mt.Adagrad(0.1, 0.0, 1e-3), mt.RMSprop(), mt.RMSprop(0.01, 0.8, momentum=0.5),
+    mt.RMSprop(0.01, centered=True), mt.RMSprop(0.01, 0.8, 0.9, 1e-4, True), mt.Adam(), mt.Adam(0.1, 0.5, 0.9, 1e-3),
+    mt.Adam(0.05, 0.8, 0.6, amsgrad=True), mt.AdamW(), mt.AdamW(0.1, 0.3, amsgrad=True), mt.Nadam(),
+    mt.Nadam(0.1, 0.7, 0.9), mt.Lion(), mt.Lion(0.01, 0.5, 0.9),
+    *(cls(0.01, weight_decay=0.1) for cls in (mt.Adagrad, mt.RMSprop, mt.Adam, mt.Nadam, mt.Lion)),
+    *(cls(lambda step: 0.02 / (1 + step)) for cls in (mt.Adagrad, mt.RMSprop, mt.Adam, mt.AdamW, mt.Nadam, mt.Lion)),
+]  # fmt: skip
+every_adaptive = pytest.mark.parametrize("optimizer", ADAPTIVE, ids=repr)
+
+
+def test_every_optimizer_of_the_package_is_here():
+    known = {cls for cls in Configurable.registry.values() if issubclass(cls, mt.Optimizer) and is_built_in(cls)}
+    assert known - {mt.Optimizer, mt.SGD} == {type(optimizer) for optimizer in ADAPTIVE}
+
+
+@every_adaptive
+def test_steps_are_those_of_the_formula(optimizer):
+    mt.check_optimizer(optimizer)
+
+
+@every_adaptive
+def test_a_config_describes_an_optimizer_completely(optimizer):
+    assert repr(type(optimizer)(**optimizer.config())) == repr(optimizer.clone()) == repr(optimizer)
+
+
+@every_adaptive
+def test_numpy_numbers_do_not_widen_float32(optimizer):
+    settings = {k: np.float64(v) if isinstance(v, float) else v for k, v in optimizer.config().items()}
+    p = parameter([2.0, -1.0], [3.0, 1.0], np.float32)
+    widened = type(optimizer)(**settings)
+    widened.step({"p": p})
+    assert p.value.dtype == np.float32
+    assert all(array.dtype == np.float32 for array in widened.state["p"].values())
+
+
+@every_adaptive
+def test_a_step_keeps_its_arrays(optimizer):
+    """Once the state exists, nothing of the parameter's size is made anew."""
+    p = parameter(np.ones((300, 400)), np.ones((300, 400)), np.float32)
+    optimizer = optimizer.clone()
+    for _ in range(2):
+        optimizer.step({"p": p})
+    tracemalloc.start()
+    optimizer.step({"p": p})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < p.value.nbytes / 4
+
+
+@every_adaptive
+def test_gradients_of_0_and_huge_ones_are_taken_in_silence(optimizer):
+    optimizer, p = optimizer.clone(), parameter([1.0, 1.0, 1.0], [0.0, 1e15, -1e-30], np.float32)
+    for _ in range(3):
+        optimizer.step({"p": p})
+    assert np.isfinite(p.value).all()
+
+
+def test_nadam_goes_on_from_any_iteration(rng):
+    """Its product of shares follows from the iteration, which is all that a file has of it."""
+    gradients = rng.normal(size=(8, 3))
+    straight, resumed = mt.Nadam(0.1), mt.Nadam(0.1)
+    values = [parameter(np.ones(3), np.ones(3)) for _ in range(2)]
+    for step, gradient in enumerate(gradients):
+        if step == 4:
+            fresh = mt.Nadam(0.1)
+            fresh.iteration, fresh.state = resumed.iteration, resumed.state
+            resumed = fresh
+        for optimizer, p in zip((straight, resumed), values, strict=True):
+            p.grad = gradient
+            optimizer.step({"p": p})
+    np.testing.assert_array_equal(values[0].value, values[1].value)
+
+
+ARGUMENTS = [
+    (mt.Adam, {"beta_1": 1.0}, r"Adam: beta_1 lies in \[0, 1\)"),
+    (mt.AdamW, {"beta_2": -0.1}, r"AdamW: beta_2 lies in \[0, 1\)"),
+    (mt.AdamW, {"weight_decay": None}, r"AdamW: weight_decay is a number, got None\. Adam\(\) is AdamW without it"),
+    (mt.Adam, {"weight_decay": -1}, "Adam: weight_decay is at least 0"),
+    (mt.Nadam, {"epsilon": -1e-7}, "Nadam: epsilon is at least 0"),
+    (mt.Lion, {"beta_1": np.nan}, "Lion: beta_1"),
+    (mt.RMSprop, {"rho": 1}, "RMSprop: rho"),
+    (mt.RMSprop, {"momentum": 1}, "RMSprop: momentum"),
+    (mt.Adagrad, {"initial_accumulator_value": -0.1}, "Adagrad: initial_accumulator_value is at least 0"),
+    (mt.Adam, {"clipnorm": 1, "clipvalue": 1}, "Adam: give one of clipnorm"),
+]
+
+
+@pytest.mark.parametrize(("cls", "options", "message"), ARGUMENTS)
+def test_arguments_of_adaptive_optimizers_are_checked(cls, options, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**options)
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

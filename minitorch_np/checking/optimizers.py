@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.optimizers import SGD, Optimizer
+from minitorch_np.checking.closed_forms import CLOSED_FORMS
+from minitorch_np.optimizers import Optimizer
 from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    ClosedForm = Callable[[NDArray, list[NDArray], Optimizer], NDArray]
+    from minitorch_np.checking.closed_forms import ClosedForm
 
 _STEPS = 6
 
@@ -132,20 +131,3 @@ def _known(optimizer: Optimizer) -> ClosedForm:
         f"check_optimizer: the closed form of {type(optimizer).__name__} is not known. "
         "Give closed_form=lambda start, gradients, optimizer: value after these steps."
     )
-
-
-def _sgd(start: NDArray, gradients: list[NDArray], optimizer: Optimizer) -> NDArray:
-    """Unrolled: with G_i the gradients with decay, the velocity of step t is sum_i momentum^(t - i) G_i."""
-    if not isinstance(optimizer, SGD):
-        raise ValueError(f"check_optimizer: {optimizer!r} is no SGD.")
-    value, decayed = start.copy(), []
-    for step, gradient in enumerate(gradients):
-        decayed.append(gradient + optimizer.weight_decay * value)
-        velocity = sum(optimizer.momentum ** (step - i) * g for i, g in enumerate(decayed))
-        direction = decayed[-1] + optimizer.momentum * velocity if optimizer.nesterov else velocity
-        rate = optimizer.learning_rate(step) if callable(optimizer.learning_rate) else optimizer.learning_rate
-        value = value - float(rate) * direction
-    return value
-
-
-CLOSED_FORMS: dict[type[Optimizer], ClosedForm] = {SGD: _sgd}

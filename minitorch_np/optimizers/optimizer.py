@@ -1,4 +1,4 @@
-"""Optimisers: how the parameters follow their gradients."""
+"""Optimizer: what all optimisers have in common."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Optimizer(Configurable):
     Args:
         learning_rate: a positive number, or a schedule `step -> rate` with steps counted from 0.
         clipnorm: gradients longer than this, each parameter's by itself, are cut to this length.
-        global_clipnorm: likewise, of all gradients together. Pascanu et al. 2013, algorithm 1.
-        clipvalue: elements of gradients are cut to [-clipvalue, clipvalue]. At most one of the three is given.
+        clipvalue: elements of gradients are cut to [-clipvalue, clipvalue].
+        global_clipnorm: like clipnorm, of all gradients together. Pascanu et al. 2013, algorithm 1. At most one of the
+            three is given.
 
     Attributes:
         iteration: number of steps begun, 1 during the first.
@@ -37,15 +38,15 @@ class Optimizer(Configurable):
     """
 
     clipnorm: float | None = None
-    global_clipnorm: float | None = None
     clipvalue: float | None = None
+    global_clipnorm: float | None = None
 
     def __init__(
         self,
         learning_rate: float | Schedule,
         clipnorm: float | None = None,
-        global_clipnorm: float | None = None,
         clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
     ) -> None:
         if not callable(learning_rate):
             self.checked_rate(learning_rate)
@@ -113,17 +114,26 @@ class Optimizer(Configurable):
         raise NotImplementedError(f"{self!r} has no update: write update(self, parameter, state).")
 
     def descend(self, parameter: Parameter, direction: NDArray) -> None:
-        """value -= rate * direction, in place and through a buffer that is kept.
+        """value -= rate * direction, in place."""
+        buffer = self.buffer(parameter)
+        np.multiply(direction, self.rate, out=buffer)
+        parameter.value -= buffer
+
+    def decay(self, parameter: Parameter, weight_decay: float | None) -> None:
+        """value -= rate * weight_decay * value: decay beside the gradient, not in it. Loshchilov & Hutter 2019, algorithm 2."""
+        if weight_decay:
+            parameter.value *= 1 - self.rate * float(weight_decay)
+
+    def buffer(self, parameter: Parameter, number: int = 0) -> NDArray:
+        """An array like the value, kept from step to step, with anything in it.
 
         A large array that is allocated anew in every step costs more than the arithmetic.
         """
         value = parameter.value
-        kind = value.shape, value.dtype
-        buffer = self._buffers.get(kind)
-        if buffer is None:
-            buffer = self._buffers[kind] = np.empty_like(value)
-        np.multiply(direction, self.rate, out=buffer)
-        value -= buffer
+        kind = value.shape, value.dtype, number
+        if kind not in self._buffers:
+            self._buffers[kind] = np.empty_like(value)
+        return self._buffers[kind]
 
     def current_rate(self) -> float:
         """The learning rate of the next step, as a Python float: a NumPy one would turn float32 into float64."""
@@ -151,58 +161,25 @@ def _length(gradient: NDArray) -> float:
     return math.sqrt(float(np.dot(flat, flat)))
 
 
-class SGD(Optimizer):
-    """Stochastic gradient descent: value -= learning_rate * direction, with
+def slot(state: dict[str, NDArray], name: str, value: NDArray, initial: float = 0.0) -> NDArray:
+    """The array of that name in a parameter's state, like the value and filled with the initial number when it is new."""
+    if name not in state:
+        state[name] = np.full_like(value, initial)
+    return state[name]
 
-    g = grad + weight_decay * value
-    velocity = momentum * velocity + g       (g itself in the first step)
-    direction = g without momentum, velocity with it, g + momentum * velocity with nesterov.
 
-    The formulas are PyTorch's: the rate is not folded into the velocity, and weight decay is part of the gradient.
+def follow(average: NDArray, new: NDArray, share: float, buffer: NDArray) -> None:
+    """average += share * (new - average), in place: a mean in which what is n steps old counts (1 - share)^n."""
+    np.subtract(new, average, out=buffer)
+    buffer *= share
+    average += buffer
 
-    Args:
-        learning_rate: a positive number, or a schedule `step -> rate`.
-        momentum: share of the velocity that is kept, in [0, 1). Polyak 1964.
-        nesterov: look ahead along the velocity. Needs momentum. Sutskever et al. 2013, section 2.
-        weight_decay: at least 0; the gradient of weight_decay / 2 * value^2 is added.
-        clipnorm, global_clipnorm, clipvalue: see Optimizer; gradients are clipped before anything is added to them.
-    """
 
-    def __init__(
-        self,
-        learning_rate: float | Schedule = 0.01,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        clipnorm: float | None = None,
-        global_clipnorm: float | None = None,
-        clipvalue: float | None = None,
-    ) -> None:
-        super().__init__(learning_rate, clipnorm, global_clipnorm, clipvalue)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"SGD: momentum lies in [0, 1), got {momentum!r}.")
-        if not 0 <= weight_decay < math.inf:
-            raise ValueError(f"SGD: weight_decay is at least 0 and finite, got {weight_decay!r}.")
-        if nesterov and not momentum:
-            raise ValueError("SGD: nesterov looks ahead along the velocity: give a momentum, such as 0.9.")
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.weight_decay = weight_decay
+def check_share(who: str, name: str, value: float) -> None:
+    if isinstance(value, bool) or not 0 <= value < 1:
+        raise ValueError(f"{who}: {name} lies in [0, 1), got {value!r}.")
 
-    def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
-        direction = parameter.grad
-        if self.weight_decay:
-            direction = direction + float(self.weight_decay) * parameter.value
-        if self.momentum:
-            direction = self._with_velocity(direction, state)
-        self.descend(parameter, direction)
 
-    def _with_velocity(self, gradient: NDArray, state: dict[str, NDArray]) -> NDArray:
-        momentum = float(self.momentum)
-        if "velocity" not in state:
-            state["velocity"] = gradient.copy()
-        else:
-            velocity = state["velocity"]
-            velocity *= momentum
-            velocity += gradient
-        return gradient + momentum * state["velocity"] if self.nesterov else state["velocity"]
+def check_not_negative(who: str, name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value < math.inf:
+        raise ValueError(f"{who}: {name} is at least 0 and finite, got {value!r}.")

@@ -1,0 +1,188 @@
+"""Adam and its kin: the mean of the gradient over the root of its mean square."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.optimizers.optimizer import (
+    Optimizer,
+    Schedule,
+    check_not_negative,
+    check_share,
+    follow,
+    slot,
+)
+from minitorch_np.parameter import Parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Adam(Optimizer):
+    """In step t, with mean and mean square of the gradient over about the last 1 / (1 - beta) steps:
+
+    momentum = beta_1 * momentum + (1 - beta_1) * grad
+    velocity = beta_2 * velocity + (1 - beta_2) * grad^2
+    value -= learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * momentum / (sqrt(velocity) + epsilon)
+
+    Kingma & Ba 2015, algorithm 1 as rearranged at the end of section 2. Both means begin at 0; the factor of the rate makes
+    up for that. PyTorch adds epsilon to sqrt(velocity / (1 - beta_2^t)), so that only its epsilon differs from this one.
+
+    Args:
+        learning_rate: a positive number, or a schedule `step -> rate`.
+        beta_1: share of the mean gradient that is kept, in [0, 1).
+        beta_2: share of the mean square that is kept, in [0, 1).
+        epsilon: at least 0; keeps the denominator from 0.
+        amsgrad: divide by the largest velocity so far. Reddi, Kale & Kumar 2018, algorithm 2.
+        weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
+        clipnorm, clipvalue, global_clipnorm: see Optimizer.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
+        who = type(self).__name__
+        check_share(who, "beta_1", beta_1)
+        check_share(who, "beta_2", beta_2)
+        check_not_negative(who, "epsilon", epsilon)
+        check_not_negative(who, "weight_decay", weight_decay)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+        self.weight_decay = weight_decay
+
+    def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
+        self.decay(parameter, self.weight_decay)
+        gradient, value, buffer = parameter.grad, parameter.value, self.buffer(parameter)
+        beta_1, beta_2 = float(self.beta_1), float(self.beta_2)
+        momentum, velocity = slot(state, "momentum", value), slot(state, "velocity", value)
+        follow(momentum, gradient, 1 - beta_1, buffer)
+        follow(velocity, np.multiply(gradient, gradient, out=buffer), 1 - beta_2, buffer)
+        if self.amsgrad:
+            largest = slot(state, "velocity_hat", value)
+            velocity = np.maximum(largest, velocity, out=largest)
+        np.sqrt(velocity, out=buffer)
+        buffer += float(self.epsilon)
+        np.divide(momentum, buffer, out=buffer)
+        buffer *= self.rate * math.sqrt(1 - beta_2**self.iteration) / (1 - beta_1**self.iteration)
+        value -= buffer
+
+
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient: value -= learning_rate * weight_decay * value before every step of Adam.
+
+    Loshchilov & Hutter 2019, algorithm 2. In the gradient it would be divided by sqrt(velocity) and hardly act on weights
+    with large gradients.
+
+    Args:
+        learning_rate: a positive number, or a schedule `step -> rate`.
+        weight_decay: at least 0.
+        beta_1: share of the mean gradient that is kept, in [0, 1).
+        beta_2: share of the mean square that is kept, in [0, 1).
+        epsilon: at least 0; keeps the denominator from 0.
+        amsgrad: see Adam.
+        clipnorm, clipvalue, global_clipnorm: see Optimizer.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        if weight_decay is None:
+            raise ValueError("AdamW: weight_decay is a number, got None. Adam() is AdamW without it.")
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, clipnorm, clipvalue, global_clipnorm
+        )
+
+
+class Nadam(Optimizer):
+    """Adam that looks ahead along its momentum as Nesterov's does. In step t, with u_t = beta_1 * (1 - 0.96^t / 2):
+
+    momentum = beta_1 * momentum + (1 - beta_1) * grad
+    velocity = beta_2 * velocity + (1 - beta_2) * grad^2
+    ahead = u_(t+1) * momentum / (1 - u_1 * … * u_(t+1)) + (1 - u_t) * grad / (1 - u_1 * … * u_t)
+    value -= learning_rate * ahead / (sqrt(velocity / (1 - beta_2^t)) + epsilon)
+
+    Dozat 2016, algorithm 2 and the schedule of its section 5, in Keras's form: the momentum itself is averaged with beta_1,
+    not with u_t, and 0.96 is raised to t, where PyTorch raises it to 0.004 t.
+
+    Args:
+        learning_rate: a positive number, or a schedule `step -> rate`.
+        beta_1: share of the mean gradient that is kept, in [0, 1).
+        beta_2: share of the mean square that is kept, in [0, 1).
+        epsilon: at least 0; keeps the denominator from 0.
+        weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
+        clipnorm, clipvalue, global_clipnorm: see Optimizer.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
+        check_share("Nadam", "beta_1", beta_1)
+        check_share("Nadam", "beta_2", beta_2)
+        check_not_negative("Nadam", "epsilon", epsilon)
+        check_not_negative("Nadam", "weight_decay", weight_decay)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
+
+    def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
+        self.decay(parameter, self.weight_decay)
+        gradient, value, buffer = parameter.grad, parameter.value, self.buffer(parameter)
+        beta_1, beta_2 = float(self.beta_1), float(self.beta_2)
+        momentum, velocity = slot(state, "momentum", value), slot(state, "velocity", value)
+        follow(momentum, gradient, 1 - beta_1, buffer)
+        follow(velocity, np.multiply(gradient, gradient, out=buffer), 1 - beta_2, buffer)
+        now, product = self._u(self.iteration), self._product(self.iteration)
+        then = self._u(self.iteration + 1)
+        ahead = np.multiply(momentum, then / (1 - product * then), out=self.buffer(parameter, 1))
+        ahead += np.multiply(gradient, (1 - now) / (1 - product), out=buffer)
+        np.multiply(velocity, 1 / (1 - beta_2**self.iteration), out=buffer)
+        np.sqrt(buffer, out=buffer)
+        buffer += float(self.epsilon)
+        self.descend(parameter, np.divide(ahead, buffer, out=ahead))
+
+    def _u(self, step: int) -> float:
+        return float(self.beta_1) * (1 - 0.5 * 0.96**step)
+
+    def _product(self, step: int) -> float:
+        """u_1 * … * u_step. Follows from the step alone, so nothing has to be saved; the last one is remembered."""
+        known, product = vars(self).get("_known_product", (0, 1.0))
+        if known > step:
+            known, product = 0, 1.0
+        for later in range(known + 1, step + 1):
+            product *= self._u(later)
+        self._known_product = step, product
+        return product

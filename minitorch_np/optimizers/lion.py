@@ -1,0 +1,64 @@
+"""Lion: steps of one length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.optimizers.optimizer import (
+    Optimizer,
+    Schedule,
+    check_not_negative,
+    check_share,
+    follow,
+    slot,
+)
+from minitorch_np.parameter import Parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Lion(Optimizer):
+    """value -= learning_rate * sign(beta_1 * momentum + (1 - beta_1) * grad);
+
+    momentum = beta_2 * momentum + (1 - beta_2) * grad.
+
+    Chen et al. 2023, algorithm 2. Every element moves by the rate, so the rate is 3 to 10 times smaller than Adam's.
+
+    Args:
+        learning_rate: a positive number, or a schedule `step -> rate`.
+        beta_1: share of the momentum in the direction, in [0, 1).
+        beta_2: share of the momentum that is kept, in [0, 1).
+        weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
+        clipnorm, clipvalue, global_clipnorm: see Optimizer.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
+        check_share("Lion", "beta_1", beta_1)
+        check_share("Lion", "beta_2", beta_2)
+        check_not_negative("Lion", "weight_decay", weight_decay)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.weight_decay = weight_decay
+
+    def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
+        self.decay(parameter, self.weight_decay)
+        gradient, buffer = parameter.grad, self.buffer(parameter)
+        momentum = slot(state, "momentum", parameter.value)
+        np.subtract(momentum, gradient, out=buffer)
+        buffer *= float(self.beta_1)
+        buffer += gradient
+        self.descend(parameter, np.sign(buffer, out=buffer))
+        follow(momentum, gradient, 1 - float(self.beta_2), buffer)

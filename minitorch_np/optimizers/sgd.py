@@ -1,0 +1,66 @@
+"""SGD: along the gradient, with or without momentum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, check_not_negative, check_share
+from minitorch_np.parameter import Parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: value -= learning_rate * direction, with
+
+    g = grad + weight_decay * value
+    velocity = momentum * velocity + g       (g itself in the first step)
+    direction = g without momentum, velocity with it, g + momentum * velocity with nesterov.
+
+    The formulas are PyTorch's: the rate is not folded into the velocity, and weight decay is part of the gradient.
+
+    Args:
+        learning_rate: a positive number, or a schedule `step -> rate`.
+        momentum: share of the velocity that is kept, in [0, 1). Polyak 1964.
+        nesterov: look ahead along the velocity. Needs momentum. Sutskever et al. 2013, section 2.
+        weight_decay: at least 0; the gradient of weight_decay / 2 * value^2 is added.
+        clipnorm, clipvalue, global_clipnorm: see Optimizer; gradients are clipped before anything is added to them.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
+        check_share("SGD", "momentum", momentum)
+        check_not_negative("SGD", "weight_decay", weight_decay)
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov looks ahead along the velocity: give a momentum, such as 0.9.")
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+
+    def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
+        direction = parameter.grad
+        if self.weight_decay:
+            direction = direction + float(self.weight_decay) * parameter.value
+        if self.momentum:
+            direction = self._with_velocity(direction, state)
+        self.descend(parameter, direction)
+
+    def _with_velocity(self, gradient: NDArray, state: dict[str, NDArray]) -> NDArray:
+        momentum = float(self.momentum)
+        if "velocity" not in state:
+            state["velocity"] = gradient.copy()
+        else:
+            velocity = state["velocity"]
+            velocity *= momentum
+            velocity += gradient
+        return gradient + momentum * state["velocity"] if self.nesterov else state["velocity"]
