@@ -25,8 +25,11 @@ from minitorch_np.layers import RandomBrightness as RandomBrightness
 from minitorch_np.layers import RandomFlip as RandomFlip
 from minitorch_np.layers import RandomTranslation as RandomTranslation
 from minitorch_np.layers import LeakyReLU as LeakyReLU
+from minitorch_np.layers import Normalization as Normalization
+from minitorch_np.layers import Permute as Permute
 from minitorch_np.layers import ReLU as ReLU
 from minitorch_np.layers import Rescaling as Rescaling
+from minitorch_np.layers import Reshape as Reshape
 from minitorch_np.layers import Residual as Residual
 from minitorch_np.layers import Sigmoid as Sigmoid
 from minitorch_np.layers import SiLU as SiLU

@@ -30,7 +30,7 @@ BLIND = {  # and these must not know layers at all
     "checking": {"layers", "model", "sequential", "training", "datasets"},
 }
 PUBLIC = {
-    "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "GradcheckError", "GradcheckReport", "History", "Input", "Layer", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "Optimizer", "Parameter", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "SGD", "Sequential", "Sigmoid", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting", "schedules", "sigmoid", "significance", "tuning", "ELU", "GELU", "LeakyReLU", "SELU", "SiLU", "Softmax", "Softplus", "Tanh", "Dropout", "SpatialDropout2D", "GaussianNoise", "Add", "Concatenate", "Residual", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop",
+    "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "GradcheckError", "GradcheckReport", "History", "Input", "Layer", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "Optimizer", "Parameter", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "SGD", "Sequential", "Sigmoid", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting", "schedules", "sigmoid", "significance", "tuning", "ELU", "GELU", "LeakyReLU", "SELU", "SiLU", "Softmax", "Softplus", "Tanh", "Dropout", "SpatialDropout2D", "GaussianNoise", "Add", "Concatenate", "Residual", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop", "Reshape", "Permute", "Normalization",
 }  # fmt: skip
 
 

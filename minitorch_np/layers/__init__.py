@@ -17,9 +17,12 @@ from minitorch_np.layers.input import Input as Input
 from minitorch_np.layers.noise import Dropout as Dropout
 from minitorch_np.layers.noise import GaussianNoise as GaussianNoise
 from minitorch_np.layers.noise import SpatialDropout2D as SpatialDropout2D
+from minitorch_np.layers.preprocessing import Normalization as Normalization
 from minitorch_np.layers.preprocessing import Rescaling as Rescaling
 from minitorch_np.layers.rectifiers import ELU as ELU
 from minitorch_np.layers.rectifiers import SELU as SELU
 from minitorch_np.layers.rectifiers import LeakyReLU as LeakyReLU
 from minitorch_np.layers.rectifiers import ReLU as ReLU
 from minitorch_np.layers.shaping import Flatten as Flatten
+from minitorch_np.layers.shaping import Permute as Permute
+from minitorch_np.layers.shaping import Reshape as Reshape

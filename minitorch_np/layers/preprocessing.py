@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape
+from minitorch_np.shapes import Shape, batch_of
+from minitorch_np.source import as_source
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+# Rows of an array that adapt looks at in one go, in float64.
+_ROWS = 1024
 
 
 class Rescaling(Layer):
@@ -38,3 +45,160 @@ class Rescaling(Layer):
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [(cls(1 / 255), (3, 4, 2)), (cls(2.0, offset=-1.0), (5,))]
+
+
+class Normalization(Layer):
+    """y = (x - mean) / max(sqrt(variance), 1e-7): every feature with mean 0 and variance 1 over the data.
+
+    Mean and variance are given, or found by `adapt`. They are saved with the model and not learnt. Until one of the two
+    has happened they are 0 and 1, as in Keras.
+
+    Args:
+        axis: the axis, or the axes, along which mean and variance differ, the batch being axis 0. -1: one of each for every
+            feature or channel. None: one of each for everything.
+        mean, variance: numbers, or lists of them that follow the axis; both or neither.
+
+    Shapes: any; y has the shape of x.
+    Raises:
+        ValueError: axis is no axis of an example, only one of mean and variance is given, or they do not follow the axis.
+    """
+
+    precomputable = True  # what it keeps is not changed by training
+    _found: tuple[NDArray, NDArray] | None = None  # what adapt found before there were parameters
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] | None = -1,
+        mean: float | Sequence[Any] | None = None,
+        variance: float | Sequence[Any] | None = None,
+    ) -> None:
+        axes = _axes(axis)
+        if any(isinstance(one, bool) or not isinstance(one, int) or one == 0 for one in axes):
+            raise ValueError(f"Normalization: axis is an int other than 0, several of them, or None, got {axis!r}.")
+        if (mean is None) != (variance is None):
+            raise ValueError(f"Normalization: give mean and variance or neither, got {mean!r} and {variance!r}.")
+        means, variances = (np.asarray(0.0 if given is None else given, float) for given in (mean, variance))
+        if means.shape != variances.shape or means.ndim > len(axes):
+            raise ValueError(
+                f"Normalization: mean and variance have one shape with an axis for each of axis={axis!r}, or are numbers; "
+                f"got shapes {means.shape} and {variances.shape}."
+            )
+        if variances.min() < 0:
+            raise ValueError(f"Normalization: a variance is at least 0, got {variance!r}.")
+        self.axis = axis
+        self.mean = mean
+        self.variance = variance
+
+    def adapt(self, data: ArrayLike | Iterable[Any]) -> Self:
+        """Take mean and variance from data, in one pass and in float64; before or after the layer is built.
+
+        Args:
+            data: an array with one row per example, or what gives batches, as fit takes it; targets are not looked at.
+
+        Raises:
+            ValueError: mean and variance were given, there are no examples, or they have another shape than the inputs.
+        """
+        if self.mean is not None:
+            raise ValueError(f"{self!r}.adapt: mean and variance are given already.")
+        found = self._moments(_blocks(data))
+        if not self.built:
+            self._found = found
+            return self
+        for parameter, value in zip((self.adapt_mean, self.adapt_variance), found, strict=True):
+            if value.shape != parameter.shape:
+                raise ValueError(f"{self!r}.adapt: {_disagree(value.shape, parameter.shape)}")
+            parameter.value[...] = value
+        return self
+
+    def _moments(self, blocks: Iterator[NDArray]) -> tuple[NDArray, NDArray]:
+        """Mean and variance of all blocks together: Chan, Golub & LeVeque 1983, equation 2.1.
+
+        Of n values with mean m and squared deviations s, and n' values with m' and s', the squared deviations
+        together are s + s' + (m' - m)^2 n n' / (n + n'). No difference of large numbers is taken.
+        """
+        count, mean, squares = 0, np.zeros(()), np.zeros(())
+        for block in blocks:
+            block = np.asarray(block, np.float64)
+            over = self._others(block.shape[1:])
+            own = block.mean(axis=over)
+            if count and own.shape != mean.shape:
+                raise ValueError(f"{self!r}.adapt: {_disagree(own.shape, mean.shape)}")
+            deviation = block - block.mean(axis=over, keepdims=True)
+            new = block.size // own.size
+            step = own - mean
+            mean = mean + step * (new / (count + new))
+            squares = squares + (deviation * deviation).sum(axis=over) + step * step * (count * new / (count + new))
+            count += new
+        if not count:
+            raise ValueError(f"{self!r}.adapt: the data have no examples.")
+        return mean, squares / count
+
+    def build(self, input_shape: Shape) -> None:
+        self._others(input_shape)
+        if self.mean is not None:
+            return
+        kept = [size for place, size in enumerate(input_shape, 1) if place not in self._others(input_shape)]
+        mean, variance = self._found or (np.zeros(kept), np.ones(kept))
+        if mean.shape != tuple(kept):
+            raise ValueError(f"{self!r}: {_disagree(mean.shape, tuple(kept))}")
+        self.adapt_mean = self.add_parameter(tuple(kept), lambda shape, rng: mean, trainable=False)
+        self.adapt_variance = self.add_parameter(tuple(kept), lambda shape, rng: variance, trainable=False)
+        self.count = self.add_parameter((), "zeros", trainable=False)  # unused, in Keras too, whose files have it
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._others(input_shape)
+        return input_shape
+
+    def forward(self, x: NDArray) -> NDArray:
+        mean, deviation = self._fixed(x)
+        self.cache = deviation
+        return (x - mean) / deviation
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """Mean and variance do not depend on x, so dy/dx is one over the deviation."""
+        return dy / self.cache
+
+    def _fixed(self, x: NDArray) -> tuple[NDArray, NDArray]:
+        """Mean and deviation in a shape that goes with x."""
+        if self.mean is None:
+            mean, variance = self.adapt_mean.value, self.adapt_variance.value
+        else:
+            dtype = x.real.dtype if x.dtype.kind in "fc" else np.float32
+            mean, variance = np.asarray(self.mean, dtype), np.asarray(self.variance, dtype)
+        if mean.ndim:
+            others, sizes = self._others(x.shape[1:]), iter((1,) * (len(_axes(self.axis)) - mean.ndim) + mean.shape)
+            shape = [1 if place == 0 or place in others else next(sizes) for place in range(x.ndim)]
+            mean, variance = mean.reshape(shape), variance.reshape(shape)
+        return mean, np.maximum(np.sqrt(variance), 1e-7)
+
+    def _others(self, input_shape: Shape) -> tuple[int, ...]:
+        """The axes over which one mean is taken, the batch with them."""
+        rank = len(input_shape) + 1
+        kept = {axis % rank for axis in _axes(self.axis) if -rank < axis < rank}
+        if len(kept) != len(_axes(self.axis)):
+            raise ValueError(f"{self!r}: axis={self.axis!r} names no axes of one example in {batch_of(input_shape)}.")
+        return tuple(place for place in range(rank) if place not in kept)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        given = cls(mean=[1.0, 2.0], variance=[4.0, 0.5])
+        return [(cls(), (5,)), (cls(), (3, 4, 2)), (given, (3, 4, 2)), (cls((1, -1)), (3, 4, 2)), (cls(None), (3, 3))]
+
+
+def _axes(axis: int | Sequence[int] | None) -> tuple[int, ...]:
+    if axis is None:
+        return ()
+    return tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)  # type: ignore[return-value]
+
+
+def _blocks(data: Any) -> Iterator[NDArray]:
+    """The examples of an array or a source, some at a time."""
+    source = as_source(data)
+    if source is None:
+        data = np.asarray(data)
+        return (data[start : start + _ROWS] for start in range(0, len(data), _ROWS))
+    return (np.asarray(batch[0]) for batch in source.batches(_ROWS))
+
+
+def _disagree(seen: Shape, expected: Shape) -> str:
+    return f"adapt found means of shape {seen}, expected {expected}: the examples have another shape than the inputs."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape
+from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,3 +33,85 @@ class Flatten(Layer):
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [(cls(), (3, 4, 2)), (cls(), (5,))]
+
+
+class Reshape(Layer):
+    """The numbers of each example in another shape.
+
+    Args:
+        target_shape: the shape of one example, the batch left out; one size may be -1, which is then what is left.
+
+    Shapes: x (batch, ...) -> y (batch, *target_shape), in C order (the last axis changes fastest).
+    Raises:
+        ValueError: target_shape is no such tuple, or holds another number of elements than x.
+    """
+
+    precomputable = True
+
+    def __init__(self, target_shape: Shape) -> None:
+        sizes = target_shape if isinstance(target_shape, (tuple, list)) else (None,)
+        whole = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
+        if not whole or any(size < 1 and size != -1 for size in sizes) or list(sizes).count(-1) > 1:
+            raise ValueError(
+                "Reshape: target_shape is a tuple of positive ints, one of which may be -1, such as (8, 8, -1); "
+                f"got {target_shape!r}."
+            )
+        self.target_shape = target_shape
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        size, known = math.prod(input_shape), math.prod(size for size in self.target_shape if size != -1)
+        if size != known and (-1 not in self.target_shape or size % known):
+            raise ValueError(
+                f"{self!r}: an example of shape {tuple(input_shape)} has {size} numbers, which do not fill "
+                f"{tuple(self.target_shape)}."
+            )
+        return tuple(size // known if given == -1 else given for given in self.target_shape)
+
+    def forward(self, x: NDArray) -> NDArray:
+        self.cache = x.shape
+        return x.reshape(len(x), *self.compute_output_shape(x.shape[1:]))
+
+    def backward(self, dy: NDArray) -> NDArray:
+        return dy.reshape(self.cache)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls((4, 6)), (3, 4, 2)), (cls((2, -1, 3)), (3, 4, 2)), (cls((-1,)), (5,)), (cls((2, 2)), (4,))]
+
+
+class Permute(Layer):
+    """The axes of each example in another order: axis i of y is axis dims[i - 1] of x.
+
+    Args:
+        dims: the axes 1, 2, … of x in the order in which y has them; 0, the batch, stays first.
+
+    Shapes: Permute((2, 1)) takes x (batch, time, features) to y (batch, features, time).
+    Raises:
+        ValueError: dims does not name every axis from 1 once, or x has another number of axes.
+    """
+
+    precomputable = True
+
+    def __init__(self, dims: Shape) -> None:
+        if not isinstance(dims, (tuple, list)) or sorted(dims) != list(range(1, len(dims) + 1)) or not dims:
+            raise ValueError(f"Permute: dims names every axis from 1 once, such as (2, 1), got {dims!r}.")
+        self.dims = dims
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != len(self.dims):
+            raise ValueError(
+                f"{self!r}: expected examples with {len(self.dims)} axes, got inputs of shape {batch_of(input_shape)}."
+            )
+        return tuple(input_shape[axis - 1] for axis in self.dims)
+
+    def forward(self, x: NDArray) -> NDArray:
+        self.compute_output_shape(x.shape[1:])
+        return x.transpose(0, *self.dims)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """The axes go back to where they came from: axis dims[i - 1] of dx is axis i of dy."""
+        return dy.transpose(0, *(1 + int(place) for place in np.argsort(self.dims)))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls((2, 1)), (3, 5)), (cls((3, 1, 2)), (3, 4, 2)), (cls((2, 1)), (3, 3)), (cls((1,)), (5,))]
