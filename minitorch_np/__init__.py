@@ -40,8 +40,14 @@ from minitorch_np.layers import Tanh as Tanh
 from minitorch_np.losses import BCELoss as BCELoss
 from minitorch_np.losses import BCEWithLogitsLoss as BCEWithLogitsLoss
 from minitorch_np.losses import CrossEntropyLoss as CrossEntropyLoss
+from minitorch_np.losses import FocalLoss as FocalLoss
+from minitorch_np.losses import HingeLoss as HingeLoss
+from minitorch_np.losses import HuberLoss as HuberLoss
+from minitorch_np.losses import KLDivLoss as KLDivLoss
+from minitorch_np.losses import L1Loss as L1Loss
 from minitorch_np.losses import Loss as Loss
 from minitorch_np.losses import MSELoss as MSELoss
+from minitorch_np.losses import NLLLoss as NLLLoss
 from minitorch_np.metrics import Metric as Metric
 from minitorch_np.model import Model as Model
 from minitorch_np.optimizers import SGD as SGD

@@ -1,5 +1,7 @@
 """Losses: values, gradients, extreme inputs, and targets that do not fit."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 import minitorch_np as mt
 from minitorch_np.configurable import Configurable, is_built_in
+from minitorch_np.functions import log_softmax
 
 
 def problem(loss, rng, shape=(6, 4)):
@@ -15,10 +18,18 @@ def problem(loss, rng, shape=(6, 4)):
         return rng.uniform(0.05, 0.95, shape), rng.uniform(size=shape)
     if isinstance(loss, mt.CrossEntropyLoss):
         return rng.normal(size=shape), rng.integers(0, shape[-1], shape[:-1])
+    if isinstance(loss, mt.NLLLoss):
+        return log_softmax(rng.normal(size=shape)), rng.integers(0, shape[-1], shape[:-1])
+    if isinstance(loss, mt.KLDivLoss):
+        return log_softmax(rng.normal(size=shape)), rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+    if isinstance(loss, mt.HingeLoss):
+        return rng.normal(size=shape), rng.choice([-1.0, 1.0], shape)
     return rng.normal(size=shape), rng.uniform(size=shape)
 
 
-LOSSES = [mt.MSELoss(), mt.BCELoss(), mt.BCEWithLogitsLoss(), mt.CrossEntropyLoss(), mt.CrossEntropyLoss(0.1)]
+LOSSES = [mt.MSELoss(), mt.BCELoss(), mt.BCEWithLogitsLoss(), mt.CrossEntropyLoss(), mt.CrossEntropyLoss(0.1),
+          mt.L1Loss(), mt.HuberLoss(), mt.HuberLoss(0.3), mt.HingeLoss(), mt.FocalLoss(), mt.FocalLoss(0.5, None),
+          mt.FocalLoss(0, 0.7), mt.NLLLoss(), mt.KLDivLoss()]  # fmt: skip
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
 
@@ -46,6 +57,27 @@ def test_float32_stays_float32_and_nothing_is_changed(loss, rng):
 def test_backward_before_forward_names_the_loss(loss):
     with pytest.raises(RuntimeError, match=r"\.backward: there is no cache to read"):
         loss.clone().backward()
+
+
+@every_loss
+@pytest.mark.parametrize("shape", [(1, 3), (5, 2), (4, 3, 2)])
+def test_gradients_are_right_in_other_shapes(loss, shape, rng):
+    mt.assert_gradients(loss, *problem(loss, rng, shape))
+
+
+@every_loss
+def test_weights_multiply_each_examples_part(loss, rng):
+    prediction, target = problem(loss, rng)
+    alone, slopes = [], []
+    for row in range(len(prediction)):
+        alone.append(loss(prediction[row : row + 1], target[row : row + 1]))
+        slopes.append(loss.backward())
+    weighted, weights = loss.clone(), rng.uniform(0, 2, len(prediction))
+    weighted.weights = weights
+    assert weighted(prediction, target) == pytest.approx(np.mean(weights * alone))
+    np.testing.assert_allclose(
+        weighted.backward(), weights[:, None] * np.concatenate(slopes) / len(prediction), rtol=1e-12, atol=1e-15
+    )
 
 
 def test_bce_is_finite_and_silent_at_0_and_1():
@@ -117,3 +149,61 @@ def test_class_numbers_against_several_sigmoids_name_the_right_loss():
 def test_label_smoothing_is_a_share(share):
     with pytest.raises(ValueError, match="label_smoothing"):
         mt.CrossEntropyLoss(share)
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 2.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_focal_loss_is_finite_and_silent_at_extreme_logits(gamma, dtype):
+    loss, x = mt.FocalLoss(gamma), np.array([[-1e4, -100.0, 0.0, 100.0, 1e4]] * 2, dtype)
+    assert np.isfinite(loss(x, np.array([[0.0] * 5, [1.0] * 5], dtype)))
+    assert np.isfinite(loss.backward()).all()
+
+
+def test_focal_loss_without_focus_is_binary_cross_entropy(rng):
+    x, t = problem(mt.FocalLoss(), rng)
+    assert mt.FocalLoss(0, None)(x, t) == pytest.approx(mt.BCEWithLogitsLoss()(x, t), rel=1e-14)
+
+
+def test_hinge_takes_0_for_minus_1(rng):
+    x, t = problem(mt.HingeLoss(), rng)
+    first, second = mt.HingeLoss(), mt.HingeLoss()
+    assert first(x, t) == second(x, (t + 1) / 2)
+    np.testing.assert_array_equal(first.backward(), second.backward())
+
+
+def test_cross_entropy_is_nll_of_log_softmax(rng):
+    x, t = problem(mt.CrossEntropyLoss(), rng)
+    assert mt.NLLLoss()(log_softmax(x), t) == pytest.approx(mt.CrossEntropyLoss()(x, t), rel=1e-14)
+
+
+def test_many_classes_need_no_square_of_them(rng):
+    x, t = rng.normal(size=(4, 50_000)).astype(np.float32), rng.integers(0, 50_000, 4)
+    loss = mt.CrossEntropyLoss()
+    tracemalloc.start()
+    loss(x, t)
+    loss.backward()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * x.nbytes
+
+
+MISTAKES = [
+    (lambda: mt.HuberLoss(0), "HuberLoss: delta is a positive, finite number"),
+    (lambda: mt.FocalLoss(-1), "FocalLoss: gamma is at least 0"),
+    (lambda: mt.FocalLoss(alpha=1.5), r"FocalLoss: alpha is a share in \[0, 1\] or None"),
+    (
+        lambda: mt.HingeLoss().prepare(np.array([1, 2, 3]), (1,), np.dtype("f4")),
+        "targets -1 and 1, or 0 and 1, got 2, 3",
+    ),
+    (lambda: mt.FocalLoss().prepare(np.array([0, 2]), (1,), np.dtype("f4")), r"expected targets 0 and 1"),
+    (lambda: mt.KLDivLoss().prepare(np.full((2, 3), 1.5), (3,), np.dtype("f4")), r"expected probabilities in \[0, 1\]"),
+    (lambda: mt.NLLLoss().prepare(np.array([0, 3]), (3,), np.dtype("f4")), "expected class numbers 0 to 2, got 3"),
+    (lambda: mt.NLLLoss().prepare(np.eye(3), (3,), np.dtype("f4")), r"Give y as class numbers \(n,\)"),
+    (lambda: mt.NLLLoss()(np.zeros((2, 3)), np.zeros(2)), r"expected class numbers of shape \(2,\), got float64"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), MISTAKES)
+def test_arguments_and_targets_are_checked(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

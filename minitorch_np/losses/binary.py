@@ -1,0 +1,196 @@
+"""Losses of two classes: one output for each yes or no."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.functions import sigmoid, softplus
+from minitorch_np.losses.loss import Loss, listed
+from minitorch_np.shapes import Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class BCELoss(Loss):
+    """L = mean of -(t log p + (1 - t) log(1 - p)): binary cross-entropy of probabilities p.
+
+    As in PyTorch, logarithms are clamped at -100, so that p = 0 and p = 1 give a finite loss, and the denominator
+    of the gradient at 1e-12. Inside these clamps (p nearer to 0 or 1 than exp(-100) and 1e-12) the gradient is
+    not the derivative of the clamped loss, which would be 0 there; it still points the right way. A network that
+    ends in BCEWithLogitsLoss instead of Sigmoid and BCELoss has no such zone.
+
+    Raises:
+        ValueError: a probability outside [0, 1], or shapes that differ.
+    """
+
+    takes_weights = True
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        self._check_shapes(prediction, target)
+        self.cache = prediction, target
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_p = np.maximum(np.log(prediction), -100)
+            log_not_p = np.maximum(np.log1p(-prediction), -100)
+        loss = -self.mean(target * log_p + (1 - target) * log_not_p)
+        if loss != loss and not np.isnan(prediction).any() and not np.isnan(target).any():
+            outside = prediction[(prediction.real < 0) | (prediction.real > 1)]
+            raise ValueError(
+                f"{self!r}: expected probabilities between 0 and 1, got {outside.flat[0]}. "
+                "End the network with Sigmoid(), or use BCEWithLogitsLoss()."
+            )
+        return loss
+
+    def backward(self) -> NDArray:
+        """dL/dp = (-t / p + (1 - t) / (1 - p)) / size = (p - t) / (p (1 - p)) / size."""
+        prediction, target = self.cache
+        slope = (prediction - target) / (np.maximum(prediction * (1 - prediction), 1e-12) * prediction.size)
+        return self.weigh(slope)
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        return check_binary(self, super().prepare(target, output_shape, dtype))
+
+    def _remedy(self, target: NDArray) -> str:
+        return remedy_for_classes(target)
+
+
+class BCEWithLogitsLoss(Loss):
+    """L = mean of -(t log s(x) + (1 - t) log(1 - s(x))) with s the sigmoid: binary cross-entropy of logits x.
+
+    Computed as max(x, 0) - x t + log(1 + exp(-|x|)), which is exact for every finite x.
+    """
+
+    from_logits = True
+    takes_weights = True
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        self._check_shapes(prediction, target)
+        self.cache = prediction, target
+        size = np.maximum(prediction, -prediction)  # |x|, in a form that bears complex numbers
+        return self.mean(np.maximum(prediction, 0) - prediction * target + np.log1p(np.exp(-size)))
+
+    def backward(self) -> NDArray:
+        """d/dx of log(1 + exp(x)) is s(x), and L = mean of log(1 + exp(x)) - x t, so dL/dx = (s(x) - t) / size."""
+        prediction, target = self.cache
+        return self.weigh((sigmoid(prediction) - target) / prediction.size)
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        return check_binary(self, super().prepare(target, output_shape, dtype))
+
+    def _remedy(self, target: NDArray) -> str:
+        return remedy_for_classes(target)
+
+
+class FocalLoss(Loss):
+    """L = mean of a (1 - p)^gamma (-log p), p the probability given to the target: binary cross-entropy of logits x,
+
+    in which examples that are already right count little. Lin et al. 2017, equation 5.
+
+    Args:
+        gamma: at least 0; how fast an example that becomes right loses weight. With 0 it is BCEWithLogitsLoss.
+        alpha: the weight a of the targets 1, those of 0 having 1 - alpha; None weighs both by 1.
+
+    Raises:
+        ValueError: gamma is negative, alpha is outside [0, 1], or prediction and target differ in shape.
+    """
+
+    from_logits = True
+    takes_weights = True
+
+    def __init__(self, gamma: float = 2.0, alpha: float | None = 0.25) -> None:
+        if isinstance(gamma, bool) or not 0 <= gamma < np.inf:
+            raise ValueError(f"FocalLoss: gamma is at least 0 and finite, got {gamma!r}.")
+        if alpha is not None and (isinstance(alpha, bool) or not 0 <= alpha <= 1):
+            raise ValueError(f"FocalLoss: alpha is a share in [0, 1] or None, got {alpha!r}.")
+        self.gamma = gamma
+        self.alpha = alpha
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        self._check_shapes(prediction, target)
+        self.cache = prediction, target
+        entropy, wrong = softplus(prediction) - prediction * target, self._wrong(prediction, target)
+        return self.mean(self._balance(target) * wrong ** float(self.gamma) * entropy)
+
+    def backward(self) -> NDArray:
+        """With s the sigmoid, q = 1 - p = (1 - t) s(x) + t s(-x) and the cross-entropy e = log(1 + exp(x)) - x t:
+
+        dq/dx = (1 - 2 t) s(x) s(-x) and de/dx = s(x) - t, so by the product rule
+        dL/dx = a (gamma q^(gamma - 1) dq/dx e + q^gamma de/dx) / size. q^gamma is taken out of both terms; what is left
+        of the first, dq/dx / q, is never larger than 1 where t is 0 or 1.
+        """
+        x, t = self.cache
+        gamma, s, q = float(self.gamma), sigmoid(x), self._wrong(x, t)
+        entropy = softplus(x) - x * t
+        relative = (1 - 2 * t) * s * sigmoid(-x) / np.maximum(q, np.finfo(q.dtype).tiny)
+        return self.weigh(self._balance(t) * q**gamma * (gamma * relative * entropy + s - t) / x.size)
+
+    def _wrong(self, x: NDArray, t: NDArray) -> NDArray:
+        """1 - p, from both tails of the sigmoid, so that its digits stay where it is small."""
+        return (1 - t) * sigmoid(x) + t * sigmoid(-x)
+
+    def _balance(self, t: NDArray) -> Any:
+        return 1.0 if self.alpha is None else (1 - float(self.alpha)) + (2 * float(self.alpha) - 1) * t
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        return check_binary(self, super().prepare(target, output_shape, dtype))
+
+    def _remedy(self, target: NDArray) -> str:
+        return remedy_for_classes(target)
+
+
+class HingeLoss(Loss):
+    """L = mean of max(0, 1 - t x), for scores x and targets t of -1 and 1: the margin of a support vector machine.
+
+    Targets of 0 count as -1, so that 0 and 1 will do, as in Keras, whose Hinge this is. PyTorch's HingeEmbeddingLoss is
+    another thing, a loss of distances.
+    """
+
+    from_logits = True
+    takes_weights = True
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        self._check_shapes(prediction, target)
+        sign = target - (target == 0)
+        short = np.maximum(1 - sign * prediction, 0)
+        self.cache = sign, short
+        return self.mean(short)
+
+    def backward(self) -> NDArray:
+        """dL/dx = -t / size where 1 - t x > 0, 0 where it is less; 0 is taken at the kink."""
+        sign, short = self.cache
+        return self.weigh(-sign * (short > 0) / short.size)
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        target = super().prepare(target, output_shape, dtype)
+        strange = np.setdiff1d(target, (-1, 0, 1))
+        if strange.size:
+            raise ValueError(
+                f"{self!r}: expected targets -1 and 1, or 0 and 1, got {listed(strange)}. "
+                "Map the labels first, for instance y = (labels == positive_label)."
+            )
+        return target
+
+    def _remedy(self, target: NDArray) -> str:
+        return remedy_for_classes(target)
+
+
+def check_binary(loss: Loss, target: NDArray) -> NDArray:
+    """Refuse targets outside [0, 1]; warn when only one class is there to learn."""
+    values = np.unique(target)
+    if values[0] < 0 or values[-1] > 1:
+        raise ValueError(
+            f"{loss!r}: expected targets 0 and 1 (or between), got {listed(values)}. "
+            "Map the labels first, for instance y = (labels == positive_label)."
+        )
+    if len(values) == 1 and len(target) > 1:
+        warnings.warn(f"{loss!r}: every target is {values[0]:g}; a model can learn only that.", stacklevel=2)
+    return target
+
+
+def remedy_for_classes(target: NDArray) -> str:
+    if target.ndim == 1:
+        return "For class numbers use CrossEntropyLoss(), or give y one column per output."
+    return "Change the units of the last layer, or the shape of y."

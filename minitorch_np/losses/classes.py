@@ -1,0 +1,155 @@
+"""Losses of several classes: the last axis of a prediction has one number for each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.functions import log_softmax
+from minitorch_np.losses.loss import Loss, listed
+from minitorch_np.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class CrossEntropyLoss(Loss):
+    """L = mean over the examples of -sum_k t_k log softmax(x)_k: cross-entropy of logits x.
+
+    Args:
+        label_smoothing: e takes e of each target's weight and spreads it evenly over all classes.
+
+    Shapes: prediction (batch, ..., classes); target the class numbers (batch, ...), or probabilities or one-hot
+        rows of the prediction's shape.
+    """
+
+    from_logits = True
+    takes_weights = True
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"CrossEntropyLoss: label_smoothing lies in [0, 1), got {label_smoothing!r}.")
+        self.label_smoothing = label_smoothing
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        classes = prediction.shape[-1]
+        if target.ndim == prediction.ndim - 1 and target.dtype.kind in "iu":
+            target = one_hot(target, classes, prediction.real.dtype)
+        self._check_shapes(prediction, target)
+        if self.label_smoothing:
+            target = target * (1 - self.label_smoothing) + self.label_smoothing / classes
+        log_p = log_softmax(prediction)
+        self.cache = log_p, target
+        return -self.mean((target * log_p).sum(axis=-1))
+
+    def backward(self) -> NDArray:
+        """log softmax(x)_k = x_k - log sum_j exp(x_j) has the derivative 1[i = k] - p_i with respect to x_i, so
+
+        dL/dx_i = (p_i sum_k t_k - t_i) / examples, and the targets of an example sum to 1 when they are probabilities.
+        """
+        log_p, target = self.cache
+        examples = log_p.size // log_p.shape[-1]
+        return self.weigh((np.exp(log_p) * target.sum(axis=-1, keepdims=True) - target) / examples)
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        if not are_class_numbers(target, output_shape):
+            return super().prepare(target, output_shape, dtype)
+        return class_numbers(self, target, output_shape)
+
+    def _remedy(self, target: NDArray) -> str:
+        return "Give y as class numbers (n,), or one-hot with one column per class."
+
+
+class NLLLoss(Loss):
+    """L = mean over the examples of -x_t: negative log-likelihood of log-probabilities x, where t is the class.
+
+    CrossEntropyLoss takes the logits themselves, and is NLLLoss of their log_softmax.
+
+    Shapes: prediction (batch, ..., classes), the log-probabilities; target the class numbers (batch, ...).
+    """
+
+    from_logits = True  # the largest log-probability is that of the likeliest class, as with logits
+    takes_weights = True
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        if target.shape != prediction.shape[:-1] or target.dtype.kind not in "iu":
+            raise ValueError(
+                f"{self!r}: expected class numbers of shape {prediction.shape[:-1]}, got {target.dtype} of shape {target.shape}."
+            )
+        self.cache = prediction.shape, prediction.dtype, target
+        return -self.mean(np.take_along_axis(prediction, target[..., None], axis=-1)[..., 0])
+
+    def backward(self) -> NDArray:
+        """dL/dx = -1 / examples at the target's class and 0 elsewhere."""
+        shape, dtype, target = self.cache
+        return self.weigh(one_hot(target, shape[-1], dtype, -1 / target.size))
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        if not are_class_numbers(target, output_shape):
+            raise ValueError(
+                f"{self!r}: the model's outputs have shape {batch_of(output_shape)}, y has shape {target.shape}. "
+                "Give y as class numbers (n,)."
+            )
+        return class_numbers(self, target, output_shape)
+
+
+class KLDivLoss(Loss):
+    """L = sum of t (log t - x) / batch size: how far the distribution t is from exp(x). Kullback & Leibler 1951.
+
+    This is PyTorch's reduction="batchmean", the mean over the batch of the divergence itself; the mean over all elements,
+    which is PyTorch's default, would also divide by the number of classes. Where t = 0, t log t is 0.
+
+    Shapes: prediction (batch, ..., classes), log-probabilities; target the probabilities, of the same shape.
+    """
+
+    from_logits = True
+    takes_weights = True
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        self._check_shapes(prediction, target)
+        self.cache = target
+        log_t = np.log(np.where(target > 0, target, 1))
+        return self.weigh(target * (log_t - prediction)).sum() / len(prediction)
+
+    def backward(self) -> NDArray:
+        """dL/dx = -t / batch size."""
+        target = self.cache
+        return self.weigh(target * (-1 / len(target)))
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        target = super().prepare(target, output_shape, dtype)
+        if target.min() < 0 or target.max() > 1:
+            raise ValueError(f"{self!r}: expected probabilities in [0, 1], got {target.min():g} to {target.max():g}.")
+        return target
+
+
+def are_class_numbers(target: NDArray, output_shape: Shape) -> bool:
+    """Whether y has one number for each example (or place of it), and not one column for each class."""
+    return without_column(target, output_shape).shape[1:] == tuple(output_shape[:-1])
+
+
+def class_numbers(loss: Loss, target: NDArray, output_shape: Shape) -> NDArray:
+    """y as ints, (n, ...); refuse numbers that are no class."""
+    target, classes = without_column(target, output_shape), output_shape[-1]
+    numbers = target.astype(np.int64)
+    strange = np.unique(target[(numbers != target) | (numbers < 0) | (numbers >= classes)])
+    if strange.size:
+        raise ValueError(
+            f"{loss!r}: expected class numbers 0 to {classes - 1}, got {listed(strange)}. "
+            "Number the classes from 0, or give the last layer as many units as there are classes."
+        )
+    return numbers
+
+
+def without_column(target: NDArray, output_shape: Shape) -> NDArray:
+    """Class numbers that stand in a column of their own, (n, ..., 1), as (n, ...)."""
+    column = target.ndim > 1 and target.shape[1:] == (*output_shape[:-1], 1) and output_shape[-1] > 1
+    return target[..., 0] if column else target
+
+
+def one_hot(numbers: NDArray, classes: int, dtype: np.dtype, value: float = 1.0) -> NDArray:
+    """Rows of 0 with the value at each number's place."""
+    rows = np.zeros((*numbers.shape, classes), dtype)
+    np.put_along_axis(rows, numbers[..., None], value, axis=-1)
+    return rows

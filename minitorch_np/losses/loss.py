@@ -1,0 +1,83 @@
+"""Loss: what all losses have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.cache import Cache
+from minitorch_np.configurable import Configurable
+from minitorch_np.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Loss(Configurable):
+    """L = a mean over the batch of how far `prediction` is from `target`.
+
+    A subclass writes `forward(prediction, target) -> scalar array`, which leaves in `self.cache` what
+    `backward() -> dL/dprediction` needs. Both arrays have the same shape unless the class says otherwise.
+
+    Attributes:
+        from_logits: True where predictions are scores before the sigmoid or softmax; accuracy then thresholds at 0.
+        weights: one number per example, (batch,), by which its part of the mean is multiplied, or None. fit sets it.
+        takes_weights: True where forward and backward use `mean` and `weigh`, and so follow the weights.
+    """
+
+    from_logits = False
+    takes_weights = False
+    weights: NDArray | None = None
+    keep_cache = True
+    cache = Cache()
+    _cache: Any = None
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        raise NotImplementedError(f"{self!r} has no forward: write forward(self, prediction, target) and return L.")
+
+    def backward(self) -> NDArray:
+        raise NotImplementedError(f"{self!r} has no backward: write backward(self) and return dL/dprediction.")
+
+    def __call__(self, prediction: NDArray, target: NDArray) -> Any:
+        return self.forward(np.asarray(prediction), np.asarray(target))
+
+    def mean(self, values: NDArray) -> Any:
+        """The mean over all elements, with the examples' weights if there are any: sum of w_b v_bj / number of elements."""
+        return self.weigh(values).sum() / values.size
+
+    def weigh(self, values: NDArray) -> NDArray:
+        """Every example's values times its weight."""
+        if self.weights is None:
+            return values
+        return values * self.weights.reshape(-1, *[1] * (values.ndim - 1))
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        """The targets as forward takes them, checked once before training.
+
+        One number per example (n,) becomes a column where the model's outputs are (n, 1).
+        """
+        if target.ndim == 1 and output_shape == (1,):
+            target = target[:, None]
+        if target.shape[1:] != tuple(output_shape):
+            raise ValueError(
+                f"{self!r}: the model's outputs have shape {batch_of(output_shape)}, y has shape {target.shape}. "
+                f"{self._remedy(target)}"
+            )
+        return target.astype(dtype, copy=False)
+
+    def _remedy(self, target: NDArray) -> str:
+        return "Change the units of the last layer, or the shape of y."
+
+    def _check_shapes(self, prediction: NDArray, target: NDArray) -> None:
+        if prediction.shape != target.shape:
+            raise ValueError(
+                f"{self!r}: expected a target of the prediction's shape {prediction.shape}, got {target.shape}. "
+                "They are never broadcast: reshape one of them."
+            )
+
+
+def listed(values: NDArray, most: int = 6) -> str:
+    """A few values for a message."""
+    shown = ", ".join(f"{value:g}" for value in values[:most])
+    return shown + (f", … ({len(values)} values)" if len(values) > most else "")

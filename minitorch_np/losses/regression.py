@@ -1,0 +1,76 @@
+"""Losses of numbers: the distance between prediction and target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.losses.loss import Loss
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class MSELoss(Loss):
+    """L = mean of (prediction - target)^2."""
+
+    takes_weights = True
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        self._check_shapes(prediction, target)
+        difference = prediction - target
+        self.cache = difference
+        return self.mean(difference * difference)
+
+    def backward(self) -> NDArray:
+        """dL/dp = 2 (p - t) / number of elements."""
+        difference = self.cache
+        return self.weigh(difference * (2 / difference.size))
+
+
+class L1Loss(Loss):
+    """L = mean of |prediction - target|."""
+
+    takes_weights = True
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        self._check_shapes(prediction, target)
+        difference = prediction - target
+        self.cache = difference
+        return self.mean(np.maximum(difference, -difference))  # |d|, in a form that bears complex numbers
+
+    def backward(self) -> NDArray:
+        """dL/dp = the sign of p - t / number of elements; 0 is taken at p = t, where there is no derivative."""
+        difference = self.cache
+        return self.weigh(np.sign(difference) / difference.size)
+
+
+class HuberLoss(Loss):
+    """L = mean of d^2 / 2 where |d| <= delta, delta (|d| - delta / 2) elsewhere, d = prediction - target. Huber 1964.
+
+    Far away it grows like |d|, so that single wild targets do not rule the fit.
+
+    Args:
+        delta: where the parabola becomes a line, a positive number.
+    """
+
+    takes_weights = True
+
+    def __init__(self, delta: float = 1.0) -> None:
+        if isinstance(delta, bool) or not 0 < delta < np.inf:
+            raise ValueError(f"HuberLoss: delta is a positive, finite number, got {delta!r}.")
+        self.delta = delta
+
+    def forward(self, prediction: NDArray, target: NDArray) -> Any:
+        """With c = d clipped to [-delta, delta], both formulas are c (d - c / 2)."""
+        self._check_shapes(prediction, target)
+        difference = prediction - target
+        clipped = np.minimum(np.maximum(difference, -float(self.delta)), float(self.delta))
+        self.cache = clipped
+        return self.mean(clipped * (difference - 0.5 * clipped))
+
+    def backward(self) -> NDArray:
+        """dL/dp = d / size on the parabola and ± delta / size on the lines, which is c / size."""
+        clipped = self.cache
+        return self.weigh(clipped / clipped.size)

@@ -1,0 +1,98 @@
+"""Losses agree with PyTorch (Hinge with Keras) in float64, value and gradient, over random shapes."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minitorch_np as mt
+from minitorch_np.functions import log_softmax
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
+functional = torch.nn.functional
+many = settings(max_examples=40, deadline=None)
+seeds, scales = st.integers(0, 10**6), st.sampled_from([0.1, 1.0, 50.0])
+shapes = st.lists(st.integers(1, 6), min_size=2, max_size=3)
+
+
+def assert_agrees(ours, theirs, prediction, target):
+    p = torch.tensor(prediction, requires_grad=True)
+    value = theirs(p, torch.tensor(target))
+    value.backward()
+    np.testing.assert_allclose(ours(prediction, target), value.item(), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(ours.backward(), p.grad.numpy(), rtol=1e-12, atol=1e-13)
+
+
+@many
+@given(seeds, shapes, scales, st.sampled_from([0.1, 1.0, 3.0]))
+def test_l1_and_huber(seed, shape, scale, delta):
+    rng = np.random.default_rng(seed)
+    prediction, target = scale * rng.normal(size=shape), rng.normal(size=shape)
+    assert_agrees(mt.L1Loss(), torch.nn.L1Loss(), prediction, target)
+    assert_agrees(mt.HuberLoss(delta), torch.nn.HuberLoss(delta=delta), prediction, target)
+
+
+@many
+@given(seeds, st.integers(1, 6), st.integers(1, 6), scales)
+def test_nll(seed, batch, classes, scale):
+    rng = np.random.default_rng(seed)
+    log_p = log_softmax(scale * rng.normal(size=(batch, classes)))
+    assert_agrees(mt.NLLLoss(), torch.nn.NLLLoss(), log_p, rng.integers(0, classes, batch))
+
+
+@many
+@given(seeds, st.integers(1, 5), st.integers(1, 4), st.integers(1, 6))
+def test_nll_of_sequences(seed, batch, time, classes):
+    """PyTorch has the classes in axis 1."""
+    rng = np.random.default_rng(seed)
+    log_p = log_softmax(rng.normal(size=(batch, time, classes)))
+    theirs = lambda p, t: functional.nll_loss(p.transpose(1, 2), t)  # noqa: E731
+    assert_agrees(mt.NLLLoss(), theirs, log_p, rng.integers(0, classes, (batch, time)))
+
+
+@many
+@given(seeds, shapes, scales, st.booleans())
+def test_kl_divergence(seed, shape, scale, sparse):
+    rng = np.random.default_rng(seed)
+    target = rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+    if sparse:
+        target[..., 0] = 0
+    log_p = log_softmax(scale * rng.normal(size=shape))
+    assert_agrees(mt.KLDivLoss(), torch.nn.KLDivLoss(reduction="batchmean"), log_p, target)
+
+
+def focal_loss(gamma, alpha):
+    """The formula of torchvision.ops.sigmoid_focal_loss with reduction="mean"."""
+
+    def loss(x, t):
+        p = torch.sigmoid(x)
+        entropy = functional.binary_cross_entropy_with_logits(x, t, reduction="none")
+        values = entropy * (1 - (p * t + (1 - p) * (1 - t))) ** gamma
+        return (values if alpha is None else (alpha * t + (1 - alpha) * (1 - t)) * values).mean()
+
+    return loss
+
+
+@many
+@given(seeds, shapes, st.sampled_from([0.1, 1.0, 5.0]), st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.5]),
+       st.sampled_from([None, 0.25, 0.8, 1.0]), st.booleans())  # fmt: skip
+def test_focal(seed, shape, scale, gamma, alpha, soft):
+    rng = np.random.default_rng(seed)
+    target = rng.uniform(size=shape) if soft else rng.integers(0, 2, shape).astype(float)
+    assert_agrees(mt.FocalLoss(gamma, alpha), focal_loss(gamma, alpha), scale * rng.normal(size=shape), target)
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras's own, of its backend
+@many
+@given(seeds, shapes, scales, st.sampled_from([-1.0, 0.0]))
+def test_hinge(seed, shape, scale, negative):
+    with pytest.MonkeyPatch.context():
+        keras = pytest.importorskip("keras", reason="needs Keras: pip install keras")
+    rng = np.random.default_rng(seed)
+    x, t = scale * rng.normal(size=shape), rng.choice([negative, 1.0], shape)
+    assert_agrees(mt.HingeLoss(), lambda p, t: (1 - torch.where(t == 0, -1, t) * p).clamp(min=0).mean(), x, t)
+    reference = keras.losses.hinge(t, x).mean().item()
+    np.testing.assert_allclose(mt.HingeLoss()(x, t), reference, rtol=1e-6, atol=1e-6)  # Keras computes it in float32
