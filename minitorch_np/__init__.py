@@ -9,6 +9,7 @@ from minitorch_np import initializers as initializers
 from minitorch_np import losses as losses
 from minitorch_np import metrics as metrics
 from minitorch_np import optimizers as optimizers
+from minitorch_np import regularizers as regularizers
 from minitorch_np.functions import sigmoid as sigmoid
 from minitorch_np.layer import Layer as Layer
 from minitorch_np.layers import ELU as ELU
@@ -59,6 +60,9 @@ from minitorch_np.optimizers import Nadam as Nadam
 from minitorch_np.optimizers import Optimizer as Optimizer
 from minitorch_np.optimizers import RMSprop as RMSprop
 from minitorch_np.parameter import Parameter as Parameter
+from minitorch_np.regularizers import L1 as L1
+from minitorch_np.regularizers import L1L2 as L1L2
+from minitorch_np.regularizers import L2 as L2
 from minitorch_np.sequential import Sequential as Sequential
 from minitorch_np.training import Callback as Callback
 from minitorch_np.training import History as History

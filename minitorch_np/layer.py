@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minitorch_np import initializers
+from minitorch_np import initializers, regularizers
 from minitorch_np.cache import Cache
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
@@ -95,12 +95,17 @@ class Layer(Node):
     # What a subclass uses
 
     def add_parameter(
-        self, shape: Shape, initializer: str | initializers.Initializer = "glorot_uniform", *, trainable: bool = True
+        self,
+        shape: Shape,
+        initializer: str | initializers.Initializer = "glorot_uniform",
+        *,
+        trainable: bool = True,
+        regularizer: str | regularizers.Regularizer | None = None,
     ) -> Parameter:
         """A new parameter, drawn with the model's generator in the model's dtype.
 
         Store it in an attribute, whose name becomes the parameter's. Raises ValueError for an unknown
-        initialiser and for one that returns another shape.
+        initialiser or regulariser, and for an initialiser that returns another shape.
         """
         value = initializers.find(initializer)(tuple(shape), self._received().initialization)
         if np.shape(value) != tuple(shape):
@@ -108,7 +113,9 @@ class Layer(Node):
                 f"{self!r}: the initializer {initializer!r} returned shape {np.shape(value)}, expected {tuple(shape)}."
             )
         # Matrices lie column by column: so does the fastest form of a kernel's gradient, (dy.T @ x).T.
-        return Parameter(np.array(value, self._dtype, order="F" if len(shape) == 2 else "C"), trainable)
+        parameter = Parameter(np.array(value, self._dtype, order="F" if len(shape) == 2 else "C"), trainable)
+        parameter.regularizer = regularizers.find(regularizer)
+        return parameter
 
     @property
     def generator(self) -> np.random.Generator:

@@ -15,7 +15,10 @@ class Parameter:
         value: the array. The optimiser changes it in place, everything else only reads it.
         grad: dL/dvalue, of the same shape, or None until a `backward` has set it. Each backward replaces it.
         trainable: False for values that are kept and saved but not learnt, such as running statistics.
+        regularizer: the price that fit puts on the value, or None.
     """
+
+    regularizer: Any = None
 
     def __init__(self, value: NDArray, trainable: bool = True) -> None:
         self.value = value

@@ -14,15 +14,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Each room may import from those before it, and from itself.
 ROOMS = [
-    {"shapes"}, {"source"}, {"functions"}, {"significance"}, {"randomness"}, {"parameter"}, {"cache"}, {"configurable"},
-    {"tree"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"}, {"schedules"},
-    {"summary"}, {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"}, {"checking"}, {"tuning"},
+    {"shapes"}, {"source"}, {"functions"}, {"significance"}, {"randomness"}, {"parameter"}, {"cache"}, {"configurable"}, {"tree"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"regularizers"}, {"optimizers"}, {"schedules"}, {"summary"}, {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"}, {"checking"}, {"tuning"},
     {"cli"}, {"__main__"}, {""},
 ]  # fmt: skip
 BLIND = {  # and these must not know layers at all
     "losses": {"layer", "layers", "model", "sequential", "tree"},
     "metrics": {"layer", "layers", "model", "sequential", "tree"},
     "optimizers": {"layer", "layers", "model", "sequential", "tree"},
+    "regularizers": {"layer", "layers", "model", "sequential", "tree"},
     "initializers": {"layer", "layers", "model", "sequential", "tree"},
     "training": {"layer", "layers", "model", "sequential", "tree", "losses", "optimizers"},
     "datasets": {"layer", "layers", "model", "sequential", "training"},
@@ -30,7 +29,7 @@ BLIND = {  # and these must not know layers at all
     "checking": {"layers", "model", "sequential", "training", "datasets"},
 }
 PUBLIC = {
-    "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "GradcheckError", "GradcheckReport", "History", "Input", "Layer", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "Optimizer", "Parameter", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "SGD", "Sequential", "Sigmoid", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting", "schedules", "sigmoid", "significance", "tuning", "ELU", "GELU", "LeakyReLU", "SELU", "SiLU", "Softmax", "Softplus", "Tanh", "Dropout", "SpatialDropout2D", "GaussianNoise", "Add", "Concatenate", "Residual", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop", "Reshape", "Permute", "Normalization", "L1Loss", "HuberLoss", "HingeLoss", "FocalLoss", "NLLLoss", "KLDivLoss",
+    "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "GradcheckError", "GradcheckReport", "History", "Input", "Layer", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "Optimizer", "Parameter", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "SGD", "Sequential", "Sigmoid", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting", "schedules", "sigmoid", "significance", "tuning", "ELU", "GELU", "LeakyReLU", "SELU", "SiLU", "Softmax", "Softplus", "Tanh", "Dropout", "SpatialDropout2D", "GaussianNoise", "Add", "Concatenate", "Residual", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop", "Reshape", "Permute", "Normalization", "L1Loss", "HuberLoss", "HingeLoss", "FocalLoss", "NLLLoss", "KLDivLoss", "L1", "L1L2", "L2", "regularizers",
 }  # fmt: skip
 
 

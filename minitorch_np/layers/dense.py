@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.initializers import Initializer
+    from minitorch_np.regularizers import Regularizer
 
 
 class Dense(Layer):
@@ -23,6 +24,7 @@ class Dense(Layer):
         use_bias: False leaves the bias out.
         kernel_initializer: a name or a callable `(shape, rng) -> array`; "glorot_uniform" is Glorot & Bengio 2010, eq. 16.
         bias_initializer: likewise.
+        kernel_regularizer: a price on the kernel that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
 
     Shapes: x (batch, in_features) or (batch, time, in_features) -> y with units in place of in_features;
         kernel (in_features, units), bias (units,).
@@ -38,6 +40,7 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
         if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
             raise ValueError(f"Dense: units is the number of outputs, an int of at least 1, got {units!r}.")
@@ -45,10 +48,13 @@ class Dense(Layer):
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
 
     def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)
-        self.kernel = self.add_parameter((input_shape[-1], self.units), self.kernel_initializer)
+        self.kernel = self.add_parameter(
+            (input_shape[-1], self.units), self.kernel_initializer, regularizer=self.kernel_regularizer
+        )
         self.bias = self.add_parameter((self.units,), self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

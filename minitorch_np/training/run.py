@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,7 @@ class Run:
         self.training, self.validation, self.batch_size, self.watchers = training, validation, batch_size, watchers
         self.shuffling, self.checkpoint = shuffling, checkpoint
         self.parameters = model.parameters()
+        self.regularized = regularized(self.parameters.values())
         self.last_good = LastGood(self.parameters, model.optimizer)
         self.history = History()
         # Where the run stands: the epoch, its next batch, and what was gathered in it so far.
@@ -131,13 +132,15 @@ class Run:
     def one_step(self, x: NDArray, y: NDArray) -> float:
         loss = self.model.loss
         prediction = self.body.forward(x)
-        value = float(loss.forward(prediction, y))
+        value = float(loss.forward(prediction, y)) + penalty(self.regularized)
         if not math.isfinite(value):
             self._stop_diverged(value, x)
         self.last_good.keep(self.steps)
         for metric in self.measures:
             metric.update(prediction, y)
         self.body.backward(loss.backward())
+        for parameter in self.regularized:
+            parameter.grad = parameter.grad + parameter.regularizer.gradient(parameter.value)
         self.model.optimizer.step(self.parameters)
         self.steps += 1
         return value
@@ -220,6 +223,16 @@ class Run:
             self.shuffling.bit_generator.state = state["order"]
 
 
+def regularized(parameters: Iterable[Any]) -> list[Any]:
+    """The parameters that learn and have a price."""
+    return [parameter for parameter in parameters if parameter.trainable and parameter.regularizer is not None]
+
+
+def penalty(parameters: list[Any]) -> float:
+    """What the sizes of these parameters add to the loss."""
+    return sum(parameter.regularizer(parameter.value) for parameter in parameters)
+
+
 def measure(
     body: Any, loss: Any, measures: Sequence[metrics.Metric], batches: Iterator[tuple[NDArray, NDArray, Any]]
 ) -> dict[str, float]:
@@ -236,7 +249,8 @@ def measure(
                 metric.update(prediction, y)
     if not count:
         raise ValueError("evaluate: the data gave no batches.")
-    return {"loss": total / count, **{metric.name: metric.result() for metric in measures}}
+    price = penalty(regularized(body.parameters().values()))
+    return {"loss": total / count + price, **{metric.name: metric.result() for metric in measures}}
 
 
 def generators(model: Any) -> Iterator[tuple[str, np.random.Generator]]:

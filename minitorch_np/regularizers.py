@@ -1,0 +1,118 @@
+"""Regularisers: a price on large weights, which fit adds to the loss, and its gradient, which fit adds to the weights' own.
+
+They belong to a parameter, `Dense(20, kernel_regularizer=L2(0.01))`. A layer's backward knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.configurable import Configurable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Regularizer(Configurable):
+    """A number for a value, and the gradient of that number.
+
+    A subclass writes `__call__(value) -> float` and `gradient(value) -> array`, of the value's shape and dtype.
+    """
+
+    def __call__(self, value: NDArray) -> float:
+        raise NotImplementedError(f"{self!r} has no __call__: write __call__(self, value) and return a number.")
+
+    def gradient(self, value: NDArray) -> NDArray:
+        raise NotImplementedError(f"{self!r} has no gradient: write gradient(self, value).")
+
+
+class L1L2(Regularizer):
+    """l1 * sum of |w| + l2 * sum of w^2. Zou & Hastie 2005, equation 3 (the elastic net).
+
+    Args:
+        l1, l2: at least 0. Both are 0 unless said, as in Keras.
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        check_price("L1L2", "l1", l1)
+        check_price("L1L2", "l2", l2)
+        self.l1 = l1
+        self.l2 = l2
+
+    def __call__(self, value: NDArray) -> float:
+        return _l1(value, self.l1) + _l2(value, self.l2)
+
+    def gradient(self, value: NDArray) -> NDArray:
+        """l1 * the sign of w + l2 * 2 w; at w = 0, where |w| has no derivative, the sign is 0."""
+        return float(self.l1) * np.sign(value) + 2 * float(self.l2) * value
+
+
+class L1(Regularizer):
+    """l1 * sum of |w|, which takes small weights all the way to 0. Tibshirani 1996.
+
+    Args:
+        l1: at least 0.
+    """
+
+    def __init__(self, l1: float = 0.01) -> None:
+        check_price("L1", "l1", l1)
+        self.l1 = l1
+
+    def __call__(self, value: NDArray) -> float:
+        return _l1(value, self.l1)
+
+    def gradient(self, value: NDArray) -> NDArray:
+        """l1 * the sign of w; at w = 0, where there is no derivative, 0 is taken."""
+        return float(self.l1) * np.sign(value)
+
+
+class L2(Regularizer):
+    """l2 * sum of w^2, which keeps all weights small. Hoerl & Kennard 1970.
+
+    With SGD it is weight_decay = 2 * l2. With Adam it is not: see AdamW.
+
+    Args:
+        l2: at least 0.
+    """
+
+    def __init__(self, l2: float = 0.01) -> None:
+        check_price("L2", "l2", l2)
+        self.l2 = l2
+
+    def __call__(self, value: NDArray) -> float:
+        return _l2(value, self.l2)
+
+    def gradient(self, value: NDArray) -> NDArray:
+        """l2 * 2 w."""
+        return 2 * float(self.l2) * value
+
+
+BY_NAME: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": L1L2}
+
+
+def find(regularizer: str | Regularizer | None) -> Regularizer | None:
+    """The regulariser of that name with its defaults, the regulariser itself, or None."""
+    if regularizer is None or isinstance(regularizer, Regularizer):
+        return regularizer
+    if not isinstance(regularizer, str) or regularizer not in BY_NAME:
+        raise ValueError(
+            f"regularizer: expected {', '.join(BY_NAME)}, an object such as L2(0.01), or None, got {regularizer!r}."
+        )
+    return BY_NAME[regularizer]()
+
+
+def check_price(who: str, name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
+        raise ValueError(f"{who}: {name} is a number of at least 0, got {value!r}.")
+
+
+def _l1(value: NDArray, price: float) -> float:
+    return float(price) * float(np.abs(value).sum()) if price else 0.0
+
+
+def _l2(value: NDArray, price: float) -> float:
+    flat = value.ravel(order="K")
+    return float(price) * float(np.dot(flat, flat)) if price else 0.0
