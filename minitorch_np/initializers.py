@@ -1,17 +1,18 @@
-"""Initialisers: functions `(shape, rng) -> array` that draw the first value of a parameter.
+"""Initialisers: functions `(shape, rng) -> array`, or objects called like them, that draw the first value of a parameter.
 
 A kernel of shape (…, fan_in, fan_out) sums fan_in products into each output. Drawing it with a variance
 of about 1 / fan_in keeps the variance of the activations from layer to layer. The normal distributions
-are cut off at two standard deviations and rescaled to the stated variance, as in Keras.
+are cut off at two standard deviations and rescaled to the stated variance, as in Keras, whose names these are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.configurable import Configurable
 from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
@@ -40,14 +41,31 @@ def glorot_uniform(shape: Shape, rng: np.random.Generator) -> NDArray:
     return rng.uniform(-limit, limit, shape)
 
 
+def glorot_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
+    """Normal, variance 2 / (fan_in + fan_out): Glorot & Bengio 2010, equation 12."""
+    return truncated_normal(shape, rng, np.sqrt(2 / sum(fans(shape))))
+
+
 def he_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
     """Normal, variance 2 / fan_in; the 2 makes up for the half that ReLU sets to 0. He et al. 2015, equation 10."""
     return truncated_normal(shape, rng, np.sqrt(2 / fans(shape)[0]))
 
 
+def he_uniform(shape: Shape, rng: np.random.Generator) -> NDArray:
+    """Uniform on ±sqrt(6 / fan_in), which has the variance of he_normal."""
+    limit = np.sqrt(6 / fans(shape)[0])
+    return rng.uniform(-limit, limit, shape)
+
+
 def lecun_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
     """Normal, variance 1 / fan_in: LeCun et al. 1998, Efficient BackProp, section 4.6."""
     return truncated_normal(shape, rng, np.sqrt(1 / fans(shape)[0]))
+
+
+def lecun_uniform(shape: Shape, rng: np.random.Generator) -> NDArray:
+    """Uniform on ±sqrt(3 / fan_in), which has the variance of lecun_normal."""
+    limit = np.sqrt(3 / fans(shape)[0])
+    return rng.uniform(-limit, limit, shape)
 
 
 def truncated_normal(shape: Shape, rng: np.random.Generator, deviation: float) -> NDArray:
@@ -71,9 +89,136 @@ def fans(shape: Shape) -> tuple[int, int]:
     return max(1, window * shape[-2]), max(1, window * shape[-1])
 
 
-BY_NAME: dict[str, Initializer] = {
-    function.__name__: function for function in (glorot_uniform, he_normal, lecun_normal, zeros, ones)
-}
+class Constant(Configurable):
+    """All of one value."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = value
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        return np.full(shape, float(self.value))
+
+
+class RandomNormal(Configurable):
+    """Normal, with this mean and standard deviation."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        _check_deviation("RandomNormal", stddev)
+        self.mean = mean
+        self.stddev = stddev
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        return self.mean + self.stddev * rng.standard_normal(shape)
+
+
+class RandomUniform(Configurable):
+    """Uniform between minval and maxval."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05) -> None:
+        if not minval <= maxval:
+            raise ValueError(f"RandomUniform: minval is at most maxval, got {minval!r} and {maxval!r}.")
+        self.minval = minval
+        self.maxval = maxval
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+class TruncatedNormal(Configurable):
+    """Normal, cut off at two standard deviations. As in Keras, stddev is that of the uncut curve: 0.88 of it remains."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        _check_deviation("TruncatedNormal", stddev)
+        self.mean = mean
+        self.stddev = stddev
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        return self.mean + truncated_normal(shape, rng, self.stddev * _TRUNCATED_DEVIATION)
+
+
+class VarianceScaling(Configurable):
+    """Mean 0 and variance scale / fan. The initialisers with the names of authors are cases of it.
+
+    Args:
+        scale: a positive number; 2 in he_normal, 1 in the others.
+        mode: which fan: "fan_in", "fan_out", or "fan_avg", the mean of the two.
+        distribution: "truncated_normal", "untruncated_normal" or "uniform".
+    """
+
+    def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> None:
+        if not 0 < scale < np.inf:
+            raise ValueError(f"VarianceScaling: scale is a positive number, got {scale!r}.")
+        if mode not in ("fan_in", "fan_out", "fan_avg"):
+            raise ValueError(f"VarianceScaling: mode is fan_in, fan_out or fan_avg, got {mode!r}.")
+        if distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
+            raise ValueError(
+                "VarianceScaling: distribution is truncated_normal, untruncated_normal or uniform, "
+                f"got {distribution!r}."
+            )
+        self.scale = scale
+        self.mode = mode
+        self.distribution = distribution
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        fan_in, fan_out = fans(shape)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        deviation = np.sqrt(self.scale / fan)
+        if self.distribution == "truncated_normal":
+            return truncated_normal(shape, rng, deviation)
+        if self.distribution == "untruncated_normal":
+            return deviation * rng.standard_normal(shape)
+        limit = np.sqrt(3) * deviation
+        return rng.uniform(-limit, limit, shape)
+
+
+class Orthogonal(Configurable):
+    """A matrix with orthogonal columns, or rows if it is wider than high, of length gain. Saxe et al. 2014, section 3.
+
+    A kernel with a window counts as a matrix of all its other axes by the last. Every such matrix is equally likely.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        if len(shape) < 2:
+            raise ValueError(f"{self!r}: expected a shape of at least two axes, got {tuple(shape)}.")
+        rows, columns = int(np.prod(shape[:-1])), shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.sign(np.diagonal(r))  # a QR fixes the signs, which would favour some matrices
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+class Identity(Configurable):
+    """gain where row and column are the same, 0 elsewhere."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        if len(shape) != 2:
+            raise ValueError(f"{self!r}: expected a shape of two axes, got {tuple(shape)}.")
+        return self.gain * np.eye(*shape)
+
+
+def _check_deviation(who: str, stddev: float) -> None:
+    if not 0 <= stddev < np.inf:
+        raise ValueError(f"{who}: stddev is at least 0 and finite, got {stddev!r}.")
+
+
+BY_NAME: Mapping[str, Initializer] = {
+    function.__name__: function
+    for function in (
+        glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, zeros, ones,
+    )
+} | {
+    "random_normal": RandomNormal(),
+    "random_uniform": RandomUniform(),
+    "truncated_normal": TruncatedNormal(),
+    "variance_scaling": VarianceScaling(),
+    "orthogonal": Orthogonal(),
+    "identity": Identity(),
+}  # fmt: skip
 
 
 def find(initializer: str | Initializer) -> Initializer:
