@@ -22,12 +22,12 @@ from minitorch_np.layers import Dropout as Dropout
 from minitorch_np.layers import Flatten as Flatten
 from minitorch_np.layers import GaussianNoise as GaussianNoise
 from minitorch_np.layers import Input as Input
-from minitorch_np.layers import RandomBrightness as RandomBrightness
-from minitorch_np.layers import RandomFlip as RandomFlip
-from minitorch_np.layers import RandomTranslation as RandomTranslation
 from minitorch_np.layers import LeakyReLU as LeakyReLU
 from minitorch_np.layers import Normalization as Normalization
 from minitorch_np.layers import Permute as Permute
+from minitorch_np.layers import RandomBrightness as RandomBrightness
+from minitorch_np.layers import RandomFlip as RandomFlip
+from minitorch_np.layers import RandomTranslation as RandomTranslation
 from minitorch_np.layers import ReLU as ReLU
 from minitorch_np.layers import Rescaling as Rescaling
 from minitorch_np.layers import Reshape as Reshape

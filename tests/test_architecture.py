@@ -29,7 +29,15 @@ BLIND = {  # and these must not know layers at all
     "checking": {"layers", "model", "sequential", "training", "datasets"},
 }
 PUBLIC = {
-    "BCELoss", "BCEWithLogitsLoss", "Callback", "CrossEntropyLoss", "Dense", "Flatten", "GradcheckError", "GradcheckReport", "History", "Input", "Layer", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "Optimizer", "Parameter", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "SGD", "Sequential", "Sigmoid", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting", "schedules", "sigmoid", "significance", "tuning", "ELU", "GELU", "LeakyReLU", "SELU", "SiLU", "Softmax", "Softplus", "Tanh", "Dropout", "SpatialDropout2D", "GaussianNoise", "Add", "Concatenate", "Residual", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop", "Reshape", "Permute", "Normalization", "L1Loss", "HuberLoss", "HingeLoss", "FocalLoss", "NLLLoss", "KLDivLoss", "L1", "L1L2", "L2", "regularizers",
+    "Adagrad", "Adam", "AdamW", "Add", "BCELoss", "BCEWithLogitsLoss", "Callback", "Concatenate",
+    "CrossEntropyLoss", "Dense", "Dropout", "ELU", "Flatten", "FocalLoss", "GELU", "GaussianNoise",
+    "GradcheckError", "GradcheckReport", "HingeLoss", "History", "HuberLoss", "Input", "KLDivLoss", "L1", "L1L2",
+    "L1Loss", "L2", "Layer", "LeakyReLU", "Lion", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "NLLLoss",
+    "Nadam", "Normalization", "Optimizer", "Parameter", "Permute", "RMSprop", "RandomBrightness", "RandomFlip",
+    "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SELU", "SGD", "Sequential", "SiLU", "Sigmoid",
+    "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "assert_gradients", "callbacks", "check_optimizer",
+    "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting",
+    "regularizers", "schedules", "sigmoid", "significance", "tuning",
 }  # fmt: skip
 
 

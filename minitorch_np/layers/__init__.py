@@ -2,13 +2,13 @@
 
 from minitorch_np.layers.activations import GELU as GELU
 from minitorch_np.layers.activations import Sigmoid as Sigmoid
-from minitorch_np.layers.augmentation import RandomBrightness as RandomBrightness
-from minitorch_np.layers.augmentation import RandomFlip as RandomFlip
-from minitorch_np.layers.augmentation import RandomTranslation as RandomTranslation
 from minitorch_np.layers.activations import SiLU as SiLU
 from minitorch_np.layers.activations import Softmax as Softmax
 from minitorch_np.layers.activations import Softplus as Softplus
 from minitorch_np.layers.activations import Tanh as Tanh
+from minitorch_np.layers.augmentation import RandomBrightness as RandomBrightness
+from minitorch_np.layers.augmentation import RandomFlip as RandomFlip
+from minitorch_np.layers.augmentation import RandomTranslation as RandomTranslation
 from minitorch_np.layers.combinators import Add as Add
 from minitorch_np.layers.combinators import Concatenate as Concatenate
 from minitorch_np.layers.combinators import Residual as Residual

@@ -44,6 +44,8 @@ class Tanh(Layer):
     Shapes: any; y has the shape of x.
     """
 
+    keras_activation = "tanh"
+
     def forward(self, x: NDArray) -> NDArray:
         y = np.tanh(x)
         self.cache = y
@@ -71,6 +73,8 @@ class Softmax(Layer):
     Raises:
         ValueError: axis is no int, is the batch, or x has no such axis.
     """
+
+    in_keras = True
 
     def __init__(self, axis: int = -1) -> None:
         check_axis("Softmax", axis)
@@ -111,8 +115,12 @@ class GELU(Layer):
     Shapes: any; y has the shape of x.
     """
 
+    keras_activation = "gelu"
+
     def __init__(self, approximate: bool = False) -> None:
         self.approximate = approximate
+        if approximate:
+            self.keras_activation = None  # Keras's function of that name is the exact one
 
     def forward(self, x: NDArray) -> NDArray:
         curve = np.tanh(_ROOT * (x + _CUBIC * (x * x * x))) if self.approximate else erf(x * math.sqrt(0.5))
@@ -143,6 +151,8 @@ class SiLU(Layer):
     Shapes: any; y has the shape of x.
     """
 
+    keras_activation = "silu"
+
     def forward(self, x: NDArray) -> NDArray:
         s = sigmoid(x)
         self.cache = x, s
@@ -163,6 +173,8 @@ class Softplus(Layer):
 
     Shapes: any; y has the shape of x.
     """
+
+    keras_activation = "softplus"
 
     def forward(self, x: NDArray) -> NDArray:
         self.cache = x

@@ -26,6 +26,8 @@ class Dropout(Layer):
         ValueError: rate is outside [0, 1).
     """
 
+    in_keras = True
+
     def __init__(self, rate: float) -> None:
         if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
             raise ValueError(f"{type(self).__name__}: rate is the probability of 0, in [0, 1), got {rate!r}.")
@@ -69,6 +71,8 @@ class SpatialDropout2D(Dropout):
         ValueError: rate is outside [0, 1); examples are no pictures.
     """
 
+    in_keras = True
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
             raise ValueError(
@@ -97,6 +101,8 @@ class GaussianNoise(Layer):
         ValueError: stddev is negative or no number.
     """
 
+    in_keras = True
+
     def __init__(self, stddev: float) -> None:
         if isinstance(stddev, bool) or not isinstance(stddev, (int, float, np.number)) or not 0 <= stddev < np.inf:
             raise ValueError(f"GaussianNoise: stddev is a number of at least 0, got {stddev!r}.")
@@ -114,4 +120,4 @@ class GaussianNoise(Layer):
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [(cls(0.3), (5,)), (cls(1.5), (3, 4, 2))]
+        return [(cls(0.3), (5,)), (cls(0.5), (3, 4, 2))]

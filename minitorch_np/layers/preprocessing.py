@@ -63,6 +63,7 @@ class Normalization(Layer):
         ValueError: axis is no axis of an example, only one of mean and variance is given, or they do not follow the axis.
     """
 
+    in_keras = True
     precomputable = True  # what it keeps is not changed by training
     _found: tuple[NDArray, NDArray] | None = None  # what adapt found before there were parameters
 

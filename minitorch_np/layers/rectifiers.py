@@ -19,6 +19,8 @@ class ReLU(Layer):
     Shapes: any; y has the shape of x. NaN stays NaN.
     """
 
+    in_keras = True
+
     def forward(self, x: NDArray) -> NDArray:
         y = np.maximum(x, 0)
         self.cache = y  # the next layer keeps it too, so this costs no memory; y > 0 where x > 0
@@ -44,6 +46,8 @@ class LeakyReLU(Layer):
     Raises:
         ValueError: negative_slope is negative or no number.
     """
+
+    in_keras = True
 
     def __init__(self, negative_slope: float = 0.3) -> None:
         check_not_negative("LeakyReLU", "negative_slope", negative_slope)
@@ -74,6 +78,8 @@ class ELU(Layer):
         ValueError: alpha is negative or no number.
     """
 
+    in_keras = True
+
     def __init__(self, alpha: float = 1.0) -> None:
         check_not_negative("ELU", "alpha", alpha)
         self.alpha = alpha
@@ -100,6 +106,7 @@ class SELU(Layer):
     Shapes: any; y has the shape of x.
     """
 
+    keras_activation = "selu"
     _SCALE = 1.0507009873554804934193349852946
     _ALPHA = 1.6732632423543772848170429916717
 

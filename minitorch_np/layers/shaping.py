@@ -46,6 +46,7 @@ class Reshape(Layer):
         ValueError: target_shape is no such tuple, or holds another number of elements than x.
     """
 
+    in_keras = True
     precomputable = True
 
     def __init__(self, target_shape: Shape) -> None:
@@ -90,6 +91,7 @@ class Permute(Layer):
         ValueError: dims does not name every axis from 1 once, or x has another number of axes.
     """
 
+    in_keras = True
     precomputable = True
 
     def __init__(self, dims: Shape) -> None:
