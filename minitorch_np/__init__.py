@@ -28,6 +28,14 @@ from minitorch_np.layers import Permute as Permute
 from minitorch_np.layers import RandomBrightness as RandomBrightness
 from minitorch_np.layers import RandomFlip as RandomFlip
 from minitorch_np.layers import RandomTranslation as RandomTranslation
+from minitorch_np.layers import AveragePooling2D as AveragePooling2D
+from minitorch_np.layers import BatchNormalization as BatchNormalization
+from minitorch_np.layers import Conv2D as Conv2D
+from minitorch_np.layers import DepthwiseConv2D as DepthwiseConv2D
+from minitorch_np.layers import GlobalAveragePooling2D as GlobalAveragePooling2D
+from minitorch_np.layers import GlobalMaxPooling2D as GlobalMaxPooling2D
+from minitorch_np.layers import LayerNormalization as LayerNormalization
+from minitorch_np.layers import MaxPooling2D as MaxPooling2D
 from minitorch_np.layers import ReLU as ReLU
 from minitorch_np.layers import Rescaling as Rescaling
 from minitorch_np.layers import Reshape as Reshape
@@ -38,6 +46,8 @@ from minitorch_np.layers import Softmax as Softmax
 from minitorch_np.layers import Softplus as Softplus
 from minitorch_np.layers import SpatialDropout2D as SpatialDropout2D
 from minitorch_np.layers import Tanh as Tanh
+from minitorch_np.layers import UpSampling2D as UpSampling2D
+from minitorch_np.layers import ZeroPadding2D as ZeroPadding2D
 from minitorch_np.losses import BCELoss as BCELoss
 from minitorch_np.losses import BCEWithLogitsLoss as BCEWithLogitsLoss
 from minitorch_np.losses import CrossEntropyLoss as CrossEntropyLoss

@@ -29,15 +29,7 @@ BLIND = {  # and these must not know layers at all
     "checking": {"layers", "model", "sequential", "training", "datasets"},
 }
 PUBLIC = {
-    "Adagrad", "Adam", "AdamW", "Add", "BCELoss", "BCEWithLogitsLoss", "Callback", "Concatenate",
-    "CrossEntropyLoss", "Dense", "Dropout", "ELU", "Flatten", "FocalLoss", "GELU", "GaussianNoise",
-    "GradcheckError", "GradcheckReport", "HingeLoss", "History", "HuberLoss", "Input", "KLDivLoss", "L1", "L1L2",
-    "L1Loss", "L2", "Layer", "LeakyReLU", "Lion", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "NLLLoss",
-    "Nadam", "Normalization", "Optimizer", "Parameter", "Permute", "RMSprop", "RandomBrightness", "RandomFlip",
-    "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SELU", "SGD", "Sequential", "SiLU", "Sigmoid",
-    "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "assert_gradients", "callbacks", "check_optimizer",
-    "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting",
-    "regularizers", "schedules", "sigmoid", "significance", "tuning",
+    "Adagrad", "Adam", "AdamW", "Add", "BCELoss", "BCEWithLogitsLoss", "Callback", "Concatenate", "CrossEntropyLoss", "Dense", "Dropout", "ELU", "Flatten", "FocalLoss", "GELU", "GaussianNoise", "GradcheckError", "GradcheckReport", "HingeLoss", "History", "HuberLoss", "Input", "KLDivLoss", "L1", "L1L2", "L1Loss", "L2", "Layer", "LeakyReLU", "Lion", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "NLLLoss", "Nadam", "Normalization", "Optimizer", "Parameter", "Permute", "RMSprop", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SELU", "SGD", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "sigmoid", "significance", "tuning", "AveragePooling2D", "BatchNormalization", "Conv2D", "DepthwiseConv2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "LayerNormalization", "MaxPooling2D", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 
 

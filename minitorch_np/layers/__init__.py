@@ -23,6 +23,16 @@ from minitorch_np.layers.rectifiers import ELU as ELU
 from minitorch_np.layers.rectifiers import SELU as SELU
 from minitorch_np.layers.rectifiers import LeakyReLU as LeakyReLU
 from minitorch_np.layers.rectifiers import ReLU as ReLU
+from minitorch_np.layers.convolution import Conv2D as Conv2D
+from minitorch_np.layers.convolution import DepthwiseConv2D as DepthwiseConv2D
+from minitorch_np.layers.normalization import BatchNormalization as BatchNormalization
+from minitorch_np.layers.normalization import LayerNormalization as LayerNormalization
+from minitorch_np.layers.pooling import AveragePooling2D as AveragePooling2D
+from minitorch_np.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
+from minitorch_np.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
+from minitorch_np.layers.pooling import MaxPooling2D as MaxPooling2D
+from minitorch_np.layers.resizing import UpSampling2D as UpSampling2D
+from minitorch_np.layers.resizing import ZeroPadding2D as ZeroPadding2D
 from minitorch_np.layers.shaping import Flatten as Flatten
 from minitorch_np.layers.shaping import Permute as Permute
 from minitorch_np.layers.shaping import Reshape as Reshape

@@ -17,7 +17,8 @@ import statistics
 import subprocess
 import sys
 
-from tests.benchmarks.networks import CASES, CONTENDERS
+from tests.benchmarks.cases import CASES
+from tests.benchmarks.networks import CONTENDERS
 
 IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 
@@ -33,7 +34,7 @@ def main() -> None:
         print(f"\n{case.name}\n  {'':14} {'ours, ms':>9} {'its, ms':>9} {'ours / its':>11}")
         for title, (module, _) in CONTENDERS.items():
             slow = title in ("Keras", "scikit-learn") and case.batch_size < 64
-            if importlib.util.find_spec(module) and not slow:
+            if importlib.util.find_spec(module) and title in case.contenders and not slow:
                 ours, its, ratio = output_of(
                     "-m", "tests.benchmarks.pair", str(number), title, str(args.rounds)
                 ).split()

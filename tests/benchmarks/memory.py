@@ -6,7 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-from tests.benchmarks.networks import CASES, CONTENDERS, ours
+from tests.benchmarks.cases import CASES
+from tests.benchmarks.networks import CONTENDERS, ours
 
 
 def status(field: str) -> float:

@@ -26,17 +26,41 @@ class Case:
     batch_size: int
     epochs: int
     dtype: str = "float32"
+    contenders = ("PyTorch", "JAX jit", "Keras", "scikit-learn", "bare products")
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(0)
-        self.x = rng.normal(size=(self.examples, self.sizes[0])).astype(self.dtype)
+        self.x = rng.normal(size=(self.examples, *self.shape)).astype(self.dtype)
         self.y = np.arange(self.examples) % max(2, self.sizes[-1])
         self.steps_per_epoch = -(-self.examples // self.batch_size)
         self.steps = self.epochs * self.steps_per_epoch
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return self.sizes[:1]
+
+    @property
     def binary(self) -> bool:
         return self.sizes[-1] == 1
+
+    @property
+    def loss(self) -> str:
+        """The loss's name in both libraries."""
+        return "BCELoss" if self.binary else "CrossEntropyLoss"
+
+    def layers(self) -> list[mt.Layer]:
+        layers: list[mt.Layer] = [mt.Input((self.sizes[0],))]
+        for units in self.sizes[1:]:
+            layers += [mt.Dense(units), mt.ReLU()]
+        return [*layers[:-1], mt.Sigmoid()] if self.binary else layers[:-1]
+
+    def torch_layers(self) -> list[Any]:
+        import torch
+
+        layers: list[Any] = []
+        for before, after in zip(self.sizes, self.sizes[1:], strict=False):
+            layers += [torch.nn.Linear(before, after), torch.nn.ReLU()]
+        return [*layers[:-1], torch.nn.Sigmoid()] if self.binary else layers[:-1]
 
 
 RATE = 0.001
@@ -44,15 +68,8 @@ RATE = 0.001
 
 def ours(case: Case) -> Run:
     """Through the public fit: shuffling, history, accuracy and the check for divergence included."""
-    layers: list[mt.Layer] = [mt.Input((case.sizes[0],))]
-    for units in case.sizes[1:]:
-        layers += [mt.Dense(units), mt.ReLU()]
-    layers.pop()
-    if case.binary:
-        layers.append(mt.Sigmoid())
-    model = mt.Sequential(layers, rng=0, dtype=case.dtype)
-    loss = mt.BCELoss() if case.binary else mt.CrossEntropyLoss()
-    model.compile(optimizer=mt.SGD(learning_rate=RATE), loss=loss, metrics=["accuracy"])
+    model = mt.Sequential(case.layers(), rng=0, dtype=case.dtype)
+    model.compile(optimizer=mt.SGD(learning_rate=RATE), loss=getattr(mt, case.loss)(), metrics=["accuracy"])
 
     def run(steps: int) -> None:
         model.fit(case.x, case.y, epochs=steps // case.steps_per_epoch, batch_size=case.batch_size, progress=False)
@@ -64,16 +81,12 @@ def pytorch(case: Case) -> Run:
     import torch
 
     dtype = getattr(torch, case.dtype)
-    layers: list[Any] = []
-    for before, after in zip(case.sizes, case.sizes[1:], strict=False):
-        layers += [torch.nn.Linear(before, after, dtype=dtype), torch.nn.ReLU()]
-    layers.pop()
-    if case.binary:
-        layers.append(torch.nn.Sigmoid())
-    model = torch.nn.Sequential(*layers)
-    loss_of = torch.nn.BCELoss() if case.binary else torch.nn.CrossEntropyLoss()
+    model = torch.nn.Sequential(*case.torch_layers()).to(dtype)
+    loss_of = getattr(torch.nn, case.loss)()
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     x = torch.from_numpy(case.x)
+    if x.ndim == 4:
+        x = x.permute(0, 3, 1, 2).contiguous()  # the layout that it expects
     y = torch.from_numpy(case.y)
     if case.binary:
         y = y[:, None].to(dtype)
@@ -196,15 +209,6 @@ def bare_products(case: Case) -> Run:
     return run
 
 
-SEED = (12288, 20, 7, 5, 1)
-CASES = [
-    Case("seed network, 209 images, float32", SEED, 209, 209, 60),
-    Case("seed network, 209 images, float64", SEED, 209, 209, 60, "float64"),
-    Case("2-8-1, batches of 4, 400 examples", (2, 8, 1), 400, 4, 10),
-    Case("2-8-1, all 4 examples, one step an epoch", (2, 8, 1), 4, 4, 1000),
-    Case("784-256-128-10, batches of 128", (784, 256, 128, 10), 128 * 40, 128, 3),
-    Case("784-256-128-10, batches of 64", (784, 256, 128, 10), 64 * 40, 64, 3),
-]
 CONTENDERS: dict[str, tuple[str, Callable[[Case], Run]]] = {
     "PyTorch": ("torch", pytorch),
     "JAX jit": ("jax", jax_jit),

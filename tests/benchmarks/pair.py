@@ -6,7 +6,8 @@ import statistics
 import sys
 import time
 
-from tests.benchmarks.networks import CASES, CONTENDERS, Case, Run, ours
+from tests.benchmarks.cases import CASES
+from tests.benchmarks.networks import CONTENDERS, Case, Run, ours
 
 PAUSE = 0.3  # seconds, until the other's threads have stopped waiting for work at full speed
 

@@ -1,0 +1,251 @@
+"""Convolution: every output pixel a weighted sum of the pixels in its window, with the same weights everywhere.
+
+What deep learning calls convolution does not flip the kernel. LeCun et al. 1998, Gradient-based learning applied
+to document recognition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from minitorch_np.functions import channel_sums
+from minitorch_np.layer import Layer
+from minitorch_np.layers.guards import Pair, is_whole, require_built
+from minitorch_np.layers.windows import make_windows
+from minitorch_np.shapes import Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+
+BLOCK = 2**20  # numbers copied at a time: 4 MB in float32, which stay in the caches until they are multiplied
+
+
+class Conv2D(Layer):
+    """y[b, h, w] = sum over i, j of x[b, h * stride + i, w * stride + j] @ kernel[i, j] + bias.
+
+    Args:
+        filters: number of output channels.
+        kernel_size: height and width of the window; an int means both.
+        strides: steps from window to window, downwards and to the right; an int means both.
+        padding: "valid" keeps windows inside the image; "same" adds zeros around it, so that stride 1 keeps its size.
+        use_bias: False leaves the bias out.
+        kernel_initializer: a name or a callable `(shape, rng) -> array`; "glorot_uniform" is Glorot & Bengio 2010, eq. 16.
+        bias_initializer: likewise.
+
+    Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, filters), with "valid"
+        rows = floor((height - kernel height) / stride) + 1, with "same" rows = ceil(height / stride);
+        kernel (kernel height, kernel width, channels, filters), bias (filters,).
+    Raises:
+        ValueError: an argument is out of range; x is no image, smaller than the kernel ("valid"), or has another
+            number of channels than the kernel.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Pair,
+        strides: int | Pair = (1, 1),
+        padding: str = "valid",
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+    ) -> None:
+        if not is_whole(filters) or filters < 1:
+            raise ValueError(
+                f"Conv2D: filters is the number of output channels, an int of at least 1, got {filters!r}."
+            )
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self._windows = make_windows("Conv2D", ("kernel_size", "strides"), kernel_size, strides, padding)
+
+    def build(self, input_shape: Shape) -> None:
+        self._windows.require_images(self, input_shape)
+        shape = (*self._windows.size, input_shape[-1], self.filters)
+        self.kernel = self.add_parameter(shape, self.kernel_initializer)
+        self.bias = self.add_parameter((self.filters,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._windows.require_images(self, input_shape)
+        return (*self._windows.count(input_shape[:2]), self.filters)
+
+    def forward(self, x: NDArray) -> NDArray:
+        require_channels(self, x)
+        self.cache = x
+        matrix = self.kernel.value.reshape(-1, self.filters)
+        bias = 0 if self.bias is None else self.bias.value
+        y = np.concatenate([columns @ matrix + bias for columns in self._columns(x)])
+        return y.reshape(len(x), *self._windows.count(x.shape[1:3]), self.filters)
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        """x[b, h * stride + i, w * stride + j] enters y[b, h, w] through kernel[i, j] and nothing else, so
+
+        dL/dkernel[i, j] = sum over b, h, w of x[b, h * stride + i, w * stride + j]^T dy[b, h, w],
+        dL/dbias = sum over b, h, w of dy[b, h, w],
+        dL/dx[b, h * stride + i, w * stride + j] gets dy[b, h, w] kernel[i, j]^T, from each window that it lies in.
+
+        The first is columns^T dy, with the columns of forward: each holds, for one i, j and channel, that x of every
+        window. The last goes place by place in the window, because there all windows meet different pixels, so that
+        one product and one addition serve them all.
+        """
+        x, dy_rows = self.cache, dy.reshape(-1, self.filters)
+        grad, start = np.zeros((), dy.dtype), 0
+        for columns in self._columns(x):
+            grad = grad + columns.T @ dy_rows[start : start + len(columns)]
+            start += len(columns)
+        self.kernel.grad = grad.reshape(self.kernel.shape)
+        if self.bias is not None:
+            self.bias.grad = channel_sums(dy)
+        return self._dx(dy, x.shape) if self.wants_dx else None
+
+    def _dx(self, dy: NDArray, shape: Shape) -> NDArray:
+        windows, image, channels = self._windows, shape[1:3], shape[-1]
+        dx = windows.zeros(shape, dy.dtype)
+        kernels = self.kernel.value.reshape(-1, channels, self.filters)
+        dy_rows = dy.reshape(-1, self.filters)
+        for seen, kernel in zip(windows.pixels(dx, dy.shape[1:3]), kernels, strict=True):
+            seen += (dy_rows @ kernel.T).reshape(seen.shape)
+        return windows.crop(dx, image)
+
+    def _columns(self, x: NDArray) -> Iterator[NDArray]:
+        """All that each window sees, in one row per window: matrices (windows, kernel height * width * channels).
+
+        So the convolution is one matrix product, which is where nearly all its time goes; a sum of kernel height * width
+        smaller products needs no copy of x but took 1.3 times as long with 16 and more channels, and 10 times with
+        one. Some images at a time, because the columns are larger than the image as many times as the kernel has places.
+        """
+        windows, channels = self._windows, x.shape[-1]
+        padded = windows.pad(x)
+        size = int(np.prod(windows.size)) * channels
+        images = max(1, BLOCK // (size * int(np.prod(windows.count(x.shape[1:3])))))
+        seen = sliding_window_view(padded, windows.size, axis=(1, 2))[:, :: windows.strides[0], :: windows.strides[1]]
+        for start in range(0, len(x), images):
+            block = seen[start : start + images]  # (images, rows, columns, channels, kernel height, kernel width)
+            if windows.size[1] * channels < 16:
+                # NumPy copies in runs of numbers that are neighbours in both arrays, or at least in order in both. A row
+                # of the kernel with few channels is a short run; a row of the image, with the matrix lying column
+                # by column, is a long one.
+                yield block.transpose(4, 5, 3, 0, 1, 2).reshape(size, -1).T
+            else:
+                yield block.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(4, 3), (5, 7, 2)),
+            (cls(3, (2, 3), strides=(2, 1), padding="same"), (5, 4, 3)),
+            (cls(2, 2, strides=3, padding="same", use_bias=False), (7, 5, 9)),
+            (cls(3, 1), (3, 3, 3)),
+        ]
+
+
+class DepthwiseConv2D(Layer):
+    """y[b, h, w, c * m + q] = sum over i, j of x[b, h * stride + i, w * stride + j, c] kernel[i, j, c, q] + bias[c * m + q].
+
+    Each channel has m = depth_multiplier kernels of its own, and no sum runs over channels.
+
+    Args:
+        kernel_size, strides, padding: as for Conv2D.
+        depth_multiplier: output channels for each input channel.
+        use_bias: False leaves the bias out.
+        depthwise_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+
+    Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, channels * m), rows and columns as for Conv2D;
+        kernel (kernel height, kernel width, channels, m), bias (channels * m,).
+    Raises:
+        ValueError: as Conv2D.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | Pair,
+        strides: int | Pair = (1, 1),
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        use_bias: bool = True,
+        depthwise_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+    ) -> None:
+        if not is_whole(depth_multiplier) or depth_multiplier < 1:
+            raise ValueError(
+                "DepthwiseConv2D: depth_multiplier is the number of outputs of each channel, an int of at least 1, "
+                f"got {depth_multiplier!r}."
+            )
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.depth_multiplier = depth_multiplier
+        self.use_bias = use_bias
+        self.depthwise_initializer = depthwise_initializer
+        self.bias_initializer = bias_initializer
+        self._windows = make_windows("DepthwiseConv2D", ("kernel_size", "strides"), kernel_size, strides, padding)
+
+    def build(self, input_shape: Shape) -> None:
+        channels = self.compute_output_shape(input_shape)[-1]
+        shape = (*self._windows.size, input_shape[-1], self.depth_multiplier)
+        self.kernel = self.add_parameter(shape, self.depthwise_initializer)
+        self.bias = self.add_parameter((channels,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._windows.require_images(self, input_shape)
+        return (*self._windows.count(input_shape[:2]), input_shape[-1] * self.depth_multiplier)
+
+    def forward(self, x: NDArray) -> NDArray:
+        require_channels(self, x)
+        self.cache = x
+        y = np.zeros((), x.dtype) if self.bias is None else self.bias.value
+        for seen, kernel in zip(self._seen(x), self._kernels(), strict=True):
+            y = y + seen * kernel
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        """As for Conv2D, with a product of two numbers in place of the matrix product: repeated m times, channel by
+
+        channel, x has the channels of y, and x[b, h * stride + i, w * stride + j] enters y[b, h, w] times kernel[i, j].
+        So dL/dkernel[i, j] = sum over b, h, w of x dy, dL/dx gets dy kernel[i, j], and is summed over its m repetitions.
+        """
+        x, windows = self.cache, self._windows
+        self.kernel.grad = np.stack([channel_sums(seen * dy) for seen in self._seen(x)]).reshape(self.kernel.shape)
+        if self.bias is not None:
+            self.bias.grad = channel_sums(dy)
+        if not self.wants_dx:
+            return None
+        dx = windows.zeros((*x.shape[:-1], dy.shape[-1]), dy.dtype)
+        for seen, kernel in zip(windows.pixels(dx, dy.shape[1:3]), self._kernels(), strict=True):
+            seen += dy * kernel
+        return windows.crop(dx, x.shape[1:3]).reshape(*x.shape, self.depth_multiplier).sum(axis=-1)
+
+    def _seen(self, x: NDArray) -> Iterator[NDArray]:
+        """For each place in a window the pixels of x there, each channel repeated depth_multiplier times."""
+        repeated = np.repeat(self._windows.pad(x), self.depth_multiplier, axis=-1)
+        return self._windows.pixels(repeated, self._windows.count(x.shape[1:3]))
+
+    def _kernels(self) -> NDArray:
+        """For each place in a window the weight of every output channel."""
+        height, width, channels, multiplier = self.kernel.shape
+        return self.kernel.value.reshape(height * width, channels * multiplier)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(3), (5, 7, 2)),
+            (cls((2, 3), strides=(2, 1), padding="same", depth_multiplier=2), (5, 4, 3)),
+            (cls(2, strides=3, use_bias=False), (5, 5, 5)),
+        ]
+
+
+def require_channels(layer: Conv2D | DepthwiseConv2D, x: NDArray) -> None:
+    require_built(layer)
+    channels = layer.kernel.shape[2]
+    if x.ndim != 4 or x.shape[-1] != channels:
+        raise ValueError(f"{layer!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.")

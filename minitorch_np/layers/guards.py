@@ -1,0 +1,43 @@
+"""Guards: what layers say to arguments and inputs that do not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from minitorch_np.layer import Layer
+
+Pair = tuple[int, int]
+
+
+def require_built(layer: Layer) -> None:
+    """Raise RuntimeError if forward comes before the parameters are there."""
+    if not layer.built:
+        raise RuntimeError(
+            f"{layer!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
+        )
+
+
+def require_images(who: Any, input_shape: Shape) -> None:
+    """Raise ValueError if examples of this shape are no images."""
+    if len(input_shape) != 3:
+        remedy = "Give each pixel a channel: x[..., np.newaxis]." if len(input_shape) == 2 else "Reshape them first."
+        raise ValueError(
+            f"{who!r}: expected inputs of shape (batch, height, width, channels), got {batch_of(input_shape)}. {remedy}"
+        )
+
+
+def pair(who: str, name: str, value: Any) -> Pair:
+    """(value, value) of an int, or the pair itself; each at least 1."""
+    numbers = (value, value) if is_whole(value) else value
+    if not isinstance(numbers, (tuple, list)) or len(numbers) != 2 or not all(is_whole(n) and n > 0 for n in numbers):
+        raise ValueError(f"{who}: {name} is an int of at least 1, or two of them (height, width), got {value!r}.")
+    return int(numbers[0]), int(numbers[1])
+
+
+def is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

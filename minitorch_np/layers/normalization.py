@@ -1,0 +1,270 @@
+"""Normalisation: activations brought to mean 0 and variance 1, then to a scale and a centre that are learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.functions import channel_sums
+from minitorch_np.layer import Layer
+from minitorch_np.layers.guards import is_whole, require_built
+from minitorch_np.parameter import Parameter
+from minitorch_np.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+
+
+class BatchNormalization(Layer):
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
+
+    While the model learns, mean and variance are those of the batch (over all axes but `axis`; the variance
+    divides by the number of values), and move the moving statistics: moving = momentum * moving + (1 - momentum) * batch.
+    Otherwise they are the moving statistics. Ioffe & Szegedy 2015, algorithms 1 and 2.
+
+    Args:
+        axis: the axis of the channels, the batch counted as 0.
+        momentum: how much of the moving statistics stays at each step, in [0, 1]; PyTorch's momentum is 1 - this.
+        epsilon: added to the variance, so that a constant channel divides by no zero.
+        center: False leaves beta out.
+        scale: False leaves gamma out.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: names or callables
+            `(shape, rng) -> array`.
+
+    Shapes: x (batch, ...) -> y the same; gamma, beta, moving_mean, moving_variance (channels,).
+    Raises:
+        ValueError: an argument is out of range; x has no such axis, or another number of channels.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | Initializer = "zeros",
+        gamma_initializer: str | Initializer = "ones",
+        moving_mean_initializer: str | Initializer = "zeros",
+        moving_variance_initializer: str | Initializer = "ones",
+    ) -> None:
+        if not is_whole(axis) or axis == 0:
+            raise ValueError(f"BatchNormalization: axis is an int other than 0, which is the batch, got {axis!r}.")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"BatchNormalization: momentum lies in [0, 1], got {momentum!r}.")
+        require_epsilon("BatchNormalization", epsilon)
+        self.axis = axis
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self.moving_mean_initializer = moving_mean_initializer
+        self.moving_variance_initializer = moving_variance_initializer
+
+    def build(self, input_shape: Shape) -> None:
+        self.compute_output_shape(input_shape)
+        shape = (input_shape[axes_of_one_example(self, (self.axis,), input_shape)[0]],)
+        self.gamma = self.add_parameter(shape, self.gamma_initializer) if self.scale else None
+        self.beta = self.add_parameter(shape, self.beta_initializer) if self.center else None
+        self.moving_mean = self.add_parameter(shape, self.moving_mean_initializer, trainable=False)
+        self.moving_variance = self.add_parameter(shape, self.moving_variance_initializer, trainable=False)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        axes_of_one_example(self, (self.axis,), input_shape)
+        return tuple(input_shape)
+
+    def forward(self, x: NDArray) -> NDArray:
+        self._require_channels(x)
+        rows, shape = self._rows(x)
+        if self.training:
+            mean = channel_sums(rows) / len(rows)
+            centered = rows - mean
+            variance = channel_sums(centered * centered) / len(rows)
+            self._move(mean, variance)
+        else:
+            centered, variance = rows - self.moving_mean.value, self.moving_variance.value
+        inverse = 1 / np.sqrt(variance + self.epsilon)
+        self.cache = centered, inverse, self.training
+        y = centered * self._scaled(inverse)
+        if self.beta is not None:
+            y += self.beta.value
+        return self._images(y, shape)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """With r = 1 / sqrt(variance + epsilon) and xhat = (x - mean) r, y = gamma xhat + beta gives, over the n rows,
+
+        dL/dbeta = sum of dy,   dL/dgamma = sum of dy xhat.
+
+        In inference mean and variance are constants, and dL/dx = gamma r dy. In training they depend on every x:
+        with g = gamma dy, which is dL/dxhat, and as x - mean sums to 0,
+
+        dL/dvariance = sum of g (x - mean) (-r^3 / 2) = -r^2 / 2 sum of g xhat,    dvariance/dx = 2 (x - mean) / n,
+        dL/dmean = -r sum of g,                                                  dmean/dx = 1 / n,
+        dL/dx = g r - r^2 / 2 (sum of g xhat) 2 (x - mean) / n - r (sum of g) / n
+              = gamma r (dy - (sum of dy) / n - xhat (sum of dy xhat) / n).
+        """
+        centered, inverse, of_the_batch = self.cache
+        rows, shape = self._rows(dy)
+        dbeta = channel_sums(rows)
+        dgamma = channel_sums(rows * centered) * inverse
+        if self.beta is not None:
+            self.beta.grad = dbeta
+        if self.gamma is not None:
+            self.gamma.grad = dgamma
+        dx = rows
+        if of_the_batch:
+            dx = centered * (dgamma * inverse / -len(rows))
+            dx += rows
+            dx -= dbeta / len(rows)
+        return self._images(dx * self._scaled(inverse), shape)
+
+    def _scaled(self, inverse: NDArray) -> NDArray:
+        return inverse if self.gamma is None else self.gamma.value * inverse
+
+    def _move(self, mean: NDArray, variance: NDArray) -> None:
+        momentum = float(self.momentum)
+        for moving, batch in ((self.moving_mean, mean.real), (self.moving_variance, variance.real)):
+            moving.value = moving.value * momentum + batch * (1 - momentum)
+
+    def _rows(self, x: NDArray) -> tuple[NDArray, Shape]:
+        """x as a matrix (values, channels), and its shape with the channels last."""
+        moved = np.moveaxis(x, self.axis, -1)
+        return moved.reshape(-1, moved.shape[-1]), moved.shape
+
+    def _images(self, rows: NDArray, shape: Shape) -> NDArray:
+        return np.moveaxis(rows.reshape(shape), -1, self.axis)
+
+    def _require_channels(self, x: NDArray) -> None:
+        require_built(self)
+        (channels,) = self.moving_mean.shape
+        if x.ndim <= max(1, self.axis) or x.shape[self.axis] != channels:
+            raise ValueError(f"{self!r}: expected inputs with {channels} channels, got shape {x.shape}.")
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(), (5,)),
+            (cls(momentum=0.8), (3, 4, 2)),
+            (cls(axis=1, center=False, epsilon=0.1), (3, 4)),
+            (cls(axis=-2, scale=False), (3, 2)),
+        ]
+
+
+class LayerNormalization(Layer):
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance of each example by itself.
+
+    Ba, Kiros & Hinton 2016. No statistics are kept: learning and use are the same.
+
+    Args:
+        axis: the axis, or axes, over which mean and variance are taken, the batch counted as 0.
+        epsilon: added to the variance.
+        center: False leaves beta out.
+        scale: False leaves gamma out.
+        beta_initializer, gamma_initializer: names or callables `(shape, rng) -> array`.
+
+    Shapes: x (batch, ...) -> y the same; gamma and beta have the sizes of the normalised axes.
+    Raises:
+        ValueError: an argument is out of range; x has no such axis, or other sizes there.
+    """
+
+    def __init__(
+        self,
+        axis: int | tuple[int, ...] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | Initializer = "zeros",
+        gamma_initializer: str | Initializer = "ones",
+    ) -> None:
+        axes = (axis,) if is_whole(axis) else axis
+        if not isinstance(axes, (tuple, list)) or not axes or not all(is_whole(a) and a != 0 for a in axes):
+            raise ValueError(
+                f"LayerNormalization: axis is an int other than 0, which is the batch, or several of them, got {axis!r}."
+            )
+        require_epsilon("LayerNormalization", epsilon)
+        self.axis = axis
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+
+    def build(self, input_shape: Shape) -> None:
+        self._sizes = tuple(input_shape[position] for position in self._positions(input_shape))
+        self.gamma = self.add_parameter(self._sizes, self.gamma_initializer) if self.scale else None
+        self.beta = self.add_parameter(self._sizes, self.beta_initializer) if self.center else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._positions(input_shape)
+        return tuple(input_shape)
+
+    def forward(self, x: NDArray) -> NDArray:
+        require_built(self)
+        axes = tuple(1 + position for position in self._positions(x.shape[1:]))
+        if tuple(x.shape[axis] for axis in axes) != self._sizes:
+            raise ValueError(f"{self!r}: expected sizes {self._sizes} on its axes, got inputs of shape {x.shape}.")
+        centered = x - x.mean(axis=axes, keepdims=True)
+        inverse = 1 / np.sqrt((centered * centered).mean(axis=axes, keepdims=True) + self.epsilon)
+        xhat = centered * inverse
+        self.cache = xhat, inverse, axes
+        y = xhat if self.gamma is None else xhat * self._spread(self.gamma, x.shape, axes)
+        return y if self.beta is None else y + self._spread(self.beta, x.shape, axes)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """As for BatchNormalization in training, with the sums over the values of one example, among which gamma
+
+        differs: with xhat = (x - mean) r, r = 1 / sqrt(variance + epsilon), g = gamma dy, and means over the axes,
+
+        dL/dbeta = sum of dy,   dL/dgamma = sum of dy xhat, both over the examples and the axes not normalised,
+        dL/dx = r (g - mean of g - xhat (mean of g xhat)).
+        """
+        xhat, inverse, axes = self.cache
+        others = tuple(axis for axis in range(dy.ndim) if axis not in axes)
+        if self.beta is not None:
+            self.beta.grad = dy.sum(axis=others)
+        g = dy
+        if self.gamma is not None:
+            self.gamma.grad = (dy * xhat).sum(axis=others)
+            g = dy * self._spread(self.gamma, dy.shape, axes)
+        from_mean = g.mean(axis=axes, keepdims=True)
+        from_variance = xhat * (g * xhat).mean(axis=axes, keepdims=True)
+        return inverse * (g - from_mean - from_variance)
+
+    def _positions(self, input_shape: Shape) -> list[int]:
+        axes = self.axis if isinstance(self.axis, (tuple, list)) else (self.axis,)
+        return axes_of_one_example(self, axes, input_shape)
+
+    def _spread(self, parameter: Parameter, shape: Shape, axes: tuple[int, ...]) -> NDArray:
+        """The parameter's value, with an axis of length 1 for each axis that is not normalised."""
+        return parameter.value.reshape([size if axis in axes else 1 for axis, size in enumerate(shape)])
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(), (5,)),
+            (cls(axis=(1, 2), epsilon=0.1), (3, 4, 2)),
+            (cls(axis=(-2,), center=False), (3, 3)),
+            (cls(scale=False), (2, 3)),
+        ]
+
+
+def axes_of_one_example(layer: Layer, axes: Sequence[int], input_shape: Shape) -> list[int]:
+    """The axes of a batch, as positions in the shape of one example, in order."""
+    rank = len(input_shape) + 1
+    positions = sorted({axis % rank - 1 for axis in axes if -rank <= axis < rank})
+    if len(positions) < len(axes) or positions[0] < 0:
+        raise ValueError(
+            f"{layer!r}: axis names axes other than the batch, each once, got inputs of shape {batch_of(input_shape)}."
+        )
+    return positions
+
+
+def require_epsilon(who: str, epsilon: float) -> None:
+    if not epsilon > 0:
+        raise ValueError(f"{who}: epsilon is a positive number, got {epsilon!r}.")

@@ -1,0 +1,93 @@
+"""Windows: where the windows of a convolution or a pooling lie in an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.layers.guards import Pair, pair, require_images
+from minitorch_np.shapes import Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of `size` (height, width), `strides` apart, over images (batch, height, width, channels).
+
+    With padding "valid" every window lies inside the image. With "same" the image gets a border of zeros, such
+    that there are ceil(height / stride) windows below each other; a border of odd width has its larger half
+    below and on the right, as in Keras.
+    """
+
+    size: Pair
+    strides: Pair
+    padding: str
+
+    def count(self, image: Shape) -> Pair:
+        """How many windows lie below each other, and how many beside each other."""
+        if self.padding == "same":
+            rows, columns = (-(-length // stride) for length, stride in zip(image, self.strides, strict=True))
+        else:
+            rows, columns = (
+                (length - size) // stride + 1
+                for length, size, stride in zip(image, self.size, self.strides, strict=True)
+            )
+        return rows, columns
+
+    def margins(self, image: Shape) -> list[Pair]:
+        """The width of the border: (above, below), (left, right)."""
+        if self.padding == "valid":
+            return [(0, 0), (0, 0)]
+        missing = [
+            max(0, (count - 1) * stride + size - length)
+            for count, stride, size, length in zip(self.count(image), self.strides, self.size, image, strict=True)
+        ]
+        return [(total // 2, total - total // 2) for total in missing]
+
+    def pad(self, x: NDArray, value: float = 0.0) -> NDArray:
+        """x with its border."""
+        margins = self.margins(x.shape[1:3])
+        if not np.any(margins):
+            return x
+        return np.pad(x, [(0, 0), *margins, (0, 0)], constant_values=value)
+
+    def zeros(self, shape: Shape, dtype: np.dtype) -> NDArray:
+        """Zeros for images of this shape (the batch included) and their border."""
+        (above, below), (left, right) = self.margins(shape[1:3])
+        return np.zeros((shape[0], above + shape[1] + below, left + shape[2] + right, shape[3]), dtype)
+
+    def crop(self, padded: NDArray, image: Shape) -> NDArray:
+        """The image without its border."""
+        (above, _), (left, _) = self.margins(image)
+        return padded[:, above : above + image[0], left : left + image[1]]
+
+    def pixels(self, padded: NDArray, count: Pair) -> Iterator[NDArray]:
+        """For each place in a window, row by row: the pixel there of every window, a view (batch, *count, channels)."""
+        for i in range(self.size[0]):
+            for j in range(self.size[1]):
+                yield padded[:, self._every(i, 0, count), self._every(j, 1, count)]
+
+    def _every(self, place: int, axis: int, count: Pair) -> slice:
+        stride = self.strides[axis]
+        return slice(place, place + stride * (count[axis] - 1) + 1, stride)
+
+    def require_images(self, who: Any, input_shape: Shape) -> None:
+        """Raise ValueError if examples of this shape are no images, or too small for a single window."""
+        require_images(who, input_shape)
+        if min(self.count(input_shape[:2])) < 1:
+            raise ValueError(
+                f"{who!r}: windows of {self.size[0]} x {self.size[1]} pixels do not fit into images of "
+                f'{input_shape[0]} x {input_shape[1]}. Use padding="same", smaller windows, or fewer layers that shrink.'
+            )
+
+
+def make_windows(who: str, names: tuple[str, str], size: Any, strides: Any, padding: Any) -> Windows:
+    """Windows from the arguments of a constructor, which are called `names` there. Raises ValueError for wrong ones."""
+    if padding not in ("valid", "same"):
+        raise ValueError(f'{who}: padding is "valid" or "same", got {padding!r}.')
+    return Windows(pair(who, names[0], size), pair(who, names[1], strides), padding)
