@@ -60,10 +60,14 @@ class MaxPooling2D(Layer):
         dx = windows.zeros(x.shape, dy.dtype)
         count, undecided = y.shape[1:3], np.ones(y.shape, bool)
         padded = windows.pad(x, -np.inf)
+        disjoint = all(stride >= size for stride, size in zip(windows.strides, windows.size, strict=True))
         for seen, dseen in zip(windows.pixels(padded, count), windows.pixels(dx, count), strict=True):
             first = (seen == y) & undecided
             undecided ^= first
-            dseen += dy * first
+            if disjoint:
+                np.multiply(dy, first, out=dseen)
+            else:
+                dseen += dy * first
         return windows.crop(dx, x.shape[1:3])
 
     @classmethod

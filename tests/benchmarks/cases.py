@@ -13,6 +13,6 @@ CASES = [
     Case("2-8-1, all 4 examples, one step an epoch", (2, 8, 1), 4, 4, 1000),
     Case("784-256-128-10, batches of 128", (784, 256, 128, 10), 128 * 40, 128, 3),
     Case("784-256-128-10, batches of 64", (784, 256, 128, 10), 64 * 40, 64, 3),
-    LeNet("LeNet-5, 28x28x1, batches of 64", (784, 10), 64 * 10, 64, 2),
-    CatConvNet("cat ConvNet, 64x64x3, batches of 16", (12288, 1), 16 * 10, 16, 2),
+    LeNet("LeNet-5, 28x28x1, batches of 64", (784, 10), 64 * 20, 64, 3),
+    CatConvNet("cat ConvNet, 64x64x3, batches of 16", (12288, 1), 16 * 12, 16, 3),
 ]
