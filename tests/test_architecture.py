@@ -14,8 +14,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Each room may import from those before it, and from itself.
 ROOMS = [
-    {"shapes"}, {"source"}, {"functions"}, {"significance"}, {"randomness"}, {"parameter"}, {"cache"}, {"configurable"}, {"tree"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"regularizers"}, {"optimizers"}, {"schedules"}, {"summary"}, {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"}, {"checking"}, {"tuning"},
-    {"cli"}, {"__main__"}, {""},
+    {"shapes"}, {"source"}, {"functions"}, {"significance"}, {"randomness"}, {"cache"}, {"configurable"}, {"regularizers"},
+    {"parameter"}, {"tree"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
+    {"schedules"}, {"summary"}, {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"},
+    {"checking"}, {"tuning"}, {"cli"}, {"__main__"}, {""},
 ]  # fmt: skip
 BLIND = {  # and these must not know layers at all
     "losses": {"layer", "layers", "model", "sequential", "tree"},
@@ -29,7 +31,17 @@ BLIND = {  # and these must not know layers at all
     "checking": {"layers", "model", "sequential", "training", "datasets"},
 }
 PUBLIC = {
-    "Adagrad", "Adam", "AdamW", "Add", "BCELoss", "BCEWithLogitsLoss", "Callback", "Concatenate", "CrossEntropyLoss", "Dense", "Dropout", "ELU", "Flatten", "FocalLoss", "GELU", "GaussianNoise", "GradcheckError", "GradcheckReport", "HingeLoss", "History", "HuberLoss", "Input", "KLDivLoss", "L1", "L1L2", "L1Loss", "L2", "Layer", "LeakyReLU", "Lion", "Loss", "MSELoss", "Metric", "Model", "ModelFileError", "NLLLoss", "Nadam", "Normalization", "Optimizer", "Parameter", "Permute", "RMSprop", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SELU", "SGD", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "sigmoid", "significance", "tuning", "AveragePooling2D", "BatchNormalization", "Conv2D", "DepthwiseConv2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "LayerNormalization", "MaxPooling2D", "UpSampling2D", "ZeroPadding2D",
+    "Adagrad", "Adam", "AdamW", "Add", "AveragePooling2D", "BCELoss", "BCEWithLogitsLoss", "BatchNormalization",
+    "Callback", "Concatenate", "Conv2D", "CrossEntropyLoss", "Dense", "DepthwiseConv2D", "Dropout", "ELU",
+    "Flatten", "FocalLoss", "GELU", "GaussianNoise", "GlobalAveragePooling2D", "GlobalMaxPooling2D",
+    "GradcheckError", "GradcheckReport", "HingeLoss", "History", "HuberLoss", "Input", "KLDivLoss", "L1", "L1L2",
+    "L1Loss", "L2", "Layer", "LayerNormalization", "LeakyReLU", "Lion", "Loss", "MSELoss", "MaxPooling2D", "Metric",
+    "Model", "ModelFileError", "NLLLoss", "Nadam", "Normalization", "Optimizer", "Parameter", "Permute", "RMSprop",
+    "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SELU",
+    "SGD", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "UpSampling2D",
+    "ZeroPadding2D", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers",
+    "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "sigmoid",
+    "significance", "tuning",
 }  # fmt: skip
 
 

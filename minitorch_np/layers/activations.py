@@ -115,7 +115,7 @@ class GELU(Layer):
     Shapes: any; y has the shape of x.
     """
 
-    keras_activation = "gelu"
+    keras_activation: str | None = "gelu"
 
     def __init__(self, approximate: bool = False) -> None:
         self.approximate = approximate

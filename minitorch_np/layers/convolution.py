@@ -51,6 +51,8 @@ class Conv2D(Layer):
             number of channels than the kernel.
     """
 
+    in_keras = True
+
     def __init__(
         self,
         filters: int,
@@ -174,6 +176,8 @@ class DepthwiseConv2D(Layer):
     Raises:
         ValueError: as Conv2D.
     """
+
+    in_keras = True
 
     def __init__(
         self,

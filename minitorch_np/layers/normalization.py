@@ -40,6 +40,8 @@ class BatchNormalization(Layer):
         ValueError: an argument is out of range; x has no such axis, or another number of channels.
     """
 
+    in_keras = True
+
     def __init__(
         self,
         axis: int = -1,
@@ -185,6 +187,8 @@ class LayerNormalization(Layer):
     Raises:
         ValueError: an argument is out of range; x has no such axis, or other sizes there.
     """
+
+    in_keras = True
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ class MaxPooling2D(Layer):
         ValueError: an argument is out of range; x is no image, or smaller than the window ("valid").
     """
 
+    in_keras = True
+
     def __init__(
         self, pool_size: int | Pair = (2, 2), strides: int | Pair | None = None, padding: str = "valid"
     ) -> None:
@@ -89,6 +91,8 @@ class AveragePooling2D(Layer):
     Shapes, Raises: as MaxPooling2D.
     """
 
+    in_keras = True
+
     def __init__(
         self, pool_size: int | Pair = (2, 2), strides: int | Pair | None = None, padding: str = "valid"
     ) -> None:
@@ -142,6 +146,8 @@ class GlobalAveragePooling2D(Layer):
         ValueError: x is no image.
     """
 
+    in_keras = True
+
     def __init__(self, keepdims: bool = False) -> None:
         self.keepdims = keepdims
 
@@ -170,6 +176,8 @@ class GlobalMaxPooling2D(Layer):
 
     Shapes, Raises: as GlobalAveragePooling2D.
     """
+
+    in_keras = True
 
     def __init__(self, keepdims: bool = False) -> None:
         self.keepdims = keepdims

@@ -26,6 +26,8 @@ class ZeroPadding2D(Layer):
         ValueError: padding is none of these; x is no image.
     """
 
+    in_keras = True
+
     def __init__(self, padding: int | Pair | tuple[Pair, Pair] = (1, 1)) -> None:
         self.padding = padding
         self._margins = margins(padding)
@@ -63,6 +65,8 @@ class UpSampling2D(Layer):
     Raises:
         ValueError: an argument is out of range; x is no image.
     """
+
+    in_keras = True
 
     def __init__(self, size: int | Pair = (2, 2), interpolation: str = "nearest") -> None:
         if interpolation not in ("nearest", "bilinear"):

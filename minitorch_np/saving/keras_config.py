@@ -87,7 +87,7 @@ _ACTIVATIONS: dict[str, tuple[str, tuple[Any, ...]] | None] = {
     "swish": ("SiLU", ()),
 }
 # Arguments that change nothing here, and those of which one value is what the layer here does, beside None, False and 0.
-_IGNORED = ("name", "dtype", "seed", "trainable", "batch_input_shape", "unroll", "implementation", "shared_object_id")
+_IGNORED = ("name", "dtype", "seed", "trainable", "batch_input_shape", "unroll", "implementation", "renorm_momentum")
 _SAME = {
     "data_format": ("channels_last",),
     "activation": ("tanh",),
