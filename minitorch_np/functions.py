@@ -77,7 +77,8 @@ def erf(x: NDArray) -> NDArray:
     coefficients = _ERFC.get(x.real.dtype, _ERFC[np.dtype(np.float64)])
     tail = coefficients[-1] * t
     for coefficient in coefficients[-2:0:-1]:
-        tail = (tail + coefficient) * t
+        tail += coefficient
+        tail *= t
     return s * (1 - (tail + coefficients[0]) * np.exp(-z * z))
 
 
