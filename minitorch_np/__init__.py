@@ -23,6 +23,7 @@ from minitorch_np.layers import Conv2D as Conv2D
 from minitorch_np.layers import Dense as Dense
 from minitorch_np.layers import DepthwiseConv2D as DepthwiseConv2D
 from minitorch_np.layers import Dropout as Dropout
+from minitorch_np.layers import Embedding as Embedding
 from minitorch_np.layers import Flatten as Flatten
 from minitorch_np.layers import GaussianNoise as GaussianNoise
 from minitorch_np.layers import GlobalAveragePooling2D as GlobalAveragePooling2D
@@ -36,6 +37,7 @@ from minitorch_np.layers import Permute as Permute
 from minitorch_np.layers import RandomBrightness as RandomBrightness
 from minitorch_np.layers import RandomFlip as RandomFlip
 from minitorch_np.layers import RandomTranslation as RandomTranslation
+from minitorch_np.layers import PositionalEmbedding as PositionalEmbedding
 from minitorch_np.layers import ReLU as ReLU
 from minitorch_np.layers import Rescaling as Rescaling
 from minitorch_np.layers import Reshape as Reshape

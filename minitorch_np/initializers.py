@@ -213,7 +213,9 @@ BY_NAME: Mapping[str, Initializer] = {
     )
 } | {
     "random_normal": RandomNormal(),
+    "normal": RandomNormal(),
     "random_uniform": RandomUniform(),
+    "uniform": RandomUniform(),
     "truncated_normal": TruncatedNormal(),
     "variance_scaling": VarianceScaling(),
     "orthogonal": Orthogonal(),

@@ -15,6 +15,8 @@ from minitorch_np.layers.combinators import Residual as Residual
 from minitorch_np.layers.convolution import Conv2D as Conv2D
 from minitorch_np.layers.convolution import DepthwiseConv2D as DepthwiseConv2D
 from minitorch_np.layers.dense import Dense as Dense
+from minitorch_np.layers.embedding import Embedding as Embedding
+from minitorch_np.layers.embedding import PositionalEmbedding as PositionalEmbedding
 from minitorch_np.layers.input import Input as Input
 from minitorch_np.layers.noise import Dropout as Dropout
 from minitorch_np.layers.noise import GaussianNoise as GaussianNoise

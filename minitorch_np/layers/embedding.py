@@ -1,0 +1,132 @@
+"""Embeddings: a learned vector for each word of a vocabulary, and for each position of a sequence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.shapes import Shape, batch_of, checked_count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+
+
+class Embedding(Layer):
+    """y = embeddings[x]: each whole number in x becomes the row of that number. Bengio et al. 2003, section 2.
+
+    Args:
+        input_dim: size of the vocabulary; x holds 0 to input_dim - 1.
+        output_dim: length of the vectors.
+        embeddings_initializer: a name or a callable `(shape, rng) -> array`.
+
+    Shapes: x (batch, ...), whole numbers of any dtype -> y (batch, ..., output_dim); embeddings (input_dim, output_dim).
+    Raises:
+        ValueError: a size is not a positive int; x holds a fraction, or a number outside the vocabulary.
+    """
+
+    def __init__(self, input_dim: int, output_dim: int, embeddings_initializer: str | Initializer = "uniform") -> None:
+        self.input_dim = checked_count(input_dim, "Embedding", "input_dim", "the size of the vocabulary")
+        self.output_dim = checked_count(output_dim, "Embedding", "output_dim", "the length of the vectors")
+        self.embeddings_initializer = embeddings_initializer
+
+    def build(self, input_shape: Shape) -> None:
+        self.embeddings = self.add_parameter((self.input_dim, self.output_dim), self.embeddings_initializer)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape, self.output_dim)
+
+    def forward(self, x: NDArray) -> NDArray:
+        rows = self._rows(x)
+        self.cache = rows
+        return self.embeddings.value[rows]
+
+    def backward(self, dy: NDArray) -> None:
+        """y_n = embeddings[x_n], so row v gets dL/dembeddings_v = sum of dy_n over all n with x_n = v; there is no dx.
+
+        Sorted by x, the terms of each row lie together, and one call sums them all. This is several times as fast as
+        np.add.at.
+        """
+        rows = self.cache.ravel()
+        order = np.argsort(rows, kind="stable")
+        found, starts = np.unique(rows[order], return_index=True)
+        grad = np.zeros((self.input_dim, self.output_dim), dy.dtype)
+        grad[found] = np.add.reduceat(dy.reshape(-1, self.output_dim)[order], starts, axis=0)
+        self.embeddings.grad = grad
+
+    def _rows(self, x: NDArray) -> NDArray:
+        """x as indices."""
+        good = (x >= 0) & (x < self.input_dim)  # False for NaN too
+        if good.all() and x.dtype.kind not in "biu":
+            good = x == np.floor(x.real)
+        if not good.all():
+            place = tuple(int(i) for i in np.argwhere(~good)[0])
+            raise ValueError(
+                f"{self!r}: expected whole numbers from 0 to {self.input_dim - 1}, got {x[place]} at "
+                f"x[{', '.join(map(str, place))}]. Number the words from 0, or enlarge input_dim."
+            )
+        return x.real.astype(np.intp)
+
+    def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
+        return rng.integers(0, self.input_dim, shape)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(7, 3), (5,)), (cls(4, 4), (4,)), (cls(3, 1), (2, 3)), (cls(11, 2), (1,))]
+
+
+class PositionalEmbedding(Layer):
+    """y = x + position_embeddings: a learned vector for each position is added. Gehring et al. 2017, section 3.1.
+
+    keras_hub's PositionEmbedding holds the same table and returns it alone; here it is added to x at once. A sequence
+    shorter than the table takes its first rows.
+
+    Args:
+        sequence_length: the longest sequence.
+        initializer: a name or a callable `(shape, rng) -> array`.
+
+    Shapes: x (batch, time, features) -> y the same; position_embeddings (sequence_length, features).
+    Raises:
+        ValueError: sequence_length is not a positive int; x has another rank, is longer, or has other features.
+    """
+
+    def __init__(self, sequence_length: int, initializer: str | Initializer = "glorot_uniform") -> None:
+        self.sequence_length = checked_count(
+            sequence_length, "PositionalEmbedding", "sequence_length", "the longest sequence"
+        )
+        self.initializer = initializer
+
+    def build(self, input_shape: Shape) -> None:
+        self.compute_output_shape(input_shape)
+        self.position_embeddings = self.add_parameter((self.sequence_length, input_shape[-1]), self.initializer)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 2 or input_shape[0] > self.sequence_length:
+            raise ValueError(
+                f"{self!r}: expected inputs of shape (batch, time, features) with at most {self.sequence_length} steps, "
+                f"got {batch_of(input_shape)}. Put Embedding before it, or enlarge sequence_length."
+            )
+        return input_shape
+
+    def forward(self, x: NDArray) -> NDArray:
+        time, features = self.compute_output_shape(x.shape[1:])
+        table = self.position_embeddings.value
+        if features != table.shape[1]:
+            raise ValueError(f"{self!r}: expected {table.shape[1]} features, got inputs of shape {x.shape}.")
+        self.cache = time
+        return x + table[:time]
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """y_bt = x_bt + table_t, so dL/dtable_t = sum over the batch of dy_bt, 0 for rows not used, and dL/dx = dy."""
+        time = self.cache
+        grad = np.zeros(self.position_embeddings.shape, dy.dtype)
+        grad[:time] = dy.sum(axis=0)
+        self.position_embeddings.grad = grad
+        return dy
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(5), (5, 3)), (cls(7), (3, 2)), (cls(1), (1, 1))]
