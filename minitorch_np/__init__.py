@@ -20,6 +20,9 @@ from minitorch_np.layers import AveragePooling2D as AveragePooling2D
 from minitorch_np.layers import BatchNormalization as BatchNormalization
 from minitorch_np.layers import Concatenate as Concatenate
 from minitorch_np.layers import Conv2D as Conv2D
+from minitorch_np.layers import GRU as GRU
+from minitorch_np.layers import LSTM as LSTM
+from minitorch_np.layers import Bidirectional as Bidirectional
 from minitorch_np.layers import Dense as Dense
 from minitorch_np.layers import DepthwiseConv2D as DepthwiseConv2D
 from minitorch_np.layers import Dropout as Dropout
@@ -50,6 +53,7 @@ from minitorch_np.layers import SpatialDropout2D as SpatialDropout2D
 from minitorch_np.layers import Tanh as Tanh
 from minitorch_np.layers import UpSampling2D as UpSampling2D
 from minitorch_np.layers import ZeroPadding2D as ZeroPadding2D
+from minitorch_np.layers import SimpleRNN as SimpleRNN
 from minitorch_np.losses import BCELoss as BCELoss
 from minitorch_np.losses import BCEWithLogitsLoss as BCEWithLogitsLoss
 from minitorch_np.losses import CrossEntropyLoss as CrossEntropyLoss

@@ -14,9 +14,11 @@ from minitorch_np.layers.combinators import Concatenate as Concatenate
 from minitorch_np.layers.combinators import Residual as Residual
 from minitorch_np.layers.convolution import Conv2D as Conv2D
 from minitorch_np.layers.convolution import DepthwiseConv2D as DepthwiseConv2D
+from minitorch_np.layers.bidirectional import Bidirectional as Bidirectional
 from minitorch_np.layers.dense import Dense as Dense
 from minitorch_np.layers.embedding import Embedding as Embedding
 from minitorch_np.layers.embedding import PositionalEmbedding as PositionalEmbedding
+from minitorch_np.layers.gru import GRU as GRU
 from minitorch_np.layers.input import Input as Input
 from minitorch_np.layers.noise import Dropout as Dropout
 from minitorch_np.layers.noise import GaussianNoise as GaussianNoise
@@ -35,6 +37,8 @@ from minitorch_np.layers.rectifiers import LeakyReLU as LeakyReLU
 from minitorch_np.layers.rectifiers import ReLU as ReLU
 from minitorch_np.layers.resizing import UpSampling2D as UpSampling2D
 from minitorch_np.layers.resizing import ZeroPadding2D as ZeroPadding2D
+from minitorch_np.layers.lstm import LSTM as LSTM
+from minitorch_np.layers.recurrent import SimpleRNN as SimpleRNN
 from minitorch_np.layers.shaping import Flatten as Flatten
 from minitorch_np.layers.shaping import Permute as Permute
 from minitorch_np.layers.shaping import Reshape as Reshape

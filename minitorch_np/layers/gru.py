@@ -1,0 +1,151 @@
+"""GRU: a recurrent layer whose gates choose between the old state and a new one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.functions import sigmoid
+from minitorch_np.layer import Layer
+from minitorch_np.layers.recurrent import _Recurrent, columns
+from minitorch_np.shapes import Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+
+
+class GRU(_Recurrent):
+    """Gated recurrent unit: Cho et al. 2014, equations 5 to 8.
+
+        z, r = sigmoid(kernel_zr^T x_t + recurrent_kernel_zr^T h_(t-1) + biases_zr)
+        n = tanh(kernel_n^T x_t + bias_n + r (recurrent_kernel_n^T h_(t-1) + recurrent_bias_n))    with reset_after
+        n = tanh(kernel_n^T x_t + bias_n + recurrent_kernel_n^T (r h_(t-1)))                       without, as published
+        h_t = z h_(t-1) + (1 - z) n,                with h_0 = 0.
+
+    Args:
+        units: size of the state h.
+        use_bias: False leaves the biases out.
+        kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        return_sequences: True gives the states of all steps, False the last one.
+        go_backwards: True reads x from its end; the states come in the order in which they are computed.
+        reset_after: apply the reset gate r after the product, so that one product serves all gates, or before it.
+
+    Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;
+        kernel (features, 3 * units), recurrent_kernel (units, 3 * units), in the order z, r, n;
+        bias (2, 3 * units), for the input and for the state, with reset_after, else (3 * units,).
+    Raises:
+        ValueError: units is not a positive int; x has another rank, or another number of features than the kernel.
+    """
+
+    gates = 3
+
+    def __init__(
+        self,
+        units: int,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        recurrent_initializer: str | Initializer = "orthogonal",
+        bias_initializer: str | Initializer = "zeros",
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        reset_after: bool = True,
+    ) -> None:
+        super().__init__(
+            units,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            return_sequences,
+            go_backwards,
+        )
+        self.reset_after = reset_after
+
+    def bias_shape(self) -> Shape:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def input_weights(self) -> tuple[NDArray, NDArray | None]:
+        kernel, bias = super().input_weights()
+        return kernel, bias[0] if bias is not None and self.reset_after else bias
+
+    def run(self, projected: NDArray) -> tuple[NDArray, tuple[NDArray, NDArray]]:
+        recurrent = self.recurrent_kernel.value.T
+        bias = self.bias.value[1][:, None] if self.bias is not None and self.reset_after else 0
+        gates = projected.astype(np.result_type(projected, recurrent, bias), copy=False)
+        zr, n = slice(2 * self.units), slice(2 * self.units, None)
+        states = self.start(gates)
+        inner = np.empty_like(states[1:])  # what the reset gate multiplies: the product with the state, or the state
+        for t, gate in enumerate(gates):
+            h = states[t]
+            if self.reset_after:
+                product = recurrent @ h + bias
+                gate[zr] = sigmoid(gate[zr] + product[zr])
+                inner[t] = product[n]
+                gate[n] += gate[self.units : 2 * self.units] * inner[t]
+            else:
+                gate[zr] = sigmoid(gate[zr] + recurrent[zr] @ h)
+                inner[t] = h
+                gate[n] += recurrent[n] @ (gate[self.units : 2 * self.units] * h)
+            np.tanh(gate[n], out=gate[n])
+            states[t + 1] = gate[n] + gate[: self.units] * (h - gate[n])
+        return states, (gates, inner)
+
+    def run_back(self, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray]) -> NDArray:
+        """From the last step to the first, with dh = dL/dh_t, and a_z, a_r, a_n for what goes into sigmoids and tanh:
+
+        h_t = z h_(t-1) + (1 - z) n gives dz = dh (h_(t-1) - n),   dn = dh (1 - z),   and dh z for h_(t-1);
+        da_z = dz z (1 - z),   da_n = dn (1 - n^2),   da_r = dr r (1 - r).
+        With reset_after, a_n = … + r q with q = recurrent_kernel_n^T h_(t-1) + recurrent_bias_n:
+            dr = da_n q,   and h_(t-1) gets recurrent_kernel (da_z, da_r, da_n r) too.
+        Without, a_n = … + recurrent_kernel_n^T (r h_(t-1)): let dp = recurrent_kernel_n da_n, then
+            dr = dp h_(t-1),   and h_(t-1) gets recurrent_kernel_zr (da_z, da_r) + dp r too.
+        """
+        gates, inner = memory
+        units, (time, _, batch) = self.units, gates.shape
+        recurrent = self.recurrent_kernel.value
+        dgates = np.empty_like(gates)
+        dh: Any = 0
+        for t in reversed(range(time)):
+            z, r, n = gates[t].reshape(3, units, batch)
+            da_z, da_r, da_n = dgates[t].reshape(3, units, batch)
+            dh = dh + dstates[t]
+            da_z[...] = dh * (states[t] - n) * z * (1 - z)
+            da_n[...] = dh * (1 - z) * (1 - n * n)
+            dp = da_n if self.reset_after else recurrent[:, 2 * units :] @ da_n
+            da_r[...] = dp * inner[t] * r * (1 - r)
+            dh = dh * z
+            if self.reset_after:
+                dh += recurrent @ np.concatenate([da_z, da_r, da_n * r])
+            else:
+                dh += recurrent[:, : 2 * units] @ dgates[t, : 2 * units] + dp * r
+        return dgates
+
+    def set_recurrent_gradients(self, by_unit: NDArray, states: NDArray, memory: tuple[NDArray, NDArray]) -> None:
+        """Of q = recurrent_kernel_n^T h_(t-1) + recurrent_bias_n the gradient is da_n r; without reset_after it is
+        recurrent_kernel_n^T (r h_(t-1)), which has da_n itself.
+        """
+        gates, _ = memory
+        units, reset = self.units, gates[:, self.units : 2 * self.units]
+        if self.reset_after:
+            inner = by_unit.copy()
+            inner[2 * units :] *= columns(reset)
+            self.recurrent_kernel.grad = (inner @ columns(states[:-1]).T).T
+            if self.bias is not None:
+                self.bias.grad = np.stack([by_unit.sum(axis=1), inner.sum(axis=1)])
+        else:
+            super().set_recurrent_gradients(by_unit, states, memory)
+            self.recurrent_kernel.grad[:, 2 * units :] = (by_unit[2 * units :] @ columns(reset * states[:-1]).T).T
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(3), (4, 2)),
+            (cls(2, return_sequences=True, go_backwards=True), (5, 3)),
+            (cls(2, use_bias=False, return_sequences=True), (2, 2)),
+            (cls(3, return_sequences=True, reset_after=False), (4, 2)),
+            (cls(2, use_bias=False, go_backwards=True, reset_after=False), (3, 3)),
+            (cls(1), (1, 1)),
+        ]

@@ -1,0 +1,153 @@
+"""LSTM: a recurrent layer whose memory cell carries gradients over many steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.layers.recurrent import _Recurrent
+from minitorch_np.shapes import Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+
+
+class LSTM(_Recurrent):
+    """Long short-term memory: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+
+        z_t = kernel^T x_t + recurrent_kernel^T h_(t-1) + bias
+        i, f, o = sigmoid(z_t's first, second, fourth quarter),   g = tanh(third quarter)
+        c_t = f c_(t-1) + i g
+        h_t = o tanh(c_t),                with h_0 = c_0 = 0.
+
+    Args:
+        units: size of the state h and of the cell c.
+        use_bias: False leaves the bias out.
+        kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        unit_forget_bias: begin with the forget gate's bias at 1, so that the cell remembers. Jozefowicz et al. 2015.
+        return_sequences: True gives the states h of all steps, False the last one.
+        go_backwards: True reads x from its end; the states come in the order in which they are computed.
+
+    Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;
+        kernel (features, 4 * units), recurrent_kernel (units, 4 * units), bias (4 * units,), in the order i, f, g, o.
+    Raises:
+        ValueError: units is not a positive int; x has another rank, or another number of features than the kernel.
+    """
+
+    gates = 4
+
+    def __init__(
+        self,
+        units: int,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        recurrent_initializer: str | Initializer = "orthogonal",
+        bias_initializer: str | Initializer = "zeros",
+        unit_forget_bias: bool = True,
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+    ) -> None:
+        super().__init__(
+            units,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            return_sequences,
+            go_backwards,
+        )
+        self.unit_forget_bias = unit_forget_bias
+
+    def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)
+        if self.bias is not None and self.unit_forget_bias:
+            self.bias.value[self.units : 2 * self.units] = 1
+
+    def input_weights(self) -> tuple[NDArray, NDArray | None]:
+        kernel, bias = super().input_weights()
+        return kernel * self._half, None if bias is None else bias * self._half
+
+    @property
+    def _half(self) -> NDArray:
+        """1/2 for the gates that are sigmoids, 1 for g: see run."""
+        half = np.full(4 * self.units, 0.5, self.kernel.value.real.dtype)
+        half[2 * self.units : 3 * self.units] = 1
+        return half
+
+    def run(self, projected: NDArray) -> tuple[NDArray, tuple[NDArray, NDArray, NDArray]]:
+        """All four gates by one tanh: sigmoid(z) = (1 + tanh(z / 2)) / 2, to rounding.
+
+        The weights are halved instead of z, which is exact and less work.
+        """
+        units, batch = self.units, projected.shape[2]
+        recurrent = (self.recurrent_kernel.value * self._half).T
+        gates = projected.astype(np.result_type(projected, recurrent), copy=False)
+        states = self.start(gates)
+        cells, tanh_cells = np.zeros_like(states), np.empty_like(states)
+        for t, gate in enumerate(gates):
+            gate += recurrent @ states[t]
+            np.tanh(gate, out=gate)
+            for sigmoids in (gate[: 2 * units], gate[3 * units :]):
+                sigmoids += 1
+                sigmoids *= 0.5
+            i, f, g, o = gate.reshape(4, units, batch)
+            cell = np.multiply(f, cells[t], out=cells[t + 1])
+            cell += i * g
+            np.tanh(cell, out=tanh_cells[t + 1])
+            np.multiply(o, tanh_cells[t + 1], out=states[t + 1])
+        return states, (gates, cells, tanh_cells)
+
+    def run_back(self, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray, NDArray]) -> NDArray:
+        """From the last step to the first, with dh = dL/dh_t = dy_t + recurrent_kernel dz_(t+1):
+
+        h_t = o tanh(c_t) gives     do = dh tanh(c_t)   and adds   dh o (1 - tanh(c_t)^2)   to dc = dL/dc_t,
+        c_t = f c_(t-1) + i g gives di = dc g,   df = dc c_(t-1),   dg = dc i,   and passes dL/dc_(t-1) = dc f on.
+
+        A sigmoid s has the slope s (1 - s), tanh has 1 - tanh^2, so dz_t is (di, df, dg, do) times
+        (i (1 - i), f (1 - f), 1 - g^2, o (1 - o)).
+        """
+        gates, cells, tanh_cells = memory
+        units, batch = self.units, gates.shape[2]
+        recurrent = self.recurrent_kernel.value
+        dz = slopes(gates)
+        dgates = np.empty((4, units, batch), dz.dtype)
+        dh: Any = 0
+        dc = np.zeros_like(cells[0])
+        for t in reversed(range(len(dz))):
+            i, f, g, o = gates[t].reshape(4, units, batch)
+            tanh_cell = tanh_cells[t + 1]
+            dh = dstates[t] + dh
+            do = np.multiply(dh, tanh_cell, out=dgates[3])
+            dc += (dh - do * tanh_cell) * o
+            np.multiply(dc, g, out=dgates[0])
+            np.multiply(dc, cells[t], out=dgates[1])
+            np.multiply(dc, i, out=dgates[2])
+            dc *= f
+            dz[t] *= dgates.reshape(-1, batch)
+            dh = recurrent @ dz[t]
+        return dz
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(3), (4, 2)),
+            (cls(2, return_sequences=True, go_backwards=True), (5, 3)),
+            (cls(2, use_bias=False, return_sequences=True), (2, 2)),
+            (cls(2, unit_forget_bias=False, go_backwards=True), (3, 1)),
+            (cls(1), (1, 1)),
+        ]
+
+
+def slopes(gates: NDArray) -> NDArray:
+    """The derivatives of the gates of all steps: s (1 - s) for i, f and o, 1 - g^2 for g."""
+    units = gates.shape[1] // 4
+    slopes = gates * gates
+    for sigmoids in (slice(2 * units), slice(3 * units, None)):
+        np.subtract(gates[:, sigmoids], slopes[:, sigmoids], out=slopes[:, sigmoids])
+    g = slopes[:, 2 * units : 3 * units]
+    np.subtract(1, g, out=g)
+    return slopes

@@ -1,0 +1,195 @@
+"""Recurrent layers: what they have in common, and the simplest of them.
+
+Inside, arrays are (time, units, batch). What belongs to one step, and in it to one gate, is then one block of memory, and
+the product of a step, recurrent_kernel^T @ state, has the shape that BLAS is fastest at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.shapes import Shape, batch_of, checked_count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+
+
+class _Recurrent(Layer):
+    """h_t = step(x_t, h_(t-1)) for t = 1 … time, with h_0 = 0.
+
+    A subclass says how many `gates` its kernels have side by side, and writes `run` and `run_back`.
+    """
+
+    gates = 1
+
+    def __init__(
+        self,
+        units: int,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        recurrent_initializer: str | Initializer = "orthogonal",
+        bias_initializer: str | Initializer = "zeros",
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+    ) -> None:
+        self.units = checked_count(units, type(self).__name__, "units", "the size of the state")
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.recurrent_initializer = recurrent_initializer
+        self.bias_initializer = bias_initializer
+        self.return_sequences = return_sequences
+        self.go_backwards = go_backwards
+
+    def run(self, projected: NDArray) -> tuple[NDArray, Any]:
+        """From kernel^T x_t + bias of every step, (time, gates * units, batch), to the states h_0 … h_time and a memory for
+        `run_back`. May write into `projected`.
+        """
+        raise NotImplementedError
+
+    def run_back(self, dstates: NDArray, states: NDArray, memory: Any) -> NDArray:
+        """From dL/dh_t through y_t alone to dL/dprojected, the last step first."""
+        raise NotImplementedError
+
+    def build(self, input_shape: Shape) -> None:
+        self.compute_output_shape(input_shape)
+        width = self.gates * self.units
+        self.kernel = self.add_parameter((input_shape[-1], width), self.kernel_initializer)
+        self.recurrent_kernel = self.add_parameter((self.units, width), self.recurrent_initializer)
+        self.bias = self.add_parameter(self.bias_shape(), self.bias_initializer) if self.use_bias else None
+
+    def bias_shape(self) -> Shape:
+        return (self.gates * self.units,)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"{self!r}: expected inputs of shape (batch, time, features), got {batch_of(input_shape)}. "
+                "A layer before it that is recurrent too needs return_sequences=True."
+            )
+        return (input_shape[0], self.units) if self.return_sequences else (self.units,)
+
+    def forward(self, x: NDArray) -> NDArray:
+        x_rows = self._checked(x).swapaxes(0, 1)[:: -1 if self.go_backwards else 1].reshape(-1, x.shape[2])
+        kernel, bias = self.input_weights()
+        projected = kernel.T @ x_rows.T
+        if bias is not None:
+            projected = projected + bias[:, None]
+        states, memory = self.run(projected.reshape(len(projected), x.shape[1], len(x)).swapaxes(0, 1).copy())
+        self.cache = x_rows, states, memory
+        if self.return_sequences:
+            return np.ascontiguousarray(states[1:].transpose(2, 0, 1))
+        return np.ascontiguousarray(states[-1].T)
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        """Backpropagation through time (Werbos 1990). Let z_t = kernel^T x_t + bias + recurrent_kernel^T h_(t-1).
+
+        h_t acts on L through y_t and through z_(t+1), so dL/dh_t = dy_t + recurrent_kernel dz_(t+1), from the last step to the
+        first; each class says how dz_t follows from dL/dh_t. The parameters are the same in every step:
+
+            dL/dkernel = sum_t x_t dz_t^T,   dL/drecurrent_kernel = sum_t h_(t-1) dz_t^T,   dL/dbias = sum_t dz_t,
+
+        each one product over all steps at once, and dL/dx_t = kernel dz_t.
+        """
+        x_rows, states, memory = self.cache
+        dstates = np.zeros(states[1:].shape, dy.dtype)
+        if self.return_sequences:
+            dstates[...] = dy.transpose(1, 2, 0)
+        else:
+            dstates[-1] = dy.T
+        dprojected = self.run_back(dstates, states, memory)
+        by_unit = columns(dprojected)
+        self.kernel.grad = (by_unit @ x_rows).T
+        self.set_recurrent_gradients(by_unit, states, memory)
+        if not self.wants_dx:
+            return None
+        dx = (by_unit.T @ self.kernel.value.T).reshape(len(dstates), len(dy), -1)
+        return np.ascontiguousarray(dx[:: -1 if self.go_backwards else 1].swapaxes(0, 1))
+
+    def input_weights(self) -> tuple[NDArray, NDArray | None]:
+        """The kernel and the bias with which x is projected."""
+        return self.kernel.value, None if self.bias is None else self.bias.value
+
+    def set_recurrent_gradients(self, by_unit: NDArray, states: NDArray, memory: Any) -> None:
+        """Set the gradients of recurrent_kernel and bias; by_unit is dL/dprojected as (gates * units, time * batch)."""
+        self.recurrent_kernel.grad = (by_unit @ columns(states[:-1]).T).T
+        if self.bias is not None:
+            self.bias.grad = by_unit.sum(axis=1)
+
+    def start(self, projected: NDArray) -> NDArray:
+        """Room for h_0 … h_time, of which h_0 = 0, of a dtype that holds all that goes into them."""
+        time, _, batch = projected.shape
+        states = np.empty((time + 1, self.units, batch), projected.dtype)
+        states[0] = 0
+        return states
+
+    def _checked(self, x: NDArray) -> NDArray:
+        if not self.built:
+            raise RuntimeError(
+                f"{self!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
+            )
+        if x.ndim != 3 or x.shape[2] != len(self.kernel.value) or not x.shape[1]:
+            raise ValueError(
+                f"{self!r}: expected inputs of shape (batch, time, {len(self.kernel.value)}) with at least one step, "
+                f"got {x.shape}."
+            )
+        return x
+
+
+def columns(array: NDArray) -> NDArray:
+    """(time, units, batch) as (units, time * batch).
+
+    >>> columns(np.arange(8).reshape(2, 2, 2))
+    array([[0, 1, 4, 5],
+           [2, 3, 6, 7]])
+    """
+    return array.swapaxes(0, 1).reshape(array.shape[1], -1)
+
+
+class SimpleRNN(_Recurrent):
+    """h_t = tanh(kernel^T x_t + recurrent_kernel^T h_(t-1) + bias), with h_0 = 0. Elman 1990.
+
+    Args:
+        units: size of the state h.
+        use_bias: False leaves the bias out.
+        kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        return_sequences: True gives the states of all steps, False the last one.
+        go_backwards: True reads x from its end; the states come in the order in which they are computed.
+
+    Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;
+        kernel (features, units), recurrent_kernel (units, units), bias (units,).
+    Raises:
+        ValueError: units is not a positive int; x has another rank, or another number of features than the kernel.
+    """
+
+    def run(self, projected: NDArray) -> tuple[NDArray, None]:
+        recurrent = self.recurrent_kernel.value.T
+        projected = projected.astype(np.result_type(projected, recurrent), copy=False)
+        states = self.start(projected)
+        for t, z in enumerate(projected):
+            z += recurrent @ states[t]
+            np.tanh(z, out=states[t + 1])
+        return states, None
+
+    def run_back(self, dstates: NDArray, states: NDArray, memory: None) -> NDArray:
+        """h_t = tanh(z_t), so dz_t = dL/dh_t (1 - h_t^2)."""
+        recurrent = self.recurrent_kernel.value
+        dz = 1 - states[1:] * states[1:]
+        dh: Any = 0
+        for t in reversed(range(len(dz))):
+            dz[t] *= dstates[t] + dh
+            dh = recurrent @ dz[t]
+        return dz
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(3), (4, 2)),
+            (cls(2, return_sequences=True, go_backwards=True), (5, 3)),
+            (cls(2, use_bias=False, go_backwards=True), (2, 2)),
+            (cls(1), (1, 1)),
+        ]
