@@ -40,6 +40,7 @@ from minitorch_np.layers import Permute as Permute
 from minitorch_np.layers import RandomBrightness as RandomBrightness
 from minitorch_np.layers import RandomFlip as RandomFlip
 from minitorch_np.layers import RandomTranslation as RandomTranslation
+from minitorch_np.layers import MultiHeadAttention as MultiHeadAttention
 from minitorch_np.layers import PositionalEmbedding as PositionalEmbedding
 from minitorch_np.layers import ReLU as ReLU
 from minitorch_np.layers import Rescaling as Rescaling

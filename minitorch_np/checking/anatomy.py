@@ -37,9 +37,9 @@ def parts(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, NDArray]]:
     def watch(name: str, node: Any) -> None:
         forward = node.forward
 
-        def forward_and_note(x: NDArray) -> NDArray:
+        def forward_and_note(x: NDArray, *others: Any) -> NDArray:
             seen.setdefault(name, np.array(x))
-            return forward(x)
+            return forward(x, *others)
 
         node.forward = forward_and_note
 

@@ -14,6 +14,7 @@ from minitorch_np.layers.combinators import Concatenate as Concatenate
 from minitorch_np.layers.combinators import Residual as Residual
 from minitorch_np.layers.convolution import Conv2D as Conv2D
 from minitorch_np.layers.convolution import DepthwiseConv2D as DepthwiseConv2D
+from minitorch_np.layers.attention import MultiHeadAttention as MultiHeadAttention
 from minitorch_np.layers.bidirectional import Bidirectional as Bidirectional
 from minitorch_np.layers.dense import Dense as Dense
 from minitorch_np.layers.embedding import Embedding as Embedding

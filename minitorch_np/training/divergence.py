@@ -57,8 +57,8 @@ def first_bad_layer(model: Any, body: Any, x: NDArray) -> str | None:
     def watched(name: str, layer: Any) -> Any:
         forward = layer.forward
 
-        def forward_and_look(x: NDArray) -> NDArray:
-            y = forward(x)
+        def forward_and_look(x: NDArray, *others: Any) -> NDArray:
+            y = forward(x, *others)
             if not np.isfinite(y).all():
                 bad.append(f"{name} ({layer!r})")
             return y

@@ -1,0 +1,199 @@
+"""Attention: every position of a sequence takes from all others what it asks for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.layer import Layer
+from minitorch_np.parameter import Parameter
+from minitorch_np.shapes import Shape, batch_of, checked_count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+
+_MASKED = -1e30  # a score whose exponential is 0 beside any other
+
+
+class MultiHeadAttention(Layer):
+    """Self-attention: y = (O_1, …, O_heads) output_kernel + output_bias, with for each head. Vaswani et al. 2017, section 3.2.
+
+        Q, K, V = x query_kernel + query_bias,   x key_kernel + key_bias,   x value_kernel + value_bias
+        A = softmax(Q K^T / sqrt(key_dim)) over the keys,   O = A V.
+
+    Query, key and value are one x; attention from one sequence to another (cross-attention) is not provided.
+
+    Args:
+        num_heads: number of heads.
+        key_dim: features of a head's queries and keys.
+        value_dim: features of a head's values; key_dim if None.
+        use_bias: False leaves all four biases out.
+        kernel_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        causal: True lets each position see only itself and those before it.
+
+    Shapes: x (batch, time, features) -> y the same; query_kernel and key_kernel (features, heads, key_dim), value_kernel
+        (features, heads, value_dim), each with a bias (heads, …); output_kernel (heads, value_dim, features),
+        output_bias (features,).
+        forward takes a second argument, mask: bool, (batch, time), True where a position is real and may be looked at, or
+        (batch, time, time), True where the first may look at the second. A Sequential gives none; a Model of one's
+        own may. A position that may look at nothing gets A = 0, so its y is output_bias.
+    Raises:
+        ValueError: a size is not a positive int; x or the mask has another shape.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        causal: bool = False,
+    ) -> None:
+        who = type(self).__name__
+        self.num_heads = checked_count(num_heads, who, "num_heads", "the number of heads")
+        self.key_dim = checked_count(key_dim, who, "key_dim", "the size of a head's queries and keys")
+        self.value_dim = value_dim
+        self.head_dim = (
+            key_dim if value_dim is None else checked_count(value_dim, who, "value_dim", "the size of a value")
+        )
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.causal = causal
+
+    def build(self, input_shape: Shape) -> None:
+        features = self.compute_output_shape(input_shape)[-1]
+        keys, values = (self.num_heads, self.key_dim), (self.num_heads, self.head_dim)
+        self.query_kernel, self.query_bias = self._projection((features, *keys), keys)
+        self.key_kernel, self.key_bias = self._projection((features, *keys), keys)
+        self.value_kernel, self.value_bias = self._projection((features, *values), values)
+        self.output_kernel, self.output_bias = self._projection((*values, features), (features,))
+
+    def _projection(self, kernel_shape: Shape, bias_shape: Shape) -> tuple[Parameter, Parameter | None]:
+        kernel = self.add_parameter(kernel_shape, self.kernel_initializer)
+        return kernel, self.add_parameter(bias_shape, self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"{self!r}: expected inputs of shape (batch, time, features), got {batch_of(input_shape)}. "
+                "Put Embedding before it."
+            )
+        return input_shape
+
+    def forward(self, x: NDArray, mask: NDArray | None = None) -> NDArray:
+        self._check(x)
+        scale = 1 / math.sqrt(self.key_dim)
+        q = self._heads(x, self.query_kernel, self.query_bias)
+        k = self._heads(x, self.key_kernel, self.key_bias)
+        v = self._heads(x, self.value_kernel, self.value_bias)
+        a = masked_softmax((q @ k.swapaxes(2, 3)) * scale, self._allowed(x, mask))
+        joined = _join(a @ v)
+        self.cache = x, q, k, v, a, joined
+        y = joined @ self.output_kernel.value.reshape(-1, x.shape[2])
+        return y if self.output_bias is None else y + self.output_bias.value
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        """Backwards through y = (O_1, …) output_kernel + output_bias, which is Dense, dO is known. For each head
+
+            O = A V           gives dA = dO V^T,   dV = A^T dO;
+            S = Q K^T scale   gives dQ = dS K scale,   dK = dS^T Q scale.
+
+        Between them stands a softmax in each row, a_j = exp(s_j) / sum_k exp(s_k), of which da_j/ds_i = a_j (1[i = j] - a_i):
+
+            ds_i = sum_j da_j a_j (1[i = j] - a_i) = a_i (da_i - sum_j a_j da_j),
+
+        the product with the Jacobian without the Jacobian. Where a mask made a_i = 0, ds_i = 0. The three projections
+        are Dense again, and x goes into all of them, so dL/dx is the sum of what they say.
+        """
+        x, q, k, v, a, joined = self.cache
+        scale = 1 / math.sqrt(self.key_dim)
+        self._learn(self.output_kernel, self.output_bias, joined, dy)
+        do = self._split(dy @ self.output_kernel.value.reshape(-1, x.shape[2]).T)
+        da = do @ v.swapaxes(2, 3)
+        ds = a * (da - (a * da).sum(axis=3, keepdims=True)) * scale
+        dq, dk, dv = _join(ds @ k), _join(ds.swapaxes(2, 3) @ q), _join(a.swapaxes(2, 3) @ do)
+        self._learn(self.query_kernel, self.query_bias, x, dq)
+        self._learn(self.key_kernel, self.key_bias, x, dk)
+        self._learn(self.value_kernel, self.value_bias, x, dv)
+        if not self.wants_dx:
+            return None
+        wq, wk, wv = (
+            p.value.reshape(len(p.value), -1).T for p in (self.query_kernel, self.key_kernel, self.value_kernel)
+        )
+        return dq @ wq + dk @ wk + dv @ wv
+
+    def _heads(self, x: NDArray, kernel: Parameter, bias: Parameter | None) -> NDArray:
+        """x kernel + bias, as (batch, heads, time, size)."""
+        y = x @ kernel.value.reshape(x.shape[2], -1)
+        return self._split(y if bias is None else y + bias.value.ravel())
+
+    def _split(self, y: NDArray) -> NDArray:
+        """(batch, time, heads * size) as (batch, heads, time, size)."""
+        return y.reshape(*y.shape[:2], self.num_heads, -1).swapaxes(1, 2)
+
+    def _learn(self, kernel: Parameter, bias: Parameter | None, x: NDArray, dy: NDArray) -> None:
+        """The gradients of a kernel and a bias in y = x kernel + bias, as in Dense."""
+        dy_rows = dy.reshape(-1, dy.shape[2])
+        kernel.grad = (x.reshape(-1, x.shape[2]).T @ dy_rows).reshape(kernel.shape)
+        if bias is not None:
+            bias.grad = dy_rows.sum(axis=0).reshape(bias.shape)
+
+    def _allowed(self, x: NDArray, mask: NDArray | None) -> NDArray | None:
+        """Who may look at whom, in a form that fits (batch, heads, time, time); None if all may."""
+        batch, time, _ = x.shape
+        allowed = np.tri(time, dtype=bool) if self.causal else None
+        if mask is None:
+            return allowed
+        if mask.dtype != bool or mask.shape not in ((batch, time), (batch, time, time)):
+            raise ValueError(
+                f"{self!r}: expected a mask of bool, ({batch}, {time}) or ({batch}, {time}, {time}), True where there is "
+                f"something to look at, got {mask.dtype} {mask.shape}."
+            )
+        mask = mask.reshape(batch, 1, -1, time)
+        return mask if allowed is None else mask & allowed
+
+    def _check(self, x: NDArray) -> None:
+        if not self.built:
+            raise RuntimeError(
+                f"{self!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
+            )
+        features = len(self.query_kernel.value)
+        if x.ndim != 3 or x.shape[2] != features:
+            raise ValueError(f"{self!r}: expected inputs of shape (batch, time, {features}), got {x.shape}.")
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(2, 3), (4, 5)),
+            (cls(3, 2, value_dim=4, causal=True), (5, 2)),
+            (cls(2, 2, use_bias=False), (2, 2)),
+            (cls(1, 1), (1, 1)),
+        ]
+
+
+def masked_softmax(scores: NDArray, allowed: NDArray | None) -> NDArray:
+    """exp(s_j) / sum of exp(s_k) over the allowed k of a row, and 0 for the others; a row without any is all 0.
+
+    The largest is taken off first, so nothing overflows.
+    """
+    if allowed is not None:
+        scores = np.where(allowed, scores, _MASKED)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    if allowed is not None:
+        weights *= allowed
+    total = weights.sum(axis=-1, keepdims=True)
+    weights /= total + (total == 0)
+    return weights
+
+
+def _join(heads: NDArray) -> NDArray:
+    """(batch, heads, time, size) as (batch, time, heads * size)."""
+    batch, _, time, _ = heads.shape
+    return heads.swapaxes(1, 2).reshape(batch, time, -1)
