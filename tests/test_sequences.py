@@ -103,13 +103,13 @@ def test_extreme_inputs_give_finite_states(rng):
 
 @pytest.mark.parametrize("shape", [(7, 7), (3, 8), (8, 3), (2, 3, 4)])
 def test_orthogonal_has_orthonormal_rows_or_columns(shape, rng):
-    matrix = initializers.orthogonal(shape, rng).reshape(-1, shape[-1])
+    matrix = initializers.find("orthogonal")(shape, rng).reshape(-1, shape[-1])
     gram = matrix @ matrix.T if len(matrix) < matrix.shape[1] else matrix.T @ matrix
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-14)
 
 
 def test_orthogonal_prefers_no_direction(rng):
-    elements = np.stack([initializers.orthogonal((3, 3), rng) for _ in range(4000)])
+    elements = np.stack([initializers.find("orthogonal")((3, 3), rng) for _ in range(4000)])
     np.testing.assert_allclose(elements.mean(axis=0), 0, atol=0.04)
     np.testing.assert_allclose((elements**2).mean(axis=0), 1 / 3, atol=0.03)
 
