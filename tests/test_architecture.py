@@ -31,7 +31,18 @@ BLIND = {  # and these must not know layers at all
     "checking": {"layers", "model", "sequential", "training", "datasets"},
 }
 PUBLIC = {
-    "Adagrad", "Adam", "AdamW", "Add", "AveragePooling2D", "BCELoss", "BCEWithLogitsLoss", "BatchNormalization", "Callback", "Concatenate", "Conv2D", "CrossEntropyLoss", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "FocalLoss", "GELU", "GaussianNoise", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "GradcheckError", "GradcheckReport", "HingeLoss", "History", "HuberLoss", "Input", "KLDivLoss", "L1", "L1L2", "L1Loss", "L2", "Layer", "LayerNormalization", "LeakyReLU", "Lion", "Loss", "MSELoss", "MaxPooling2D", "Metric", "Model", "ModelFileError", "NLLLoss", "Nadam", "Normalization", "Optimizer", "Parameter", "Permute", "RMSprop", "RandomBrightness", "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SELU", "SGD", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "UpSampling2D", "ZeroPadding2D", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "sigmoid", "significance", "tuning", "Embedding", "PositionalEmbedding", "Bidirectional", "GRU", "LSTM", "SimpleRNN", "MultiHeadAttention",
+    "Adagrad", "Adam", "AdamW", "Add", "AveragePooling2D", "BCELoss", "BCEWithLogitsLoss", "BatchNormalization",
+    "Bidirectional", "Callback", "Concatenate", "Conv2D", "CrossEntropyLoss", "Dense", "DepthwiseConv2D", "Dropout",
+    "ELU", "Embedding", "Flatten", "FocalLoss", "GELU", "GRU", "GaussianNoise", "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D", "GradcheckError", "GradcheckReport", "HingeLoss", "History", "HuberLoss", "Input",
+    "KLDivLoss", "L1", "L1L2", "L1Loss", "L2", "LSTM", "Layer", "LayerNormalization", "LeakyReLU", "Lion", "Loss",
+    "MSELoss", "MaxPooling2D", "Metric", "Model", "ModelFileError", "MultiHeadAttention", "NLLLoss", "Nadam",
+    "Normalization", "Optimizer", "Parameter", "Permute", "PositionalEmbedding", "RMSprop", "RandomBrightness",
+    "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SELU", "SGD", "Sequential",
+    "SiLU", "Sigmoid", "SimpleRNN", "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "UpSampling2D",
+    "ZeroPadding2D", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers",
+    "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "sigmoid",
+    "significance", "tuning",
 }  # fmt: skip
 
 

@@ -31,6 +31,8 @@ class Bidirectional(Layer):
         ValueError: layer is no recurrent layer or goes backwards itself; merge_mode is unknown.
     """
 
+    in_keras = True
+
     def __init__(self, layer: _Recurrent, merge_mode: str = "concat") -> None:
         if not isinstance(layer, _Recurrent) or layer.go_backwards:
             raise ValueError(

@@ -28,6 +28,8 @@ class Embedding(Layer):
         ValueError: a size is not a positive int; x holds a fraction, or a number outside the vocabulary.
     """
 
+    in_keras = True
+
     def __init__(self, input_dim: int, output_dim: int, embeddings_initializer: str | Initializer = "uniform") -> None:
         self.input_dim = checked_count(input_dim, "Embedding", "input_dim", "the size of the vocabulary")
         self.output_dim = checked_count(output_dim, "Embedding", "output_dim", "the length of the vectors")

@@ -40,6 +40,7 @@ class GRU(_Recurrent):
         ValueError: units is not a positive int; x has another rank, or another number of features than the kernel.
     """
 
+    in_keras = True
     gates = 3
 
     def __init__(

@@ -38,6 +38,7 @@ class LSTM(_Recurrent):
         ValueError: units is not a positive int; x has another rank, or another number of features than the kernel.
     """
 
+    in_keras = True
     gates = 4
 
     def __init__(

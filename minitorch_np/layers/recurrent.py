@@ -6,6 +6,7 @@ the product of a step, recurrent_kernel^T @ state, has the shape that BLAS is fa
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,9 @@ class _Recurrent(Layer):
     """
 
     gates = 1
+    keras_places = MappingProxyType(
+        {"kernel": "cell/vars/0", "recurrent_kernel": "cell/vars/1", "bias": "cell/vars/2"},
+    )
 
     def __init__(
         self,
@@ -165,6 +169,8 @@ class SimpleRNN(_Recurrent):
     Raises:
         ValueError: units is not a positive int; x has another rank, or another number of features than the kernel.
     """
+
+    in_keras = True
 
     def run(self, projected: NDArray) -> tuple[NDArray, None]:
         recurrent = self.recurrent_kernel.value.T

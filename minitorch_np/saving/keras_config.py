@@ -86,8 +86,12 @@ _ACTIVATIONS: dict[str, tuple[str, tuple[Any, ...]] | None] = {
     "leaky_relu": ("LeakyReLU", (0.2,)),
     "swish": ("SiLU", ()),
 }
-# Arguments that change nothing here, and those of which one value is what the layer here does, beside None, False and 0.
-_IGNORED = ("name", "dtype", "seed", "trainable", "batch_input_shape", "unroll", "implementation", "renorm_momentum")
+# Arguments that change nothing here (a backward_layer unlike the layer has other weights, which are refused), and those of
+# which one value is what the layer here does, beside None, False and 0.
+_IGNORED = (
+    "name", "dtype", "seed", "trainable", "batch_input_shape", "unroll", "implementation", "renorm_momentum",
+    "zero_output_for_mask", "backward_layer",
+)  # fmt: skip
 _SAME = {
     "data_format": ("channels_last",),
     "activation": ("tanh",),

@@ -163,7 +163,7 @@ def places(model: Any) -> Iterator[tuple[str, str, Parameter]]:
         for child, group in _groups(layer):
             groups[id(child)] = f"{prefix}{group}/"
         for index, (name, parameter) in enumerate(layer.own_parameters().items()):
-            yield f"{prefix}vars/{index}", f"{place}.{name}".lstrip("."), parameter
+            yield prefix + layer.keras_places.get(name, f"vars/{index}"), f"{place}.{name}".lstrip("."), parameter
 
 
 def _groups(layer: Layer) -> Iterator[tuple[Layer, str]]:
