@@ -216,8 +216,9 @@ class Run:
         for name, generator in generators(self.model):
             if name in state["generators"]:
                 generator.bit_generator.state = state["generators"][name]
+        self.order = state["order"]
         if self.shuffling is not None:
-            self.shuffling.bit_generator.state = state["order"]
+            self.shuffling.bit_generator.state = self.order
 
 
 def measure(
