@@ -9,7 +9,7 @@ import numpy as np
 
 from minitorch_np import initializers
 from minitorch_np.cache import Cache
-from minitorch_np.parameter import Parameter
+from minitorch_np.parameter import Parameter, take_room
 from minitorch_np.randomness import Streams, streams
 from minitorch_np.shapes import Shape
 from minitorch_np.tree import Node
@@ -94,6 +94,7 @@ class Layer(Node):
         Store it in an attribute, whose name becomes the parameter's. Raises ValueError for an unknown
         initialiser and for one that returns another shape.
         """
+        take_room(tuple(shape))
         value = initializers.find(initializer)(tuple(shape), self._received().initialization)
         if np.shape(value) != tuple(shape):
             raise ValueError(

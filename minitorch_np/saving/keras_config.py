@@ -133,7 +133,7 @@ def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
     for what, is_unknown in unknown.items():
         if is_unknown:
             warnings.warn(
-                f"{os.fspath(path)}: this package has no words for {what}; compile before training.", stacklevel=6
+                f"{os.fspath(path)}: this package has no words for {what}; compile before training.", stacklevel=5
             )
             return False
     names = ("learning_rate", "momentum", "nesterov", "clipnorm", "global_clipnorm", "clipvalue")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.configurable import is_built_in
 from minitorch_np.optimizers import SGD
-from minitorch_np.saving import weights
+from minitorch_np.saving import hdf5
 from minitorch_np.saving.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -43,38 +44,41 @@ def write(model: Any, memory: io.BytesIO) -> None:
 
 
 def read(model: Any, content: bytes, path: str | os.PathLike[str]) -> dict[str, dict[str, NDArray]]:
-    """The state by the parameters' names, as this package wrote it."""
+    """The state by the parameters' names, as this package wrote it. Only a user's own optimiser may keep other shapes."""
     import h5py
 
+    any_shape = not is_built_in(type(model.optimizer))
     state: dict[str, dict[str, NDArray]] = {}
-    with h5py.File(io.BytesIO(content), "r") as file:
+    with hdf5.open_hdf5(io.BytesIO(content)) as file:
         for name, parameter in model.parameters().items():
-            group = file.get(f"{_OWN}/{name}")
+            group = hdf5.item(file, f"{_OWN}/{name}", path)
             for key in group if isinstance(group, h5py.Group) else ():
-                dataset = weights.plain_dataset(file, f"{_OWN}/{name}/{key}", path)
-                if dataset is None or dataset.shape != parameter.shape:
-                    raise ModelFileError(path, f"the optimizer's {key} of {name} does not fit", _AGAIN)
-                state.setdefault(name, {})[key] = dataset[()]
+                who = f"the optimizer's {key} of {name}"
+                values = hdf5.numbers(group, key, who, parameter.value, path, any_shape=any_shape)
+                if values is None:
+                    raise ModelFileError(path, f"{who} is no array", _AGAIN)
+                state.setdefault(name, {})[key] = values
     return state
 
 
 def read_keras(model: Any, content: bytes, path: str | os.PathLike[str]) -> None:
     """Give the model's SGD the iteration and the velocities that Keras kept, if it did."""
-    import h5py
-
     optimizer = model.optimizer
-    with h5py.File(io.BytesIO(content), "r") as file:
-        iteration = weights.plain_dataset(file, f"{_THEIRS}/0", path)
-        if iteration is None or iteration.shape != ():
+    with hdf5.open_hdf5(io.BytesIO(content)) as file:
+        iteration = hdf5.dataset(file, f"{_THEIRS}/0", path)
+        if iteration is None:
             return
+        if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
+            raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
         optimizer.iteration = int(iteration[()])
         if not optimizer.momentum or not optimizer.iteration:
             return
         for number, (name, parameter) in enumerate(_learning(model), start=2):
-            slot = weights.plain_dataset(file, f"{_THEIRS}/{number}", path)
-            if slot is None or slot.shape != parameter.shape:
-                raise ModelFileError(path, f"the optimizer's momentum of {name} is missing or does not fit", _AGAIN)
-            optimizer.state[name] = {"velocity": (slot[()] / -float(optimizer.learning_rate)).astype(parameter.dtype)}
+            who = f"the optimizer's momentum of {name}"
+            slot = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path)
+            if slot is None:
+                raise ModelFileError(path, f"{who} is missing", _AGAIN)
+            optimizer.state[name] = {"velocity": slot / -float(optimizer.learning_rate)}
 
 
 def _learning(model: Any) -> list[tuple[str, Any]]:
