@@ -26,7 +26,7 @@ class LastGood:
 
     def keep(self, step: int) -> None:
         """Copy, if it is time; called when the forward of this step has given a finite loss."""
-        if step % _EVERY:
+        if step % _EVERY and self.step is not None:
             return
         self.step = step
         for name, parameter in self.parameters.items():
