@@ -27,9 +27,11 @@ class Node(Configurable):
     def sublayers(self) -> dict[str, Any]:
         """The nodes directly below this one, by name."""
         found: dict[str, Any] = {}
+        seen: set[int] = set()
         for attribute, value in vars(self).items():
             for name, node in _members(attribute, value, Node):
-                if not any(node is other for other in found.values()):
+                if id(node) not in seen:
+                    seen.add(id(node))
                     found[name] = node
         return found
 
@@ -114,16 +116,16 @@ def _members(attribute: str, value: Any, kind: type) -> Iterator[tuple[str, Any]
             yield from _members(f"{attribute}.{key}", item, kind)
     elif isinstance(value, (list, tuple)) and attribute != "_cache":
         counts: Counter[str] = Counter()
-        seen: list[Any] = []
+        seen: set[int] = set()
         for item in value:
             if not isinstance(item, kind):
                 continue
-            if any(item is other for other in seen):
+            if id(item) in seen:
                 raise ValueError(
                     f"{item!r} stands in {attribute} twice. A layer remembers one forward for its backward: "
                     "make a second instance."
                 )
-            seen.append(item)
+            seen.add(id(item))
             word = snake_case(type(item).__name__)
             counts[word] += 1
             yield _join("" if attribute == "layers" else attribute, f"{word}_{counts[word]}"), item

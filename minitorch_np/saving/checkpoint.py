@@ -109,6 +109,9 @@ class Checkpoint:
         for count in (*counts, state["optimizer"]["iteration"]):
             if isinstance(count, bool) or not isinstance(count, int) or count < 0:
                 raise ValueError(f"it says {count!r} where a number of steps or examples belongs")
+        for value in (state["position"]["total"], *(value for values in state["history"].values() for value in values)):
+            if not isinstance(value, (int, float, np.floating)):
+                raise ValueError(f"it says {value!r} where a number that was measured belongs")
 
 
 def _fits(array: Any, who: str, like: np.ndarray) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_MOST_ITEMS = 20_000
 _DISTRUST = "Do not trust this file"
 
 
@@ -88,8 +87,8 @@ def numbers(
     return values
 
 
-def datasets(parent: Any, place: str, path: Path) -> Iterator[str]:
-    """The places of all datasets at or below a place, links not followed."""
+def datasets(parent: Any, place: str, path: Path, most: int) -> Iterator[str]:
+    """The places of all datasets at or below a place, links not followed; in most groups at most."""
     import h5py
 
     pending = [(place, item(parent, place, path))]
@@ -101,7 +100,7 @@ def datasets(parent: Any, place: str, path: Path) -> Iterator[str]:
         if not isinstance(found, h5py.Group) or found.id in seen:
             continue
         seen.add(found.id)
-        if len(seen) + len(found) > _MOST_ITEMS:
+        if len(seen) + len(found) > most:
             raise ModelFileError(path, f"{place} holds more than a model has", _DISTRUST)
         hard = [name for name in found if isinstance(found.get(name, getlink=True), h5py.HardLink)]
         pending += [(f"{place}/{name}", found[name]) for name in hard]

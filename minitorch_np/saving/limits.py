@@ -8,7 +8,8 @@ from typing import Any
 
 _LARGEST_INPUT = 20_000_000
 _MOST_DIMENSIONS = 32
-_MOST_OBJECTS = 10_000
+_MOST_LAYERS = 2_000
+_MOST_ITEMS = 300_000
 _NO_SIZES = ("shared_object_id", "seed", "seen")  # large numbers that nothing is made of
 
 
@@ -16,19 +17,21 @@ def checked(described: Any, stored: int) -> Any:
     """The description, unless it speaks of sizes that the stored bytes cannot fill.
 
     Raises:
-        ValueError: a number is too large or is none, a shape is too large, or there are too many objects.
+        ValueError: a number is too large or is none, a shape is too large, or there are too many layers.
     """
-    objects = 0
-    for item in _walk(described):
+    layers = 0
+    for count, item in enumerate(_walk(described)):
+        if count > _MOST_ITEMS:
+            raise ValueError("it says more than there is to say of a model")
         if isinstance(item, float) and math.isnan(item):
             raise ValueError(f"it speaks of {item}")
         if isinstance(item, int) and abs(item) > max(1_000_000, stored):
             raise ValueError(f"it speaks of {item}, which the weights inside cannot fill")
         if isinstance(item, list) and _is_shape(item) and math.prod(size or 1 for size in item) > _LARGEST_INPUT:
             raise ValueError(f"it speaks of a shape {item}, which is too large")
-        objects += isinstance(item, dict) and ("class" in item or "class_name" in item)
-    if objects > _MOST_OBJECTS:
-        raise ValueError(f"it speaks of {objects} layers and other objects, more than a model has")
+        layers += isinstance(item, list) and sum(isinstance(member, dict) for member in item)
+    if layers > _MOST_LAYERS:
+        raise ValueError(f"it speaks of {layers} layers, more than a model has")
     return described
 
 

@@ -209,7 +209,7 @@ class Run:
         optimizer, kept = self.model.optimizer, state["optimizer"]
         optimizer.iteration, optimizer.state = kept["iteration"], kept["state"]
         if kept["learning_rate"] is not None:
-            optimizer.learning_rate = kept["learning_rate"]
+            optimizer.learning_rate = optimizer.checked_rate(kept["learning_rate"])
         self.history.update(state["history"])
         for metric, gathered in zip(self.measures, state["metrics"], strict=True):
             vars(metric).update(gathered)
