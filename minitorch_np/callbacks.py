@@ -141,7 +141,13 @@ class ModelCheckpoint(Monitor):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if not self.save_best_only or self.improved(logs):
-            path = str(self.filepath).format(**{"epoch": epoch + 1, **logs})
+            known = {"epoch": epoch + 1, **logs}
+            try:
+                path = str(self.filepath).format(**known)
+            except KeyError as error:
+                raise ValueError(
+                    f"ModelCheckpoint: filepath names {error}, which is not measured; there is {', '.join(known)}."
+                ) from None
             self.model.save(path) if path.endswith(".keras") else self.model.save_weights(path)
 
 
