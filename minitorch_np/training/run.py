@@ -137,7 +137,7 @@ class Run:
         value = float(loss.forward(prediction, y))
         if not math.isfinite(value):
             self._stop_diverged(value, x)
-        self.last_good.keep(self.steps)
+        self.last_good.look(self.steps)
         for metric in self.measures:
             metric.update(prediction, y)
         self.body.backward(loss.backward())
@@ -223,6 +223,7 @@ class Run:
         for name, generator in generators(self.model):
             if name in state["generators"]:
                 generator.bit_generator.state = state["generators"][name]
+        self.last_good.keep(self.steps)
         self.order = state["order"]
         if self.shuffling is not None:
             self.shuffling.bit_generator.state = self.order
