@@ -144,7 +144,13 @@ class ModelCheckpoint(Monitor):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if not self.save_best_only or self.improved(logs):
-            path = str(self.filepath).format(**{"epoch": epoch + 1, **logs})
+            known = {"epoch": epoch + 1, **logs}
+            try:
+                path = str(self.filepath).format(**known)
+            except KeyError as error:
+                raise ValueError(
+                    f"ModelCheckpoint: filepath names {error}, which is not measured; there is {', '.join(known)}."
+                ) from None
             self.model.save(path) if path.endswith(".keras") else self.model.save_weights(path)
 
 
@@ -213,7 +219,7 @@ class CSVLogger(Callback):
         filename: the file. append: go on in a file that is there.
     """
 
-    kept = ("rows",)
+    kept = ("start",)
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = filename, separator, append
@@ -222,25 +228,29 @@ class CSVLogger(Callback):
     def on_train_begin(self) -> None:
         path = Path(self.filename)
         check_writable(path, "CSVLogger")
-        self.rows: list[list[Any]] = []
-        self.headed = self.append and path.is_file() and path.stat().st_size > 0
+        self.start = path.stat().st_size if self.append and path.is_file() else 0
+        self.headed = self.start > 0
         self.file = path.open("a" if self.append else "w", newline="")
         self.writer: Any = csv.writer(self.file, delimiter=self.separator, lineterminator="\n")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self.file is None:
             return
-        new: list[list[Any]] = [] if self.headed or self.rows else [["epoch", *logs]]
-        new.append([epoch, *logs.values()])
-        self.writer.writerows(new)
-        self.rows += new
+        if not self.headed:
+            self.writer.writerow(["epoch", *logs])
+            self.headed = True
+        self.writer.writerow([epoch, *logs.values()])
         self.file.flush()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Write what the file held when the run was kept; of a file that was to be gone on in, it holds it already."""
-        super().restore(state)
-        if not self.append:
-            self.writer.writerows(self.rows)
+        """Write what was measured until the run was kept after what the file held before the run began."""
+        path, history = Path(self.filename), self.model.history
+        if self.file is not None:
+            self.start = min(state["start"], path.stat().st_size)
+            self.headed = self.start > 0
+            self.file.truncate(self.start)
+            for epoch, values in enumerate(zip(*history.values(), strict=True)):
+                self.on_epoch_end(epoch, dict(zip(history, values, strict=True)))
 
     def on_train_end(self) -> None:
         if self.file is not None:

@@ -13,6 +13,7 @@ from minitorch_np import initializers, regularizers
 from minitorch_np.cache import Cache
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
+from minitorch_np.room import take_room
 from minitorch_np.shapes import Shape
 from minitorch_np.tree import Node
 
@@ -107,6 +108,7 @@ class Layer(Node):
         Store it in an attribute, whose name becomes the parameter's. Raises ValueError for an unknown
         initialiser or regulariser, and for an initialiser that returns another shape.
         """
+        take_room(tuple(shape))
         value = initializers.find(initializer)(tuple(shape), self._received().initialization)
         if np.shape(value) != tuple(shape):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +71,16 @@ class Batches(Source):
             return np.shape(as_batch(item)[0])[1:]
         return None
 
+    def fingerprint(self) -> str:
+        """That of the first batch.
+
+        Raises:
+            ValueError: an iterator cannot begin anew.
+        """
+        if self._iterator is not None:
+            raise ValueError("fit(resume=…): an iterator cannot begin anew. Give the function that makes it.")
+        return fingerprint(*(part for item in islice(self._begin(), 1) for part in as_batch(item)))
+
     def _begin(self) -> Iterator[Any]:
         if self._iterator is None:
             return iter(self.given() if callable(self.given) else self.given)
@@ -84,6 +95,15 @@ class Batches(Source):
         self._used = True
         peeked, self._peeked = self._peeked, []
         yield from map(as_batch, islice((item for part in (peeked, self._begin()) for item in part), skip, self.steps))
+
+
+def fingerprint(*arrays: Any) -> str:
+    """SHA-256 over the arrays' types, shapes and bytes."""
+    found = hashlib.sha256()
+    for array in map(np.asarray, arrays):
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def as_source(x: Any, steps: int | None = None) -> Source | None:

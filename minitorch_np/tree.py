@@ -28,9 +28,11 @@ class Node(Configurable):
     def sublayers(self) -> dict[str, Any]:
         """The nodes directly below this one, by name."""
         found: dict[str, Any] = {}
+        seen: set[int] = set()
         for attribute, value in vars(self).items():
             for name, node in _members(attribute, value, Node):
-                if not any(node is other for other in found.values()):
+                if id(node) not in seen:
+                    seen.add(id(node))
                     found[name] = node
         return found
 
@@ -114,10 +116,10 @@ def _members(attribute: str, value: Any, kind: type) -> Iterator[tuple[str, Any]
         for key, item in value.items():
             yield from _members(f"{attribute}.{key}", item, kind)
     elif isinstance(value, (list, tuple)) and attribute != "_cache":
-        yield from _listed("" if attribute == "layers" else attribute, value, kind, attribute, [])
+        yield from _listed("" if attribute == "layers" else attribute, value, kind, attribute, set())
 
 
-def _listed(place: str, items: Any, kind: type, attribute: str, seen: list[Any]) -> Iterator[tuple[str, Any]]:
+def _listed(place: str, items: Any, kind: type, attribute: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     """The objects of one kind in a list and in the lists inside it; `seen` are those that the attribute had before."""
     counts: Counter[str] = Counter()
     for position, item in enumerate(items, start=1):
@@ -125,12 +127,12 @@ def _listed(place: str, items: Any, kind: type, attribute: str, seen: list[Any])
             yield from _listed(_join(place, str(position)), item, kind, attribute, seen)
         if not isinstance(item, kind):
             continue
-        if any(item is other for other in seen):
+        if id(item) in seen:
             raise ValueError(
                 f"{item!r} stands in {attribute} twice. A layer remembers one forward for its backward: "
                 "make a second instance."
             )
-        seen.append(item)
+        seen.add(id(item))
         word = snake_case(type(item).__name__)
         counts[word] += 1
         yield _join(place, f"{word}_{counts[word]}"), item

@@ -1,6 +1,7 @@
 """Runs that were killed and resumed end as those that were not."""
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,19 +13,45 @@ import pytest
 import minitorch_np as mt
 
 PROGRAM = '''
-import hashlib, sys, time
+import hashlib, pathlib, sys, time
 import numpy as np
 import minitorch_np as mt
 from minitorch_np.training import run
 
 run._SECONDS = run._TIMES = 0  # keep after every step, so that kills fall into the writing as well
+how, folder, resume = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:] == ["resume"]
 
 
 class Noise(mt.Layer):
-    """y = x + noise, while training."""
+    """y = x + noise, while training and from some step on: its generator may be made late."""
+
+    def __init__(self, start=0):
+        self.start = start
+
+    def build(self, input_shape):
+        self.calls = self.add_parameter((1,), "zeros", trainable=False)
 
     def forward(self, x):
-        return x + self.generator.normal(size=x.shape).astype(x.dtype) if self.training else x
+        if not self.training:
+            return x
+        self.calls.value += 1
+        late = self.calls.value[0] > self.start
+        return x + self.generator.normal(size=x.shape).astype(x.dtype) if late else x
+
+    def backward(self, dy):
+        return dy
+
+
+class Center(mt.Layer):
+    """y = x - the running mean, which is kept and not learnt."""
+
+    def build(self, input_shape):
+        self.mean = self.add_parameter(input_shape, "zeros", trainable=False)
+
+    def forward(self, x):
+        if self.training:
+            self.mean.value[...] = 0.9 * self.mean.value + 0.1 * x.mean(axis=0)
+        return x - self.mean.value
 
     def backward(self, dy):
         return dy
@@ -32,41 +59,60 @@ class Noise(mt.Layer):
 
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(90, 20)).astype(np.float32), rng.integers(0, 2, 90)
-layers = [mt.Input((20,)), Noise(), mt.Dense(30), mt.ReLU(), mt.Dense(1), mt.Sigmoid()]
-model = mt.Sequential(layers, rng=1)
+held_out = x[:20], y[:20]
+inner = mt.Sequential([mt.Dense(30), Noise(40), mt.ReLU()], rng=5)
+model = mt.Sequential([mt.Input((20,)), Noise(), Center(), inner, mt.Dense(1), mt.Sigmoid()], rng=np.random.default_rng(1))
 schedule = mt.schedules.CosineDecay(0.1, steps=200, warmup=5)
-model.compile(mt.SGD(schedule, momentum=0.9), mt.BCELoss(), metrics=["accuracy", "auc"])
-stopping = mt.callbacks.EarlyStopping("loss", patience=50, restore_best_weights=True)
+model.compile(mt.SGD(schedule if how == "arrays" else 0.1, momentum=0.9), mt.BCELoss(), metrics=["accuracy", "auc"])
+best = mt.callbacks.ModelCheckpoint(folder / "best.weights.h5", "val_loss", save_best_only=True)
+callbacks = [mt.callbacks.EarlyStopping("loss", patience=50, restore_best_weights=True), best]
+callbacks += [mt.callbacks.CSVLogger(folder / "log.csv", append=how == "function")]
+settings = dict(epochs=25, callbacks=callbacks, validation_data=held_out, class_weight={0: 1.0, 1: 2.0})
+settings |= dict(resume=folder / "checkpoint") if resume else {}
 print("ready", flush=True)
-resume = sys.argv[1] if len(sys.argv) > 1 else None
-history = model.fit(x, y, epochs=25, batch_size=16, callbacks=[stopping], validation_split=0.1, resume=resume)
-whole = b"".join(w.tobytes() for w in model.get_weights()) + repr(dict(history)).encode()
+if how == "arrays":
+    history = model.fit(x, y, batch_size=16, log_dir=folder / "events", **settings)
+else:
+    callbacks += [mt.callbacks.ReduceLROnPlateau("loss", patience=2), mt.callbacks.LearningRateScheduler(lambda e, r: r * 0.99)]
+    history = model.fit(lambda: ((x[i : i + 16], y[i : i + 16]) for i in range(0, 90, 16)), **settings)
+whole = b"".join(w.tobytes() for w in model.get_weights()) + repr((dict(history), vars(model.seen))).encode()
+whole += (folder / "log.csv").read_bytes() + (folder / "best.weights.h5").read_bytes()
+whole += b"".join(v.tobytes() for state in model.optimizer.state.values() for v in state.values())
 print(hashlib.sha256(whole).hexdigest())
 '''
 
 
-def outcome(*arguments):
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.split()[-1]
+def started(how, folder, *arguments):
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", PROGRAM, how, str(folder), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def kill_until_done(path, rng, kills):
+def outcome(process):
+    printed, _ = process.communicate()
+    assert process.returncode == 0
+    return printed.split()[-1]
+
+
+def kill_until_done(how, folder, rng, kills):
     """Start the program and kill it at a random moment, over and over; then let it end."""
     killed = 0
     while killed < kills:
-        process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], stdout=subprocess.PIPE, text=True)
+        process = started(how, folder, "resume")
         process.stdout.readline()
         time.sleep(rng.uniform(0.0, 0.12))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         killed += process.returncode == -signal.SIGKILL
-        if process.returncode == 0:
-            path.unlink()  # it got to its end: begin again
-    return outcome(str(path))
+        if process.returncode == 0:  # it got to its end: begin again
+            shutil.rmtree(folder)
+    return outcome(started(how, folder, "resume"))
 
 
-def test_a_killed_run_ends_in_the_same_bytes(tmp_path):
-    assert kill_until_done(tmp_path / "checkpoint", np.random.default_rng(0), kills=6) == outcome()
+@pytest.mark.parametrize("how", ["arrays", "function"])
+def test_a_killed_run_ends_in_the_same_bytes(tmp_path, how):
+    due = outcome(started(how, tmp_path / "straight"))
+    assert kill_until_done(how, tmp_path / "killed", np.random.default_rng(0), kills=4) == due
 
 
 @pytest.fixture
@@ -90,11 +136,8 @@ class Fall(mt.Callback):
     def __init__(self, epoch, batch):
         self.when = epoch, batch
 
-    def on_epoch_begin(self, epoch):
-        self.epoch = epoch
-
     def on_train_batch_end(self, batch, logs):
-        if (self.epoch, batch) == self.when:
+        if (self.model.history.epochs, batch) == self.when:
             raise OSError("the power is gone")
 
 
@@ -121,6 +164,19 @@ def test_every_moment_is_a_moment_to_go_on_from(data, tmp_path, monkeypatch, whe
     assert bits(model) == bits(straight)
     assert (tmp_path / "log.csv").read_text() == log
     assert model.optimizer.learning_rate == straight.optimizer.learning_rate < 0.1
+
+
+def test_an_epoch_may_be_resumed_more_than_once(data, tmp_path, monkeypatch):
+    """The second one falls into an epoch that was itself resumed: its order is that of its beginning."""
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.run._TIMES", 0)
+    straight, model = network(), network()
+    straight.fit(*data, epochs=3, batch_size=8)
+    for batch in (1, 2, 3):
+        with pytest.raises(OSError, match="power"):
+            network().fit(*data, epochs=3, batch_size=8, callbacks=[Fall(1, batch)], resume=tmp_path / "kept")
+    model.fit(*data, epochs=3, batch_size=8, resume=tmp_path / "kept")
+    assert bits(model) == bits(straight)
 
 
 def test_more_epochs_go_on_from_the_end(data, tmp_path):
@@ -171,6 +227,115 @@ def test_other_data_and_settings_are_refused(data, tmp_path):
         network().fit(x, y, epochs=2, batch_size=8, resume=tmp_path / "kept")
 
 
+def test_other_validation_data_callbacks_and_batches_are_refused(data, tmp_path):
+    x, y = data
+
+    def run(validation_data=(x[:9], y[:9]), callbacks=(), given=None, **settings):
+        given = given or (lambda: iter([(x[:20], y[:20]), (x[20:], y[20:])]))
+        settings |= {"validation_data": validation_data, "callbacks": callbacks, "resume": tmp_path / "kept"}
+        return network().fit(given, epochs=2, **settings)
+
+    run()
+    with pytest.raises(mt.ModelFileError, match="validation data is other examples here"):
+        run(validation_data=(x[:8], y[:8]))
+    with pytest.raises(mt.ModelFileError, match="callbacks is EarlyStopping here and  there"):
+        run(callbacks=[mt.callbacks.EarlyStopping("loss")])
+    with pytest.raises(mt.ModelFileError, match="steps_per_epoch is 1 here and None there"):
+        run(steps_per_epoch=1)
+    with pytest.raises(mt.ModelFileError, match=r"class_weight is \{0: 1, 1: 2\} here and None there"):
+        run(class_weight={0: 1, 1: 2})
+    with pytest.raises(mt.ModelFileError, match="data is other examples here"):
+        run(given=lambda: iter([(x[1:21], y[:20])]))
+    with pytest.raises(ValueError, match=r"an iterator cannot begin anew\. Give the function"):
+        run(given=iter([(x, y)]))
+
+
+def test_a_refused_resume_changes_nothing(data, tmp_path):
+    log = mt.callbacks.CSVLogger(tmp_path / "log.csv")
+    network().fit(*data, epochs=2, callbacks=[log], resume=tmp_path / "kept")
+    before = (tmp_path / "log.csv").read_text()
+    model = network(rate=0.2)
+    model.fit(*data, epochs=1)
+    history = model.history
+    with pytest.raises(mt.ModelFileError, match="learning_rate"):
+        model.fit(*data, epochs=3, callbacks=[log], resume=tmp_path / "kept")
+    assert (tmp_path / "log.csv").read_text() == before
+    assert model.history is history
+
+
+def test_a_log_that_goes_on_has_no_line_twice(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", 1000)  # kept at the end alone
+    path = tmp_path / "log.csv"
+    path.write_text("epoch,loss,accuracy\n0,1.0,0.5\n")
+
+    def run(epochs, *more):
+        log = mt.callbacks.CSVLogger(path, append=True)
+        return network().fit(*data, epochs=epochs, batch_size=8, callbacks=[log, *more], resume=tmp_path / "kept")
+
+    run(2)
+    with pytest.raises(OSError, match="power"):
+        run(6, Fall(4, 0))
+    assert [line[0] for line in path.read_text().splitlines()] == ["e", "0", *"0123"]
+    run(6)
+    assert [line[0] for line in path.read_text().splitlines()] == ["e", "0", *"012345"]
+
+
+class Explode(mt.Callback):
+    """A step after which the weights are not finite."""
+
+    def __init__(self, epoch):
+        self.when = epoch
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch == self.when:
+            next(iter(self.model.parameters().values())).value[0, 0] = np.inf
+
+
+def test_divergence_spoils_no_checkpoint(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.run._TIMES", 0)
+    straight, model = network(), network()
+    straight.fit(*data, epochs=6)
+    for _ in range(2):
+        broken = network()
+        with pytest.raises(FloatingPointError, match=r"put back to those after \d+ steps"):
+            broken.fit(*data, epochs=6, callbacks=[Explode(3)], resume=tmp_path / "kept")
+        assert all(np.isfinite(weight).all() for weight in broken.get_weights())
+    model.fit(*data, epochs=6, resume=tmp_path / "kept")
+    assert bits(model) == bits(straight)
+
+
+class Rounded(mt.Metric):
+    """Gathers a NumPy number, whose type decides how it is added to."""
+
+    name = "rounded"
+
+    def reset(self):
+        self.total = np.float32(0)
+        self.parts = []
+
+    def update(self, prediction, target):
+        self.total += prediction.sum()
+        self.parts += [float(value) for value in prediction.ravel()]
+
+    def result(self):
+        return float(self.total) + sum(self.parts)
+
+
+def test_what_was_gathered_comes_back_in_its_own_type(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.run._TIMES", 0)
+
+    def run(*callbacks, **settings):
+        model = network()
+        model.compile(model.optimizer, model.loss, metrics=[Rounded()])
+        return model.fit(*data, epochs=2, batch_size=8, callbacks=callbacks, **settings)
+
+    with pytest.raises(OSError, match="power"):
+        run(Fall(1, 2), resume=tmp_path / "kept")
+    assert run(resume=tmp_path / "kept") == run()
+
+
 def test_a_damaged_checkpoint_and_a_missing_folder_are_said_before_training(data, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"the folder .*none does not exist"):
         network().fit(*data, resume=tmp_path / "none" / "kept")
@@ -189,7 +354,9 @@ if __name__ == "__main__":
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    with TemporaryDirectory() as folder:
-        kills = int(sys.argv[1])
-        same = kill_until_done(Path(folder) / "checkpoint", np.random.default_rng(1), kills) == outcome()
-        print(f"{kills} kills: the same bytes: {same}")
+    for how in ("arrays", "function"):
+        with TemporaryDirectory() as folder:
+            due = outcome(started(how, Path(folder) / "straight"))
+            kills = int(sys.argv[1])
+            same = kill_until_done(how, Path(folder) / "killed", np.random.default_rng(1), kills) == due
+            print(f"{how}: {kills} kills: the same bytes: {same}")

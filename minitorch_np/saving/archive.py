@@ -6,53 +6,80 @@ import hashlib
 import io
 import json
 import os
+import stat
 import zipfile
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from minitorch_np.saving.errors import ModelFileError
+from minitorch_np.saving.opening import opened
 
 SUMS = "sha256.json"
-_DESCRIPTION_BYTES = 16_000_000
+LARGEST_DESCRIPTION = 4_000_000
 _MOST_FILES = 10_000
+_ENTRY_BYTES = 500  # of the zip's directory, for one file
 _DISTRUST = "Do not trust this file"
 
 
 def pack(files: dict[str, bytes]) -> bytes:
-    """The files as one zip, with their sums."""
+    """The files as one zip, with their sums.
+
+    Raises:
+        ValueError: more, or larger descriptions, than unpack takes.
+    """
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    files = {**files, SUMS: as_json(sums)}
+    largest = max((len(content), name) for name, content in files.items() if name.endswith(".json"))
+    if len(files) > _MOST_FILES or largest[0] > LARGEST_DESCRIPTION:
+        raise ValueError(
+            f"cannot be saved: {len(files)} arrays and descriptions (at most {_MOST_FILES}), the largest description, {largest[1]}, "
+            f"of {largest[0]} bytes (at most {LARGEST_DESCRIPTION}). Keep numbers in arrays."
+        )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in {**files, SUMS: as_json(sums)}.items():
+        for name, content in files.items():
             archive.writestr(name, content)
     return packed.getvalue()
 
 
 def unpack(path: str | os.PathLike[str]) -> tuple[dict[str, bytes], bool]:
-    """The files inside, none larger than what is stored allows, and whether there were sums, which then all agree.
+    """The files inside, those in folders left out, and whether there were sums, which then all agree.
 
     Raises:
         ModelFileError: no such file, no zip, something that expands or is not what was saved.
     """
-    if not Path(path).is_file():
-        what = "it is a folder" if Path(path).is_dir() else "there is no such file"
-        raise ModelFileError(path, what, "Give the path of a saved file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len({entry.filename for entry in entries}) != len(entries) or len(entries) > _MOST_FILES:
-                raise ModelFileError(path, "it holds a file twice, or more files than a model has", _DISTRUST)
-            for entry in entries:
-                if entry.filename.endswith(".json") and entry.file_size > _DESCRIPTION_BYTES:
-                    raise ModelFileError(path, f"{entry.filename} is larger than any description", _DISTRUST)
-                if entry.file_size > 20 * max(entry.compress_size, 1000):
-                    raise ModelFileError(path, f"{entry.filename} unpacks to {entry.file_size} bytes", _DISTRUST)
-            files = {entry.filename: archive.read(entry) for entry in entries if "/" not in entry.filename}
-    except ModelFileError:
-        raise
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError, MemoryError) as error:
-        raise ModelFileError(path, f"not a readable model file ({error})", "Save it again") from None
+    with opened(path) as file:
+        if _directory_bytes(file) > _MOST_FILES * _ENTRY_BYTES:
+            raise ModelFileError(path, "it holds more files than a model has", _DISTRUST)
+        with zipfile.ZipFile(file) as archive:
+            _check(archive.infolist(), os.fstat(file.fileno()).st_size, path)
+            # Reading a file whole compares its CRC-32.
+            files = {name: archive.read(name) for name in archive.namelist() if "/" not in name}
     return files, _agree(files, path)
+
+
+def _directory_bytes(file: BinaryIO) -> int:
+    """The size of the zip's directory, all of which ZipFile reads before anything in it can be judged; 0 if there is no zip."""
+    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    return end[5] if end else 0
+
+
+def _check(entries: list[zipfile.ZipInfo], size: int, path: str | os.PathLike[str]) -> None:
+    """That each entry is a plain file under a plain name, stored as it is, and all together no more than there are bytes."""
+    if len({entry.filename for entry in entries}) != len(entries) or len(entries) > _MOST_FILES:
+        raise ModelFileError(path, "it holds a file twice, or more files than a model has", _DISTRUST)
+    if sum(entry.compress_size for entry in entries) > size:
+        raise ModelFileError(path, "its files declare more than is stored", _DISTRUST)
+    for entry in entries:
+        name = entry.filename
+        if ".." in name.split("/") or name.startswith("/") or "\\" in name or ":" in name:
+            raise ModelFileError(path, f"{name!r} inside would lie outside", _DISTRUST)
+        if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise ModelFileError(path, f"{name} inside is no plain file", _DISTRUST)
+        if name.endswith(".json") and entry.file_size > LARGEST_DESCRIPTION:
+            raise ModelFileError(path, f"{name} is larger than any description", _DISTRUST)
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.flag_bits & 1:
+            what = f"{name} unpacks to {entry.file_size} bytes; a model's files are stored as they are"
+            raise ModelFileError(path, what, "Save it again with this package or with Keras")
 
 
 def _agree(files: dict[str, bytes], path: str | os.PathLike[str]) -> bool:
@@ -70,8 +97,10 @@ def as_json(data: Any) -> bytes:
     return json.dumps(data, sort_keys=True).encode()
 
 
-def parse(content: bytes, path: str | os.PathLike[str]) -> Any:
+def parse(content: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
     """The dictionary that a description holds."""
+    if len(content) > LARGEST_DESCRIPTION:
+        raise ModelFileError(path, f"a description inside has {len(content)} bytes", _DISTRUST)
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:

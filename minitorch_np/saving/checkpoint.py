@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minitorch_np.configurable import is_built_in
+from minitorch_np.parameter import Parameter
 from minitorch_np.saving import archive, atomic
-from minitorch_np.saving.errors import ModelFileError
+from minitorch_np.saving.errors import ModelFileError, refusing
 
 FORMAT = 1
 _STATE = "state.json"
+_FEW = 16  # longer lists of floats are kept as arrays
+_REMEDY = "Give fit what the run began with, or resume another path"
 
 
 class Checkpoint:
@@ -29,14 +34,16 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        if not self.path.exists():
-            atomic.check_writable(self.path, "fit(resume=…)")
+        atomic.check_writable(self.path, "fit(resume=…)")
         self.about: dict[str, str] = {}
+        self.parameters: Mapping[str, Parameter] = {}
+        self.optimizer: Any = None
 
     def begin(self, model: Any, settings: dict[str, Any]) -> None:
         """Note model, optimiser, loss, data and settings, which the run must have in common with the file's."""
+        self.parameters, self.optimizer = model.parameters(), model.optimizer
         self.about = {f"layer {name or 'model'}": _outline(layer) for name, layer in model.walk()}
-        self.about |= {f"shape of {name}": str(p.shape) for name, p in model.parameters().items()}
+        self.about |= {f"shape of {name}": str(p.shape) for name, p in self.parameters.items()}
         optimizer = {name: value for name, value in model.optimizer.config().items() if name != "learning_rate"}
         self.about |= {"optimizer": f"{type(model.optimizer).__name__} with {_words(optimizer)}"}
         self.about |= {"learning_rate": _words(model.optimizer.learning_rate), "loss": _words(model.loss)}
@@ -62,26 +69,56 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        files, _ = archive.unpack(self.path)
-        if _STATE not in files:
+        files, summed = archive.unpack(self.path)
+        if _STATE not in files or not summed:
             raise ModelFileError(self.path, "it is no checkpoint", "Give resume another path")
-        described = archive.parse(files[_STATE], self.path)
-        if described.get("format") != FORMAT:
-            what = f"its format is {described.get('format')!r}, this version reads {FORMAT}"
-            raise ModelFileError(self.path, what, "Use the version that wrote it")
-        self._compare(described["about"], str(described["rate"]))
-        return _put_back(described["state"], files)
+        with self.refusing():
+            described = archive.parse(files[_STATE], self.path)
+            if described["format"] != FORMAT:
+                what = f"its format is {described['format']!r}, this version reads {FORMAT}"
+                raise ModelFileError(self.path, what, "Use the version that wrote it")
+            self._compare(described["about"], str(described["rate"]))
+            state = _put_back(described["state"], files)
+            self._check(state)
+            return state
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """What goes wrong inside the `with` block is the file's fault."""
+        return refusing(self.path, _REMEDY)
 
     def _compare(self, there: dict[str, str], rate: str) -> None:
         for name in dict.fromkeys([*self.about, *there]):
             here, then = self.about.get(name, "nothing"), there.get(name, "nothing")
             if here == then or (name == "learning_rate" and here == rate):  # a callback has changed it since
                 continue
-            if name == "data":
+            if name in ("data", "validation data"):
                 here, then = "other examples", "those the run began with"
             what = f"it is of another run: {name} is {here} here and {then} there"
-            raise ModelFileError(self.path, what, "Give fit what the run began with, or resume another path")
+            raise ModelFileError(self.path, what, _REMEDY)
         self.about = there
+
+    def _check(self, state: Any) -> None:
+        """That the arrays and counts fit, before anything is changed."""
+        for name, parameter in self.parameters.items():
+            _fits(state["weights"][name], f"{name} there", parameter.value)
+        for name, kept in state["optimizer"]["state"].items():
+            for key, array in kept.items():  # only a user's own optimiser may keep other shapes
+                like = self.parameters[name].value if is_built_in(type(self.optimizer)) else array
+                _fits(array, f"the optimizer's {key} of {name}", like)
+        counts = [state["position"][name] for name in ("steps", "epoch", "batch", "seen")]
+        for count in (*counts, state["optimizer"]["iteration"]):
+            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+                raise ValueError(f"it says {count!r} where a number of steps or examples belongs")
+        for value in (state["position"]["total"], *(value for values in state["history"].values() for value in values)):
+            if not isinstance(value, (int, float, np.floating)):
+                raise ValueError(f"it says {value!r} where a number that was measured belongs")
+
+
+def _fits(array: Any, who: str, like: np.ndarray) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != like.dtype or array.shape != like.shape:
+        raise ValueError(f"{who} does not fit")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{who} holds values that are not finite")
 
 
 def _outline(layer: Any) -> str:
@@ -100,28 +137,37 @@ def _words(thing: Any) -> str:
 
 def _take_out(value: Any, arrays: dict[str, bytes]) -> Any:
     """The value as what JSON holds, its arrays as files of their own."""
-    if isinstance(value, np.ndarray):
-        name = f"{len(arrays)}.npy"
-        buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, value, allow_pickle=False)
-        arrays[name] = buffer.getvalue()
-        return {"array": name}
-    if isinstance(value, dict):
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _array(np.asarray(value), "number" if isinstance(value, np.generic) else "array", arrays)
+    if isinstance(value, dict) and all(isinstance(key, (str, int)) for key in value):
         return {"dict": [[key, _take_out(item, arrays)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
+        if len(value) > _FEW and all(type(item) is float for item in value):
+            return _array(np.array(value), "floats", arrays)
         return [_take_out(item, arrays) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise ValueError(f"a checkpoint holds plain data and arrays, and this is neither: {value!r}")
 
 
+def _array(value: np.ndarray, kind: str, arrays: dict[str, bytes]) -> dict[str, Any]:
+    if value.dtype.kind not in "biufc":
+        raise ValueError(f"a checkpoint holds plain data and arrays of numbers, and this is neither: {value!r}")
+    name = f"{len(arrays)}.array"
+    arrays[name] = value.tobytes("A")
+    columns = value.flags.f_contiguous and not value.flags.c_contiguous
+    return {kind: name, "dtype": value.dtype.str, "shape": value.shape, "order": "F" if columns else "C"}
+
+
 def _put_back(value: Any, files: dict[str, bytes]) -> Any:
     if isinstance(value, list):
         return [_put_back(item, files) for item in value]
-    if isinstance(value, dict) and "array" in value:
-        return np.lib.format.read_array(io.BytesIO(files[value["array"]]), allow_pickle=False)
-    if isinstance(value, dict):
+    if not isinstance(value, dict):
+        return value
+    if "dict" in value:
         return {key: _put_back(item, files) for key, item in value["dict"]}
-    return value
+    dtype, (kind,) = np.dtype(value["dtype"]), {"array", "number", "floats"} & set(value)
+    if dtype.kind not in "biufc":
+        raise ValueError(f"it holds an array of {dtype}")
+    array = np.frombuffer(files[value[kind]], dtype).reshape(value["shape"], order=value["order"]).copy("K")
+    return {"array": array, "number": array[()], "floats": array.tolist()}[kind]

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LONGEST = 500
 
 
 class ModelFileError(ValueError):
@@ -13,5 +18,30 @@ class ModelFileError(ValueError):
     """
 
     def __init__(self, path: str | os.PathLike[str], what: str, remedy: str) -> None:
+        # What a file holds may be quoted in it: megabytes, or characters that cannot be printed.
+        what = what.encode("utf-8", "backslashreplace").decode()
+        what = what if len(what) <= _LONGEST else f"{what[:_LONGEST]}…"
         super().__init__(f"{os.fspath(path)}: {what}. {remedy}")
         self.path, self.what, self.remedy = path, what, remedy
+
+
+@contextmanager
+def refusing(path: str | os.PathLike[str], remedy: str = "Save it again") -> Iterator[None]:
+    """Whatever goes wrong inside the `with` block, because of what a file holds, becomes a ModelFileError."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except Exception as error:  # what a forger may make fail, and how, no list names
+        said = isinstance(error, ValueError) and str(error)
+        what = said or f"not a readable model file ({type(error).__name__}: {error})"
+        raise ModelFileError(path, what, remedy) from None
+
+
+def warn_unsummed(path: str | os.PathLike[str], guard: str, stacklevel: int = 3) -> None:
+    """Say that a file was taken although nothing proves that its numbers are those that were saved."""
+    warnings.warn(
+        f"{os.fspath(path)} has no SHA-256 inside, as files that Keras wrote have none: {guard}. "
+        "Saved again by this package it has one.",
+        stacklevel=stacklevel,
+    )

@@ -87,7 +87,7 @@ def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
         loss = _our_loss(described.get("loss"))
     except ValueError as error:
         warnings.warn(
-            f"{os.fspath(path)}: this package has no words for {error}; compile before training.", stacklevel=6
+            f"{os.fspath(path)}: this package has no words for {error}; compile before training.", stacklevel=5
         )
         return False
     metrics = described.get("metrics")

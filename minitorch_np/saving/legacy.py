@@ -4,80 +4,65 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
-from minitorch_np.saving import archive, keras_config, keras_training, weights
+from minitorch_np.saving import archive, hdf5, keras_config, keras_training
+from minitorch_np.saving.attributes import Attributes
 from minitorch_np.saving.errors import ModelFileError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_AGAIN = "Save the model again"
 
 
-def is_hdf5(path: str | os.PathLike[str]) -> bool:
-    if not Path(path).is_file():
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(_SIGNATURE)) == _SIGNATURE
-
-
-def load(path: str | os.PathLike[str], checked: Callable[[Any, int], Any], *, allow_nan: bool) -> Any:
+def load(file: BinaryIO, path: str | os.PathLike[str], checked: Callable[[Any, int], Any], *, allow_nan: bool) -> Any:
     """The model that Keras 2 or `save("m.h5")` wrote, compiled if its training configuration has words here."""
-    import h5py
-
-    with h5py.File(path, "r", locking=False) as file:
-        described = _description(file, "model_config", path)
+    size = file.seek(0, os.SEEK_END)
+    attributes = Attributes(file, archive.LARGEST_DESCRIPTION)
+    with hdf5.open_hdf5(file) as content:
+        described = None if content.userblock_size else attributes.strings(content, "model_config")
         if described is None:
-            raise ModelFileError(
-                path, "it holds no model, only data or weights", "Give a .keras file, or use load_weights"
-            )
-        model = keras_config.from_keras(checked(described, Path(path).stat().st_size))
+            what = "it holds no model, only data or weights"
+            raise ModelFileError(path, what, "Give a .keras file, or use load_weights")
+        model = keras_config.from_keras(checked(archive.parse(b"".join(described), path), size))
         model.require_built("load_model")
-        values = list(_values(file, path))
-        training = _description(file, "training_config", path)
-    for (name, parameter), value in zip(model.parameters().items(), values, strict=False):
-        if value.shape != parameter.shape:
-            what = f"{name} has shape {parameter.shape} here, {value.shape} in the file"
-            raise ModelFileError(path, what, "Save the model again")
-        if not allow_nan and not np.isfinite(value).all():
-            raise ModelFileError(path, f"{name} holds values that are not finite", "Train or save the model again")
+        group = hdf5.item(content, "model_weights", path)
+        places = _places(attributes, group, path)
+        parameters = model.parameters()
+        if len(places) != len(parameters):
+            what = f"it holds {len(places)} weights, and its layers have {len(parameters)}"
+            raise ModelFileError(path, what, _AGAIN)
+        training = attributes.strings(content, "training_config")
+        values: list[NDArray] = []
+        for place, (name, parameter) in zip(places, parameters.items(), strict=True):
+            value = hdf5.numbers(group, place, name, parameter.value, path, allow_nan=allow_nan)
+            if value is None:
+                raise ModelFileError(path, f"{name} is missing (expected at model_weights/{place})", _AGAIN)
+            values.append(value)
     model.set_weights(values)
     if training is not None:
-        keras_training.compiled(model, training, path)
+        keras_training.compiled(model, archive.parse(b"".join(training), path), path)
     return model
 
 
-def _description(file: Any, name: str, path: str | os.PathLike[str]) -> Any:
-    if name not in file.attrs:
-        return None
-    text = file.attrs[name]
-    return archive.parse(text if isinstance(text, bytes) else str(text).encode(), path)
-
-
-def _values(file: Any, path: str | os.PathLike[str]) -> list[NDArray]:
-    """Every weight in the order of layer_names and weight_names."""
-    import h5py
-
+def _places(attributes: Attributes, group: Any, path: str | os.PathLike[str]) -> list[str]:
+    """Where every weight lies, in the order of layer_names and weight_names."""
+    if group is None:
+        raise ModelFileError(path, "it holds no model_weights", _AGAIN)
     found = []
-    group = file.get("model_weights") if isinstance(file.get("model_weights", getlink=True), h5py.HardLink) else None
-    if not isinstance(group, h5py.Group):
-        raise ModelFileError(path, "it holds no model_weights", "Save the model again")
-    for layer in _names(group, "layer_names"):
-        for weight in _names(group[layer], "weight_names"):
-            dataset = weights.plain_dataset(file, f"model_weights/{layer}/{weight}", path)
-            if dataset is None or dataset.dtype.kind != "f":
-                raise ModelFileError(path, f"{layer}/{weight} is missing or holds no numbers", "Save the model again")
-            found.append(dataset[()])
+    for layer in _names(attributes, group, "layer_names"):
+        below = hdf5.item(group, layer, path)
+        if below is None:
+            raise ModelFileError(path, f"the layer {layer} is missing", _AGAIN)
+        found += [f"{layer}/{weight}" for weight in _names(attributes, below, "weight_names")]
     return found
 
 
-def _names(group: Any, name: str) -> list[str]:
+def _names(attributes: Attributes, group: Any, name: str) -> list[str]:
     """A list of names; a long one is split into name0, name1, …"""
-    parts = [group.attrs[name]] if name in group.attrs else []
-    while f"{name}{len(parts)}" in group.attrs:
-        parts.append(group.attrs[f"{name}{len(parts)}"])
-    return [item.decode() if isinstance(item, bytes) else str(item) for part in parts for item in part]
+    found = attributes.strings(group, name) or []
+    number = 0
+    while (part := attributes.strings(group, f"{name}{number}")) is not None:
+        found, number = found + part, number + 1
+    return [item.decode() for item in found]

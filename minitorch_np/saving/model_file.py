@@ -7,28 +7,39 @@ not look at: `minitorch_np.json`, the objects in this package's own words, and `
 from __future__ import annotations
 
 import io
-import math
 import os
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from minitorch_np.configurable import Configurable
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.saving import archive, atomic, keras_config, keras_training, legacy, optimizer_state, weights
-from minitorch_np.saving.errors import ModelFileError
+from minitorch_np.room import room_for
+from minitorch_np.saving import (
+    archive,
+    atomic,
+    hdf5,
+    keras_config,
+    keras_training,
+    legacy,
+    limits,
+    optimizer_state,
+    weights,
+)
+from minitorch_np.saving.errors import ModelFileError, warn_unsummed
 from minitorch_np.saving.objects import decode, encode
+from minitorch_np.saving.opening import opened
+from minitorch_np.training.loop import resolve_metrics
 from minitorch_np.training.seen import Seen
 
 FORMAT = 1
 _OURS = "minitorch_np.json"
 _THEIRS = "config.json"
 _WEIGHTS = "model.weights.h5"
-_LARGEST_INPUT = 100_000_000
-_NO_SIZES = ("shared_object_id", "seed", "seen")  # large numbers that nothing is made of
 _AGAIN = "Save the model again"
 
 
@@ -57,7 +68,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         described["compile_config"] = keras_training.compile_config(model)
     own = {
         "format": FORMAT,
-        "model": encode(model, type(model).__name__),
+        "model": limits.checked(encode(model, type(model).__name__), len(memory.getvalue())),
         "input_shape": list(model.input_shape or ()),
         "compile": _compiled(model),
         "class_names": [str(name) for name in model.class_names or []],
@@ -72,7 +83,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
 
 def load_model(path: str | os.PathLike[str], *, allow_nan: bool = False) -> Any:
     """The model of a `.keras` file, compiled as it was saved. Keras's own files, `.keras` and the older `.h5`, are opened where
-    the layers exist here.
+    the layers exist here; they have no SHA-256, which is said in a warning.
 
     Args:
         allow_nan: take weights that are not finite.
@@ -80,36 +91,29 @@ def load_model(path: str | os.PathLike[str], *, allow_nan: bool = False) -> Any:
     Raises:
         ModelFileError: whatever is wrong with the file, with the remedy. Nothing in it is imported or run.
     """
-    if legacy.is_hdf5(path):
-        return _loaded(path, lambda: legacy.load(path, _checked, allow_nan=allow_nan))
+    with opened(path) as file:
+        if hdf5.is_hdf5(file):
+            with room_for(os.fstat(file.fileno()).st_size):
+                model = legacy.load(file, path, limits.checked, allow_nan=allow_nan)
+            guard = "a number that was damaged would go unseen"
+        else:
+            model, guard = _of_archive(path, allow_nan)
+    if guard:
+        warn_unsummed(path, guard)
+    return model
+
+
+def _of_archive(path: str | os.PathLike[str], allow_nan: bool) -> tuple[Any, str]:
+    """The model of a .keras file, and what guards its numbers if there are no SHA-256 sums."""
     files, summed = archive.unpack(path)
     for name in (_WEIGHTS, _THEIRS):
         if name not in files:
             raise ModelFileError(path, f"there is no {name} inside", _AGAIN)
-    if _OURS in files:
-        if not summed:
-            raise ModelFileError(path, "its check sums are missing", "Do not trust this file")
-        return _loaded(path, lambda: _of_ours(files, path, allow_nan))
-    return _loaded(path, lambda: _of_keras(files, path, allow_nan))
-
-
-def _loaded(path: str | os.PathLike[str], load: Any) -> Any:
-    """What load returns; whatever the content of a file may raise becomes a ModelFileError."""
-    try:
-        return load()
-    except ModelFileError:
-        raise
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        RuntimeError,
-        ArithmeticError,
-        MemoryError,
-        OSError,
-    ) as error:
-        raise ModelFileError(path, str(error) or type(error).__name__, "Save the model with this version") from None
+    if _OURS in files and not summed:
+        raise ModelFileError(path, "its check sums are missing", "Do not trust this file")
+    with room_for(len(files[_WEIGHTS])):
+        model = _of_ours(files, path, allow_nan) if _OURS in files else _of_keras(files, path, allow_nan)
+    return model, "" if summed else "only the CRC-32 of the zip guards its numbers"
 
 
 def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: bool) -> Any:
@@ -117,27 +121,28 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
     if own["format"] != FORMAT:
         what = f"its format is {own['format']!r}, this version reads {FORMAT}"
         raise ModelFileError(path, what, "Install a newer minitorch-np")
-    model = decode(_checked(own["model"], len(files[_WEIGHTS])))
+    model = decode(limits.checked(own["model"], len(files[_WEIGHTS])))
     kind: Any = Configurable.registry["Model"]
     if not isinstance(model, kind):
         raise ValueError(f"it holds a {type(model).__name__}, which is no model")
     if own["input_shape"] and not model.built:
-        model.initialize(tuple(own["input_shape"]))
+        model.initialize(tuple(limits.checked(own["input_shape"], len(files[_WEIGHTS]))))
     _fill(model, files[_WEIGHTS], path, allow_nan)
-    model.class_names = list(map(str, own["class_names"])) or None
-    model.seen = Seen([[float(low), float(high)] for low, high in own["seen"]]) if own["seen"] else None
+    model.class_names = _names(own["class_names"]) or None
+    model.seen = Seen(_ranges(own["seen"])) if own["seen"] else None
     if own["compile"] is not None:
         optimizer, loss, metrics = (decode(own["compile"][name]) for name in ("optimizer", "loss", "metrics"))
         if not isinstance(optimizer, Optimizer) or not isinstance(loss, Loss):
             raise ValueError("its optimizer or loss is none")
         model.compile(optimizer, loss, metrics)
-        optimizer.iteration = int(own["iteration"])
+        resolve_metrics(model)
+        optimizer.iteration = _count(own["iteration"])
         optimizer.state = optimizer_state.read(model, files[_WEIGHTS], path)
     return model
 
 
 def _of_keras(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: bool) -> Any:
-    described = _checked(archive.parse(files[_THEIRS], path), len(files[_WEIGHTS]))
+    described = limits.checked(archive.parse(files[_THEIRS], path), len(files[_WEIGHTS]))
     model = keras_config.from_keras(described)
     _fill(model, files[_WEIGHTS], path, allow_nan)
     if keras_training.compiled(model, described.get("compile_config"), path):
@@ -156,23 +161,23 @@ def _compiled(model: Any) -> dict[str, Any] | None:
     return {name: encode(getattr(model, name), f"compile, {name}") for name in ("optimizer", "loss", "metrics")}
 
 
-def _checked(described: Any, stored: int) -> Any:
-    """The description, unless it speaks of sizes that the stored weights cannot fill: they are refused before anything is made."""
-    for item in _walk(described):
-        if isinstance(item, (int, float)) and not isinstance(item, bool) and not abs(item) <= max(1_000_000, stored):
-            raise ValueError(f"it speaks of {item}, which the weights inside cannot fill")
-        sizes = isinstance(item, list) and all(isinstance(size, int) or size is None for size in item)
-        if sizes and math.prod(size or 1 for size in item) > _LARGEST_INPUT:
-            raise ValueError(f"it speaks of a shape {item}, which is too large")
-    return described
+# What the description holds beside objects
 
 
-def _walk(data: Any) -> Iterator[Any]:
-    pending = [data]
-    while pending:
-        item = pending.pop()
-        yield item
-        if isinstance(item, dict):
-            pending += [value for key, value in item.items() if key not in _NO_SIZES]
-        elif isinstance(item, list):
-            pending += item
+def _names(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"its class_names are {value!r}, no list of names")
+    return value
+
+
+def _ranges(value: Any) -> list[list[float]]:
+    found = np.array(value)
+    if found.shape != (3, 2) or found.dtype.kind not in "if" or not np.isfinite(found).all():
+        raise ValueError(f"what it says of the data seen is {value!r}, no three ranges")
+    return found.astype(float).tolist()
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"its iteration is {value!r}, no number of steps")
+    return value

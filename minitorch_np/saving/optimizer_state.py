@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.configurable import is_built_in
 from minitorch_np.optimizers import SGD
-from minitorch_np.saving import weights
+from minitorch_np.saving import hdf5
 from minitorch_np.saving.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -31,51 +33,95 @@ def write(model: Any, memory: io.BytesIO) -> None:
         for name, state in optimizer.state.items():
             for key, array in state.items():
                 file[f"{_OWN}/{name}/{key}"] = array
-        if not isinstance(optimizer, SGD) or callable(optimizer.learning_rate):
+        slots = _slots(optimizer)
+        if slots is None:
             return
-        file[f"{_THEIRS}/0"] = np.int32(optimizer.iteration)
-        file[f"{_THEIRS}/1"] = np.float32(optimizer.learning_rate)
-        if optimizer.momentum:
-            # Keras folds the rate into the velocity: v = momentum v - rate g.
-            for number, (name, parameter) in enumerate(_learning(model), start=2):
-                velocity = optimizer.state.get(name, {}).get("velocity", np.zeros_like(parameter.value))
-                file[f"{_THEIRS}/{number}"] = -float(optimizer.learning_rate) * velocity
+        scalars = [np.int32(optimizer.iteration)]
+        if not callable(optimizer.learning_rate):
+            scalars.append(np.float32(optimizer.learning_rate))
+        arrays = [
+            optimizer.state.get(name, {}).get(slot, np.full_like(parameter.value, _beginning(optimizer)))
+            * _scale(optimizer)
+            for name, parameter, slot in _in_order(model, slots)
+        ]
+        for number, array in enumerate([*scalars, *arrays]):
+            file[f"{_THEIRS}/{number}"] = array
 
 
 def read(model: Any, content: bytes, path: str | os.PathLike[str]) -> dict[str, dict[str, NDArray]]:
-    """The state by the parameters' names, as this package wrote it."""
+    """The state by the parameters' names, as this package wrote it. Only a user's own optimiser may keep other shapes."""
     import h5py
 
+    any_shape = not is_built_in(type(model.optimizer))
     state: dict[str, dict[str, NDArray]] = {}
-    with h5py.File(io.BytesIO(content), "r") as file:
+    with hdf5.open_hdf5(io.BytesIO(content)) as file:
         for name, parameter in model.parameters().items():
-            group = file.get(f"{_OWN}/{name}")
+            group = hdf5.item(file, f"{_OWN}/{name}", path)
             for key in group if isinstance(group, h5py.Group) else ():
-                dataset = weights.plain_dataset(file, f"{_OWN}/{name}/{key}", path)
-                if dataset is None or dataset.shape != parameter.shape:
-                    raise ModelFileError(path, f"the optimizer's {key} of {name} does not fit", _AGAIN)
-                state.setdefault(name, {})[key] = dataset[()]
+                who = f"the optimizer's {key} of {name}"
+                values = hdf5.numbers(group, key, who, parameter.value, path, any_shape=any_shape)
+                if values is None:
+                    raise ModelFileError(path, f"{who} is no array", _AGAIN)
+                state.setdefault(name, {})[key] = values
     return state
 
 
 def read_keras(model: Any, content: bytes, path: str | os.PathLike[str]) -> None:
-    """Give the model's SGD the iteration and the velocities that Keras kept, if it did."""
-    import h5py
-
+    """Give the model's optimiser the iteration and the state that Keras kept, if it did."""
     optimizer = model.optimizer
-    with h5py.File(io.BytesIO(content), "r") as file:
-        iteration = weights.plain_dataset(file, f"{_THEIRS}/0", path)
-        if iteration is None or iteration.shape != ():
+    slots = _slots(optimizer)
+    with hdf5.open_hdf5(io.BytesIO(content)) as file:
+        iteration = hdf5.dataset(file, f"{_THEIRS}/0", path)
+        if iteration is None or slots is None:
             return
+        if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
+            raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
         optimizer.iteration = int(iteration[()])
-        if not optimizer.momentum or not optimizer.iteration:
+        if not optimizer.iteration:
             return
-        for number, (name, parameter) in enumerate(_learning(model), start=2):
-            slot = weights.plain_dataset(file, f"{_THEIRS}/{number}", path)
-            if slot is None or slot.shape != parameter.shape:
-                raise ModelFileError(path, f"the optimizer's momentum of {name} is missing or does not fit", _AGAIN)
-            optimizer.state[name] = {"velocity": (slot[()] / -float(optimizer.learning_rate)).astype(parameter.dtype)}
+        first = 1 if callable(optimizer.learning_rate) else 2
+        for number, (name, parameter, slot) in enumerate(_in_order(model, slots), start=first):
+            who = f"the optimizer's {slot} of {name}"
+            array = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path)
+            if array is None:
+                raise ModelFileError(path, f"{who} is missing", _AGAIN)
+            optimizer.state.setdefault(name, {})[slot] = array / _scale(optimizer)
 
 
-def _learning(model: Any) -> list[tuple[str, Any]]:
-    return [(name, parameter) for name, parameter in model.parameters().items() if parameter.trainable]
+# What Keras keeps, in groups that go through the parameters one after the other.
+_SLOTS: dict[str, Callable[[Any], list[tuple[str, ...]]]] = {
+    "SGD": lambda it: [("velocity",)] if it.momentum else [],
+    "Adam": lambda it: [("momentum", "velocity"), *([("velocity_hat",)] if it.amsgrad else [])],
+    "Nadam": lambda it: [("momentum", "velocity")],
+    "RMSprop": lambda it: [
+        ("velocity",),
+        *([("momentum",)] if it.momentum else []),
+        *([("average_gradient",)] if it.centered else []),
+    ],
+    "Adagrad": lambda it: [("accumulator",)],
+    "Lion": lambda it: [("momentum",)],
+}
+_SLOTS["AdamW"] = _SLOTS["Adam"]
+
+
+def _slots(optimizer: Any) -> list[tuple[str, ...]] | None:
+    """The groups of an optimiser, or None where Keras's state is another one."""
+    kind = type(optimizer).__name__
+    if not is_built_in(type(optimizer)) or kind not in _SLOTS:
+        return None
+    slots = _SLOTS[kind](optimizer)
+    return None if kind == "SGD" and slots and callable(optimizer.learning_rate) else slots
+
+
+def _scale(optimizer: Any) -> float:
+    """Keras's state over ours: its SGD folds the rate into the velocity, v = momentum v - rate g."""
+    return -float(optimizer.learning_rate) if isinstance(optimizer, SGD) and optimizer.momentum else 1.0
+
+
+def _beginning(optimizer: Any) -> float:
+    return float(getattr(optimizer, "initial_accumulator_value", 0.0))
+
+
+def _in_order(model: Any, slots: list[tuple[str, ...]]) -> list[tuple[str, Any, str]]:
+    learning = [(name, parameter) for name, parameter in model.parameters().items() if parameter.trainable]
+    return [(name, parameter, slot) for group in slots for name, parameter in learning for slot in group]

@@ -12,22 +12,20 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from minitorch_np.layer import Layer
 from minitorch_np.parameter import Parameter
-from minitorch_np.saving import atomic
-from minitorch_np.saving.errors import ModelFileError
+from minitorch_np.saving import atomic, hdf5
+from minitorch_np.saving.errors import ModelFileError, refusing, warn_unsummed
+from minitorch_np.saving.opening import opened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK = 512
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_HEAD = b"minitorch_np weights, format 1. SHA-256 of what follows these 512 bytes: "
+_FORMAT = b"minitorch_np weights, format "
+_HEAD = _FORMAT + b"1. SHA-256 of what follows these 512 bytes: "
 _OTHER_MODEL = "The file is of another model"
 
 
@@ -45,26 +43,33 @@ def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
     Raises:
         ModelFileError: whatever is wrong with the file; it names the parameter.
     """
-    if not Path(path).is_file():
-        what = "it is a folder" if Path(path).is_dir() else "there is no such file"
-        raise ModelFileError(path, what, "Give the path of a .weights.h5 file")
-    _verify(path)
-    model.set_weights(read_values(model, path, path))
+    with opened(path) as file:
+        summed = _verify(file, path)
+        values = read_values(model, file, path)
+    model.set_weights(values)
+    if not summed:
+        warn_unsummed(path, "a number that was damaged would go unseen", stacklevel=4)
 
 
-def _verify(path: str | os.PathLike[str]) -> None:
-    """A file of this package begins with a block of its own, which HDF5 skips, with the sum of the rest; Keras's has none."""
-    with open(path, "rb") as file:
-        head = file.read(_BLOCK)
-        if head.startswith(_SIGNATURE):
-            return
-        found = hashlib.sha256()
-        while part := file.read(1 << 20):
-            found.update(part)
+def _verify(file: BinaryIO, path: str | os.PathLike[str]) -> bool:
+    """Whether there is a sum, which is then right.
+
+    A file of this package begins with a block of its own, which HDF5 skips, with the sum of the rest; Keras's has none.
+    """
+    head = file.read(_BLOCK)
+    if head.startswith(hdf5.SIGNATURE):
+        return False
+    if head.startswith(_FORMAT) and not head.startswith(_HEAD):
+        what = f"its format is {head[len(_FORMAT) :].split(b'.')[0].decode(errors='replace')}, this version reads 1"
+        raise ModelFileError(path, what, "Install a newer minitorch-np")
+    found = hashlib.sha256()
+    while head.startswith(_HEAD) and (part := file.read(1 << 20)):
+        found.update(part)
     if head != (_HEAD + found.hexdigest().encode()).ljust(_BLOCK, b"\n"):
         raise ModelFileError(
             path, "it is no HDF5 file, or not what was saved (its SHA-256 differs)", "Copy or save it again"
         )
+    return True
 
 
 def write_values(model: Any, target: Any, userblock_size: int = 0) -> None:
@@ -76,83 +81,26 @@ def write_values(model: Any, target: Any, userblock_size: int = 0) -> None:
             file[place] = parameter.value
 
 
-def read_values(model: Any, source: Any, path: str | os.PathLike[str], *, allow_nan: bool = False) -> list[NDArray]:
-    """The values of a model's parameters in their order, from a path or a file in memory."""
-    import h5py
+def read_values(
+    model: Any, content: BinaryIO, path: str | os.PathLike[str], *, allow_nan: bool = False
+) -> list[NDArray]:
+    """The values of a model's parameters in their order, from HDF5.
 
-    try:
-        with h5py.File(source, "r", locking=False) as file:
-            expected = {place: (name, parameter) for place, name, parameter in places(model)}
-            values = [_read(file, place, *known, path, allow_nan=allow_nan) for place, known in expected.items()]
-            if extra := _more(file, "layers", set(expected)):
-                raise ModelFileError(path, f"the model has nothing for {extra}", _OTHER_MODEL)
-            return values
-    except ModelFileError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise ModelFileError(path, f"not a readable HDF5 file ({error})", "Save the model again") from None
-
-
-def _read(
-    file: Any, place: str, name: str, parameter: Parameter, path: str | os.PathLike[str], *, allow_nan: bool
-) -> NDArray:
-    dataset = plain_dataset(file, place, path)
-    if dataset is None:
-        raise ModelFileError(path, f"{name} is missing (expected at {place})", _OTHER_MODEL)
-    if dataset.shape != parameter.shape or dataset.dtype.kind != "f":
-        got = f"{dataset.shape} of {dataset.dtype}"
-        raise ModelFileError(path, f"{name} has shape {parameter.shape} here, {got} in the file", _OTHER_MODEL)
-    value = dataset[()]
-    if not allow_nan and not np.isfinite(value).all():
-        raise ModelFileError(path, f"{name} holds values that are not finite", "Train or save the model again")
-    return value
-
-
-def _more(file: Any, place: str, expected: set[str]) -> str | None:
-    """The place of a value that nobody expects, or None. Only groups and datasets of this file are looked into."""
-    import h5py
-
-    pending = [
-        (place, file.get(place) if place in file and isinstance(file.get(place, getlink=True), h5py.HardLink) else None)
-    ]
-    seen = set()
-    while pending:
-        place, item = pending.pop()
-        if isinstance(item, h5py.Dataset) and place not in expected and "seed_generator" not in place:
-            return place
-        if not isinstance(item, h5py.Group) or item.id in seen:
-            continue
-        seen.add(item.id)
-        if len(item) > 10_000:
-            return place
-        hard = [name for name in item if isinstance(item.get(name, getlink=True), h5py.HardLink)]
-        pending += [(f"{place}/{name}", item[name]) for name in hard]
-    return None
-
-
-def plain_dataset(file: Any, place: str, path: str | os.PathLike[str]) -> Any:
-    """The dataset at a place, or None if there is none.
-
-    Only data in this very file count: no link to another place or file on the way, no external or virtual storage,
-    no object that would have to be unpickled, and no more elements than the bytes that are stored can hold.
+    Raises:
+        ModelFileError: one is missing, does not fit, is not finite, or one is there that the model has nothing for.
     """
-    import h5py
-
-    item = file
-    for part in place.split("/"):
-        if not isinstance(item, h5py.Group) or part not in item:
-            return None
-        link = item.get(part, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise ModelFileError(path, f"{place} is a link to elsewhere", "Do not trust this file")
-        item = item[part]
-    if not isinstance(item, h5py.Dataset):
-        return None
-    if item.external or item.is_virtual or item.dtype.hasobject:
-        raise ModelFileError(path, f"{place} is not stored in the file itself", "Do not trust this file")
-    if item.nbytes > 1100 * max(item.id.get_storage_size(), 1):  # deflate packs no closer than 1 in 1032
-        raise ModelFileError(path, f"{place} declares more than is stored", "Do not trust this file")
-    return item
+    with refusing(path), hdf5.open_hdf5(content) as file:
+        expected = {place: (name, parameter) for place, name, parameter in places(model)}
+        values = []
+        for place, (name, parameter) in expected.items():
+            value = hdf5.numbers(file, place, name, parameter.value, path, allow_nan=allow_nan)
+            if value is None:
+                raise ModelFileError(path, f"{name} is missing (expected at {place})", _OTHER_MODEL)
+            values.append(value)
+        for place in hdf5.datasets(file, "layers", path, most=1000 + 10 * len(expected)):
+            if place not in expected and "seed_generator" not in place:
+                raise ModelFileError(path, f"the model has nothing for {place}", _OTHER_MODEL)
+        return values
 
 
 def places(model: Any) -> Iterator[tuple[str, str, Parameter]]:

@@ -24,10 +24,13 @@ class LastGood:
         self.step: int | None = None
         self.weights = {name: np.empty_like(parameter.value) for name, parameter in parameters.items()}
 
+    def look(self, step: int) -> None:
+        """Keep, if it is time and the weights are finite; called when the forward of this step has given a finite loss."""
+        if step % _EVERY == 0 and all(np.isfinite(parameter.value).all() for parameter in self.parameters.values()):
+            self.keep(step)
+
     def keep(self, step: int) -> None:
-        """Copy, if it is time; called when the forward of this step has given a finite loss."""
-        if step % _EVERY:
-            return
+        """Copy what there is after so many steps."""
         self.step = step
         for name, parameter in self.parameters.items():
             np.copyto(self.weights[name], parameter.value)

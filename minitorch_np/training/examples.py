@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -76,21 +75,31 @@ class Stream:
         source: where they come from.
         prepare: (x, y, weights) as they come -> checked x, prepared y, weights.
         stem, dtype: as for Examples.
+        note: called with the x of each batch, before the stem, when its turn has come.
     """
 
-    def __init__(self, source: Source, prepare: Callable[..., Ready], stem: Any, dtype: np.dtype) -> None:
-        self.source, self.prepare, self.stem, self.dtype = source, prepare, stem, dtype
+    def __init__(
+        self,
+        source: Source,
+        prepare: Callable[..., Ready],
+        stem: Any,
+        dtype: np.dtype,
+        note: Callable[[NDArray], None] = lambda x: None,
+    ) -> None:
+        self.source, self.prepare, self.stem, self.dtype, self.note = source, prepare, stem, dtype, note
         self.count = source.count
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Ready]:
         """(x, y, weights) of each batch."""
         with closing(in_background(map(self._ready, self.source.batches(batch_size, rng, skip)))) as coming:
-            yield from coming
+            for given, ready in coming:
+                self.note(given)
+                yield ready
 
-    def _ready(self, batch: tuple[Any, ...]) -> Ready:
-        x, y, weights = self.prepare(*batch)
-        x = x.astype(self.dtype, copy=False)
-        return self.stem.forward(x) if self.stem else x, y, weights
+    def _ready(self, batch: tuple[Any, ...]) -> tuple[NDArray, Ready]:
+        given, y, weights = self.prepare(*batch)
+        x = given.astype(self.dtype, copy=False)
+        return given, (self.stem.forward(x) if self.stem else x, y, weights)
 
 
 def batches(
@@ -113,16 +122,6 @@ def memory_size() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):
         return 4.0 * 2**30
-
-
-def fingerprint(*arrays: NDArray | None) -> str:
-    """SHA-256 over the arrays' types, shapes and bytes."""
-    found = hashlib.sha256()
-    for array in arrays:
-        if array is not None:
-            found.update(f"{array.dtype.str}{array.shape}".encode())
-            found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
 
 
 # At the door: what people pass, and what they meant

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np import metrics
-from minitorch_np.source import Source, as_source
+from minitorch_np.source import Source, as_source, fingerprint
 from minitorch_np.training.callbacks import Callback, ProgressBar, progress_is_seen
 from minitorch_np.training.examples import (
     Examples,
@@ -21,7 +21,6 @@ from minitorch_np.training.examples import (
     checked_inputs,
     checked_targets,
     checked_weights,
-    fingerprint,
 )
 from minitorch_np.training.history import History
 from minitorch_np.training.run import Run, measure
@@ -64,11 +63,9 @@ def fit(
             x, y, validation_data = _split(x, y, validation_split, who)
             weights = None if weights is None else weights[: len(x)]
         shape = x.shape[1:]
-        about = {"data": fingerprint(x, y, weights)}
     else:
         door.alone(data, {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None})
         shape = door.shape_of(data)
-        about = {"data": data.fingerprint(), "class_weight": repr(class_weight)}
     model.ensure_ready(shape)
     if not any(parameter.trainable for parameter in model.parameters().values()):
         raise ValueError(f"{who}: {model!r} has no trainable parameters.")
@@ -83,15 +80,24 @@ def fit(
         if stem is not None:
             _warn_of_raw_pixels(training, who)
     else:
-        training = Stream(data, door.noted, stem, model.compute_dtype)
+        training = Stream(data, door.prepared, stem, model.compute_dtype, model.seen.look)
         model.class_names = data.class_names or getattr(model, "class_names", None)
     validation = None
     if validation_data is not None:
         validation = _held_out(model, validation_data, stem, f"{who}: validation_data")
 
-    if checkpoint is not None:
-        checkpoint.begin(model, {**about, "batch_size": batch_size, "shuffle": shuffle})
     watchers = [*callbacks, *([ProgressBar()] if progress and progress_is_seen() else [])]
+    if checkpoint is not None:
+        about = {
+            "data": fingerprint(x, y, *([] if weights is None else [weights])) if data is None else data.fingerprint(),
+            "validation data": _fingerprint(validation_data),
+            "class_weight": class_weight,
+            "batch_size": batch_size,
+            "steps_per_epoch": steps_per_epoch,
+            "shuffle": shuffle,
+            "callbacks": ", ".join(type(watcher).__name__ for watcher in watchers if watcher.kept),
+        }
+        checkpoint.begin(model, about)
     for watcher in watchers:
         watcher.model, watcher.epochs = model, epochs
         watcher.steps = _steps(training, batch_size, steps_per_epoch)
@@ -174,12 +180,6 @@ class _Door:
             y = self.model.loss.prepare(y, self.model.output_shape, self.model.compute_dtype)
         return x, y, None if weights is None else weights.astype(self.model.compute_dtype)
 
-    def noted(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
-        """One batch to learn from."""
-        ready = self.prepared(x, y, sample_weight)
-        self.model.seen.look(ready[0])
-        return ready
-
     def alone(self, data: Source, others: dict[str, Any]) -> None:
         """A source brings its targets and weights itself."""
         for name, value in others.items():
@@ -211,6 +211,13 @@ def _held_out(model: Any, given: Any, stem: Any, who: str, *, reread: bool = Tru
     x, y, _ = door.checked(*given)
     y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
     return Examples(x, y, stem, model.compute_dtype, reread=reread)
+
+
+def _fingerprint(held_out: Any) -> str | None:
+    data = as_source(held_out)
+    if data is not None:
+        return data.fingerprint()
+    return None if held_out is None else fingerprint(*held_out)
 
 
 def _steps(examples: Examples | Stream, batch_size: int | None, steps_per_epoch: int | None) -> int | None:

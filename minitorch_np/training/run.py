@@ -65,11 +65,14 @@ class Run:
 
     def all_epochs(self, epochs: int) -> History:
         model = self.model
+        state = None if self.checkpoint is None else self.checkpoint.read()  # refused before anything is changed
         model.history, model.stop_training = self.history, False
         for watcher in self.watchers:
             watcher.on_train_begin()
         try:
-            self._resume()
+            if state is not None:
+                with self.checkpoint.refusing():
+                    self._resume(state)
             with Interrupt() as interrupt:
                 while self.epoch < epochs and not model.stop_training and not interrupt.requested:
                     if self.one_epoch(interrupt):
@@ -135,7 +138,7 @@ class Run:
         value = float(loss.forward(prediction, y)) + penalty(self.regularized)
         if not math.isfinite(value):
             self._stop_diverged(value, x)
-        self.last_good.keep(self.steps)
+        self.last_good.look(self.steps)
         for metric in self.measures:
             metric.update(prediction, y)
         self.body.backward(loss.backward())
@@ -156,18 +159,23 @@ class Run:
 
     def _check_weights(self) -> None:
         """No loss has seen what the last step made of the weights."""
-        for name, parameter in self.parameters.items():
-            if not np.isfinite(parameter.value).all():
-                self.last_good.put_back()
-                raise FloatingPointError(
-                    f"{type(self.model).__name__}.fit: {name} is not finite after the last step. "
-                    f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r})."
-                )
+        name = self._not_finite()
+        if name is not None:
+            self.last_good.put_back()
+            raise FloatingPointError(
+                f"{type(self.model).__name__}.fit: {name} is not finite after the last step. "
+                f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r})."
+            )
+
+    def _not_finite(self) -> str | None:
+        """The first parameter that is not finite."""
+        finite = ((name, np.isfinite(parameter.value).all()) for name, parameter in self.parameters.items())
+        return next((name for name, is_finite in finite if not is_finite), None)
 
     # Kept and resumed
 
     def _keep(self) -> None:
-        if self.checkpoint is None:
+        if self.checkpoint is None or self._not_finite():  # nobody could go on from that
             return
         start = time.monotonic()
         self.checkpoint.write(self._state())
@@ -179,6 +187,7 @@ class Run:
         return {
             "position": {name: getattr(self, name) for name in ("steps", "epoch", "batch", "seen", "total")},
             "stopped": self.model.stop_training,
+            "data_seen": vars(self.model.seen),
             "weights": {name: parameter.value for name, parameter in self.parameters.items()},
             "optimizer": {
                 "iteration": optimizer.iteration,
@@ -192,20 +201,18 @@ class Run:
             "generators": {name: generator.bit_generator.state for name, generator in generators(self.model)},
         }
 
-    def _resume(self) -> None:
-        """Put everything back to where the checkpoint has it, if there is one."""
-        state = None if self.checkpoint is None else self.checkpoint.read()
-        if state is None:
-            return
+    def _resume(self, state: dict[str, Any]) -> None:
+        """Put everything back to where the checkpoint has it."""
         for name, value in state["position"].items():
             setattr(self, name, value)
         self.model.stop_training = state["stopped"]
+        vars(self.model.seen).update(state["data_seen"])
         for name, parameter in self.parameters.items():
             parameter.value[...] = state["weights"][name]
         optimizer, kept = self.model.optimizer, state["optimizer"]
         optimizer.iteration, optimizer.state = kept["iteration"], kept["state"]
         if kept["learning_rate"] is not None:
-            optimizer.learning_rate = kept["learning_rate"]
+            optimizer.learning_rate = optimizer.checked_rate(kept["learning_rate"])
         self.history.update(state["history"])
         for metric, gathered in zip(self.measures, state["metrics"], strict=True):
             vars(metric).update(gathered)
@@ -219,8 +226,10 @@ class Run:
         for name, generator in generators(self.model):
             if name in state["generators"]:
                 generator.bit_generator.state = state["generators"][name]
+        self.last_good.keep(self.steps)
+        self.order = state["order"]
         if self.shuffling is not None:
-            self.shuffling.bit_generator.state = state["order"]
+            self.shuffling.bit_generator.state = self.order
 
 
 def regularized(parameters: Iterable[Any]) -> list[Any]:
