@@ -36,7 +36,7 @@ def write(model: Any, memory: io.BytesIO) -> None:
         slots = _slots(optimizer)
         if slots is None:
             return
-        scalars = [np.int32(optimizer.iteration)]
+        scalars: list[Any] = [np.int32(optimizer.iteration)]
         if not callable(optimizer.learning_rate):
             scalars.append(np.float32(optimizer.learning_rate))
         arrays = [
@@ -115,7 +115,7 @@ def _slots(optimizer: Any) -> list[tuple[str, ...]] | None:
 
 def _scale(optimizer: Any) -> float:
     """Keras's state over ours: its SGD folds the rate into the velocity, v = momentum v - rate g."""
-    return -float(optimizer.learning_rate) if isinstance(optimizer, SGD) and optimizer.momentum else 1.0
+    return -optimizer.current_rate() if isinstance(optimizer, SGD) and optimizer.momentum else 1.0
 
 
 def _beginning(optimizer: Any) -> float:

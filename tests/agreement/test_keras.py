@@ -166,6 +166,37 @@ def test_shifted_pictures_are_those_of_keras(fill_mode, interpolation):
         np.testing.assert_allclose(ours(x), due, atol=2e-5)
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        mt.RMSprop(0.01),
+        mt.RMSprop(0.01, momentum=0.9, centered=True),
+        mt.Adagrad(0.05),
+        mt.Adam(0.01),
+        mt.Adam(0.01, amsgrad=True),
+        mt.AdamW(0.01),
+        mt.Lion(0.002),
+        mt.Adam(mt.schedules.ExponentialDecay(0.01, 7, 0.5)),
+        mt.AdamW(mt.schedules.CosineDecay(0.01, 30, final=0.001)),
+    ],
+    ids=repr,
+)
+def test_every_optimiser_goes_on_in_the_middle_both_ways(tmp_path, optimizer):
+    ours = network(optimizer)
+    ours.fit(X, Y, epochs=5, batch_size=None)
+    ours.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    ours.fit(X, Y, epochs=10, batch_size=None)
+    theirs.fit(X, Y[:, None], epochs=10, batch_size=20, shuffle=False, verbose=0)
+    np.testing.assert_allclose(theirs.predict(X, verbose=0), ours.predict(X), atol=1e-5)
+    theirs.save(tmp_path / "theirs.keras")
+    back = mt.load_model(tmp_path / "theirs.keras")
+    assert type(back.optimizer) is type(optimizer)
+    for model in (ours, back):
+        model.fit(X, Y, epochs=10, batch_size=None)
+    np.testing.assert_allclose(back.predict(X), ours.predict(X), atol=2e-5)
+
+
 if os.environ["KERAS_BACKEND"] == "torch":
 
     def test_all_this_holds_on_jax_as_well():

@@ -179,7 +179,7 @@ def a_velocity_elsewhere(file, first):
     put(file, "minitorch_np", h5py.ExternalLink("other.h5", "/"))
 
 
-@case("theirs.keras", message="momentum of dense_1.kernel has shape", **hdf5)
+@case("theirs.keras", message="velocity of dense_1.kernel has shape", **hdf5)
 def a_momentum_of_another_shape(file, first):
     put(file, "optimizer/vars/2", np.zeros((3, 4), np.float32))
 
@@ -189,7 +189,7 @@ def a_momentum_that_is_not_finite(file, first):
     put(file, "optimizer/vars/2", np.full((4, 3), np.nan, np.float32))
 
 
-@case("theirs.keras", message="momentum of dense_1.kernel is missing", **hdf5)
+@case("theirs.keras", message="velocity of dense_1.kernel is missing", **hdf5)
 def a_missing_momentum(file, first):
     del file["optimizer/vars/2"]
 
