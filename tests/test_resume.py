@@ -238,15 +238,15 @@ def test_other_validation_data_callbacks_and_batches_are_refused(data, tmp_path)
     run()
     with pytest.raises(mt.ModelFileError, match="validation data is other examples here"):
         run(validation_data=(x[:8], y[:8]))
-    with pytest.raises(mt.ModelFileError, match="callbacks is EarlyStopping here and  there"):
+    with pytest.raises(mt.ModelFileError, match=r"callbacks is EarlyStopping here and  there"):
         run(callbacks=[mt.callbacks.EarlyStopping("loss")])
     with pytest.raises(mt.ModelFileError, match="steps_per_epoch is 1 here and None there"):
         run(steps_per_epoch=1)
-    with pytest.raises(mt.ModelFileError, match="class_weight is {0: 1, 1: 2} here and None there"):
+    with pytest.raises(mt.ModelFileError, match=r"class_weight is \{0: 1, 1: 2\} here and None there"):
         run(class_weight={0: 1, 1: 2})
     with pytest.raises(mt.ModelFileError, match="data is other examples here"):
         run(given=lambda: iter([(x[1:21], y[:20])]))
-    with pytest.raises(ValueError, match="an iterator cannot begin anew. Give the function"):
+    with pytest.raises(ValueError, match=r"an iterator cannot begin anew\. Give the function"):
         run(given=iter([(x, y)]))
 
 

@@ -43,7 +43,9 @@ def write(model: Any, memory: io.BytesIO) -> None:
                 file[f"{_THEIRS}/{number}"] = -float(optimizer.learning_rate) * velocity
 
 
-def read(model: Any, content: bytes, path: str | os.PathLike[str]) -> dict[str, dict[str, NDArray]]:
+def read(
+    model: Any, content: bytes, path: str | os.PathLike[str], *, allow_nan: bool = False
+) -> dict[str, dict[str, NDArray]]:
     """The state by the parameters' names, as this package wrote it. Only a user's own optimiser may keep other shapes."""
     import h5py
 
@@ -54,14 +56,14 @@ def read(model: Any, content: bytes, path: str | os.PathLike[str]) -> dict[str, 
             group = hdf5.item(file, f"{_OWN}/{name}", path)
             for key in group if isinstance(group, h5py.Group) else ():
                 who = f"the optimizer's {key} of {name}"
-                values = hdf5.numbers(group, key, who, parameter.value, path, any_shape=any_shape)
+                values = hdf5.numbers(group, key, who, parameter.value, path, allow_nan=allow_nan, any_shape=any_shape)
                 if values is None:
                     raise ModelFileError(path, f"{who} is no array", _AGAIN)
                 state.setdefault(name, {})[key] = values
     return state
 
 
-def read_keras(model: Any, content: bytes, path: str | os.PathLike[str]) -> None:
+def read_keras(model: Any, content: bytes, path: str | os.PathLike[str], *, allow_nan: bool = False) -> None:
     """Give the model's SGD the iteration and the velocities that Keras kept, if it did."""
     optimizer = model.optimizer
     with hdf5.open_hdf5(io.BytesIO(content)) as file:
@@ -75,7 +77,7 @@ def read_keras(model: Any, content: bytes, path: str | os.PathLike[str]) -> None
             return
         for number, (name, parameter) in enumerate(_learning(model), start=2):
             who = f"the optimizer's momentum of {name}"
-            slot = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path)
+            slot = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path, allow_nan=allow_nan)
             if slot is None:
                 raise ModelFileError(path, f"{who} is missing", _AGAIN)
             optimizer.state[name] = {"velocity": slot / -float(optimizer.learning_rate)}
