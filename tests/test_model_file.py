@@ -257,6 +257,46 @@ def test_nan_weights_are_taken_when_asked_for(saved):
     assert np.isnan(mt.load_model(saved, allow_nan=True).get_weights()[-1]).all()
 
 
+def test_a_diverged_model_comes_back_when_asked_for(trained, tmp_path):
+    for state in trained.optimizer.state.values():
+        state["velocity"][...] = np.nan
+    trained.save(tmp_path / "m.keras")
+    with pytest.raises(mt.ModelFileError, match=r"velocity of dense_1\.kernel holds values that are not finite"):
+        mt.load_model(tmp_path / "m.keras")
+    model = mt.load_model(tmp_path / "m.keras", allow_nan=True)
+    assert np.isnan(model.optimizer.state["dense_1.kernel"]["velocity"]).all()
+
+
+class Bound(mt.Layer):
+    def __init__(self, limit):
+        self.limit = limit
+
+    def forward(self, x):
+        return x
+
+    def backward(self, dy):
+        return dy
+
+
+@pytest.mark.parametrize("limit", [1e9, float("inf"), -1e30])
+def test_large_numbers_that_are_no_sizes_come_back(tmp_path, limit):
+    model = mt.Sequential([mt.Input((4,)), mt.Rescaling(limit), Bound(limit), mt.Dense(1)])
+    with pytest.warns(UserWarning, match="Keras has no Bound"):
+        model.save(tmp_path / "m.keras")
+    assert repr(mt.load_model(tmp_path / "m.keras").layers) == repr(model.layers)
+
+
+@pytest.mark.parametrize("limit", [5_000_000, float("nan")])
+def test_what_would_not_be_opened_is_not_saved(tmp_path, limit):
+    model = mt.Sequential([mt.Input((4,)), Bound(limit), mt.Dense(1)])
+    with (
+        pytest.warns(UserWarning, match="Keras has no Bound"),
+        pytest.raises(ValueError, match=r"Sequential\.save: it speaks of .*save_weights keeps the weights alone"),
+    ):
+        model.save(tmp_path / "m.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04 cut off"])
 def test_what_is_no_archive_is_said(tmp_path, content):
     (tmp_path / "m.keras").write_bytes(content)

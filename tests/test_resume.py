@@ -238,7 +238,7 @@ def test_other_validation_data_callbacks_and_batches_are_refused(data, tmp_path)
     run()
     with pytest.raises(mt.ModelFileError, match="validation data is other examples here"):
         run(validation_data=(x[:8], y[:8]))
-    with pytest.raises(mt.ModelFileError, match="callbacks is EarlyStopping here and  there"):
+    with pytest.raises(mt.ModelFileError, match=r"callbacks is EarlyStopping here and  there"):
         run(callbacks=[mt.callbacks.EarlyStopping("loss")])
     with pytest.raises(mt.ModelFileError, match="steps_per_epoch is 1 here and None there"):
         run(steps_per_epoch=1)

@@ -68,7 +68,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         described["compile_config"] = keras_training.compile_config(model)
     own = {
         "format": FORMAT,
-        "model": limits.checked(encode(model, type(model).__name__), len(memory.getvalue())),
+        "model": _within_limits(model, len(memory.getvalue())),
         "input_shape": list(model.input_shape or ()),
         "compile": _compiled(model),
         "class_names": [str(name) for name in model.class_names or []],
@@ -81,12 +81,20 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     atomic.write(path, archive.pack({**files, _WEIGHTS: memory.getvalue(), _OURS: archive.as_json(own)}))
 
 
+def _within_limits(model: Any, stored: int) -> Any:
+    """The model in this package's words, unless load_model would refuse them."""
+    try:
+        return limits.checked(encode(model, type(model).__name__), stored)
+    except ValueError as error:
+        raise ValueError(f"{type(model).__name__}.save: {error}. save_weights keeps the weights alone.") from None
+
+
 def load_model(path: str | os.PathLike[str], *, allow_nan: bool = False) -> Any:
     """The model of a `.keras` file, compiled as it was saved. Keras's own files, `.keras` and the older `.h5`, are opened where
     the layers exist here; they have no SHA-256, which is said in a warning.
 
     Args:
-        allow_nan: take weights that are not finite.
+        allow_nan: take weights, and state of the optimiser, that are not finite.
 
     Raises:
         ModelFileError: whatever is wrong with the file, with the remedy. Nothing in it is imported or run.
@@ -137,7 +145,7 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
         model.compile(optimizer, loss, metrics)
         resolve_metrics(model)
         optimizer.iteration = _count(own["iteration"])
-        optimizer.state = optimizer_state.read(model, files[_WEIGHTS], path)
+        optimizer.state = optimizer_state.read(model, files[_WEIGHTS], path, allow_nan=allow_nan)
     return model
 
 
@@ -146,7 +154,7 @@ def _of_keras(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: 
     model = keras_config.from_keras(described)
     _fill(model, files[_WEIGHTS], path, allow_nan)
     if keras_training.compiled(model, described.get("compile_config"), path):
-        optimizer_state.read_keras(model, files[_WEIGHTS], path)
+        optimizer_state.read_keras(model, files[_WEIGHTS], path, allow_nan=allow_nan)
     return model
 
 

@@ -48,7 +48,9 @@ def write(model: Any, memory: io.BytesIO) -> None:
             file[f"{_THEIRS}/{number}"] = array
 
 
-def read(model: Any, content: bytes, path: str | os.PathLike[str]) -> dict[str, dict[str, NDArray]]:
+def read(
+    model: Any, content: bytes, path: str | os.PathLike[str], *, allow_nan: bool = False
+) -> dict[str, dict[str, NDArray]]:
     """The state by the parameters' names, as this package wrote it. Only a user's own optimiser may keep other shapes."""
     import h5py
 
@@ -59,14 +61,14 @@ def read(model: Any, content: bytes, path: str | os.PathLike[str]) -> dict[str, 
             group = hdf5.item(file, f"{_OWN}/{name}", path)
             for key in group if isinstance(group, h5py.Group) else ():
                 who = f"the optimizer's {key} of {name}"
-                values = hdf5.numbers(group, key, who, parameter.value, path, any_shape=any_shape)
+                values = hdf5.numbers(group, key, who, parameter.value, path, allow_nan=allow_nan, any_shape=any_shape)
                 if values is None:
                     raise ModelFileError(path, f"{who} is no array", _AGAIN)
                 state.setdefault(name, {})[key] = values
     return state
 
 
-def read_keras(model: Any, content: bytes, path: str | os.PathLike[str]) -> None:
+def read_keras(model: Any, content: bytes, path: str | os.PathLike[str], *, allow_nan: bool = False) -> None:
     """Give the model's optimiser the iteration and the state that Keras kept, if it did."""
     optimizer = model.optimizer
     slots = _slots(optimizer)
@@ -82,7 +84,7 @@ def read_keras(model: Any, content: bytes, path: str | os.PathLike[str]) -> None
         first = 1 if callable(optimizer.learning_rate) else 2
         for number, (name, parameter, slot) in enumerate(_in_order(model, slots), start=first):
             who = f"the optimizer's {slot} of {name}"
-            array = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path)
+            array = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path, allow_nan=allow_nan)
             if array is None:
                 raise ModelFileError(path, f"{who} is missing", _AGAIN)
             optimizer.state.setdefault(name, {})[slot] = array / _scale(optimizer)

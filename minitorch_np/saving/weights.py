@@ -2,6 +2,9 @@
 
 Each layer has a group, named after its class and its count among those beside it (`layers/dense`, `layers/dense_1`) or
 after the attribute that holds it; its values are the datasets `vars/0`, `vars/1`, … in the order of `parameters()`.
+
+Our files carry the SHA-256 of their content. Keras's carry no sum of any kind: what is damaged in their structure is refused,
+a number that is damaged cannot be told from one that was saved.
 """
 
 from __future__ import annotations
