@@ -39,6 +39,12 @@ def test_the_script_makes_the_shipped_file(tmp_path, monkeypatch, capsys):
         np.testing.assert_array_equal(made, shipped)
 
 
+def test_the_text_is_shipped_whole():
+    text = datasets.load_text()
+    assert (len(text), len(set(text)), text.count("CHAPTER "), text.count("Alice")) == (143_032, 69, 12, 395)
+    assert text.endswith("remembering her own child-life, and the happy summer days.\n")
+
+
 def test_cats_are_as_published(cats):
     assert cats.x_train.shape == (209, 64, 64, 3)
     assert cats.x_test.shape == (50, 64, 64, 3)

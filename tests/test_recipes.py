@@ -107,6 +107,22 @@ def test_spirals_say_mistakes_in_one_line(tmp_path):
     assert "noise >= 0" in done.stderr
 
 
+def test_the_text_generator_learns_and_goes_on_from_a_prompt(tmp_path):
+    small = ("--epochs", "1", "--context", "32", "--width", "32", "--blocks", "1", "--batch-size", "128")
+    done = run("text_generator.py", *small, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    scores = metrics(tmp_path, "text_metrics.json")["test"]
+    assert scores["network"]["perplexity"] < scores["unigram"]["perplexity"]
+    assert {path.name for path in (tmp_path / "output").iterdir()} == {
+        "text_generator.keras", "text_learning_curve.png", "text_metrics.json", "text_sample.txt"
+    }  # fmt: skip
+    again = run("text_generator.py", "--prompt", "The Queen ", folder=tmp_path)
+    assert "The model is that of" in again.stdout, again.stderr
+    assert (tmp_path / "output" / "text_sample.txt").read_text().startswith("The Queen ")
+    strange = run("text_generator.py", "--prompt", "7 o'clock", folder=tmp_path)
+    assert strange.stderr == "text_generator: the prompt holds '7', which does not occur in the text.\n"
+
+
 def test_measuring_a_recipe_prints_its_row(tmp_path):
     command = [sys.executable, str(MODELS / "measure.py"), "digits_classifier", "--seeds", "2", "--epochs", "5"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"})
