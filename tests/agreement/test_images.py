@@ -21,7 +21,7 @@ if keras.backend.backend() != "torch":
     pytest.skip("needs Keras on PyTorch: KERAS_BACKEND=torch", allow_module_level=True)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Keras's own, of its backend
-many = settings(max_examples=60, deadline=None)
+many = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 10**6)
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 paddings = st.sampled_from(["valid", "same"])
@@ -232,9 +232,9 @@ def test_batch_normalization(seed, shape, data, center, scale, training):
 @many
 @given(seeds, shapes, st.data(), st.booleans(), st.booleans())
 def test_layer_normalization(seed, shape, data, center, scale):
-    axes = data.draw(st.lists(st.integers(1, len(shape) - 1), min_size=1, max_size=3, unique=True))
-    axis = data.draw(st.sampled_from([-1, tuple(sorted(axes))]))
-    arguments = {"axis": axis, "epsilon": 0.01, "center": center, "scale": scale}
+    """Over the last axes; over others Keras on PyTorch normalises the last ones all the same."""
+    first = data.draw(st.integers(1, len(shape) - 1))
+    arguments = {"axis": tuple(range(first, len(shape))), "epsilon": 0.01, "center": center, "scale": scale}
     theirs = keras.layers.LayerNormalization(dtype="float64", **arguments)
     assert_agrees_with_keras(mt.LayerNormalization(**arguments), theirs, shape, seed, tolerance=1e-4)
 
@@ -242,14 +242,17 @@ def test_layer_normalization(seed, shape, data, center, scale):
 @many
 @given(seeds, shapes, st.data())
 def test_layer_normalization_of_pytorch(seed, shape, data):
-    first = data.draw(st.integers(1, len(shape) - 1))
+    axes = sorted(data.draw(st.sets(st.integers(1, len(shape) - 1), min_size=1)))
     rng = np.random.default_rng(seed)
     x, dy = rng.normal(size=shape), rng.normal(size=shape)
-    ours = mt.LayerNormalization(tuple(range(first, len(shape)))).initialize(shape[1:], 0, np.float64)
+    ours = mt.LayerNormalization(tuple(axes)).initialize(shape[1:], 0, np.float64)
     for parameter in ours.parameters().values():
         parameter.value = rng.normal(size=parameter.shape)
     x_torch, gamma, beta = tensor(x), tensor(ours.gamma.value), tensor(ours.beta.value)
-    y_torch = torch.nn.functional.layer_norm(x_torch, shape[first:], gamma, beta, 1e-3)
+    to_the_end = range(-len(axes), 0)
+    moved = x_torch.movedim(axes, list(to_the_end))
+    normalised = torch.nn.functional.layer_norm(moved, gamma.shape, gamma, beta, 1e-3)
+    y_torch = normalised.movedim(list(to_the_end), axes)
     y_torch.backward(torch.tensor(dy))
     assert_close(ours(x), y_torch)
     assert_close(ours.backward(dy), x_torch.grad)
