@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from minitorch_np.initializers import Initializer
 
-# Numbers in the columns made at a time: 1 MB in float32, which is still in a core's cache when it is multiplied.
-BLOCK = 2**18
+# Numbers in the columns made at a time: 2 MB in float32, which are still in the cores' caches when they are multiplied. Much
+# less makes many small products, between which BLAS waits for its threads.
+BLOCK = 2**19
 # The copy into columns goes in runs of numbers that lie in order in both arrays. A row of the window is one; where it is
 # shorter than this, columns that lie one after the other in memory are made faster, as there a row of the image is one.
 SHORT = 16

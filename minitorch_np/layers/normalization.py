@@ -88,15 +88,14 @@ class BatchNormalization(Layer):
             values = rows.size / len(self.moving_mean.value)
             mean = self._sums(rows) / values
             centered = rows - self._along(mean, rows)
-            variance = self._sums(centered * centered) / values
+            variance = self._sums(centered, centered) / values
             self._move(mean, variance)
         else:
             centered, variance = rows - self._along(self.moving_mean.value, rows), self.moving_variance.value
         inverse = 1 / np.sqrt(variance + self.epsilon)
         self.cache = centered, inverse, self.training
-        y = centered * self._along(self._scaled(inverse), rows)
-        if self.beta is not None:
-            y = y + self._along(self.beta.value, rows)
+        scale = self._along(self._scaled(inverse), rows)
+        y = centered * scale if self.beta is None else centered * scale + self._along(self.beta.value, rows)
         return self._images(y, shape)
 
     def backward(self, dy: NDArray) -> NDArray:
@@ -115,18 +114,18 @@ class BatchNormalization(Layer):
         centered, inverse, of_the_batch = self.cache
         rows, shape = self._rows(dy)
         dbeta = self._sums(rows)
-        dgamma = self._sums(rows * centered) * inverse
+        dgamma = self._sums(rows, centered) * inverse
         if self.beta is not None:
             self.beta.grad = dbeta
         if self.gamma is not None:
             self.gamma.grad = dgamma
-        dx = rows
-        if of_the_batch:
-            values = rows.size / len(inverse)
-            dx = centered * self._along(dgamma * inverse / -values, rows)
-            dx += rows
-            dx -= self._along(dbeta / values, rows)
-        return self._images(dx * self._along(self._scaled(inverse), rows), shape)
+        scale = self._along(self._scaled(inverse), rows)
+        if not of_the_batch:
+            return self._images(rows * scale, shape)
+        values = rows.size / len(inverse)
+        from_variance, from_mean = dgamma * inverse / values, dbeta / values
+        dx = (rows - centered * self._along(from_variance, rows) - self._along(from_mean, rows)) * scale
+        return self._images(dx, shape)
 
     def _scaled(self, inverse: NDArray) -> NDArray:
         return inverse if self.gamma is None else self.gamma.value * inverse
@@ -144,9 +143,10 @@ class BatchNormalization(Layer):
         width = int(np.prod(moved.shape[-2:])) if moved.ndim > 2 else moved.shape[-1]
         return moved.reshape(-1, width), moved.shape
 
-    def _sums(self, rows: NDArray) -> NDArray:
-        """The sum of each channel."""
-        return channel_sums(channel_sums(rows).reshape(-1, *self.moving_mean.shape))
+    def _sums(self, rows: NDArray, others: NDArray | None = None) -> NDArray:
+        """The sum of each channel, or of its products with others."""
+        columns = channel_sums(rows) if others is None else np.einsum("rc,rc->c", rows, others)
+        return channel_sums(columns.reshape(-1, *self.moving_mean.shape))
 
     def _along(self, vector: NDArray, rows: NDArray) -> NDArray:
         """One number for each channel, repeated along the rows."""
