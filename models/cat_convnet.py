@@ -98,7 +98,9 @@ def train(data, path, args):
     print(f"trained in {seconds:.1f} s, the last cost {history['loss'][-1]:.4f}")
     new = np.array([place not in COPIES for place in range(len(data.y_test))])
     without = significance.score(data.y_test[new], answer[new])
-    print(f"without the test picture that is a training picture too: {without['accuracy']:.1%}, {without['misses']} misses")
+    print(
+        f"without the test picture that is a training picture too: {without['accuracy']:.1%}, {without['misses']} misses"
+    )
     settings = {name: str(value) for name, value in vars(args).items()}
     test = {"without the copy": without, **scores}
     metrics = {"settings": settings, "seconds": seconds, "test": test, "costs": history["loss"]}

@@ -9,7 +9,8 @@ import numpy as np
 
 from minitorch_np.functions import erf, sigmoid, softmax, softplus
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape, batch_of, check_axis
+from minitorch_np.layers.guards import check_axis
+from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

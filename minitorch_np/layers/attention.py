@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.layer import Layer
+from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.parameter import Parameter
-from minitorch_np.shapes import Shape, batch_of, checked_count
+from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,10 +161,7 @@ class MultiHeadAttention(Layer):
         return mask if allowed is None else mask & allowed
 
     def _check(self, x: NDArray) -> None:
-        if not self.built:
-            raise RuntimeError(
-                f"{self!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
-            )
+        require_built(self)
         features = len(self.query_kernel.value)
         if x.ndim != 3 or x.shape[2] != features:
             raise ValueError(f"{self!r}: expected inputs of shape (batch, time, {features}), got {x.shape}.")

@@ -10,8 +10,9 @@ import numpy as np
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
+from minitorch_np.layers.guards import check_axis
 from minitorch_np.layers.rectifiers import ReLU
-from minitorch_np.shapes import Shape, batch_of, check_axis
+from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

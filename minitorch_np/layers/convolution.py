@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from minitorch_np.functions import channel_sums
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import Pair, is_whole, require_built
+from minitorch_np.layers.guards import Pair, checked_count, require_built
 from minitorch_np.layers.windows import make_windows
 from minitorch_np.shapes import Shape
 
@@ -64,11 +64,7 @@ class Conv2D(Layer):
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
     ) -> None:
-        if not is_whole(filters) or filters < 1:
-            raise ValueError(
-                f"Conv2D: filters is the number of output channels, an int of at least 1, got {filters!r}."
-            )
-        self.filters = filters
+        self.filters = checked_count(filters, "Conv2D", "filters", "the number of output channels")
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
@@ -190,11 +186,7 @@ class DepthwiseConv2D(Layer):
         depthwise_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
     ) -> None:
-        if not is_whole(depth_multiplier) or depth_multiplier < 1:
-            raise ValueError(
-                "DepthwiseConv2D: depth_multiplier is the number of outputs of each channel, an int of at least 1, "
-                f"got {depth_multiplier!r}."
-            )
+        checked_count(depth_multiplier, "DepthwiseConv2D", "depth_multiplier", "the number of outputs of each channel")
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.layer import Layer
+from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ class Dense(Layer):
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
-        if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
-            raise ValueError(f"Dense: units is the number of outputs, an int of at least 1, got {units!r}.")
-        self.units = units
+        self.units = checked_count(units, "Dense", "units", "the number of outputs")
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
@@ -86,10 +85,7 @@ class Dense(Layer):
         return dy @ self.kernel.value.T if self.wants_dx else None
 
     def _kernel_for(self, x: NDArray) -> NDArray:
-        if not self.built:
-            raise RuntimeError(
-                f"{self!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
-            )
+        require_built(self)
         kernel = self.kernel.value
         if x.shape[-1] != len(kernel) or x.ndim > 3:
             flat = " Put Flatten() before it." if x.ndim > 2 and np.prod(x.shape[1:]) == len(kernel) else ""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape, batch_of, checked_count
+from minitorch_np.layers.guards import checked_count
+from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -39,5 +39,18 @@ def pair(who: str, name: str, value: Any) -> Pair:
     return int(numbers[0]), int(numbers[1])
 
 
+def checked_count(value: int, who: str, name: str, meaning: str) -> int:
+    """The value of a constructor's argument that counts something; ValueError if it is no int of at least 1."""
+    if not is_whole(value) or value < 1:
+        raise ValueError(f"{who}: {name} is {meaning}, an int of at least 1, got {value!r}.")
+    return value
+
+
+def check_axis(who: str, axis: int) -> None:
+    """Refuse what is no axis of an example; that there is such an axis is seen when the shape is known."""
+    if not is_whole(axis) or axis == 0:
+        raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")
+
+
 def is_whole(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

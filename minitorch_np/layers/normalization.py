@@ -9,7 +9,7 @@ import numpy as np
 
 from minitorch_np.functions import channel_sums
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import is_whole, require_built
+from minitorch_np.layers.guards import check_axis, is_whole, require_built
 from minitorch_np.parameter import Parameter
 from minitorch_np.shapes import Shape, batch_of
 
@@ -54,8 +54,7 @@ class BatchNormalization(Layer):
         moving_mean_initializer: str | Initializer = "zeros",
         moving_variance_initializer: str | Initializer = "ones",
     ) -> None:
-        if not is_whole(axis) or axis == 0:
-            raise ValueError(f"BatchNormalization: axis is an int other than 0, which is the batch, got {axis!r}.")
+        check_axis("BatchNormalization", axis)
         if not 0 <= momentum <= 1:
             raise ValueError(f"BatchNormalization: momentum lies in [0, 1], got {momentum!r}.")
         require_epsilon("BatchNormalization", epsilon)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape, batch_of, checked_count
+from minitorch_np.layers.guards import checked_count, require_built
+from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,10 +133,7 @@ class _Recurrent(Layer):
         return states
 
     def _checked(self, x: NDArray) -> NDArray:
-        if not self.built:
-            raise RuntimeError(
-                f"{self!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
-            )
+        require_built(self)
         if x.ndim != 3 or x.shape[2] != len(self.kernel.value) or not x.shape[1]:
             raise ValueError(
                 f"{self!r}: expected inputs of shape (batch, time, {len(self.kernel.value)}) with at least one step, "
