@@ -87,3 +87,23 @@ def test_a_regularized_model_is_saved(tmp_path, rng):
     again = mt.load_model(tmp_path / "m.keras")
     assert repr(again.layers[1]) == "Dense(units=3, kernel_regularizer=L1L2(l1=0.1, l2=0.2))"
     assert again.layers[1].kernel.regularizer.l2 == 0.2
+
+
+KERNELS = {
+    "kernel_regularizer": [mt.Dense, mt.Conv2D, mt.SimpleRNN, mt.LSTM, mt.GRU, mt.MultiHeadAttention],
+    "recurrent_regularizer": [mt.SimpleRNN, mt.LSTM, mt.GRU],
+    "depthwise_regularizer": [mt.DepthwiseConv2D],
+    "embeddings_regularizer": [mt.Embedding],
+}
+
+
+@pytest.mark.parametrize(
+    ("cls", "argument"), [(cls, argument) for argument, classes in KERNELS.items() for cls in classes]
+)
+def test_every_kernel_takes_a_price(cls, argument):
+    example, shape = cls.examples()[0]
+    layer = cls(**{**example.config(), argument: mt.L2(0.5)}).initialize(shape)
+    priced = [name for name, parameter in layer.parameters().items() if parameter.regularizer is not None]
+    assert priced
+    assert all(name.endswith(("kernel", "embeddings")) for name in priced)
+    assert {repr(layer.parameters()[name].regularizer) for name in priced} == {"L2(l2=0.5)"}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.initializers import Initializer
+    from minitorch_np.regularizers import Regularizer
 
 _MASKED = -1e30  # a score whose exponential is 0 beside any other
 
@@ -34,6 +35,7 @@ class MultiHeadAttention(Layer):
         value_dim: features of a head's values; key_dim if None.
         use_bias: False leaves all four biases out.
         kernel_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        kernel_regularizer: a price on each of the four kernels that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
         causal: True lets each position see only itself and those before it.
 
     Shapes: x (batch, time, features) -> y the same; query_kernel and key_kernel (features, heads, key_dim), value_kernel
@@ -54,6 +56,7 @@ class MultiHeadAttention(Layer):
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | Regularizer | None = None,
         causal: bool = False,
     ) -> None:
         who = type(self).__name__
@@ -66,6 +69,7 @@ class MultiHeadAttention(Layer):
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
         self.causal = causal
 
     def build(self, input_shape: Shape) -> None:
@@ -77,7 +81,7 @@ class MultiHeadAttention(Layer):
         self.output_kernel, self.output_bias = self._projection((*values, features), (features,))
 
     def _projection(self, kernel_shape: Shape, bias_shape: Shape) -> tuple[Parameter, Parameter | None]:
-        kernel = self.add_parameter(kernel_shape, self.kernel_initializer)
+        kernel = self.add_parameter(kernel_shape, self.kernel_initializer, regularizer=self.kernel_regularizer)
         return kernel, self.add_parameter(bias_shape, self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.initializers import Initializer
+    from minitorch_np.regularizers import Regularizer
 
 # Numbers in the columns made at a time: 2 MB in float32, which are still in the cores' caches when they are multiplied. Much
 # less makes many small products, between which BLAS waits for its threads.
@@ -43,6 +44,7 @@ class Conv2D(Layer):
         use_bias: False leaves the bias out.
         kernel_initializer: a name or a callable `(shape, rng) -> array`; "glorot_uniform" is Glorot & Bengio 2010, eq. 16.
         bias_initializer: likewise.
+        kernel_regularizer: a price on the kernel that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
 
     Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, filters), with "valid"
         rows = floor((height - kernel height) / stride) + 1, with "same" rows = ceil(height / stride);
@@ -63,6 +65,7 @@ class Conv2D(Layer):
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
         self.filters = checked_count(filters, "Conv2D", "filters", "the number of output channels")
         self.kernel_size = kernel_size
@@ -71,12 +74,13 @@ class Conv2D(Layer):
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
         self._windows = make_windows("Conv2D", ("kernel_size", "strides"), kernel_size, strides, padding)
 
     def build(self, input_shape: Shape) -> None:
         self._windows.require_images(self, input_shape)
         shape = (*self._windows.size, input_shape[-1], self.filters)
-        self.kernel = self.add_parameter(shape, self.kernel_initializer)
+        self.kernel = self.add_parameter(shape, self.kernel_initializer, regularizer=self.kernel_regularizer)
         self.bias = self.add_parameter((self.filters,), self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -167,6 +171,7 @@ class DepthwiseConv2D(Layer):
         depth_multiplier: output channels for each input channel.
         use_bias: False leaves the bias out.
         depthwise_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        depthwise_regularizer: as kernel_regularizer of Conv2D.
 
     Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, channels * m), rows and columns as for Conv2D;
         kernel (kernel height, kernel width, channels, m), bias (channels * m,).
@@ -185,6 +190,7 @@ class DepthwiseConv2D(Layer):
         use_bias: bool = True,
         depthwise_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
+        depthwise_regularizer: str | Regularizer | None = None,
     ) -> None:
         checked_count(depth_multiplier, "DepthwiseConv2D", "depth_multiplier", "the number of outputs of each channel")
         self.kernel_size = kernel_size
@@ -194,12 +200,13 @@ class DepthwiseConv2D(Layer):
         self.use_bias = use_bias
         self.depthwise_initializer = depthwise_initializer
         self.bias_initializer = bias_initializer
+        self.depthwise_regularizer = depthwise_regularizer
         self._windows = make_windows("DepthwiseConv2D", ("kernel_size", "strides"), kernel_size, strides, padding)
 
     def build(self, input_shape: Shape) -> None:
         channels = self.compute_output_shape(input_shape)[-1]
         shape = (*self._windows.size, input_shape[-1], self.depth_multiplier)
-        self.kernel = self.add_parameter(shape, self.depthwise_initializer)
+        self.kernel = self.add_parameter(shape, self.depthwise_initializer, regularizer=self.depthwise_regularizer)
         self.bias = self.add_parameter((channels,), self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.initializers import Initializer
+    from minitorch_np.regularizers import Regularizer
 
 
 class Embedding(Layer):
@@ -23,6 +24,7 @@ class Embedding(Layer):
         input_dim: size of the vocabulary; x holds 0 to input_dim - 1.
         output_dim: length of the vectors.
         embeddings_initializer: a name or a callable `(shape, rng) -> array`.
+        embeddings_regularizer: a price on the embeddings that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
 
     Shapes: x (batch, ...), whole numbers of any dtype -> y (batch, ..., output_dim); embeddings (input_dim, output_dim).
     Raises:
@@ -31,13 +33,22 @@ class Embedding(Layer):
 
     in_keras = True
 
-    def __init__(self, input_dim: int, output_dim: int, embeddings_initializer: str | Initializer = "uniform") -> None:
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: str | Initializer = "uniform",
+        embeddings_regularizer: str | Regularizer | None = None,
+    ) -> None:
         self.input_dim = checked_count(input_dim, "Embedding", "input_dim", "the size of the vocabulary")
         self.output_dim = checked_count(output_dim, "Embedding", "output_dim", "the length of the vectors")
         self.embeddings_initializer = embeddings_initializer
+        self.embeddings_regularizer = embeddings_regularizer
 
     def build(self, input_shape: Shape) -> None:
-        self.embeddings = self.add_parameter((self.input_dim, self.output_dim), self.embeddings_initializer)
+        self.embeddings = self.add_parameter(
+            (self.input_dim, self.output_dim), self.embeddings_initializer, regularizer=self.embeddings_regularizer
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)

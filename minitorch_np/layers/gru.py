@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.initializers import Initializer
+    from minitorch_np.regularizers import Regularizer
 
 
 class GRU(_Recurrent):
@@ -29,6 +30,7 @@ class GRU(_Recurrent):
         units: size of the state h.
         use_bias: False leaves the biases out.
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        kernel_regularizer, recurrent_regularizer: prices that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
         return_sequences: True gives the states of all steps, False the last one.
         go_backwards: True reads x from its end; the states come in the order in which they are computed.
         reset_after: apply the reset gate r after the product, so that one product serves all gates, or before it.
@@ -50,6 +52,8 @@ class GRU(_Recurrent):
         kernel_initializer: str | Initializer = "glorot_uniform",
         recurrent_initializer: str | Initializer = "orthogonal",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | Regularizer | None = None,
+        recurrent_regularizer: str | Regularizer | None = None,
         return_sequences: bool = False,
         go_backwards: bool = False,
         reset_after: bool = True,
@@ -60,6 +64,8 @@ class GRU(_Recurrent):
             kernel_initializer,
             recurrent_initializer,
             bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
             return_sequences,
             go_backwards,
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.initializers import Initializer
+    from minitorch_np.regularizers import Regularizer
 
 
 class LSTM(_Recurrent):
@@ -29,6 +30,7 @@ class LSTM(_Recurrent):
         use_bias: False leaves the bias out.
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
         unit_forget_bias: begin with the forget gate's bias at 1, so that the cell remembers. Jozefowicz et al. 2015.
+        kernel_regularizer, recurrent_regularizer: prices that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
         return_sequences: True gives the states h of all steps, False the last one.
         go_backwards: True reads x from its end; the states come in the order in which they are computed.
 
@@ -49,6 +51,8 @@ class LSTM(_Recurrent):
         recurrent_initializer: str | Initializer = "orthogonal",
         bias_initializer: str | Initializer = "zeros",
         unit_forget_bias: bool = True,
+        kernel_regularizer: str | Regularizer | None = None,
+        recurrent_regularizer: str | Regularizer | None = None,
         return_sequences: bool = False,
         go_backwards: bool = False,
     ) -> None:
@@ -58,6 +62,8 @@ class LSTM(_Recurrent):
             kernel_initializer,
             recurrent_initializer,
             bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
             return_sequences,
             go_backwards,
         )

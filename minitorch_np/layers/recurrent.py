@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.initializers import Initializer
+    from minitorch_np.regularizers import Regularizer
 
 
 class _Recurrent(Layer):
@@ -39,6 +40,8 @@ class _Recurrent(Layer):
         kernel_initializer: str | Initializer = "glorot_uniform",
         recurrent_initializer: str | Initializer = "orthogonal",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | Regularizer | None = None,
+        recurrent_regularizer: str | Regularizer | None = None,
         return_sequences: bool = False,
         go_backwards: bool = False,
     ) -> None:
@@ -47,6 +50,8 @@ class _Recurrent(Layer):
         self.kernel_initializer = kernel_initializer
         self.recurrent_initializer = recurrent_initializer
         self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.recurrent_regularizer = recurrent_regularizer
         self.return_sequences = return_sequences
         self.go_backwards = go_backwards
 
@@ -63,8 +68,12 @@ class _Recurrent(Layer):
     def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)
         width = self.gates * self.units
-        self.kernel = self.add_parameter((input_shape[-1], width), self.kernel_initializer)
-        self.recurrent_kernel = self.add_parameter((self.units, width), self.recurrent_initializer)
+        self.kernel = self.add_parameter(
+            (input_shape[-1], width), self.kernel_initializer, regularizer=self.kernel_regularizer
+        )
+        self.recurrent_kernel = self.add_parameter(
+            (self.units, width), self.recurrent_initializer, regularizer=self.recurrent_regularizer
+        )
         self.bias = self.add_parameter(self.bias_shape(), self.bias_initializer) if self.use_bias else None
 
     def bias_shape(self) -> Shape:
@@ -159,6 +168,7 @@ class SimpleRNN(_Recurrent):
         units: size of the state h.
         use_bias: False leaves the bias out.
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        kernel_regularizer, recurrent_regularizer: prices that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
         return_sequences: True gives the states of all steps, False the last one.
         go_backwards: True reads x from its end; the states come in the order in which they are computed.
 
