@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +48,15 @@ class MultiHeadAttention(Layer):
     Raises:
         ValueError: a size is not a positive int; x or the mask has another shape.
     """
+
+    in_keras = True  # in a Functional, where it has two inputs
+    keras_places = MappingProxyType(
+        {
+            f"{part}_{value}": f"{part}_dense/vars/{number}"
+            for part in ("query", "key", "value", "output")
+            for number, value in enumerate(("kernel", "bias"))
+        }
+    )
 
     def __init__(
         self,

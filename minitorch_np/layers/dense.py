@@ -94,4 +94,9 @@ class Dense(Layer):
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [(cls(3), (5,)), (cls(4, kernel_regularizer="l2"), (4,)), (cls(2, use_bias=False), (3,)), (cls(3), (2, 5))]
+        return [
+            (cls(3), (5,)),
+            (cls(4, kernel_regularizer="l2"), (4,)),
+            (cls(2, use_bias=False), (3,)),
+            (cls(3), (2, 5)),
+        ]

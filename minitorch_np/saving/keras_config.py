@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 from typing import Any
 
@@ -15,28 +16,27 @@ from minitorch_np.tree import snake_case
 # Ours -> Keras
 
 
+# Layers made of layers that Keras writes as a graph of these.
+_GRAPHS = ("Sequential", "Residual", "Add", "Concatenate")
+
+
 def without_twin(model: Any) -> list[str]:
     """The classes in a model that Keras does not have; a model that is no Sequential is one itself."""
     if registered_name(type(model)) != "Sequential":
         return [type(model).__name__]
-    found = []
-    for layer in model.layers:
-        if registered_name(type(layer)) == "Sequential":
-            found += without_twin(layer)
-        elif _twin(layer) is None:
-            found.append(registered_name(type(layer)))
-    return found
+    kinds = [(registered_name(type(layer)), layer) for _, layer in model.walk()]
+    return [kind for kind, layer in kinds if kind not in _GRAPHS and twin(layer) is None]
 
 
 def to_keras(model: Any, name: str = "sequential") -> dict[str, Any]:
     """A Sequential as Keras's `config.json` describes it."""
-    described = [
+    layers = [
         to_keras(layer, own_name)
         if registered_name(type(layer)) == "Sequential"
-        else _described(layer, own_name, model.dtype)
+        else described(layer, own_name, model.dtype)
         for own_name, layer in model.sublayers().items()
     ]
-    whole = as_object("keras", "Sequential", {"name": name, "layers": described})
+    whole = as_object("keras", "Sequential", {"name": name, "layers": layers})
     if model.input_shape is not None:
         whole["build_config"] = {"input_shape": [None, *model.input_shape]}
     return whole
@@ -46,7 +46,7 @@ def as_object(module: str, class_name: str, config: dict[str, Any]) -> dict[str,
     return {"module": module, "class_name": class_name, "config": config, "registered_name": None}
 
 
-def _twin(layer: Layer) -> tuple[str, dict[str, Any]] | None:
+def twin(layer: Layer) -> tuple[str, dict[str, Any]] | None:
     """Class and arguments of the same layer in Keras, or None."""
     if not is_built_in(type(layer)):
         return None
@@ -54,11 +54,12 @@ def _twin(layer: Layer) -> tuple[str, dict[str, Any]] | None:
         return "InputLayer", {"batch_shape": [None, *layer.config()["shape"]]}
     if layer.keras_activation:
         return "Activation", {"activation": layer.keras_activation}
-    return (type(layer).__name__, layer.config()) if layer.in_keras else None
+    arguments = {name: value for name, value in layer.config().items() if name != "causal"}  # of the call in Keras
+    return (type(layer).__name__, arguments) if layer.in_keras else None
 
 
-def _described(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
-    class_name, arguments = _twin(layer) or ("", {})
+def described(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
+    class_name, arguments = twin(layer) or ("", {})
     config = {argument: _value(value, name, dtype) for argument, value in arguments.items()}
     return as_object("keras.layers", class_name, {"name": name, "dtype": dtype, **config})
 
@@ -66,13 +67,23 @@ def _described(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
 def _value(value: Any, name: str, dtype: str) -> Any:
     """An argument as JSON holds it; the name goes to a layer inside the layer."""
     if isinstance(value, Layer):
-        return _described(value, name, dtype)
+        return described(value, name, dtype)
     if isinstance(value, Configurable):  # initialisers and regularisers
         module = f"keras.{type(value).__module__.rpartition('.')[2]}"
         return as_object(module, type(value).__name__, value.config())
     if isinstance(value, (list, tuple)):
         return [_value(item, name, dtype) for item in value]
     return value.item() if hasattr(value, "item") else value
+
+
+def keras_name(name: str) -> str:
+    """Keras's own way from a class to a group.
+
+    >>> keras_name("ReLU"), keras_name("MaxPooling2D"), keras_name("Dense")
+    ('re_lu', 'max_pooling2d', 'dense')
+    """
+    name = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 # Keras -> ours
@@ -102,28 +113,28 @@ _SAME = {
 }
 
 
-def from_keras(described: Any, dtype: str | None = None) -> Any:
+def from_keras(given: Any, dtype: str | None = None) -> Any:
     """Our Sequential of a Keras Sequential; fused activations become layers of their own.
 
     Raises:
         ValueError: something that this package does not have; it names it.
     """
-    if class_name(described) != "Sequential":
-        raise ValueError(f"a Keras {class_name(described)} model; only Sequential models can be opened")
-    config = described["config"]
+    if class_name(given) != "Sequential":
+        raise ValueError(f"a Keras {class_name(given)} model; only Sequential models can be opened")
+    config = given["config"]
     dtype = dtype or _dtype(config)
     built = list(itertools.chain.from_iterable(_layers(item, dtype) for item in config["layers"]))
-    shape = (described.get("build_config") or {}).get("input_shape")
+    shape = (given.get("build_config") or {}).get("input_shape")
     if built and registered_name(type(built[0])) != "Input" and isinstance(shape, list):
         built.insert(0, _make("Input", tuple(shape[1:])))
     return _class("Sequential")(built, dtype=dtype)
 
 
-def _layers(described: Any, dtype: str) -> list[Layer]:
-    name = class_name(described)
+def _layers(given: Any, dtype: str) -> list[Layer]:
+    name = class_name(given)
     if name == "Sequential":
-        return [from_keras(described, dtype)]
-    config = described["config"]
+        return [from_keras(given, dtype)]
+    config = given["config"]
     if name == "InputLayer":
         return [_make("Input", tuple(config.get("batch_shape") or config["batch_input_shape"])[1:])]
     if name == "Activation":

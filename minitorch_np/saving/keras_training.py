@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from minitorch_np import losses, optimizers, schedules
 from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
-from minitorch_np.saving.keras_config import as_object
-from minitorch_np.saving.weights import keras_name
+from minitorch_np.saving.keras_config import as_object, keras_name
 
 
 def compile_config(model: Any) -> dict[str, Any] | None:
@@ -56,26 +54,30 @@ def _schedule(schedule: Any) -> dict[str, Any] | None:
     return None
 
 
-def _loss(loss: Any) -> Any:
-    if type(loss) is losses.MSELoss:
-        return "mean_squared_error"
-    if type(loss) is losses.BCELoss:
-        return "binary_crossentropy"
-    if type(loss) is losses.BCEWithLogitsLoss:
-        return as_object("keras.losses", "BinaryCrossentropy", {"name": "binary_crossentropy", "from_logits": True})
-    if type(loss) is losses.CrossEntropyLoss and not loss.label_smoothing:
-        config = {"name": "sparse_categorical_crossentropy", "from_logits": True}
-        return as_object("keras.losses", "SparseCategoricalCrossentropy", config)
-    return None
-
-
-_LOSSES: dict[str, Callable[[], losses.Loss]] = {
-    "mean_squared_error": losses.MSELoss,
-    "binary_crossentropy": losses.BCELoss,
-    "binary_crossentropy of logits": losses.BCEWithLogitsLoss,
-    "sparse_categorical_crossentropy of logits": losses.CrossEntropyLoss,
-    "categorical_crossentropy of logits": losses.CrossEntropyLoss,
+# Ours -> Keras's name and class, and whether the loss takes scores.
+_LOSSES: dict[str, tuple[str, str, bool]] = {
+    "MSELoss": ("mean_squared_error", "MeanSquaredError", False),
+    "L1Loss": ("mean_absolute_error", "MeanAbsoluteError", False),
+    "HuberLoss": ("huber", "Huber", False),
+    "HingeLoss": ("hinge", "Hinge", False),
+    "BCELoss": ("binary_crossentropy", "BinaryCrossentropy", False),
+    "BCEWithLogitsLoss": ("binary_crossentropy", "BinaryCrossentropy", True),
+    "CrossEntropyLoss": ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", True),
 }
+_SHORT = {
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "categorical_crossentropy": "sparse_categorical_crossentropy",
+}
+
+
+def _loss(loss: Any) -> dict[str, Any] | None:
+    kind = type(loss).__name__
+    if not is_built_in(type(loss)) or kind not in _LOSSES or getattr(loss, "label_smoothing", False):
+        return None
+    _, class_name, from_logits = _LOSSES[kind]
+    config = {name: value for name, value in loss.config().items() if name != "label_smoothing"}
+    return as_object("keras.losses", class_name, {**config, "from_logits": True} if from_logits else config)
 
 
 def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
@@ -126,8 +128,11 @@ def _our_loss(described: Any) -> losses.Loss:
     name, config = described, dict[str, Any]()
     if isinstance(described, dict):
         name, config = described.get("class_name"), described.get("config") or {}
-    plain = {"mse": "mean_squared_error"}.get(str(name), keras_name(str(name)))
-    make = _LOSSES.get(plain + (" of logits" if config.get("from_logits") else ""))
-    if make is None or config.get("label_smoothing"):
-        raise ValueError(f"the loss {plain!r}")
-    return make()
+    plain = keras_name(str(name))
+    plain, logits = _SHORT.get(plain, plain), bool(config.get("from_logits"))
+    for ours, (known, _, from_logits) in _LOSSES.items():
+        if known == plain and from_logits == logits and not config.get("label_smoothing"):
+            cls: Any = Configurable.registry[ours]
+            taken = signature_defaults(cls)
+            return cls(**{argument: value for argument, value in config.items() if argument in taken})
+    raise ValueError(f"the loss {plain!r}")

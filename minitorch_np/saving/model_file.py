@@ -24,6 +24,7 @@ from minitorch_np.saving import (
     atomic,
     hdf5,
     keras_config,
+    keras_graph,
     keras_training,
     legacy,
     limits,
@@ -64,7 +65,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
             stacklevel=3,
         )
     else:
-        described = keras_config.to_keras(model)
+        described = keras_graph.to_keras(model)
         described["compile_config"] = keras_training.compile_config(model)
     own = {
         "format": FORMAT,

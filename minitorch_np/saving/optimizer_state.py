@@ -11,7 +11,7 @@ import numpy as np
 
 from minitorch_np.configurable import is_built_in
 from minitorch_np.optimizers import SGD
-from minitorch_np.saving import hdf5
+from minitorch_np.saving import hdf5, weights
 from minitorch_np.saving.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -125,5 +125,5 @@ def _beginning(optimizer: Any) -> float:
 
 
 def _in_order(model: Any, slots: list[tuple[str, ...]]) -> list[tuple[str, Any, str]]:
-    learning = [(name, parameter) for name, parameter in model.parameters().items() if parameter.trainable]
+    learning = [(name, parameter) for name, parameter in weights.keras_parameters(model) if parameter.trainable]
     return [(name, parameter, slot) for group in slots for name, parameter in learning for slot in group]

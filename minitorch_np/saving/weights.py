@@ -12,15 +12,15 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from minitorch_np.layer import Layer
 from minitorch_np.parameter import Parameter
-from minitorch_np.saving import atomic, hdf5
+from minitorch_np.saving import atomic, hdf5, keras_graph
 from minitorch_np.saving.errors import ModelFileError, refusing, warn_unsummed
+from minitorch_np.saving.keras_config import keras_name
 from minitorch_np.saving.opening import opened
 
 if TYPE_CHECKING:
@@ -108,13 +108,22 @@ def read_values(
 
 def places(model: Any) -> Iterator[tuple[str, str, Parameter]]:
     """Where each parameter lies in the file, its dotted name, and the parameter."""
-    groups: dict[int, str] = {}
+    groups = keras_graph.groups(model)
     for place, layer in model.walk():
         prefix = groups.get(id(layer), "")
         for child, group in _groups(layer):
-            groups[id(child)] = f"{prefix}{group}/"
+            groups.setdefault(id(child), f"{prefix}{group}/")
         for index, (name, parameter) in enumerate(layer.own_parameters().items()):
             yield prefix + layer.keras_places.get(name, f"vars/{index}"), f"{place}.{name}".lstrip("."), parameter
+
+
+def keras_parameters(model: Any) -> list[tuple[str, Parameter]]:
+    """Names and parameters in the order in which Keras keeps them."""
+    groups = list(keras_graph.groups(model).values())
+    found = list(places(model))
+    if groups:
+        found.sort(key=lambda known: next(n for n, group in enumerate(groups) if known[0].startswith(group)))
+    return [(name, parameter) for _, name, parameter in found]
 
 
 def _groups(layer: Layer) -> Iterator[tuple[Layer, str]]:
@@ -126,13 +135,3 @@ def _groups(layer: Layer) -> Iterator[tuple[Layer, str]]:
             word = keras_name(type(child).__name__)
             counts[word] += 1
             yield child, f"layers/{word}" + (f"_{counts[word] - 1}" if counts[word] > 1 else "")
-
-
-def keras_name(name: str) -> str:
-    """Keras's own way from a class to a group.
-
-    >>> keras_name("ReLU"), keras_name("MaxPooling2D"), keras_name("Dense")
-    ('re_lu', 'max_pooling2d', 'dense')
-    """
-    name = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -197,6 +197,21 @@ def test_every_optimiser_goes_on_in_the_middle_both_ways(tmp_path, optimizer):
     np.testing.assert_allclose(back.predict(X), ours.predict(X), atol=2e-5)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [mt.MSELoss(), mt.L1Loss(), mt.HuberLoss(0.3), mt.HingeLoss(), mt.BCELoss(), mt.BCEWithLogitsLoss()],
+    ids=repr,
+)
+def test_losses_are_the_same_there_and_come_back(tmp_path, loss):
+    ours = network(mt.SGD(0.1))
+    ours.compile(mt.SGD(0.1), loss, ["accuracy"]).save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    due = ours.evaluate(X, Y)
+    np.testing.assert_allclose(theirs.evaluate(X, Y[:, None], verbose=0)[0], due.loss, rtol=1e-5)
+    theirs.save(tmp_path / "theirs.keras")
+    assert type(mt.load_model(tmp_path / "theirs.keras").loss) is type(loss)  # Keras forgets the delta of Huber itself
+
+
 if os.environ["KERAS_BACKEND"] == "torch":
 
     def test_all_this_holds_on_jax_as_well():
