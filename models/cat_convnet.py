@@ -34,7 +34,7 @@ def arguments():
     return parser.parse_args()
 
 
-def build(shape, steps, width=16, dropout=0.3, learning_rate=3e-3, rng=None):
+def build(shape, steps, width=16, dropout=0.5, learning_rate=1e-3, rng=None):
     """Four times: convolve, normalise, rectify, halve the picture. Each time there is less to see where, and more to see what.
 
     The pictures that it learns from are mirrored, shifted and lit a little differently every time it sees them.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.training import standing
 from minitorch_np.training.callbacks import Callback
 from minitorch_np.training.divergence import LastGood, first_bad_layer
 from minitorch_np.training.examples import Examples, Stream
@@ -60,7 +61,7 @@ class Run:
         # Where the run stands: the epoch, its next batch, and what was gathered in it so far.
         self.steps = self.epoch = self.batch = self.seen = 0
         self.total = 0.0
-        self.order = _state(shuffling)
+        self.order = standing.of_generator(shuffling)
         self.due = time.monotonic() + _SECONDS
 
     def all_epochs(self, epochs: int) -> History:
@@ -72,7 +73,7 @@ class Run:
         try:
             if state is not None:
                 with self.checkpoint.refusing():
-                    self._resume(state)
+                    standing.put_back(self, state)
             with Interrupt() as interrupt:
                 while self.epoch < epochs and not model.stop_training and not interrupt.requested:
                     if self.one_epoch(interrupt):
@@ -93,7 +94,7 @@ class Run:
     def one_epoch(self, interrupt: Interrupt) -> bool:
         """Go through the batches that are left of the epoch; False if an interrupt ended it before the last one."""
         if self.batch == 0:
-            self.order = _state(self.shuffling)
+            self.order = standing.of_generator(self.shuffling)
             for watcher in self.watchers:
                 watcher.on_epoch_begin(self.epoch)
             for metric in self.measures:
@@ -130,7 +131,7 @@ class Run:
         self.epoch += 1
         self.batch = self.seen = 0
         self.total = 0.0
-        self.order = _state(self.shuffling)
+        self.order = standing.of_generator(self.shuffling)
 
     def one_step(self, x: NDArray, y: NDArray) -> float:
         loss = self.model.loss
@@ -178,58 +179,8 @@ class Run:
         if self.checkpoint is None or self._not_finite():  # nobody could go on from that
             return
         start = time.monotonic()
-        self.checkpoint.write(self._state())
+        self.checkpoint.write(standing.of(self))
         self.due = time.monotonic() + max(_SECONDS, _TIMES * (time.monotonic() - start))
-
-    def _state(self) -> dict[str, Any]:
-        optimizer = self.model.optimizer
-        rate = optimizer.learning_rate
-        return {
-            "position": {name: getattr(self, name) for name in ("steps", "epoch", "batch", "seen", "total")},
-            "stopped": self.model.stop_training,
-            "data_seen": vars(self.model.seen),
-            "weights": {name: parameter.value for name, parameter in self.parameters.items()},
-            "optimizer": {
-                "iteration": optimizer.iteration,
-                "learning_rate": None if callable(rate) else float(rate),
-                "state": optimizer.state,
-            },
-            "history": dict(self.history),
-            "metrics": [_gathered(metric) for metric in self.measures],
-            "callbacks": [{name: getattr(w, name) for name in w.kept} for w in self.watchers if w.kept],
-            "order": self.order,
-            "generators": {name: generator.bit_generator.state for name, generator in generators(self.model)},
-        }
-
-    def _resume(self, state: dict[str, Any]) -> None:
-        """Put everything back to where the checkpoint has it."""
-        for name, value in state["position"].items():
-            setattr(self, name, value)
-        self.model.stop_training = state["stopped"]
-        vars(self.model.seen).update(state["data_seen"])
-        for name, parameter in self.parameters.items():
-            parameter.value[...] = state["weights"][name]
-        optimizer, kept = self.model.optimizer, state["optimizer"]
-        optimizer.iteration, optimizer.state = kept["iteration"], kept["state"]
-        if kept["learning_rate"] is not None:
-            optimizer.learning_rate = optimizer.checked_rate(kept["learning_rate"])
-        self.history.update(state["history"])
-        for metric, gathered in zip(self.measures, state["metrics"], strict=True):
-            vars(metric).update(gathered)
-        watchers = [watcher for watcher in self.watchers if watcher.kept]
-        for watcher, known in zip(watchers, state["callbacks"], strict=True):
-            watcher.restore(known)
-        # A layer that has drawn has a generator, which a fresh one makes when it is first asked for it.
-        for name, layer in self.model.walk():
-            if f"{name}._generator" in state["generators"]:
-                layer.generator  # noqa: B018 the access makes it
-        for name, generator in generators(self.model):
-            if name in state["generators"]:
-                generator.bit_generator.state = state["generators"][name]
-        self.last_good.keep(self.steps)
-        self.order = state["order"]
-        if self.shuffling is not None:
-            self.shuffling.bit_generator.state = self.order
 
 
 def regularized(parameters: Iterable[Any]) -> list[Any]:
@@ -260,20 +211,3 @@ def measure(
         raise ValueError("evaluate: the data gave no batches.")
     price = penalty(regularized(body.parameters().values()))
     return {"loss": total / count + price, **{metric.name: metric.result() for metric in measures}}
-
-
-def generators(model: Any) -> Iterator[tuple[str, np.random.Generator]]:
-    """Every generator that a layer of the model holds in an attribute, by place and name."""
-    for place, layer in model.walk():
-        for name, value in vars(layer).items():
-            if isinstance(value, np.random.Generator):
-                yield f"{place}.{name}", value
-
-
-def _state(generator: np.random.Generator | None) -> Any:
-    return None if generator is None else generator.bit_generator.state
-
-
-def _gathered(metric: metrics.Metric) -> dict[str, Any]:
-    """What a metric has gathered: all that its constructor was not given."""
-    return {name: value for name, value in vars(metric).items() if name not in metric.config() and name != "name"}
