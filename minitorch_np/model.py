@@ -215,14 +215,17 @@ class Model(Layer):
         self.require_built(f"{type(self).__name__}.load_weights")
         load_weights(self, path)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, include_optimizer: bool = True) -> None:
         """Write the whole model to `name.keras`: architecture, weights, optimiser with its state, loss, metrics, and
         `class_names` if it has that attribute. mt.load_model opens it, and so does Keras where it has the layers.
+
+        Args:
+            include_optimizer: False leaves the optimiser's state out, which makes a smaller file that begins training anew.
         """
         from minitorch_np.saving.model_file import save_model
 
         self.require_built(f"{type(self).__name__}.save")
-        save_model(self, path)
+        save_model(self, path, include_optimizer=include_optimizer)
 
     # Building
 

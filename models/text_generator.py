@@ -136,7 +136,7 @@ def train(args, path):
     print(f"\ntrained in {seconds:.1f} s; on the held-out end of the text:")
     for name, values in scores.items():
         print(f"  {name:8} perplexity {values['perplexity']:6.2f}, next letter right {values['accuracy']:.1%}")
-    model.save(path)
+    model.save(path, include_optimizer=False)
     settings = {name: str(value) for name, value in vars(args).items()}
     curve = {name: history[name] for name in ("loss", "val_loss")}
     metrics = {"settings": settings, "seconds": seconds, "test": scores, "costs": curve}

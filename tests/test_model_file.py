@@ -73,6 +73,22 @@ def test_models_inside_models_schedules_and_dtype_come_back(tmp_path, x):
     assert repr(other.loss) == "CrossEntropyLoss(label_smoothing=0.1)"
 
 
+@pytest.mark.parametrize("optimizer", [mt.SGD(0.1, momentum=0.9), mt.Adam(0.01, amsgrad=True), mt.Adagrad()], ids=repr)
+def test_every_optimiser_goes_on_to_the_bit_and_may_be_left_out(tmp_path, x, optimizer):
+    model = mt.Sequential([mt.Input((4,)), mt.Dense(3), mt.Tanh(), mt.Dense(1)], rng=1).compile(optimizer, mt.MSELoss())
+    model.fit(x, x[:, 0], epochs=3)
+    model.save(tmp_path / "whole.keras")
+    model.save(tmp_path / "small.keras", include_optimizer=False)
+    small, whole = mt.load_model(tmp_path / "small.keras"), mt.load_model(tmp_path / "whole.keras")
+    assert (small.optimizer.iteration, small.optimizer.state) == (0, {})
+    assert (tmp_path / "small.keras").stat().st_size < (tmp_path / "whole.keras").stat().st_size
+    np.testing.assert_array_equal(small.predict(x), model.predict(x))
+    for one in (model, whole):
+        one.fit(x, x[:, 0], epochs=3, batch_size=None)
+    np.testing.assert_array_equal(whole.get_weights()[0], model.get_weights()[0])
+    small.fit(x, x[:, 0])
+
+
 def test_a_fresh_process_knows_every_class_of_the_package(tmp_path):
     model = mt.Sequential([mt.Input((4,)), mt.Dense(3)])
     model.compile(mt.SGD(mt.schedules.CosineDecay(0.1, 50)), mt.CrossEntropyLoss()).save(tmp_path / "m.keras")

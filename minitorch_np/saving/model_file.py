@@ -44,8 +44,11 @@ _WEIGHTS = "model.weights.h5"
 _AGAIN = "Save the model again"
 
 
-def save_model(model: Any, path: str | os.PathLike[str]) -> None:
+def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: bool = True) -> None:
     """Write architecture, weights, optimiser with its state, loss, metrics, class names and what the data were like.
+
+    Args:
+        include_optimizer: False leaves out the optimiser's state and its count of steps, so that training begins anew.
 
     Raises:
         ValueError: the path does not end in .keras, or something in the model cannot be saved; it names it.
@@ -55,7 +58,8 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     atomic.check_writable(Path(path), f"{type(model).__name__}.save")
     memory = io.BytesIO()
     weights.write_values(model, memory)
-    optimizer_state.write(model, memory)
+    if include_optimizer:
+        optimizer_state.write(model, memory)
     foreign = sorted(set(keras_config.without_twin(model)))
     if foreign:
         described: dict[str, Any] = {"class_name": type(model).__name__, "config": {}}
@@ -66,7 +70,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         )
     else:
         described = keras_graph.to_keras(model)
-        described["compile_config"] = keras_training.compile_config(model)
+        described["compile_config"] = keras_training.compile_config(model) if include_optimizer else None
     own = {
         "format": FORMAT,
         "model": _within_limits(model, len(memory.getvalue())),
@@ -74,7 +78,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         "compile": _compiled(model),
         "class_names": [str(name) for name in model.class_names or []],
         "seen": model.seen.ranges if model.seen else [],
-        "iteration": getattr(getattr(model, "optimizer", None), "iteration", 0),
+        "iteration": getattr(getattr(model, "optimizer", None), "iteration", 0) if include_optimizer else 0,
         "not_in_keras": foreign,
     }
     metadata = {"keras_version": "3.0.0", "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}

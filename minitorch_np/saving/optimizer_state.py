@@ -1,4 +1,4 @@
-"""The optimiser's state in a model file: under its own names to the bit, and once more as Keras keeps it."""
+"""The optimiser's state in a model file: as Keras keeps it, and under its own names where that is not the same to the bit."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def write(model: Any, memory: io.BytesIO) -> None:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return
+    slots = _slots(optimizer)
     with h5py.File(memory, "r+") as file:
-        for name, state in optimizer.state.items():
+        for name, state in optimizer.state.items() if slots is None or _scale(optimizer) != 1 else ():
             for key, array in state.items():
                 file[f"{_OWN}/{name}/{key}"] = array
-        slots = _slots(optimizer)
         if slots is None:
             return
         scalars: list[Any] = [np.int32(optimizer.iteration)]
@@ -65,29 +65,36 @@ def read(
                 if values is None:
                     raise ModelFileError(path, f"{who} is no array", _AGAIN)
                 state.setdefault(name, {})[key] = values
+        if not state and model.optimizer.iteration and _scale(model.optimizer) == 1:
+            return _of_keras(model, file, path, allow_nan)
     return state
 
 
 def read_keras(model: Any, content: bytes, path: str | os.PathLike[str], *, allow_nan: bool = False) -> None:
     """Give the model's optimiser the iteration and the state that Keras kept, if it did."""
-    optimizer = model.optimizer
-    slots = _slots(optimizer)
     with hdf5.open_hdf5(io.BytesIO(content)) as file:
         iteration = hdf5.dataset(file, f"{_THEIRS}/0", path)
-        if iteration is None or slots is None:
+        if iteration is None or _slots(model.optimizer) is None:
             return
         if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
             raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
-        optimizer.iteration = int(iteration[()])
-        if not optimizer.iteration:
-            return
-        first = 1 if callable(optimizer.learning_rate) else 2
-        for number, (name, parameter, slot) in enumerate(_in_order(model, slots), start=first):
-            who = f"the optimizer's {slot} of {name}"
-            array = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path, allow_nan=allow_nan)
-            if array is None:
-                raise ModelFileError(path, f"{who} is missing", _AGAIN)
-            optimizer.state.setdefault(name, {})[slot] = array / _scale(optimizer)
+        model.optimizer.iteration = int(iteration[()])
+        if model.optimizer.iteration:
+            model.optimizer.state = _of_keras(model, file, path, allow_nan)
+
+
+def _of_keras(model: Any, file: Any, path: str | os.PathLike[str], allow_nan: bool) -> dict[str, dict[str, NDArray]]:
+    """The state in Keras's places, in this package's terms."""
+    state: dict[str, dict[str, NDArray]] = {}
+    first = 1 if callable(model.optimizer.learning_rate) else 2
+    in_order = _in_order(model, _slots(model.optimizer) or [])
+    for number, (name, parameter, slot) in enumerate(in_order, start=first):
+        who = f"the optimizer's {slot} of {name}"
+        array = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path, allow_nan=allow_nan)
+        if array is None:
+            raise ModelFileError(path, f"{who} is missing", _AGAIN)
+        state.setdefault(name, {})[slot] = array / _scale(model.optimizer)
+    return state
 
 
 # What Keras keeps, in groups that go through the parameters one after the other.
