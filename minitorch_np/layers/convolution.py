@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from minitorch_np.initializers import Initializer
     from minitorch_np.regularizers import Regularizer
 
-# Numbers in the columns made at a time: 2 MB in float32, which are still in the cores' caches when they are multiplied. Much
-# less makes many small products, between which BLAS waits for its threads.
-BLOCK = 2**19
+# Numbers copied at a time: 4 MB in float32, which are still in a cache when they are multiplied. Much less makes many small
+# products, between which BLAS waits for its threads, on a busy machine for long.
+BLOCK = 2**20
 # The copy into columns goes in runs of numbers that lie in order in both arrays. A row of the window is one; where it is
 # shorter than this, columns that lie one after the other in memory are made faster, as there a row of the image is one.
 SHORT = 16
@@ -109,8 +109,7 @@ class Conv2D(Layer):
         dL/dx[b, h * stride + i, w * stride + j] gets dy[b, h, w] kernel[i, j]^T, from each window that it lies in.
 
         The first is columns^T dy, with the columns of forward: each holds, for one i, j and channel, that x of every
-        window. The last goes place by place in the window, because there all windows meet different pixels, so that
-        one product and one addition serve them all.
+        window. For the last see _dx.
         """
         x, dy_rows = self.cache, dy.reshape(-1, self.filters)
         products = (columns.T @ dy_rows[rows] for rows, columns in self._columns(x))
@@ -120,13 +119,25 @@ class Conv2D(Layer):
         return self._dx(dy, x.shape) if self.wants_dx else None
 
     def _dx(self, dy: NDArray, shape: Shape) -> NDArray:
-        windows, image, channels = self._windows, shape[1:3], shape[-1]
+        """With u = w * stride + j, dx[b, h * stride + i, u] = sum over j of dy[b, h, (u - j) / stride] kernel[i, j]^T,
+
+        where (u - j) / stride is whole and in the image. Along the width that is a convolution with the kernel flipped,
+        of dy with its columns set stride apart and zeros between and around them. Over i goes a loop: each row of the
+        kernel is one product for all windows, which meet different rows of x there, and is added in long runs.
+        """
+        windows, (height, width) = self._windows, self._windows.size
         dx = windows.zeros(shape, dy.dtype)
-        kernels = self.kernel.value.reshape(-1, channels, self.filters)
-        dy_rows = dy.reshape(-1, self.filters)
-        for seen, kernel in zip(windows.pixels(dx, dy.shape[1:3]), kernels, strict=True):
-            seen += (dy_rows @ kernel.T).reshape(seen.shape)
-        return windows.crop(dx, image)
+        rows, columns = dy.shape[1:3]
+        spread = np.zeros((len(dy), rows, width - 1 + dx.shape[2], self.filters), dy.dtype)
+        spread[:, :, width - 1 :: windows.strides[1]][:, :, :columns] = dy
+        met = sliding_window_view(spread, width, axis=2).transpose(0, 1, 2, 4, 3)
+        kernels = self.kernel.value[:, ::-1].transpose(0, 1, 3, 2).reshape(height, width * self.filters, -1)
+        for images in blocks(met):
+            matrix = met[images].reshape(-1, width * self.filters)
+            for i, kernel in enumerate(kernels):
+                into = dx[images, i :: windows.strides[0]][:, :rows]
+                into += (matrix @ kernel).reshape(into.shape)
+        return windows.crop(dx, shape[1:3])
 
     def _columns(self, x: NDArray) -> Iterator[tuple[slice, NDArray]]:
         """All that each window sees, in one row per window: matrices (windows, kernel height * width * channels).
@@ -136,20 +147,18 @@ class Conv2D(Layer):
         with one. The columns are larger than x as many times as the kernel has places, so that they are made of
         some images at a time; each comes with the rows of y that it is for.
         """
-        windows, channels = self._windows, x.shape[-1]
-        height, width = windows.count(x.shape[1:3])
-        size = windows.size[0] * windows.size[1] * channels
-        images = max(1, BLOCK // (size * height * width))
+        windows = self._windows
         seen = sliding_window_view(windows.pad(x), windows.size, axis=(1, 2))
         seen = seen[:, :: windows.strides[0], :: windows.strides[1]]  # (batch, height, width, channels, *windows.size)
-        for start in range(0, len(x), images):
-            block = seen[start : start + images]
-            if windows.size[1] * channels < SHORT:
-                columns = block.transpose(4, 5, 3, 0, 1, 2).reshape(size, -1).T
+        places = windows.size[0] * windows.size[1] * x.shape[-1]
+        done = 0
+        for images in blocks(seen):
+            if windows.size[1] * x.shape[-1] < SHORT:
+                columns = seen[images].transpose(4, 5, 3, 0, 1, 2).reshape(places, -1).T
             else:
-                columns = block.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size)
-            first = start * height * width
-            yield slice(first, first + len(columns)), columns
+                columns = seen[images].transpose(0, 1, 2, 4, 5, 3).reshape(-1, places)
+            yield slice(done, done + len(columns)), columns
+            done += len(columns)
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
@@ -262,3 +271,10 @@ def require_channels(layer: Conv2D | DepthwiseConv2D, x: NDArray) -> None:
     channels = layer.kernel.shape[2]
     if x.ndim != 4 or x.shape[-1] != channels:
         raise ValueError(f"{layer!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.")
+
+
+def blocks(windows: NDArray) -> Iterator[slice]:
+    """Slices of the batch, each small enough that a copy of these (overlapping) windows stays within BLOCK numbers."""
+    images = max(1, BLOCK * len(windows) // max(1, windows.size))
+    for start in range(0, len(windows), images):
+        yield slice(start, start + images)
