@@ -52,7 +52,7 @@ def assert_agrees_with_keras(ours, theirs, shape, seed, draw=None, training=Fals
         x = rng.normal(size=shape) if draw is None else draw(rng, shape)
         x_torch = tensor(x)
         y_torch = theirs(x_torch, training=training)
-    with ours.mode(training=training, keep_cache=True):
+    with ours.in_mode(training=training, keep_cache=True):
         y = ours(x)
         dy = rng.normal(size=y.shape)
         dx = ours.backward(dy)
@@ -280,7 +280,7 @@ def test_batch_normalization_of_pytorch(seed, shape, training):
         x_torch, running_mean, running_variance, gamma, beta, training, 0.2, 1e-3
     ).permute(0, 2, 3, 1)
     y_torch.backward(torch.tensor(dy))
-    with ours.mode(training=training, keep_cache=True):
+    with ours.in_mode(training=training, keep_cache=True):
         assert_close(ours(x), y_torch)
         assert_close(ours.backward(dy), x_torch.grad.permute(0, 2, 3, 1))
     assert_close(ours.gamma.grad, gamma.grad)
