@@ -149,6 +149,18 @@ class Recall(FromCounts):
         return right / np.maximum(true, 1), predicted + true > 0
 
 
+class BalancedAccuracy(FromCounts):
+    """The mean over the classes of the share that was found: the accuracy where all classes are equally common."""
+
+    name = "balanced_accuracy"
+
+    def result(self) -> float:
+        if self.counts is None:
+            return 0.0
+        true = self.counts.sum(axis=1)
+        return float((np.diagonal(self.counts)[true > 0] / true[true > 0]).mean())
+
+
 class F1Score(FromCounts):
     """The harmonic mean of precision and recall: 2 right / (predicted + true)."""
 
@@ -202,8 +214,8 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, classes: int | None =
     return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-NAMES = "accuracy, binary_accuracy, categorical_accuracy, precision, recall, f1, auc, mae"
-_FROM_COUNTS = {"precision": Precision, "recall": Recall, "f1": F1Score}
+NAMES = "accuracy, binary_accuracy, categorical_accuracy, balanced_accuracy, precision, recall, f1, auc, mae"
+_FROM_COUNTS = {"balanced_accuracy": BalancedAccuracy, "precision": Precision, "recall": Recall, "f1": F1Score}
 
 
 def find(metric: str | Metric | Callable[..., Any], output_shape: Shape, from_logits: bool) -> Metric:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -99,6 +97,8 @@ class Batches(Source):
 
 def fingerprint(*arrays: Any) -> str:
     """SHA-256 over the arrays' types, shapes and bytes."""
+    import hashlib
+
     found = hashlib.sha256()
     for array in map(np.asarray, arrays):
         found.update(f"{array.dtype.str}{array.shape}".encode())
@@ -125,6 +125,8 @@ def as_batch(item: Any) -> Batch:
 
 def in_background(items: Iterator[Item], ahead: int = 2) -> Generator[Item]:
     """The same items, each computed in another thread while the caller works on those before it."""
+    from concurrent.futures import ThreadPoolExecutor
+
     end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
         coming = deque(reader.submit(next, items, end) for _ in range(ahead))

@@ -20,7 +20,7 @@ from minitorch_np import datasets, schedules, significance, tuning
 BATCH_SIZE = 16
 COPIES = {17: 146}  # the test picture 17 is the training picture 146 as well
 # Every combination was tried by cross-validation; the defaults of build are the best. See cat_convnet_search.csv.
-SPACE = {"width": [8, 16], "dropout": [0.3, 0.5], "learning_rate": [1e-3, 3e-3]}
+SPACE = {"interpolation": ["bilinear", "nearest"], "dropout": [0.3, 0.5], "learning_rate": [1e-3, 3e-3]}
 
 
 def arguments():
@@ -34,7 +34,7 @@ def arguments():
     return parser.parse_args()
 
 
-def build(shape, steps, width=16, dropout=0.5, learning_rate=1e-3, rng=None):
+def build(shape, steps, interpolation="nearest", dropout=0.3, learning_rate=1e-3, rng=None):
     """Four times: convolve, normalise, rectify, halve the picture. Each time there is less to see where, and more to see what.
 
     The pictures that it learns from are mirrored, shifted and lit a little differently every time it sees them.
@@ -43,10 +43,10 @@ def build(shape, steps, width=16, dropout=0.5, learning_rate=1e-3, rng=None):
         mt.Input(shape),
         mt.Rescaling(1 / 255),
         mt.RandomFlip("horizontal"),
-        mt.RandomTranslation(6 / 64, 6 / 64),
+        mt.RandomTranslation(6 / 64, 6 / 64, interpolation=interpolation),
         mt.RandomBrightness(0.1, (0, 1)),
     ]
-    for filters in (width, 2 * width, 4 * width, 4 * width):
+    for filters in (16, 32, 64, 64):
         layers += [
             mt.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal"),
             mt.BatchNormalization(momentum=0.9),
@@ -55,8 +55,13 @@ def build(shape, steps, width=16, dropout=0.5, learning_rate=1e-3, rng=None):
         ]
     layers += [mt.Flatten(), mt.Dropout(dropout), mt.Dense(1), mt.Sigmoid()]
     model = mt.Sequential(layers, rng=rng)
-    optimizer = mt.AdamW(schedules.CosineDecay(learning_rate, steps, warmup=steps // 20), weight_decay=0.05)
-    return model.compile(optimizer, mt.BCELoss(), metrics=["accuracy"])
+    optimizer = mt.AdamW(schedules.CosineDecay(learning_rate, steps, warmup=steps // 20), weight_decay=0.01)
+    return model.compile(optimizer, mt.BCELoss(), metrics=["accuracy", "balanced_accuracy"])
+
+
+def balance(y):
+    """What each class counts, so that both count the same: only a third of the pictures to learn from show a cat."""
+    return {label: len(y) / (2 * np.count_nonzero(y == label)) for label in (0, 1)}
 
 
 def search(data, args):
@@ -64,8 +69,8 @@ def search(data, args):
     args.output.mkdir(parents=True, exist_ok=True)
     shape, steps = data.x_train.shape[1:], args.epochs * -(-len(data.x_train) * 4 // 5 // BATCH_SIZE)
 
-    def make(width, dropout, learning_rate, rng):
-        return build(shape, steps, width, dropout, learning_rate, rng)
+    def make(interpolation, dropout, learning_rate, rng):
+        return build(shape, steps, interpolation, dropout, learning_rate, rng)
 
     found = tuning.search(
         make,
@@ -76,6 +81,8 @@ def search(data, args):
         folds=5,
         epochs=args.epochs,
         batch_size=BATCH_SIZE,
+        objective="balanced_accuracy",
+        fit={"class_weight": balance(data.y_train)},
         table=args.output / "cat_convnet_search.json",
     )
     print(found)
@@ -89,7 +96,13 @@ def train(data, path, args):
     model.class_names = data.class_names
     model.summary()
     start = time.perf_counter()
-    history = model.fit(data.x_train, data.y_train, epochs=args.epochs, batch_size=BATCH_SIZE)
+    history = model.fit(
+        data.x_train,
+        data.y_train,
+        epochs=args.epochs,
+        batch_size=BATCH_SIZE,
+        class_weight=balance(data.y_train),
+    )
     seconds = time.perf_counter() - start
     model.save(path)
     probabilities = model.predict(data.x_test).ravel()

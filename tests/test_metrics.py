@@ -91,6 +91,7 @@ def test_binary_metrics_agree_with_scikit_learn(seed):
     assert value("precision", score, target) == pytest.approx(measures.precision_score(target, given))
     assert value("recall", score, target) == pytest.approx(measures.recall_score(target, given))
     assert value("f1", score, target) == pytest.approx(measures.f1_score(target, given))
+    assert value("balanced_accuracy", score, target) == pytest.approx(measures.balanced_accuracy_score(target, given))
     assert value("auc", score, target) == pytest.approx(measures.roc_auc_score(target, score))
     np.testing.assert_array_equal(metrics.confusion_matrix(target, given), measures.confusion_matrix(target, given))
 
@@ -104,6 +105,8 @@ def test_metrics_of_several_classes_agree_with_scikit_learn(seed):
     assert value("precision", prediction, target) == pytest.approx(
         measures.precision_score(target, given, average="macro")
     )
+    due = measures.balanced_accuracy_score(target, given)
+    assert value("balanced_accuracy", prediction, target) == pytest.approx(due)
     assert value("recall", prediction, target) == pytest.approx(measures.recall_score(target, given, average="macro"))
     assert value("f1", prediction, target) == pytest.approx(measures.f1_score(target, given, average="macro"))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,8 @@ class History(dict[str, list[float]]):
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one line per epoch, under a line of names."""
+        import csv
+
         with open(path, "w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["epoch", *self])
@@ -39,6 +39,8 @@ class History(dict[str, list[float]]):
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the lists by name."""
+        import json
+
         Path(path).write_text(json.dumps(dict(self), indent=1) + "\n")
 
     def plot(self, measure: str = "loss", ax: Any = None) -> Any:
