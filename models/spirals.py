@@ -82,7 +82,7 @@ def main():
     start = time.perf_counter()
     history = model.fit(x_train, y_train, epochs=args.epochs, batch_size=args.batch_size, callbacks=[snapshots])
     seconds = time.perf_counter() - start
-    model.save_weights(args.output / "spirals.weights.h5")
+    model.save(args.output / "spirals.keras")
 
     answers = {name: m.predict(x_test).argmax(axis=1) for name, m in (("regression", linear), ("network", model))}
     scores = {name: significance.score(y_test, answer) for name, answer in answers.items()}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -190,3 +191,18 @@ def test_clipping_by_norm_by_all_norms_and_by_value():
 def test_clipping_takes_one_positive_number(options):
     with pytest.raises(ValueError, match="give one of clipnorm, global_clipnorm and clipvalue"):
         mt.SGD(0.1, **options)
+
+
+def test_event_files_for_tensorboard_hold_what_was_measured(model, tmp_path):
+    pytest.importorskip("tensorboardX", reason="needs tensorboardX: pip install 'minitorch-np[tensorboard]'")
+    data = np.random.default_rng(0)
+    model.fit(data.normal(size=(8, 3)), data.normal(size=8), epochs=3, log_dir=tmp_path / "run")
+    (events,) = (tmp_path / "run").iterdir()
+    content = events.read_bytes()
+    assert content.count(b"loss") == content.count(b"learning_rate") == 3
+
+
+def test_a_missing_tensorboardx_is_said_with_the_remedy(model, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"pip install 'minitorch-np\[tensorboard\]'"):
+        model.fit(np.zeros((4, 3)), np.zeros(4), log_dir=tmp_path)

@@ -55,7 +55,8 @@ def _summary(options: argparse.Namespace) -> int:
     model.summary()
     print(f" one input {model.input_shape}, {_classes(model)}")
     if "loss" in vars(model):
-        print(f" trained by {model.optimizer!r} on {model.loss!r}, {model.optimizer.iteration:,} steps")
+        steps = f", {model.optimizer.iteration:,} steps" if model.optimizer.iteration else ""
+        print(f" trained by {model.optimizer!r} on {model.loss!r}{steps}")
     return 0
 
 
