@@ -127,3 +127,22 @@ def test_measuring_a_recipe_prints_its_row(tmp_path):
     command = [sys.executable, str(MODELS / "measure.py"), "digits_classifier", "--seeds", "2", "--epochs", "5"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"})
     assert done.stdout.startswith("| `digits_classifier.py` | 9")
+
+
+def test_a_committee_of_convnets_offline(tmp_path):
+    options = ("--epochs", "6", "--members", "2")
+    done = run("cat_convnet.py", *options, folder=tmp_path, offline=True)
+    assert done.returncode == 0, done.stderr
+    scores = metrics(tmp_path, "convnet_metrics.json")["test"]
+    assert scores["a committee of 2"]["accuracy"] > 0.8
+    assert "without the copy" in scores
+    path = tmp_path / "output" / "digit_convnet.keras"
+    command = [sys.executable, "-m", "minitorch_np", "summary", str(path)]
+    assert "add_1 (Add)" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_convolutions_read_digits(tmp_path):
+    done = run("digits_convnet.py", "--epochs", "4", "--width", "16", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert metrics(tmp_path, "digits_metrics.json")["test"]["network"]["accuracy"] > 0.95
+    assert (tmp_path / "output" / "digits_convnet.keras").stat().st_size < 2_000_000
