@@ -18,7 +18,7 @@ import minitorch_np as mt
 from minitorch_np import datasets, schedules, significance, tuning
 
 BATCH_SIZE = 16
-COPIES = {17: 146}  # the test picture 17 is the training picture 146 as well
+COPY = 17  # this test picture of the cats is the training picture 146 as well
 # What cross-validation on the training pictures alone compared; the defaults of build came out best. See README.md.
 SPACE = {"scale": [2.0, 1 / 3], "dropout": [0.3, 0.5], "learning_rate": [1e-3, 3e-3]}
 
@@ -118,14 +118,16 @@ def train(data, path, args):
     answer = probabilities > 0.5
     scores = report(data, {"one convolutional network": alone, f"a committee of {len(members)}": answer})
     print(f"trained in {seconds:.1f} s, the last cost {history['loss'][-1]:.4f}")
-    new = np.array([place not in COPIES for place in range(len(data.y_test))])
-    without = significance.score(data.y_test[new], answer[new])
-    print(
-        f"without the test picture that is a training picture too: {without['accuracy']:.1%}, {without['misses']} misses"
-    )
+    if path.name.startswith("cat"):
+        new = np.arange(len(data.y_test)) != COPY
+        scores = {"without the copy": significance.score(data.y_test[new], answer[new]), **scores}
+        print(
+            "without the test picture that is a training picture too: {accuracy:.1%}, {misses} misses".format_map(
+                scores["without the copy"]
+            )
+        )
     settings = {name: str(value) for name, value in vars(args).items()}
-    test = {"without the copy": without, **scores}
-    metrics = {"settings": settings, "seconds": seconds, "test": test, "costs": history["loss"]}
+    metrics = {"settings": settings, "seconds": seconds, "test": scores, "costs": history["loss"]}
     (args.output / "convnet_metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     try:
         draw(data, history, answer, args.output)
