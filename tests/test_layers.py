@@ -86,6 +86,17 @@ def test_dtype_is_kept(example, shape, rng, dtype):
 
 
 @every_example
+def test_numpy_numbers_do_not_widen_float32(example, shape, rng):
+    settings = {k: np.float64(v) if isinstance(v, float) else v for k, v in example.clone().config().items()}
+    layer = built(type(example)(**settings), shape, np.float32)
+    x = data(layer, shape, rng, dtype=np.float32)
+    y = layer(x)
+    dx = layer.backward(rng.normal(size=y.shape).astype(np.float32))
+    arrays = [y, dx, *(parameter.grad for parameter in layer.parameters().values())]
+    assert {array.dtype for array in arrays if array is not None} == {np.dtype(np.float32)}
+
+
+@every_example
 def test_nothing_handed_in_or_out_is_changed(example, shape, rng):
     layer, x = built(example, shape), data(example, shape, rng)
     x.flags.writeable = False

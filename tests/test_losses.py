@@ -54,6 +54,15 @@ def test_float32_stays_float32_and_nothing_is_changed(loss, rng):
 
 
 @every_loss
+def test_numpy_numbers_do_not_widen_float32(loss, rng):
+    widened = type(loss)(**{k: np.float64(v) if isinstance(v, float) else v for k, v in loss.config().items()})
+    prediction, target = problem(loss, rng)
+    prediction = prediction.astype(np.float32)
+    target = target if target.dtype.kind == "i" else target.astype(np.float32)
+    assert widened(prediction, target).dtype == widened.backward().dtype == np.float32
+
+
+@every_loss
 def test_backward_before_forward_names_the_loss(loss):
     with pytest.raises(RuntimeError, match=r"\.backward: there is no cache to read"):
         loss.clone().backward()

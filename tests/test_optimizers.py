@@ -143,6 +143,13 @@ def test_float32_stays_float32_with_numpy_rates():
     assert p.value.dtype == np.float32
 
 
+def test_the_velocity_has_the_type_of_the_value():
+    p, optimizer = parameter([2.0], [3.0], np.float32), mt.SGD(0.1, 0.9)
+    p.grad = p.grad.astype(np.float64)
+    optimizer.step({"p": p})
+    assert optimizer.state["p"]["velocity"].dtype == np.float32
+
+
 def test_state_belongs_to_one_parameter_by_name():
     optimizer, a, b = mt.SGD(0.1, 0.9), parameter([1.0], [1.0]), parameter([1.0], [5.0])
     optimizer.step({"a": a, "b": b})

@@ -91,7 +91,7 @@ class BatchNormalization(Layer):
             self._move(mean, variance)
         else:
             centered, variance = rows - self._along(self.moving_mean.value, rows), self.moving_variance.value
-        inverse = 1 / np.sqrt(variance + self.epsilon)
+        inverse = 1 / np.sqrt(variance + float(self.epsilon))
         self.cache = centered, inverse, self.training
         scale = self._along(self._scaled(inverse), rows)
         y = centered * scale if self.beta is None else centered * scale + self._along(self.beta.value, rows)
@@ -226,7 +226,7 @@ class LayerNormalization(Layer):
         if tuple(x.shape[axis] for axis in axes) != self._sizes:
             raise ValueError(f"{self!r}: expected sizes {self._sizes} on its axes, got inputs of shape {x.shape}.")
         centered = x - x.mean(axis=axes, keepdims=True)
-        inverse = 1 / np.sqrt((centered * centered).mean(axis=axes, keepdims=True) + self.epsilon)
+        inverse = 1 / np.sqrt((centered * centered).mean(axis=axes, keepdims=True) + float(self.epsilon))
         xhat = centered * inverse
         self.cache = xhat, inverse, axes
         y = xhat if self.gamma is None else xhat * self._spread(self.gamma, x.shape, axes)

@@ -38,7 +38,8 @@ class CrossEntropyLoss(Loss):
             target = one_hot(target, classes, prediction.real.dtype)
         self._check_shapes(prediction, target)
         if self.label_smoothing:
-            target = target * (1 - self.label_smoothing) + self.label_smoothing / classes
+            share = float(self.label_smoothing)
+            target = target * (1 - share) + share / classes
         log_p = log_softmax(prediction)
         self.cache = log_p, target
         return -self.mean((target * log_p).sum(axis=-1))

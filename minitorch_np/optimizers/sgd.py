@@ -52,13 +52,13 @@ class SGD(Optimizer):
         if self.weight_decay:
             direction = direction + float(self.weight_decay) * parameter.value
         if self.momentum:
-            direction = self._with_velocity(direction, state)
+            direction = self._with_velocity(direction, parameter, state)
         self.descend(parameter, direction)
 
-    def _with_velocity(self, gradient: NDArray, state: dict[str, NDArray]) -> NDArray:
+    def _with_velocity(self, gradient: NDArray, parameter: Parameter, state: dict[str, NDArray]) -> NDArray:
         momentum = float(self.momentum)
         if "velocity" not in state:
-            state["velocity"] = gradient.copy()
+            state["velocity"] = gradient.astype(parameter.value.dtype)
         else:
             velocity = state["velocity"]
             velocity *= momentum
