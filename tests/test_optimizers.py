@@ -217,6 +217,16 @@ def test_a_step_without_gradients_names_the_parameter():
         mt.SGD(0.1).step({"dense_1.kernel": mt.Parameter(np.ones(2))})
 
 
+def test_a_gradient_of_another_shape_is_refused():
+    p = mt.Parameter(np.ones(3))
+    p.grad = np.ones((1, 3))
+    with pytest.raises(
+        ValueError, match=r"dense_1\.bias has shape \(3,\), its gradient \(1, 3\)\..*sum over the batch"
+    ):
+        mt.SGD(0.1).step({"dense_1.bias": p})
+    np.testing.assert_array_equal(p.value, np.ones(3))
+
+
 def test_a_list_of_parameters_is_refused_with_the_call():
     with pytest.raises(ValueError, match=r"expected model\.parameters\(\), a dictionary by name, got list"):
         mt.SGD(0.1).step([])

@@ -71,6 +71,7 @@ class Optimizer(Configurable):
 
         Raises:
             RuntimeError: a parameter has no gradient yet.
+            ValueError: a gradient has another shape than its parameter.
         """
         if not isinstance(parameters, Mapping):
             raise ValueError(
@@ -84,6 +85,11 @@ class Optimizer(Configurable):
                 continue
             if parameter.grad is None:
                 raise RuntimeError(f"{self!r}.step: {name} has no gradient. Run forward and backward first.")
+            if np.shape(parameter.grad) != parameter.value.shape:
+                raise ValueError(
+                    f"{self!r}.step: {name} has shape {parameter.value.shape}, its gradient {np.shape(parameter.grad)}. "
+                    "The gradient has the parameter's shape: sum over the batch, as in dy.sum(axis=0)."
+                )
             state = self.state.get(name)
             if state is None:
                 state = self.state[name] = {}
