@@ -187,6 +187,14 @@ def test_clipping_by_norm_by_all_norms_and_by_value():
         np.testing.assert_allclose(got, due)
 
 
+@pytest.mark.parametrize("options", [{"clipnorm": 1.0}, {"global_clipnorm": 1.0}])
+def test_huge_gradients_are_clipped_to_the_length(options):
+    p = mt.Parameter(np.zeros(4, np.float32))
+    p.grad = np.full(4, 1e20, np.float32)
+    mt.SGD(1.0, **options).step({"p": p})
+    np.testing.assert_allclose(p.value, -0.5)
+
+
 @pytest.mark.parametrize("options", [{"clipnorm": 0}, {"clipnorm": 1.0, "clipvalue": 1.0}, {"clipvalue": -1}])
 def test_clipping_takes_one_positive_number(options):
     with pytest.raises(ValueError, match="give one of clipnorm, global_clipnorm and clipvalue"):

@@ -162,8 +162,8 @@ class Optimizer(Configurable):
 
 
 def _length(gradient: NDArray) -> float:
-    """The Euclidean norm, in float64."""
-    flat = gradient.ravel(order="K")
+    """The Euclidean norm, in float64: the squares of float32 numbers overflow from 1e19 on."""
+    flat = gradient.ravel(order="K").astype(np.float64, copy=False)
     return math.sqrt(float(np.dot(flat, flat)))
 
 
