@@ -367,6 +367,16 @@ def test_data_that_do_not_fit_are_refused_at_the_door(x, y, change, message):
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
 
 
+def test_a_refused_fit_leaves_what_was_seen(x, y):
+    model = model_of()
+    model.fit(x, y)
+    seen = model.seen
+    for arrays, options in (((x, y[:5]), {}), ((x, y), {"validation_data": (x, y[:5])})):
+        with pytest.raises(ValueError, match="x has 20 examples and y has 5"):
+            model.fit(*arrays, **options)
+    assert model.seen is seen
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -53,7 +53,6 @@ def fit(
             raise ValueError(f"{who}: {name} is an int of at least 1, got {number!r}.")
     batch_size = checked_batch_size(batch_size, who)
     door = _Door(model, who, class_weight)
-    model.seen = Seen()
     data = as_source(x, steps_per_epoch)
     if data is None:
         if steps_per_epoch is not None:
@@ -71,17 +70,17 @@ def fit(
         raise ValueError(f"{who}: {model!r} has no trainable parameters.")
     measures = resolve_metrics(model)
     stem, body = model.stem_and_body()
+    seen = Seen()
 
     training: Examples | Stream
     if data is None:
         y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
-        model.seen.look(x)
+        seen.look(x)
         training = Examples(x, y, stem, model.compute_dtype, reread=True, weights=weights)
         if stem is not None:
             _warn_of_raw_pixels(training, who)
     else:
-        training = Stream(data, door.prepared, stem, model.compute_dtype, model.seen.look)
-        model.class_names = data.class_names or getattr(model, "class_names", None)
+        training = Stream(data, door.prepared, stem, model.compute_dtype, seen.look)
     validation = None
     if validation_data is not None:
         validation = _held_out(model, validation_data, stem, f"{who}: validation_data")
@@ -101,8 +100,10 @@ def fit(
     for watcher in watchers:
         watcher.model, watcher.epochs = model, epochs
         watcher.steps = _steps(training, batch_size, steps_per_epoch)
+    if data is not None:
+        model.class_names = data.class_names or model.class_names
     shuffling = model.shuffling if shuffle else None
-    run = Run(model, body, measures, training, validation, batch_size, watchers, shuffling, checkpoint)
+    run = Run(model, body, measures, training, validation, batch_size, watchers, shuffling, seen, checkpoint)
     # A value that overflows ends in a loss that is not finite, which is reported with the layer that began it.
     with model.in_mode(training=True, keep_cache=True), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         body.wants_dx = False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np import metrics
+    from minitorch_np.training.seen import Seen
 
 # A checkpoint is written when this many seconds have passed, or this many times what the last one took to write.
 _SECONDS = 0.25
@@ -36,6 +37,7 @@ class Run:
         training, validation: the examples.
         watchers: the callbacks.
         shuffling: draws the order of the examples, or None.
+        ranges: what the examples are like, which the model keeps once the run begins.
         checkpoint: where the run is kept, to be resumed: `read() -> state or None`, `write(state)`.
     """
 
@@ -49,11 +51,12 @@ class Run:
         batch_size: int | None,
         watchers: Sequence[Callback],
         shuffling: np.random.Generator | None,
+        ranges: Seen,
         checkpoint: Any = None,
     ) -> None:
         self.model, self.body, self.measures = model, body, measures
         self.training, self.validation, self.batch_size, self.watchers = training, validation, batch_size, watchers
-        self.shuffling, self.checkpoint = shuffling, checkpoint
+        self.shuffling, self.ranges, self.checkpoint = shuffling, ranges, checkpoint
         self.parameters = model.parameters()
         self.regularized = regularized(self.parameters.values())
         self.last_good = LastGood(self.parameters, model.optimizer)
@@ -67,7 +70,7 @@ class Run:
     def all_epochs(self, epochs: int) -> History:
         model = self.model
         state = None if self.checkpoint is None else self.checkpoint.read()  # refused before anything is changed
-        model.history, model.stop_training = self.history, False
+        model.history, model.stop_training, model.seen = self.history, False, self.ranges
         for watcher in self.watchers:
             watcher.on_train_begin()
         try:
