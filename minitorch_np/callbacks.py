@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ class Monitor(Callback):
         self.best = None
 
     def improved(self, logs: dict[str, float]) -> bool:
-        """Whether the value is better than every earlier one; then it is the best.
+        """Whether the value is better than every earlier one; then it is the best. NaN never is.
 
         Raises:
             ValueError: nothing of that name is measured; it names what is.
@@ -54,8 +55,8 @@ class Monitor(Callback):
             )
         rises = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
         value = logs[self.monitor]
-        gain = None if self.best is None else (value - self.best if rises else self.best - value)
-        if gain is not None and not gain > abs(self.min_delta):
+        gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
+        if math.isnan(value) or not gain > abs(self.min_delta):
             return False
         self.best = value
         return True

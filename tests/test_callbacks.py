@@ -43,6 +43,16 @@ def test_early_stopping_waits_as_long_as_it_is_told(model, values, patience, bes
     assert history.epochs == (len(values) if stopped is None else stopped + 1)
 
 
+def test_nan_is_never_the_best(model, tmp_path):
+    nan = float("nan")
+    stopping = callbacks.EarlyStopping(patience=9, restore_best_weights=True)
+    plateau = callbacks.ReduceLROnPlateau(patience=9)
+    kept = callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_best_only=True)
+    fit(model, 4, Feed([nan, 2, nan, 1]), stopping, plateau, kept)
+    assert stopping.best == plateau.best == kept.best == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.keras", "4.keras"]
+
+
 def test_early_stopping_restores_the_best_weights(model):
     seen = []
 
