@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from minitorch_np.randomness import Seed
+
+# Which model each optimizer was compiled into. A copy of an optimizer is not in it, and belongs to nobody yet.
+_OWNERS: WeakKeyDictionary[Optimizer, weakref.ref[Model]] = WeakKeyDictionary()
 
 
 class Model(Layer):
@@ -72,6 +77,9 @@ class Model(Layer):
             optimizer: such as SGD(learning_rate=0.01).
             loss: such as BCELoss().
             metrics: names ("accuracy", "mae", …), Metric objects or functions (prediction, target) -> mean.
+
+        Raises:
+            ValueError: something is of another kind; the optimizer belongs to another model.
         """
         who = f"{type(self).__name__}.compile"
         if not isinstance(optimizer, Optimizer):
@@ -80,6 +88,13 @@ class Model(Layer):
             raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.")
         if isinstance(metrics, (str, Metric)) or callable(metrics):
             raise ValueError(f"{who}: metrics is a list, got {metrics!r}. Write metrics=[{metrics!r}].")
+        owner = _OWNERS.get(optimizer, lambda: None)()
+        if owner is not None and owner is not self:
+            raise ValueError(
+                f"{who}: this optimizer belongs to another model, and keeps what it learnt of its parameters by their names. "
+                f"Make a second one: {optimizer!r}."
+            )
+        _OWNERS[optimizer] = weakref.ref(self)
         self.optimizer, self.loss, self.metrics = optimizer, loss, list(metrics)
         return self
 

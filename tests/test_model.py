@@ -1,5 +1,8 @@
 """Model and Sequential: building, use, weights, and nesting."""
 
+import copy
+import gc
+
 import numpy as np
 import pytest
 
@@ -190,3 +193,17 @@ def test_numpys_global_generator_is_never_touched(rng):
     model.compile(mt.SGD(0.1), mt.MSELoss())
     model.fit(rng.normal(size=(20, 4)), rng.uniform(size=20), epochs=2, batch_size=3)
     np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_an_optimizer_belongs_to_one_model():
+    first, second = (mt.Sequential([mt.Input((3,)), mt.Dense(1)]) for _ in range(2))
+    optimizer = mt.Adam()
+    first.compile(optimizer, mt.MSELoss()).compile(optimizer, mt.L1Loss())
+    with pytest.raises(ValueError, match=r"this optimizer belongs to another model.*Make a second one: Adam\(\)"):
+        second.compile(optimizer, mt.MSELoss())
+    twin = copy.deepcopy(first)
+    twin.compile(twin.optimizer, mt.MSELoss())
+    second.compile(optimizer.clone(), mt.MSELoss())
+    del first
+    gc.collect()
+    mt.Sequential([mt.Dense(1)]).compile(optimizer, mt.MSELoss())

@@ -605,7 +605,7 @@ def drawn_already():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (with_one_optimizer, "build put the same SGD"),
+        (with_one_optimizer, "this optimizer belongs to another model"),
         (drawn_already, "a model without a seed whose weights are drawn already"),
         (lambda units: build(units), "needs 'units', which nobody gives. It may take rng; give any other"),
     ],

@@ -135,8 +135,6 @@ class Builder:
         """Nothing that learning changes may be in two models: scores would depend on which of them learns first."""
         others = {id(node) for _, node in second.walk()}
         shared = [repr(node) for _, node in first.walk() if id(node) in others]
-        if first.optimizer is second.optimizer:
-            shared.append(repr(first.optimizer))
         if first.rng is second.rng and isinstance(first.rng, np.random.Generator):
             shared.append("rng")
         if shared:
