@@ -151,9 +151,12 @@ def checked_targets(y: ArrayLike, who: str, count: int) -> NDArray:
 
 
 def checked_weights(
-    sample_weight: ArrayLike | None, class_weight: Mapping[Any, float] | None, y: NDArray, who: str
+    sample_weight: ArrayLike | None, class_weight: Mapping[Any, float] | None, y: NDArray, who: str, *, whole: bool
 ) -> NDArray | None:
-    """What each example counts: sample_weight times the class_weight of its class, or None without either."""
+    """What each example counts: sample_weight times the class_weight of its class, or None without either.
+
+    All may be 0 in one batch of many, but not in the whole data.
+    """
     weights = None
     if sample_weight is not None:
         weights = _numbers(sample_weight, "sample_weight", who)
@@ -169,7 +172,7 @@ def checked_weights(
             )
         of_class = np.array([float(class_weight[value]) for value in classes.tolist()])
         weights = of_class if weights is None else weights * of_class
-    if weights is not None and (weights.min() < 0 or not weights.any()):
+    if weights is not None and (weights.min() < 0 or (whole and not weights.any())):
         raise ValueError(f"{who}: weights are at least 0 and not all 0, got {weights.min():g} to {weights.max():g}.")
     return weights
 

@@ -162,10 +162,12 @@ class _Door:
     def __init__(self, model: Any, who: str, class_weight: Mapping[Any, float] | None = None) -> None:
         self.model, self.who, self.class_weight = model, who, class_weight
 
-    def checked(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
+    def checked(
+        self, x: Any, y: Any = None, sample_weight: Any = None, *, whole: bool = True
+    ) -> tuple[NDArray, NDArray, NDArray | None]:
         x = checked_inputs(x, self.who, self.model.input_shape)
         y = checked_targets(y, self.who, len(x))
-        weights = checked_weights(sample_weight, self.class_weight, y, self.who)
+        weights = checked_weights(sample_weight, self.class_weight, y, self.who, whole=whole)
         if weights is not None and not self.model.loss.takes_weights:
             raise ValueError(
                 f"{self.who}: {self.model.loss!r} takes no weights: let it use self.mean and self.weigh, and set "
@@ -175,7 +177,7 @@ class _Door:
 
     def prepared(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
         """One batch of a source, as the step takes it."""
-        x, y, weights = self.checked(x, y, sample_weight)
+        x, y, weights = self.checked(x, y, sample_weight, whole=False)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*every target is")  # of a batch that says nothing
             y = self.model.loss.prepare(y, self.model.output_shape, self.model.compute_dtype)
