@@ -430,5 +430,17 @@ def test_two_metrics_of_one_name_are_refused(x, y):
         model_of(metrics=["accuracy", "accuracy"]).fit(x, y)
 
 
+@pytest.mark.parametrize("name", ["lambda", "_hidden", "two words", ""])
+def test_names_that_are_no_attributes_are_refused_before_training(x, y, name):
+    def metric(prediction, target):
+        return 0.0
+
+    metric.__name__ = name
+    model = model_of(metrics=[metric])
+    with pytest.raises(ValueError, match="needs a name of its own"):
+        model.fit(x, y)
+    assert model.optimizer.iteration == 0
+
+
 def test_one_example_can_be_learnt():
     assert math.isfinite(model_of(loss=mt.MSELoss()).fit([[1.0, 2.0, 3.0]], [1.0])["loss"][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 import warnings
 from collections import namedtuple
@@ -149,9 +150,10 @@ def resolve_metrics(model: Any) -> list[metrics.Metric]:
     found = [metrics.find(metric, model.output_shape, model.loss.from_logits) for metric in model.metrics]
     names = ["loss", *(metric.name for metric in found)]
     for metric in found:
-        if names.count(metric.name) > 1 or not metric.name.isidentifier():
+        name = metric.name  # of an attribute of what evaluate returns
+        if names.count(name) > 1 or not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
             raise ValueError(
-                f"metrics: {metric!r} needs a name of its own, got {metric.name!r} among {names}. Set its `name`."
+                f"metrics: {metric!r} needs a name of its own, got {name!r} among {names}. Set its `name` to a plain word."
             )
     return found
 
