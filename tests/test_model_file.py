@@ -375,3 +375,13 @@ def test_a_file_moved_elsewhere_still_opens(saved, tmp_path, x, trained):
     (tmp_path / "there").mkdir()
     shutil.move(saved, tmp_path / "there" / "renamed.keras")
     np.testing.assert_array_equal(mt.load_model(tmp_path / "there" / "renamed.keras").predict(x), trained.predict(x))
+
+
+@pytest.mark.parametrize("make", [lambda number: number, np.float64, np.float32])
+def test_arrays_among_the_arguments_are_saved(tmp_path, make):
+    """Normalization takes what mean(axis=0) of an array returns."""
+    mean, variance = (np.array([make(one), make(two)]) for one, two in ((1.0, 2.5), (4.0, 0.5)))
+    model = mt.Sequential([mt.Input((2,)), mt.Normalization(mean=mean, variance=variance), mt.Dense(1)])
+    model.save(tmp_path / "model.keras")
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    np.testing.assert_array_equal(mt.load_model(tmp_path / "model.keras").predict(x), model.predict(x))

@@ -73,7 +73,7 @@ def _value(value: Any, name: str, dtype: str) -> Any:
         return as_object(module, type(value).__name__, value.config())
     if isinstance(value, (list, tuple)):
         return [_value(item, name, dtype) for item in value]
-    return value.item() if hasattr(value, "item") else value
+    return value.tolist() if hasattr(value, "tolist") else value  # NumPy's numbers and arrays
 
 
 def keras_name(name: str) -> str:

@@ -31,6 +31,8 @@ def encode(value: Any, who: str) -> Any:
         return [encode(item, who) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"dict": {key: encode(item, who) for key, item in value.items()}}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return value.tolist()
     raise ValueError(f"{who}: {value!r} cannot be saved. Use a name, a number or an object of this package.")
 
 
