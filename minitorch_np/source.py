@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
+from queue import SimpleQueue
+from threading import Event, Semaphore, Thread
 from typing import Any, TypeVar
 
 import numpy as np
@@ -123,13 +124,31 @@ def as_batch(item: Any) -> Batch:
     return batch
 
 
-def in_background(items: Iterator[Item], ahead: int = 2) -> Generator[Item]:
-    """The same items, each computed in another thread while the caller works on those before it."""
-    from concurrent.futures import ThreadPoolExecutor
+def in_background(items: Iterator[Item], ahead: int = 2, *, wait: bool = False) -> Generator[Item]:
+    """The same items, each computed in another thread while the caller works on those before it.
 
-    end = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
-        coming = deque(reader.submit(next, items, end) for _ in range(ahead))
-        while (item := coming.popleft().result()) is not end:
-            coming.append(reader.submit(next, items, end))
-            yield item  # type: ignore[misc]  # the end is no item
+    A caller that leaves early does not wait for an item that is slow to come, unless `wait` says so: the thread ends after
+    that item, or with the program.
+    """
+    coming: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    room, left, end = Semaphore(ahead), Event(), object()
+
+    def read() -> None:
+        try:
+            while room.acquire() and not left.is_set():
+                coming.put((next(items, end), None))
+        except BaseException as error:  # for the caller, whatever it is
+            coming.put((end, error))
+
+    reader = Thread(target=read, name="reader", daemon=True)
+    reader.start()
+    try:
+        while (found := coming.get())[0] is not end:
+            room.release()
+            yield found[0]
+        if found[1] is not None:
+            raise found[1]
+    finally:
+        left.set()
+        room.release()
+        reader.join(None if wait else 0.1)

@@ -1,5 +1,8 @@
 """Data that come batch by batch: files larger than memory, folders of pictures, generators."""
 
+import threading
+import time
+
 import h5py
 import numpy as np
 import pytest
@@ -177,6 +180,34 @@ def test_an_error_in_the_generator_comes_through(arrays):
 
     with pytest.raises(OSError, match="the disk is gone"):
         network().fit(broken)
+
+
+def test_leaving_waits_for_no_batch_that_is_slow_to_come(arrays):
+    release, closed = threading.Event(), threading.Event()
+
+    def stuck():
+        try:
+            yield from batches_of(*arrays)[:2]
+            release.wait(20)
+            yield from batches_of(*arrays)
+        finally:
+            closed.set()
+
+    class Breaks(mt.Callback):
+        def on_train_batch_end(self, batch, logs):
+            raise OSError("the callback fails")
+
+    start = time.monotonic()
+    with pytest.raises(OSError, match="the callback fails"):
+        network().fit(stuck, callbacks=[Breaks()])
+    assert time.monotonic() - start < 5
+    release.set()
+    assert closed.wait(5)
+
+
+def test_no_thread_is_left_behind(arrays):
+    network().fit(lambda: iter(batches_of(*arrays)), epochs=3)
+    assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class HDF5Dataset(Source):
             h5py.File(self.path, "r", locking=False, rdcc_nbytes=0) as file,
             _Rows(file[self.x_name], self.path) as rows,
         ):
-            blocks = in_background(map(rows.read, _without(skip * size, self._blocks(rng))), ahead=1)
+            blocks = in_background(map(rows.read, _without(skip * size, self._blocks(rng))), ahead=1, wait=True)
             with closing(blocks):
                 yield from _cut(blocks, size, self.y)
 
