@@ -278,3 +278,15 @@ def test_mistakes_with_folders_are_said(folder, tmp_path):
     (folder / "dark" / "0.jpg").write_bytes((folder / "dark" / "0.jpg").read_bytes()[:50])
     with pytest.raises(ValueError, match=r"dark/0\.jpg: not a readable picture"):
         list(ImageFolder(folder, (4, 3, 3)).batches(4))
+
+
+def test_hidden_files_and_folders_are_no_pictures(folder):
+    (folder / "dark" / "._0.jpg").write_bytes(b"resource fork")
+    (folder / "light" / "folder.png").mkdir()
+    assert len(ImageFolder(folder, (4, 3, 3))) == 12
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2), (0, 3, 3), (4.0, 3, 3), 4])
+def test_a_shape_that_is_none_of_a_picture_is_refused(tmp_path, shape):
+    with pytest.raises(ValueError, match=r"shape is \(height, width, channels\).* 1 or 3 channels, got"):
+        ImageFolder(tmp_path, shape)

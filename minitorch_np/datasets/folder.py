@@ -28,17 +28,23 @@ class ImageFolder(Source):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: no subfolder holds a picture; while reading, a file that is no picture, by name.
+        ValueError: shape is none of a picture; no subfolder holds a picture; while reading, a file that is no picture, by name.
     """
 
     shape: tuple[int, int, int]
 
     def __init__(self, path: str | os.PathLike[str], shape: tuple[int, int, int]) -> None:
+        sizes = shape if isinstance(shape, (tuple, list)) else ()
+        whole = [size for size in sizes if isinstance(size, (int, np.integer)) and size >= 1]
+        if len(whole) != 3 or len(sizes) != 3 or sizes[2] not in (1, 3):
+            raise ValueError(
+                f"ImageFolder: shape is (height, width, channels), ints of at least 1 with 1 or 3 channels, got {shape!r}."
+            )
         folder = Path(path)
         if not folder.is_dir():
             raise FileNotFoundError(f"{path}: there is no such folder. Give one that holds a folder for each class.")
         classes = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
-        found = [sorted(file for file in place.iterdir() if file.suffix.lower() in _ENDINGS) for place in classes]
+        found = [sorted(filter(_is_picture, place.iterdir())) for place in classes]
         self.path, self.shape = path, shape
         self.class_names = [place.name for place in classes]
         self.files = [file for files in found for file in files]
@@ -72,3 +78,8 @@ class ImageFolder(Source):
         for file in self.files:
             found.update(f"{file.parent.name}/{file.name} {file.stat().st_size}\n".encode())
         return found.hexdigest()
+
+
+def _is_picture(file: Path) -> bool:
+    """Whether it looks like one: systems and editors leave hidden files with the same endings."""
+    return file.suffix.lower() in _ENDINGS and not file.name.startswith(".") and file.is_file()
