@@ -154,7 +154,8 @@ class Model(Layer):
         if log_dir is not None:
             from minitorch_np.callbacks import TensorBoard
 
-            callbacks = [*callbacks, TensorBoard(log_dir)]
+            board = TensorBoard(log_dir)
+            callbacks = [*callbacks, board] if isinstance(callbacks, (list, tuple)) else callbacks
         return loop.fit(
             self,
             x,

@@ -53,6 +53,7 @@ def fit(
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
             raise ValueError(f"{who}: {name} is an int of at least 1, got {number!r}.")
     batch_size = checked_batch_size(batch_size, who)
+    _check_callbacks(callbacks, who)
     door = _Door(model, who, class_weight)
     data = as_source(x, steps_per_epoch)
     if data is None:
@@ -223,6 +224,16 @@ def _fingerprint(held_out: Any) -> str | None:
     if data is not None:
         return data.fingerprint()
     return None if held_out is None else fingerprint(*held_out)
+
+
+def _check_callbacks(callbacks: Any, who: str) -> None:
+    if not isinstance(callbacks, (list, tuple)):
+        raise ValueError(f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].")
+    for callback in callbacks:
+        if isinstance(callback, type):
+            raise ValueError(f"{who}: {callback.__name__} is a class. Write {callback.__name__}().")
+        if not isinstance(callback, Callback):
+            raise ValueError(f"{who}: expected callbacks such as EarlyStopping(), got {callback!r}.")
 
 
 def _steps(examples: Examples | Stream, batch_size: int | None, steps_per_epoch: int | None) -> int | None:
