@@ -389,6 +389,10 @@ def test_a_refused_fit_leaves_what_was_seen(x, y):
         ({"validation_split": 0.01}, "leaves none to validate with"),
         ({"validation_data": ([[1, 2, 3]], [1, 0])}, r"fit: validation_data: x has 1 examples and y has 2"),
         ({"callbacks": mt.Callback()}, r"callbacks is a list, got <.*Write callbacks=\[…\]"),
+        *[
+            ({"class_weight": given}, "class_weight has a finite number of at least 0 for each class number, as in")
+            for given in ("balanced", [1, 2], {0: 1, 1: np.nan}, {0: 1, 1: -1}, {"0": 1, "1": 1}, {0: 1, 1: "2"})
+        ],
         ({"callbacks": None}, "callbacks is a list, got None"),
         ({"callbacks": [mt.Callback]}, r"Callback is a class\. Write Callback\(\)"),
         ({"callbacks": [print]}, r"expected callbacks such as EarlyStopping\(\), got <built-in"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -175,6 +177,19 @@ def checked_weights(
     if weights is not None and (weights.min() < 0 or (whole and not weights.any())):
         raise ValueError(f"{who}: weights are at least 0 and not all 0, got {weights.min():g} to {weights.max():g}.")
     return weights
+
+
+def check_class_weight(class_weight: Any, who: str) -> None:
+    """Refuse what is no dictionary from class numbers to finite weights of at least 0."""
+    good = isinstance(class_weight, Mapping) and all(
+        isinstance(key, numbers.Real) and isinstance(weight, numbers.Real) and 0 <= float(weight) < math.inf
+        for key, weight in class_weight.items()
+    )
+    if class_weight is not None and not good:
+        raise ValueError(
+            f"{who}: class_weight has a finite number of at least 0 for each class number, as in {{0: 1.0, 1: 2.5}}, "
+            f"got {class_weight!r}."
+        )
 
 
 def checked_batch_size(batch_size: int | None, who: str) -> int | None:

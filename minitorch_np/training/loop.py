@@ -18,6 +18,7 @@ from minitorch_np.training.callbacks import Callback, ProgressBar, progress_is_s
 from minitorch_np.training.examples import (
     Examples,
     Stream,
+    check_class_weight,
     checked_batch_size,
     checked_inputs,
     checked_targets,
@@ -54,6 +55,7 @@ def fit(
             raise ValueError(f"{who}: {name} is an int of at least 1, got {number!r}.")
     batch_size = checked_batch_size(batch_size, who)
     _check_callbacks(callbacks, who)
+    check_class_weight(class_weight, who)
     door = _Door(model, who, class_weight)
     data = as_source(x, steps_per_epoch)
     if data is None:
