@@ -208,6 +208,15 @@ MISTAKES = [
     (lambda: mt.KLDivLoss().prepare(np.full((2, 3), 1.5), (3,), np.dtype("f4")), r"expected probabilities in \[0, 1\]"),
     (lambda: mt.NLLLoss().prepare(np.array([0, 3]), (3,), np.dtype("f4")), "expected class numbers 0 to 2, got 3"),
     (lambda: mt.NLLLoss().prepare(np.eye(3), (3,), np.dtype("f4")), r"Give y as class numbers \(n,\)"),
+    *[
+        (
+            lambda loss=loss, wrong=wrong: loss(np.zeros((2, 3)), np.array([0, wrong])),
+            f"class numbers 0 to 2, got {wrong}",
+        )
+        for loss in (mt.CrossEntropyLoss(), mt.NLLLoss())
+        for wrong in (3, -1)
+    ],
+    (lambda: mt.CrossEntropyLoss()(np.zeros((2, 3)), np.zeros(2)), r"whole numbers; use y\.astype\(int\)"),
     (lambda: mt.NLLLoss()(np.zeros((2, 3)), np.zeros(2)), r"expected class numbers of shape \(2,\), got float64"),
 ]
 

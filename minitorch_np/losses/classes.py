@@ -34,7 +34,8 @@ class CrossEntropyLoss(Loss):
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         classes = prediction.shape[-1]
-        if target.ndim == prediction.ndim - 1 and target.dtype.kind in "iu":
+        if target.ndim == prediction.ndim - 1:
+            check_class_numbers(self, prediction, target)
             target = one_hot(target, classes, prediction.real.dtype)
         self._check_shapes(prediction, target)
         if self.label_smoothing:
@@ -74,10 +75,7 @@ class NLLLoss(Loss):
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        if target.shape != prediction.shape[:-1] or target.dtype.kind not in "iu":
-            raise ValueError(
-                f"{self!r}: expected class numbers of shape {prediction.shape[:-1]}, got {target.dtype} of shape {target.shape}."
-            )
+        check_class_numbers(self, prediction, target)
         self.cache = prediction.shape, prediction.dtype, target
         return -self.mean(np.take_along_axis(prediction, target[..., None], axis=-1)[..., 0])
 
@@ -134,13 +132,30 @@ def class_numbers(loss: Loss, target: NDArray, output_shape: Shape) -> NDArray:
     """y as ints, (n, ...); refuse numbers that are no class."""
     target, classes = without_column(target, output_shape), output_shape[-1]
     numbers = target.astype(np.int64)
-    strange = np.unique(target[(numbers != target) | (numbers < 0) | (numbers >= classes)])
-    if strange.size:
-        raise ValueError(
-            f"{loss!r}: expected class numbers 0 to {classes - 1}, got {listed(strange)}. "
-            "Number the classes from 0, or give the last layer as many units as there are classes."
-        )
+    strange = (numbers != target) | (numbers < 0) | (numbers >= classes)
+    if strange.any():
+        raise ValueError(_no_classes(loss, target[strange], classes))
     return numbers
+
+
+def check_class_numbers(loss: Loss, prediction: NDArray, target: NDArray) -> None:
+    """Refuse targets of forward that number no class: NumPy would count -1 from the end."""
+    if target.shape != prediction.shape[:-1] or target.dtype.kind not in "iu":
+        remedy = " Class numbers are whole numbers; use y.astype(int)." if target.dtype.kind in "bf" else ""
+        raise ValueError(
+            f"{loss!r}: expected class numbers of shape {prediction.shape[:-1]}, got {target.dtype} of shape "
+            f"{target.shape}.{remedy}"
+        )
+    classes = prediction.shape[-1]
+    if target.size and (target.min() < 0 or target.max() >= classes):
+        raise ValueError(_no_classes(loss, target[(target < 0) | (target >= classes)], classes))
+
+
+def _no_classes(loss: Loss, strange: NDArray, classes: int) -> str:
+    return (
+        f"{loss!r}: expected class numbers 0 to {classes - 1}, got {listed(np.unique(strange))}. "
+        "Number the classes from 0, or give the last layer as many units as there are classes."
+    )
 
 
 def without_column(target: NDArray, output_shape: Shape) -> NDArray:
