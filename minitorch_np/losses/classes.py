@@ -56,7 +56,13 @@ class CrossEntropyLoss(Loss):
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         if not are_class_numbers(target, output_shape):
-            return super().prepare(target, output_shape, dtype)
+            target = super().prepare(target, output_shape, dtype)
+            if target.min() < 0 or not (abs(target.sum(axis=-1) - 1) <= 1e-3).all():
+                raise ValueError(
+                    f"{self!r}: y has a row for each example: its numbers are at least 0 and sum to 1, as probabilities do. "
+                    "Give probabilities, one-hot rows, or class numbers (n,)."
+                )
+            return target
         return class_numbers(self, target, output_shape)
 
     def _remedy(self, target: NDArray) -> str:
