@@ -210,6 +210,13 @@ MISTAKES = [
     (lambda: mt.NLLLoss().prepare(np.eye(3), (3,), np.dtype("f4")), r"Give y as class numbers \(n,\)"),
     *[
         (
+            lambda rows=rows: mt.CrossEntropyLoss().prepare(np.array(rows), (3,), np.dtype("f4")),
+            "numbers are at least 0 and sum to 1",
+        )
+        for rows in ([[1.0, 1, 0]], [[1.5, -0.5, 0]], [[0.0, 0, 0]])
+    ],
+    *[
+        (
             lambda loss=loss, wrong=wrong: loss(np.zeros((2, 3)), np.array([0, wrong])),
             f"class numbers 0 to 2, got {wrong}",
         )
