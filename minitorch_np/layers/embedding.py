@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import checked_count
+from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Embedding(Layer):
         return (*input_shape, self.output_dim)
 
     def forward(self, x: NDArray) -> NDArray:
+        require_built(self)
         rows = self._rows(x)
         self.cache = rows
         return self.embeddings.value[rows]
@@ -126,6 +127,7 @@ class PositionalEmbedding(Layer):
         return input_shape
 
     def forward(self, x: NDArray) -> NDArray:
+        require_built(self)
         time, features = self.compute_output_shape(x.shape[1:])
         table = self.position_embeddings.value
         if features != table.shape[1]:

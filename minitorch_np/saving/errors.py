@@ -35,7 +35,8 @@ def refusing(path: str | os.PathLike[str], remedy: str = "Save it again") -> Ite
     except Exception as error:  # what a forger may make fail, and how, no list names
         said = isinstance(error, ValueError) and str(error)
         what = said or f"not a readable model file ({type(error).__name__}: {error})"
-        raise ModelFileError(path, what, remedy) from None
+        foreign = "which this package does not have" in what or "define or import it" in what
+        raise ModelFileError(path, what, "The file itself may be sound" if foreign else remedy) from None
 
 
 def warn_unsummed(path: str | os.PathLike[str], guard: str, stacklevel: int = 3) -> None:

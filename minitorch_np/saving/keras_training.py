@@ -101,7 +101,8 @@ def _our_optimizer(described: Any) -> Any:
     kind = described.get("class_name") if isinstance(described, dict) else described
     settings = dict(described.get("config") or {}) if isinstance(described, dict) else {}
     cls: Any = Configurable.registry.get(str(kind))
-    if cls is None or not issubclass(cls, optimizers.Optimizer) or not is_built_in(cls) or settings.get("use_ema"):
+    averaged = settings.get("use_ema") or (settings.get("gradient_accumulation_steps") or 1) > 1
+    if cls is None or not issubclass(cls, optimizers.Optimizer) or not is_built_in(cls) or averaged:
         raise ValueError(f"the optimizer {kind!r}")
     if cls is optimizers.SGD and settings.pop("weight_decay", None):
         raise ValueError("the weight decay of Keras's SGD")
@@ -130,8 +131,11 @@ def _our_loss(described: Any) -> losses.Loss:
         name, config = described.get("class_name"), described.get("config") or {}
     plain = keras_name(str(name))
     plain, logits = _SHORT.get(plain, plain), bool(config.get("from_logits"))
+    other_mean = config.get("reduction", "auto") not in ("sum_over_batch_size", "mean", "auto", None)
+    if other_mean or config.get("ignore_class") is not None or config.get("label_smoothing"):
+        raise ValueError(f"the loss {plain!r} with its reduction, ignore_class or label_smoothing")
     for ours, (known, _, from_logits) in _LOSSES.items():
-        if known == plain and from_logits == logits and not config.get("label_smoothing"):
+        if known == plain and from_logits == logits:
             cls: Any = Configurable.registry[ours]
             taken = signature_defaults(cls)
             return cls(**{argument: value for argument, value in config.items() if argument in taken})

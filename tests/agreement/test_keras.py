@@ -199,6 +199,24 @@ def test_every_optimiser_goes_on_in_the_middle_both_ways(tmp_path, optimizer):
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": keras.losses.MeanSquaredError(reduction="sum"), "optimizer": "sgd"},
+        {"loss": "mse", "optimizer": keras.optimizers.Adam(gradient_accumulation_steps=4)},
+    ],
+    ids=["reduction", "accumulation"],
+)
+def test_what_is_learnt_otherwise_in_keras_is_left_uncompiled_and_said(tmp_path, settings):
+    theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    theirs.compile(**settings)
+    theirs.save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="this package has no words for the (loss|optimizer)"):
+        ours = mt.load_model(tmp_path / "m.keras")
+    with pytest.raises(RuntimeError, match="say first how to learn"):
+        ours.evaluate(X, Y)
+
+
+@pytest.mark.parametrize(
     "loss",
     [mt.MSELoss(), mt.L1Loss(), mt.HuberLoss(0.3), mt.HingeLoss(), mt.BCELoss(), mt.BCEWithLogitsLoss()],
     ids=repr,
