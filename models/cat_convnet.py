@@ -19,7 +19,7 @@ from minitorch_np import datasets, schedules, significance, tuning
 
 BATCH_SIZE = 16
 COPY = 17  # this test picture of the cats is the training picture 146 as well
-# What cross-validation on the training pictures alone compared; the defaults of build came out best. See README.md.
+# What --search compares, on the training pictures alone. README.md says how the defaults of build were chosen.
 SPACE = {"scale": [2.0, 1 / 3], "dropout": [0.3, 0.5], "learning_rate": [1e-3, 3e-3]}
 
 
