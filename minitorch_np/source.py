@@ -146,6 +146,7 @@ def in_background(items: Iterator[Item], ahead: int = 2, *, wait: bool = False) 
         while (found := coming.get())[0] is not end:
             room.release()
             yield found[0]
+        wait = True  # nothing is read any more
         if found[1] is not None:
             raise found[1]
     finally:

@@ -179,6 +179,26 @@ def test_an_epoch_may_be_resumed_more_than_once(data, tmp_path, monkeypatch):
     assert bits(model) == bits(straight)
 
 
+def test_the_rate_is_known_between_the_last_step_and_the_end_of_its_epoch(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.run._TIMES", 0)
+
+    class Rates(mt.Callback):
+        def __init__(self, falls):
+            self.falls, self.seen = falls, []
+
+        def on_epoch_end(self, epoch, logs):
+            if self.falls:
+                raise OSError("the power is gone")
+            self.seen.append(self.model.optimizer.rate)
+
+    with pytest.raises(OSError, match="power"):
+        network().fit(*data, batch_size=8, callbacks=[Rates(True)], resume=tmp_path / "kept")
+    rates = Rates(False)
+    network().fit(*data, batch_size=8, callbacks=[rates], resume=tmp_path / "kept")
+    assert rates.seen == [0.1]
+
+
 def test_more_epochs_go_on_from_the_end(data, tmp_path):
     straight, first, second = network(), network(), network()
     straight.fit(*data, epochs=5)

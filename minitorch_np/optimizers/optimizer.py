@@ -33,10 +33,11 @@ class Optimizer(Configurable):
 
     Attributes:
         iteration: number of steps begun, 1 during the first.
-        rate: the learning rate of the current step.
+        rate: the learning rate of the current step, 0 before the first.
         state: the dictionaries by the parameters' names.
     """
 
+    rate = 0.0
     clipnorm: float | None = None
     clipvalue: float | None = None
     global_clipnorm: float | None = None

@@ -20,6 +20,7 @@ def of(run: Any) -> dict[str, Any]:
         "optimizer": {
             "iteration": optimizer.iteration,
             "learning_rate": None if callable(rate) else float(rate),
+            "rate": optimizer.rate,
             "state": optimizer.state,
         },
         "history": dict(run.history),
@@ -39,7 +40,7 @@ def put_back(run: Any, state: dict[str, Any]) -> None:
     for name, parameter in run.parameters.items():
         parameter.value[...] = state["weights"][name]
     optimizer, kept = run.model.optimizer, state["optimizer"]
-    optimizer.iteration, optimizer.state = kept["iteration"], kept["state"]
+    optimizer.iteration, optimizer.state, optimizer.rate = kept["iteration"], kept["state"], kept["rate"]
     if kept["learning_rate"] is not None:
         optimizer.learning_rate = optimizer.checked_rate(kept["learning_rate"])
     run.history.update(state["history"])
