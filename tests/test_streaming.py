@@ -206,8 +206,9 @@ def test_leaving_waits_for_no_batch_that_is_slow_to_come(arrays):
 
 
 def test_no_thread_is_left_behind(arrays):
+    before = set(threading.enumerate())
     network().fit(lambda: iter(batches_of(*arrays)), epochs=3)
-    assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
+    assert not set(threading.enumerate()) - before
 
 
 @pytest.mark.parametrize(
