@@ -7,6 +7,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.configurable import Configurable, is_built_in
+from minitorch_np.optimizers.optimizer import follow
 
 
 def parameter(value, grad, dtype=np.float64, trainable=True):
@@ -230,3 +231,10 @@ def test_a_gradient_of_another_shape_is_refused():
 def test_a_list_of_parameters_is_refused_with_the_call():
     with pytest.raises(ValueError, match=r"expected model\.parameters\(\), a dictionary by name, got list"):
         mt.SGD(0.1).step([])
+
+
+def test_a_small_value_keeps_its_digits_beside_a_large_average():
+    """With beta_2 = 0 nothing is kept: the average is the new value, to the bit."""
+    average, new = np.array([1.0, 3.0]), np.array([1.4e-9, 2e-20])
+    follow(average, new, 1.0, np.empty(2))
+    np.testing.assert_array_equal(average, new)

@@ -176,9 +176,12 @@ def slot(state: dict[str, NDArray], name: str, value: NDArray, initial: float = 
 
 
 def follow(average: NDArray, new: NDArray, share: float, buffer: NDArray) -> None:
-    """average += share * (new - average), in place: a mean in which what is n steps old counts (1 - share)^n."""
-    np.subtract(new, average, out=buffer)
-    buffer *= share
+    """average = (1 - share) * average + share * new, in place: what is n steps old counts (1 - share)^n.
+
+    Not as average += share * (new - average), which loses the digits of a new value far smaller than the average.
+    """
+    np.multiply(new, share, out=buffer)
+    average *= 1 - share
     average += buffer
 
 
