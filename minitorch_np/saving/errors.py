@@ -25,6 +25,10 @@ class ModelFileError(ValueError):
         self.path, self.what, self.remedy = path, what, remedy
 
 
+class NotHere(ValueError):
+    """A file asks for something that is not here: it may be sound, and saving it again would not help."""
+
+
 @contextmanager
 def refusing(path: str | os.PathLike[str], remedy: str = "Save it again") -> Iterator[None]:
     """Whatever goes wrong inside the `with` block, because of what a file holds, becomes a ModelFileError."""
@@ -35,8 +39,8 @@ def refusing(path: str | os.PathLike[str], remedy: str = "Save it again") -> Ite
     except Exception as error:  # what a forger may make fail, and how, no list names
         said = isinstance(error, ValueError) and str(error)
         what = said or f"not a readable model file ({type(error).__name__}: {error})"
-        foreign = "which this package does not have" in what or "define or import it" in what
-        raise ModelFileError(path, what, "The file itself may be sound" if foreign else remedy) from None
+        remedy = "The file itself may be sound" if isinstance(error, NotHere) else remedy
+        raise ModelFileError(path, what, remedy) from None
 
 
 def warn_unsummed(path: str | os.PathLike[str], guard: str, stacklevel: int = 3) -> None:

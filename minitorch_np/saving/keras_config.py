@@ -10,6 +10,7 @@ from typing import Any
 from minitorch_np import initializers
 from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.layer import Layer
+from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.objects import registered_name
 from minitorch_np.tree import snake_case
 
@@ -141,7 +142,7 @@ def _layers(given: Any, dtype: str) -> list[Layer]:
         return _activation(config["activation"])
     cls: Any = Configurable.registry.get(name)
     if cls is None or not issubclass(cls, Layer) or not is_built_in(cls) or not cls.in_keras:
-        raise ValueError(f"the layer {name}, which this package does not have")
+        raise NotHere(f"the layer {name}, which this package does not have")
     if config.get("trainable") is False:
         warnings.warn(f"the layer {config.get('name')!r} is frozen in the file, and learns here.", stacklevel=2)
     known = signature_defaults(cls)
@@ -150,7 +151,7 @@ def _layers(given: Any, dtype: str) -> list[Layer]:
     for argument, value in config.items():
         same = value in (None, False, 0, *_SAME.get(argument, ())) or argument in _IGNORED
         if argument not in known and not same and not (argument == "activation" and not _inherent(cls)):
-            raise ValueError(f"a {name} with {argument}={value!r}, which this package does not have")
+            raise NotHere(f"a {name} with {argument}={value!r}, which this package does not have")
     return [layer, *fused]
 
 
@@ -183,12 +184,12 @@ def _activation(name: Any) -> list[Layer]:
         for cls in Configurable.registry.values():
             if issubclass(cls, Layer) and is_built_in(cls) and cls.keras_activation == name:
                 return [cls()]
-    raise ValueError(f"the activation {name!r}, which this package does not have")
+    raise NotHere(f"the activation {name!r}, which this package does not have")
 
 
 def _class(name: str) -> Any:
     if name not in Configurable.registry:
-        raise ValueError(f"the {name}, which this package does not have")
+        raise NotHere(f"the {name}, which this package does not have")
     return Configurable.registry[name]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.configurable import Configurable
+from minitorch_np.saving.errors import NotHere
 
 
 def encode(value: Any, who: str) -> Any:
@@ -54,7 +55,7 @@ def decode(data: Any) -> Any:
         raise ValueError(f"expected a class and its config, got {', '.join(map(str, data))}")
     cls = Configurable.registry.get(data["class"]) if isinstance(data["class"], str) else None
     if cls is None:
-        raise ValueError(f"the class {data['class']!r} is not known; define or import it before loading")
+        raise NotHere(f"the class {data['class']!r} is not known; define or import it before loading")
     try:
         return cls(**{name: decode(item) for name, item in data["config"].items()})
     except TypeError as error:
