@@ -46,11 +46,7 @@ class Examples:
         shape = (len(x), *(stem.output_shape if stem else x.shape[1:]))
         self.ready = not stem and x.dtype == dtype
         if reread and not self.ready and np.prod(shape, dtype=float) * dtype.itemsize <= MEMORY_SHARE * memory_size():
-            ready = np.empty(shape, dtype)
-            for start in range(0, len(x), _CHUNK):
-                rows = slice(start, start + _CHUNK)
-                ready[rows] = self._through_stem(rows)
-            self.x, self.ready = ready, True
+            self.x, self.ready = self._all_through_stem(shape), True
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Ready]:
         """(x, y, weights) of each batch, in a random order if a generator is given, without the first `skip` batches.
@@ -64,6 +60,15 @@ class Examples:
     def take(self, rows: Rows) -> Ready:
         x = self.x[rows] if self.ready else self._through_stem(rows)
         return x, self.y[rows], None if self.weights is None else self.weights[rows]
+
+    def _all_through_stem(self, shape: Shape) -> NDArray:
+        if np.may_share_memory(self._through_stem(slice(1)), self.x):
+            return self._through_stem(slice(None))  # another view of the same numbers, such as Flatten's
+        ready = np.empty(shape, self.dtype)
+        for start in range(0, len(ready), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            ready[rows] = self._through_stem(rows)
+        return ready
 
     def _through_stem(self, rows: Rows) -> NDArray:
         x = self.x[rows].astype(self.dtype, copy=False)

@@ -47,8 +47,13 @@ class Seen:
 
 
 def _three(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """The values, each example's mean, each one's standard deviation; in float64 where squares would overflow in x's own type."""
     flat = x.reshape(len(x), -1)
-    return flat, flat.mean(axis=1, dtype=np.float64), flat.std(axis=1, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = flat.mean(axis=1), flat.std(axis=1)
+    if not np.isfinite(spread).all():
+        mean, spread = flat.mean(axis=1, dtype=np.float64), flat.std(axis=1, dtype=np.float64)
+    return flat, mean, spread
 
 
 def _listed(low: float, high: float) -> str:
