@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from minitorch_np.arguments import check_number, check_whole
 from minitorch_np.saving.atomic import check_writable
 from minitorch_np.training.callbacks import Callback as Callback
 from minitorch_np.training.callbacks import ProgressBar as ProgressBar
@@ -36,6 +37,7 @@ class Monitor(Callback):
     def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"{type(self).__name__}: mode is 'auto', 'min' or 'max', got {mode!r}.")
+        check_number(type(self).__name__, "min_delta", min_delta)
         self.monitor, self.min_delta, self.mode = monitor, min_delta, mode
         self.best: float | None = None
 
@@ -90,8 +92,7 @@ class EarlyStopping(Monitor):
         restore_best_weights: bool = False,
     ) -> None:
         super().__init__(monitor, min_delta, mode)
-        if patience < 0:
-            raise ValueError(f"EarlyStopping: patience is at least 0, got {patience!r}.")
+        check_whole("EarlyStopping", "patience", patience)
         self.patience, self.restore_best_weights = patience, restore_best_weights
 
     def on_train_begin(self) -> None:
@@ -188,8 +189,10 @@ class ReduceLROnPlateau(Monitor):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
-        if not 0 < factor < 1:
-            raise ValueError(f"ReduceLROnPlateau: factor lies between 0 and 1, got {factor!r}.")
+        check_number("ReduceLROnPlateau", "factor", factor, "(0, 1)")
+        check_whole("ReduceLROnPlateau", "patience", patience)
+        check_whole("ReduceLROnPlateau", "cooldown", cooldown)
+        check_number("ReduceLROnPlateau", "min_lr", min_lr)
         super().__init__(monitor, min_delta, mode)
         self.factor, self.patience, self.cooldown, self.min_lr = factor, patience, cooldown, min_lr
 

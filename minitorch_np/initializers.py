@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.configurable import Configurable
 from minitorch_np.shapes import Shape
 
@@ -93,6 +94,7 @@ class Constant(Configurable):
     """All of one value."""
 
     def __init__(self, value: float = 0.0) -> None:
+        check_number("Constant", "value", value, "(-inf, inf)")
         self.value = value
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
@@ -103,7 +105,8 @@ class RandomNormal(Configurable):
     """Normal, with this mean and standard deviation."""
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
-        _check_deviation("RandomNormal", stddev)
+        check_number("RandomNormal", "mean", mean, "(-inf, inf)")
+        check_number("RandomNormal", "stddev", stddev)
         self.mean = mean
         self.stddev = stddev
 
@@ -115,7 +118,9 @@ class RandomUniform(Configurable):
     """Uniform between minval and maxval."""
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05) -> None:
-        if not minval <= maxval:
+        check_number("RandomUniform", "minval", minval, "(-inf, inf)")
+        check_number("RandomUniform", "maxval", maxval, "(-inf, inf)")
+        if minval > maxval:
             raise ValueError(f"RandomUniform: minval is at most maxval, got {minval!r} and {maxval!r}.")
         self.minval = minval
         self.maxval = maxval
@@ -128,7 +133,8 @@ class TruncatedNormal(Configurable):
     """Normal, cut off at two standard deviations. As in Keras, stddev is that of the uncut curve: 0.88 of it remains."""
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
-        _check_deviation("TruncatedNormal", stddev)
+        check_number("TruncatedNormal", "mean", mean, "(-inf, inf)")
+        check_number("TruncatedNormal", "stddev", stddev)
         self.mean = mean
         self.stddev = stddev
 
@@ -146,8 +152,7 @@ class VarianceScaling(Configurable):
     """
 
     def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> None:
-        if not 0 < scale < np.inf:
-            raise ValueError(f"VarianceScaling: scale is a positive number, got {scale!r}.")
+        check_number("VarianceScaling", "scale", scale, "(0, inf)")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ValueError(f"VarianceScaling: mode is fan_in, fan_out or fan_avg, got {mode!r}.")
         if distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
@@ -178,6 +183,7 @@ class Orthogonal(Configurable):
     """
 
     def __init__(self, gain: float = 1.0) -> None:
+        check_number("Orthogonal", "gain", gain, "(-inf, inf)")
         self.gain = gain
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
@@ -193,17 +199,13 @@ class Identity(Configurable):
     """gain where row and column are the same, 0 elsewhere."""
 
     def __init__(self, gain: float = 1.0) -> None:
+        check_number("Identity", "gain", gain, "(-inf, inf)")
         self.gain = gain
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         if len(shape) != 2:
             raise ValueError(f"{self!r}: expected a shape of two axes, got {tuple(shape)}.")
         return self.gain * np.eye(*shape)
-
-
-def _check_deviation(who: str, stddev: float) -> None:
-    if not 0 <= stddev < np.inf:
-        raise ValueError(f"{who}: stddev is at least 0 and finite, got {stddev!r}.")
 
 
 BY_NAME: Mapping[str, Initializer] = {

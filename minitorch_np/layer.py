@@ -129,14 +129,14 @@ class Layer(Node):
     # What happens around it
 
     def __call__(self, x: ArrayLike) -> NDArray:
-        """Build for the shape of x if this is the first call, then run forward."""
+        """Build for the shape of x if this is the first call, then run forward. Whole numbers count as the layer's dtype, as in fit."""
         x = np.asarray(x)
         if not self.built:
             if self._streams is None:
                 self.initialize(x.shape[1:], dtype=x.real.dtype if x.dtype.kind in "fc" else np.float32)
             else:
                 self.ensure_built(x.shape[1:])
-        return self.forward(x)
+        return self.forward(x.astype(self._dtype) if x.dtype.kind in "biu" else x)
 
     def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike = np.float32) -> Self:
         """Draw the parameters of this layer and all below it for inputs of input_shape (without the batch)."""

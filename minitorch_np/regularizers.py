@@ -5,11 +5,11 @@ They belong to a parameter, `Dense(20, kernel_regularizer=L2(0.01))`. A layer's 
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.configurable import Configurable
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class L1L2(Regularizer):
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        check_price("L1L2", "l1", l1)
-        check_price("L1L2", "l2", l2)
+        check_number("L1L2", "l1", l1)
+        check_number("L1L2", "l2", l2)
         self.l1 = l1
         self.l2 = l2
 
@@ -58,7 +58,7 @@ class L1(Regularizer):
     """
 
     def __init__(self, l1: float = 0.01) -> None:
-        check_price("L1", "l1", l1)
+        check_number("L1", "l1", l1)
         self.l1 = l1
 
     def __call__(self, value: NDArray) -> float:
@@ -79,7 +79,7 @@ class L2(Regularizer):
     """
 
     def __init__(self, l2: float = 0.01) -> None:
-        check_price("L2", "l2", l2)
+        check_number("L2", "l2", l2)
         self.l2 = l2
 
     def __call__(self, value: NDArray) -> float:
@@ -102,11 +102,6 @@ def find(regularizer: str | Regularizer | None) -> Regularizer | None:
             f"regularizer: expected {', '.join(BY_NAME)}, an object such as L2(0.01), or None, got {regularizer!r}."
         )
     return BY_NAME[regularizer]()
-
-
-def check_price(who: str, name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
-        raise ValueError(f"{who}: {name} is a number of at least 0, got {value!r}.")
 
 
 def _l1(value: NDArray, price: float) -> float:

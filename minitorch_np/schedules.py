@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from minitorch_np.arguments import check_number, check_whole
 from minitorch_np.configurable import Configurable
 
 
@@ -21,8 +22,9 @@ class StepDecay(Schedule):
     """rate = initial * factor ** (step // every)."""
 
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
-        if every < 1:
-            raise ValueError(f"StepDecay: every is a number of steps, at least 1, got {every!r}.")
+        check_number("StepDecay", "initial", initial, "(0, inf)")
+        check_whole("StepDecay", "every", every, 1)
+        check_number("StepDecay", "factor", factor, "(0, inf)")
         self.initial, self.every, self.factor = initial, every, factor
 
     def __call__(self, step: int) -> float:
@@ -33,8 +35,9 @@ class ExponentialDecay(Schedule):
     """rate = initial * factor ** (step / every): the same decay as StepDecay, without the steps."""
 
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
-        if every < 1:
-            raise ValueError(f"ExponentialDecay: every is a number of steps, at least 1, got {every!r}.")
+        check_number("ExponentialDecay", "initial", initial, "(0, inf)")
+        check_whole("ExponentialDecay", "every", every, 1)
+        check_number("ExponentialDecay", "factor", factor, "(0, inf)")
         self.initial, self.every, self.factor = initial, every, factor
 
     def __call__(self, step: int) -> float:
@@ -52,8 +55,14 @@ class CosineDecay(Schedule):
     """
 
     def __init__(self, initial: float, steps: int, warmup: int = 0, final: float = 0.0) -> None:
-        if not 0 <= warmup < steps:
-            raise ValueError(f"CosineDecay: expected 0 <= warmup < steps, got warmup={warmup!r} and steps={steps!r}.")
+        check_number("CosineDecay", "initial", initial, "(0, inf)")
+        check_whole("CosineDecay", "steps", steps, 1)
+        check_whole("CosineDecay", "warmup", warmup)
+        check_number("CosineDecay", "final", final)
+        if warmup >= steps:
+            raise ValueError(
+                f"CosineDecay: warmup ends before the last step, got warmup={warmup!r} and steps={steps!r}."
+            )
         self.initial, self.steps, self.warmup, self.final = initial, steps, warmup, final
 
     def __call__(self, step: int) -> float:

@@ -118,12 +118,12 @@ class Sequential(Model):
 
     @wants_dx.setter
     def wants_dx(self, wants: bool) -> None:
-        """Without dx, backward ends at the first layer that learns, which need not compute its own."""
+        """Without dx, backward ends at the first layer that learns now, which need not compute its own."""
         vars(self)["wants_dx"] = wants
         learns = [any(p.trainable for p in layer.parameters().values()) for layer in self._layers]
-        learners = (position for position, learner in enumerate(learns) if learner)
-        first = next(learners, 0)
-        self._layers[first].wants_dx = wants
+        first = learns.index(True) if True in learns else 0
+        for position, layer in enumerate(self._layers):
+            layer.wants_dx = wants or position != first
         self._last_to_learn = 0 if wants else first
 
     def stem_and_body(self) -> tuple[Layer | None, Layer]:

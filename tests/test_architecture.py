@@ -14,7 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Each room may import from those before it, and from itself.
 ROOMS = [
-    {"shapes"}, {"source"}, {"functions"}, {"significance"}, {"randomness"}, {"room"}, {"cache"}, {"configurable"}, {"regularizers"},
+    {"shapes"}, {"arguments"}, {"source"}, {"functions"}, {"significance"}, {"randomness"}, {"room"}, {"cache"}, {"configurable"}, {"regularizers"},
     {"parameter"}, {"tree"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
     {"schedules"}, {"summary"}, {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"},
     {"checking"}, {"tuning"}, {"cli"}, {"__main__"}, {""},

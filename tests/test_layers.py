@@ -168,3 +168,13 @@ def test_weights_survive_a_file(example, shape, rng, tmp_path):
     first.save_weights(tmp_path / "layer.weights.h5")
     second.load_weights(tmp_path / "layer.weights.h5")
     np.testing.assert_array_equal(first.predict(x), second.predict(x))
+
+
+@every_example
+def test_whole_numbers_count_as_the_layers_dtype(example, shape, rng):
+    layer = built(example, shape, np.float32)
+    whole = rng.integers(0, 2, (4, *shape))
+    with inference(layer):
+        y = layer(whole)
+        np.testing.assert_array_equal(y, layer(whole.astype(np.float32)))
+    assert y.dtype == np.float32

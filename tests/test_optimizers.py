@@ -91,15 +91,7 @@ def test_nadam_goes_on_from_any_iteration(rng):
 
 
 ARGUMENTS = [
-    (mt.Adam, {"beta_1": 1.0}, r"Adam: beta_1 lies in \[0, 1\)"),
-    (mt.AdamW, {"beta_2": -0.1}, r"AdamW: beta_2 lies in \[0, 1\)"),
     (mt.AdamW, {"weight_decay": None}, r"AdamW: weight_decay is a number, got None\. Adam\(\) is AdamW without it"),
-    (mt.Adam, {"weight_decay": -1}, "Adam: weight_decay is at least 0"),
-    (mt.Nadam, {"epsilon": -1e-7}, "Nadam: epsilon is at least 0"),
-    (mt.Lion, {"beta_1": np.nan}, "Lion: beta_1"),
-    (mt.RMSprop, {"rho": 1}, "RMSprop: rho"),
-    (mt.RMSprop, {"momentum": 1}, "RMSprop: momentum"),
-    (mt.Adagrad, {"initial_accumulator_value": -0.1}, "Adagrad: initial_accumulator_value is at least 0"),
     (mt.Adam, {"clipnorm": 1, "clipvalue": 1}, "Adam: give one of clipnorm"),
 ]
 
@@ -203,14 +195,9 @@ def test_a_schedule_that_returns_nonsense_is_told():
         mt.SGD(lambda step: -1.0).step({})
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"momentum": 1.0}, "momentum lies in"), ({"momentum": -0.1}, "momentum"), ({"weight_decay": -1}, "weight_decay"),
-     ({"nesterov": True}, "give a momentum")],
-)  # fmt: skip
-def test_other_arguments_are_checked(options, message):
-    with pytest.raises(ValueError, match=message):
-        mt.SGD(0.1, **options)
+def test_nesterov_needs_momentum():
+    with pytest.raises(ValueError, match="give a momentum"):
+        mt.SGD(0.1, nesterov=True)
 
 
 def test_a_step_without_gradients_names_the_parameter():

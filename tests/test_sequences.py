@@ -12,7 +12,7 @@ from minitorch_np import initializers
     [
         ([[0, 3]], r"expected whole numbers from 0 to 2, got 3 at x\[0, 1\]"),
         ([[0], [-1]], r"got -1 at x\[1, 0\]"),
-        ([[0.0, 1.5]], r"got 1.5 at x\[0, 1\]"),
+        ([[0.0, 1.5]], r"got 1.5 at x\[0, 1\]. Words have numbers"),
         ([[np.nan]], r"got nan at x\[0, 0\]"),
     ],
 )
@@ -26,6 +26,13 @@ def test_an_embedding_takes_whole_numbers_of_any_dtype(rng):
     x = rng.integers(0, 7, (5, 3))
     for dtype in (np.uint8, np.int32, np.float32, np.float64):
         np.testing.assert_array_equal(layer(x.astype(dtype)), layer.embeddings.value[x])
+
+
+def test_a_vocabulary_too_large_for_float32_is_refused():
+    with pytest.raises(
+        ValueError, match='not every whole number above 16777216 exists. Give the model dtype="float64"'
+    ):
+        mt.Embedding(2**24 + 1, 1).initialize((3,))
 
 
 def test_words_that_do_not_occur_have_no_gradient(rng):

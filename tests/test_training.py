@@ -385,7 +385,7 @@ def test_a_refused_fit_leaves_what_was_seen(x, y):
         ({"batch_size": 0}, "batch_size is an int of at least 1, or None"),
         ({"batch_size": -3}, "batch_size"),
         ({"batch_size": True}, "batch_size"),
-        ({"validation_split": 1.0}, "validation_split lies between 0 and 1"),
+        ({"validation_split": 1.0}, r"validation_split is a number in \(0, 1\)"),
         ({"validation_split": 0.01}, "leaves none to validate with"),
         ({"validation_data": ([[1, 2, 3]], [1, 0])}, r"fit: validation_data: x has 1 examples and y has 2"),
         ({"callbacks": mt.Callback()}, r"callbacks is a list, got <.*Write callbacks=\[…\]"),
@@ -452,3 +452,36 @@ def test_names_that_are_no_attributes_are_refused_before_training(x, y, name):
 
 def test_one_example_can_be_learnt():
     assert math.isfinite(model_of(loss=mt.MSELoss()).fit([[1.0, 2.0, 3.0]], [1.0])["loss"][0])
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_callback_may_freeze_layers_and_let_them_learn_again(x, y, nested):
+    """Each change in one run gives what a run of its own, begun with that change, gives."""
+
+    def model():
+        first = [mt.Dense(4), mt.ReLU()]
+        return model_of(
+            *([mt.Residual([mt.Dense(3), mt.Tanh(), mt.Dense(3)]), mt.Sequential(first)] if nested else first),
+            mt.Dense(1),
+            mt.Sigmoid(),
+        )
+
+    def freeze(model, frozen):
+        for parameter in list(model.parameters().values())[:-2]:
+            parameter.trainable = not frozen
+
+    class Thaw(mt.Callback):
+        def on_epoch_begin(self, epoch):
+            freeze(self.model, epoch in (0, 1, 4))
+
+    once = model()
+    freeze(once, True)
+    once.fit(x, y, epochs=6, shuffle=False, callbacks=[Thaw()])
+    several = model()
+    for epoch in range(6):
+        freeze(several, epoch in (0, 1, 4))
+        several.fit(x, y, epochs=1, shuffle=False)
+    for mine, expected in zip(once.get_weights(), several.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    once(x)
+    assert once.backward(np.ones((len(x), 1), np.float32)).shape == x.shape

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import check_number, is_number
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape, batch_of
 
@@ -106,6 +107,7 @@ class RandomTranslation(_Augmentation):
             raise ValueError(f"RandomTranslation: fill_mode is one of {', '.join(_FILL_MODES)}, got {fill_mode!r}.")
         if interpolation not in ("bilinear", "nearest"):
             raise ValueError(f"RandomTranslation: interpolation is 'bilinear' or 'nearest', got {interpolation!r}.")
+        check_number("RandomTranslation", "fill_value", fill_value, "(-inf, inf)")
         self.height_factor, self.width_factor = height_factor, width_factor
         self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
 
@@ -169,7 +171,8 @@ class RandomBrightness(_Augmentation):
 
     def __init__(self, factor: Range, value_range: tuple[float, float] = (0, 255)) -> None:
         _limits("RandomBrightness", "factor", factor)
-        if len(value_range) != 2 or not value_range[0] < value_range[1]:
+        pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2 and all(map(is_number, value_range))
+        if not pair or not value_range[0] < value_range[1]:
             raise ValueError(f"RandomBrightness: value_range is (lowest, highest), got {value_range!r}.")
         self.factor, self.value_range = factor, value_range
 
@@ -200,7 +203,7 @@ def _limits(who: str, name: str, factor: Range) -> tuple[float, float]:
         ValueError: they are no numbers between -1 and 1 in order.
     """
     low, high = factor if isinstance(factor, (tuple, list)) and len(factor) == 2 else (factor, factor)
-    if any(isinstance(limit, bool) or not isinstance(limit, (int, float)) for limit in (low, high)):
+    if not (is_number(low) and is_number(high)):
         raise ValueError(f"{who}: {name} is a share such as 0.1, or a pair (lowest, highest), got {factor!r}.")
     low = low if isinstance(factor, (tuple, list)) else -high
     if not -1 <= low <= high <= 1:

@@ -46,9 +46,15 @@ class Embedding(Layer):
         self.embeddings_regularizer = embeddings_regularizer
 
     def build(self, input_shape: Shape) -> None:
+        if self._dtype == np.float32 and self.input_dim > 2**24:
+            raise ValueError(
+                f"{self!r}: in float32, which x becomes too, not every whole number above {2**24} exists. "
+                'Give the model dtype="float64", or use a smaller vocabulary.'
+            )
         self.embeddings = self.add_parameter(
             (self.input_dim, self.output_dim), self.embeddings_initializer, regularizer=self.embeddings_regularizer
         )
+        self.embeddings.value = np.ascontiguousarray(self.embeddings.value)  # row by row, as it is read
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
@@ -79,9 +85,13 @@ class Embedding(Layer):
             good = x == np.floor(x.real)
         if not good.all():
             place = tuple(int(i) for i in np.argwhere(~good)[0])
+            number = x[place].real
+            remedy = "Number the words from 0, or enlarge input_dim."
+            if 0 <= number < self.input_dim:
+                remedy = "Words have numbers; for measured values begin with another layer, such as Dense."
             raise ValueError(
-                f"{self!r}: expected whole numbers from 0 to {self.input_dim - 1}, got {x[place]} at "
-                f"x[{', '.join(map(str, place))}]. Number the words from 0, or enlarge input_dim."
+                f"{self!r}: expected whole numbers from 0 to {self.input_dim - 1}, got {number:.9g} at "
+                f"x[{', '.join(map(str, place))}]. {remedy}"
             )
         return x.real.astype(np.intp)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from minitorch_np.arguments import is_whole
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -50,7 +49,3 @@ def check_axis(who: str, axis: int) -> None:
     """Refuse what is no axis of an example; that there is such an axis is seen when the shape is known."""
     if not is_whole(axis) or axis == 0:
         raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")
-
-
-def is_whole(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape, batch_of
 
@@ -29,8 +30,7 @@ class Dropout(Layer):
     in_keras = True
 
     def __init__(self, rate: float) -> None:
-        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
-            raise ValueError(f"{type(self).__name__}: rate is the probability of 0, in [0, 1), got {rate!r}.")
+        check_number(type(self).__name__, "rate", rate, "[0, 1)")
         self.rate = rate
 
     def forward(self, x: NDArray) -> NDArray:
@@ -104,8 +104,7 @@ class GaussianNoise(Layer):
     in_keras = True
 
     def __init__(self, stddev: float) -> None:
-        if isinstance(stddev, bool) or not isinstance(stddev, (int, float, np.number)) or not 0 <= stddev < np.inf:
-            raise ValueError(f"GaussianNoise: stddev is a number of at least 0, got {stddev!r}.")
+        check_number("GaussianNoise", "stddev", stddev)
         self.stddev = stddev
 
     def forward(self, x: NDArray) -> NDArray:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_number, is_whole
 from minitorch_np.functions import channel_sums
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import check_axis, is_whole, require_built
+from minitorch_np.layers.guards import check_axis, require_built
 from minitorch_np.parameter import Parameter
 from minitorch_np.shapes import Shape, batch_of
 
@@ -55,9 +56,8 @@ class BatchNormalization(Layer):
         moving_variance_initializer: str | Initializer = "ones",
     ) -> None:
         check_axis("BatchNormalization", axis)
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"BatchNormalization: momentum lies in [0, 1], got {momentum!r}.")
-        require_epsilon("BatchNormalization", epsilon)
+        check_number("BatchNormalization", "momentum", momentum, "[0, 1]")
+        check_number("BatchNormalization", "epsilon", epsilon, "(0, inf)")
         self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
@@ -203,7 +203,7 @@ class LayerNormalization(Layer):
             raise ValueError(
                 f"LayerNormalization: axis is an int other than 0, which is the batch, or several of them, got {axis!r}."
             )
-        require_epsilon("LayerNormalization", epsilon)
+        check_number("LayerNormalization", "epsilon", epsilon, "(0, inf)")
         self.axis = axis
         self.epsilon = epsilon
         self.center = center
@@ -279,8 +279,3 @@ def axes_of_one_example(layer: Layer, axes: Sequence[int], input_shape: Shape) -
             f"{layer!r}: axis names axes other than the batch, each once, got inputs of shape {batch_of(input_shape)}."
         )
     return positions
-
-
-def require_epsilon(who: str, epsilon: float) -> None:
-    if not epsilon > 0:
-        raise ValueError(f"{who}: epsilon is a positive number, got {epsilon!r}.")

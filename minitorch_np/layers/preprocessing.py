@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.source import as_source
@@ -26,12 +27,16 @@ class Rescaling(Layer):
         offset: added after scaling.
 
     Shapes: any; y has the shape of x.
+    Raises:
+        ValueError: scale or offset is no finite number.
     """
 
     in_keras = True
     precomputable = True
 
     def __init__(self, scale: float, offset: float = 0.0) -> None:
+        check_number("Rescaling", "scale", scale, "(-inf, inf)")
+        check_number("Rescaling", "offset", offset, "(-inf, inf)")
         self.scale = scale
         self.offset = offset
 

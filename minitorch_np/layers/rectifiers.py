@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape
 
@@ -50,7 +51,7 @@ class LeakyReLU(Layer):
     in_keras = True
 
     def __init__(self, negative_slope: float = 0.3) -> None:
-        check_not_negative("LeakyReLU", "negative_slope", negative_slope)
+        check_number("LeakyReLU", "negative_slope", negative_slope)
         self.negative_slope = negative_slope
 
     def forward(self, x: NDArray) -> NDArray:
@@ -81,7 +82,7 @@ class ELU(Layer):
     in_keras = True
 
     def __init__(self, alpha: float = 1.0) -> None:
-        check_not_negative("ELU", "alpha", alpha)
+        check_number("ELU", "alpha", alpha)
         self.alpha = alpha
 
     def forward(self, x: NDArray) -> NDArray:
@@ -132,8 +133,3 @@ def elu_slope(x: NDArray, alpha: float) -> NDArray:
     """1 where x > 0, alpha * exp(x) elsewhere."""
     positive = x > 0
     return positive + ~positive * (alpha * np.exp(np.minimum(x, 0)))
-
-
-def check_not_negative(who: str, name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < np.inf:
-        raise ValueError(f"{who}: {name} is a number of at least 0, got {value!r}.")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import is_whole
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import Pair, is_whole, pair, require_images
+from minitorch_np.layers.guards import Pair, pair, require_images
 from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:

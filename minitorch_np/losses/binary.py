@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.functions import sigmoid, softplus
 from minitorch_np.losses.loss import Loss, listed
 from minitorch_np.shapes import Shape
@@ -101,10 +102,9 @@ class FocalLoss(Loss):
     takes_weights = True
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = 0.25) -> None:
-        if isinstance(gamma, bool) or not 0 <= gamma < np.inf:
-            raise ValueError(f"FocalLoss: gamma is at least 0 and finite, got {gamma!r}.")
-        if alpha is not None and (isinstance(alpha, bool) or not 0 <= alpha <= 1):
-            raise ValueError(f"FocalLoss: alpha is a share in [0, 1] or None, got {alpha!r}.")
+        check_number("FocalLoss", "gamma", gamma)
+        if alpha is not None:
+            check_number("FocalLoss", "alpha", alpha, "[0, 1]")
         self.gamma = gamma
         self.alpha = alpha
 

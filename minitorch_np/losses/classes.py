@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.functions import log_softmax
 from minitorch_np.losses.loss import Loss, listed
 from minitorch_np.shapes import Shape, batch_of
@@ -28,8 +29,7 @@ class CrossEntropyLoss(Loss):
     takes_weights = True
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"CrossEntropyLoss: label_smoothing lies in [0, 1), got {label_smoothing!r}.")
+        check_number("CrossEntropyLoss", "label_smoothing", label_smoothing, "[0, 1)")
         self.label_smoothing = label_smoothing
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.losses.loss import Loss
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ class HuberLoss(Loss):
     takes_weights = True
 
     def __init__(self, delta: float = 1.0) -> None:
-        if isinstance(delta, bool) or not 0 < delta < np.inf:
-            raise ValueError(f"HuberLoss: delta is a positive, finite number, got {delta!r}.")
+        check_number("HuberLoss", "delta", delta, "(0, inf)")
         self.delta = delta
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.optimizers.optimizer import (
     Optimizer,
     Schedule,
-    check_not_negative,
-    check_share,
     follow,
     slot,
 )
@@ -55,10 +54,10 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
         who = type(self).__name__
-        check_share(who, "beta_1", beta_1)
-        check_share(who, "beta_2", beta_2)
-        check_not_negative(who, "epsilon", epsilon)
-        check_not_negative(who, "weight_decay", weight_decay)
+        check_number(who, "beta_1", beta_1, "[0, 1)")
+        check_number(who, "beta_2", beta_2, "[0, 1)")
+        check_number(who, "epsilon", epsilon)
+        check_number(who, "weight_decay", weight_decay or 0)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -149,10 +148,10 @@ class Nadam(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_share("Nadam", "beta_1", beta_1)
-        check_share("Nadam", "beta_2", beta_2)
-        check_not_negative("Nadam", "epsilon", epsilon)
-        check_not_negative("Nadam", "weight_decay", weight_decay)
+        check_number("Nadam", "beta_1", beta_1, "[0, 1)")
+        check_number("Nadam", "beta_2", beta_2, "[0, 1)")
+        check_number("Nadam", "epsilon", epsilon)
+        check_number("Nadam", "weight_decay", weight_decay or 0)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon

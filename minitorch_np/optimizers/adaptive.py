@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.optimizers.optimizer import (
     Optimizer,
     Schedule,
-    check_not_negative,
-    check_share,
     follow,
     slot,
 )
@@ -45,9 +44,9 @@ class Adagrad(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_not_negative("Adagrad", "initial_accumulator_value", initial_accumulator_value)
-        check_not_negative("Adagrad", "epsilon", epsilon)
-        check_not_negative("Adagrad", "weight_decay", weight_decay)
+        check_number("Adagrad", "initial_accumulator_value", initial_accumulator_value)
+        check_number("Adagrad", "epsilon", epsilon)
+        check_number("Adagrad", "weight_decay", weight_decay or 0)
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
         self.weight_decay = weight_decay
@@ -91,10 +90,10 @@ class RMSprop(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_share("RMSprop", "rho", rho)
-        check_share("RMSprop", "momentum", momentum)
-        check_not_negative("RMSprop", "epsilon", epsilon)
-        check_not_negative("RMSprop", "weight_decay", weight_decay)
+        check_number("RMSprop", "rho", rho, "[0, 1)")
+        check_number("RMSprop", "momentum", momentum, "[0, 1)")
+        check_number("RMSprop", "epsilon", epsilon)
+        check_number("RMSprop", "weight_decay", weight_decay or 0)
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_number
 from minitorch_np.optimizers.optimizer import (
     Optimizer,
     Schedule,
-    check_not_negative,
-    check_share,
     follow,
     slot,
 )
@@ -46,9 +45,9 @@ class Lion(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_share("Lion", "beta_1", beta_1)
-        check_share("Lion", "beta_2", beta_2)
-        check_not_negative("Lion", "weight_decay", weight_decay)
+        check_number("Lion", "beta_1", beta_1, "[0, 1)")
+        check_number("Lion", "beta_2", beta_2, "[0, 1)")
+        check_number("Lion", "weight_decay", weight_decay or 0)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.weight_decay = weight_decay

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import is_number
 from minitorch_np.configurable import Configurable
 from minitorch_np.parameter import Parameter
 
@@ -52,7 +53,7 @@ class Optimizer(Configurable):
         if not callable(learning_rate):
             self.checked_rate(learning_rate)
         limits = [limit for limit in (clipnorm, global_clipnorm, clipvalue) if limit is not None]
-        if len(limits) > 1 or not all(limit > 0 for limit in limits):
+        if len(limits) > 1 or not all(is_number(limit) and limit > 0 for limit in limits):
             raise ValueError(
                 f"{type(self).__name__}: give one of clipnorm, global_clipnorm and clipvalue, a positive number; "
                 f"got {clipnorm!r}, {global_clipnorm!r} and {clipvalue!r}."
@@ -183,13 +184,3 @@ def follow(average: NDArray, new: NDArray, share: float, buffer: NDArray) -> Non
     np.multiply(new, share, out=buffer)
     average *= 1 - share
     average += buffer
-
-
-def check_share(who: str, name: str, value: float) -> None:
-    if isinstance(value, bool) or not 0 <= value < 1:
-        raise ValueError(f"{who}: {name} lies in [0, 1), got {value!r}.")
-
-
-def check_not_negative(who: str, name: str, value: float | None) -> None:
-    if value is not None and not 0 <= value < math.inf:
-        raise ValueError(f"{who}: {name} is at least 0 and finite, got {value!r}.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitorch_np.optimizers.optimizer import Optimizer, Schedule, check_not_negative, check_share
+from minitorch_np.arguments import check_number
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule
 from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class SGD(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_share("SGD", "momentum", momentum)
-        check_not_negative("SGD", "weight_decay", weight_decay)
+        check_number("SGD", "momentum", momentum, "[0, 1)")
+        check_number("SGD", "weight_decay", weight_decay)
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov looks ahead along the velocity: give a momentum, such as 0.9.")
         self.momentum = momentum

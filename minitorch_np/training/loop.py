@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np import metrics
+from minitorch_np.arguments import check_number, check_whole
 from minitorch_np.source import Source, as_source, fingerprint
 from minitorch_np.training.callbacks import Callback, ProgressBar, progress_is_seen
 from minitorch_np.training.examples import (
@@ -50,9 +51,8 @@ def fit(
     checkpoint: Any,
 ) -> History:
     who = f"{type(model).__name__}.fit"
-    for name, number in (("epochs", epochs), ("steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch)):
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-            raise ValueError(f"{who}: {name} is an int of at least 1, got {number!r}.")
+    check_whole(who, "epochs", epochs, 1)
+    check_whole(who, "steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch, 1)
     batch_size = checked_batch_size(batch_size, who)
     _check_callbacks(callbacks, who)
     check_class_weight(class_weight, who)
@@ -110,7 +110,6 @@ def fit(
     run = Run(model, body, measures, training, validation, batch_size, watchers, shuffling, seen, checkpoint)
     # A value that overflows ends in a loss that is not finite, which is reported with the layer that began it.
     with model.in_mode(training=True, keep_cache=True), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        body.wants_dx = False
         try:
             return run.all_epochs(epochs)
         finally:
@@ -247,8 +246,7 @@ def _steps(examples: Examples | Stream, batch_size: int | None, steps_per_epoch:
 
 def _split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
     """The last part of the data for validation, as Keras takes it: before any shuffling."""
-    if not 0 < share < 1:
-        raise ValueError(f"{who}: validation_split lies between 0 and 1, got {share!r}.")
+    check_number(who, "validation_split", share, "(0, 1)")
     first = len(x) - int(len(x) * share)
     if first == len(x):
         raise ValueError(f"{who}: validation_split={share} of {len(x)} examples leaves none to validate with.")

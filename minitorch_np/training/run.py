@@ -58,7 +58,7 @@ class Run:
         self.training, self.validation, self.batch_size, self.watchers = training, validation, batch_size, watchers
         self.shuffling, self.ranges, self.checkpoint = shuffling, ranges, checkpoint
         self.parameters = model.parameters()
-        self.regularized = regularized(self.parameters.values())
+        self.trainable: list[bool] = []
         self.last_good = LastGood(self.parameters, model.optimizer)
         self.history = History()
         # Where the run stands: the epoch, its next batch, and what was gathered in it so far.
@@ -137,6 +137,7 @@ class Run:
         self.order = standing.of_generator(self.shuffling)
 
     def one_step(self, x: NDArray, y: NDArray) -> float:
+        self._follow_freezing()
         loss = self.model.loss
         prediction = self.body.forward(x)
         value = float(loss.forward(prediction, y)) + penalty(self.regularized)
@@ -151,6 +152,14 @@ class Run:
         self.model.optimizer.step(self.parameters)
         self.steps += 1
         return value
+
+    def _follow_freezing(self) -> None:
+        """A callback may freeze layers, or let them learn again: backward goes as far as the first that learns."""
+        trainable = [parameter.trainable for parameter in self.parameters.values()]
+        if trainable != self.trainable:
+            self.trainable = trainable
+            self.regularized = regularized(self.parameters.values())
+            self.body.wants_dx = False
 
     def _stop_diverged(self, value: float, x: NDArray) -> None:
         bad = first_bad_layer(self.model, self.body, x)

@@ -1,0 +1,83 @@
+"""Numbers that constructors take: what they say to one of another kind, out of range, or as text."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np import callbacks, initializers, schedules
+
+NUMBERS = [  # who, the argument, the constructor, a good value, a wrong one
+    ("SGD", "momentum", lambda v: mt.SGD(momentum=v), 0.9, 1.0),
+    ("SGD", "weight_decay", lambda v: mt.SGD(weight_decay=v), 0.1, -0.1),
+    ("Adam", "beta_1", lambda v: mt.Adam(beta_1=v), 0.9, 1.0),
+    ("Adam", "epsilon", lambda v: mt.Adam(epsilon=v), 0.0, -1e-7),
+    ("AdamW", "weight_decay", lambda v: mt.AdamW(weight_decay=v), 0.0, np.inf),
+    ("RMSprop", "momentum", lambda v: mt.RMSprop(momentum=v), 0.5, 1),
+    ("RMSprop", "rho", lambda v: mt.RMSprop(rho=v), 0.5, 1.5),
+    ("Adagrad", "initial_accumulator_value", lambda v: mt.Adagrad(initial_accumulator_value=v), 0.1, -0.1),
+    ("Lion", "beta_2", lambda v: mt.Lion(beta_2=v), 0.9, 1),
+    ("Nadam", "beta_2", lambda v: mt.Nadam(beta_2=v), 0.9, 1),
+    ("L1", "l1", mt.L1, 0.1, -1),
+    ("L2", "l2", mt.L2, 0.1, -1),
+    ("L1L2", "l2", lambda v: mt.L1L2(0.1, v), 0.1, -1),
+    ("HuberLoss", "delta", mt.HuberLoss, 2, 0),
+    ("FocalLoss", "gamma", mt.FocalLoss, 0, -1),
+    ("FocalLoss", "alpha", lambda v: mt.FocalLoss(alpha=v), 1, 1.1),
+    ("CrossEntropyLoss", "label_smoothing", mt.CrossEntropyLoss, 0.1, 1.0),
+    ("BatchNormalization", "momentum", lambda v: mt.BatchNormalization(momentum=v), 1.0, 1.1),
+    ("BatchNormalization", "epsilon", lambda v: mt.BatchNormalization(epsilon=v), 1e-5, 0),
+    ("LayerNormalization", "epsilon", lambda v: mt.LayerNormalization(epsilon=v), 1e-5, 0),
+    ("Dropout", "rate", mt.Dropout, 0, 1),
+    ("GaussianNoise", "stddev", mt.GaussianNoise, 0.1, -0.1),
+    ("LeakyReLU", "negative_slope", mt.LeakyReLU, 0.3, -0.3),
+    ("ELU", "alpha", mt.ELU, 1, -1),
+    ("Rescaling", "scale", mt.Rescaling, -2, np.inf),
+    ("Rescaling", "offset", lambda v: mt.Rescaling(1, v), -1, -np.inf),
+    ("RandomTranslation", "fill_value", lambda v: mt.RandomTranslation(0.1, 0.1, fill_value=v), -1, np.inf),
+    ("StepDecay", "factor", lambda v: schedules.StepDecay(0.1, 10, v), 0.5, 0),
+    ("StepDecay", "every", lambda v: schedules.StepDecay(0.1, v), 10, 0.5),
+    ("ExponentialDecay", "initial", lambda v: schedules.ExponentialDecay(v, 10), 0.1, 0),
+    ("CosineDecay", "steps", lambda v: schedules.CosineDecay(0.1, v), 10, 0),
+    ("CosineDecay", "warmup", lambda v: schedules.CosineDecay(0.1, 10, v), 3, -1),
+    ("EarlyStopping", "patience", lambda v: callbacks.EarlyStopping(patience=v), 3, -1),
+    ("EarlyStopping", "min_delta", lambda v: callbacks.EarlyStopping(min_delta=v), 0.1, -0.1),
+    ("ReduceLROnPlateau", "factor", lambda v: callbacks.ReduceLROnPlateau(factor=v), 0.5, 1),
+    ("ReduceLROnPlateau", "patience", lambda v: callbacks.ReduceLROnPlateau(patience=v), 5, 2.5),
+    ("VarianceScaling", "scale", initializers.VarianceScaling, 2, 0),
+    ("RandomNormal", "stddev", lambda v: initializers.RandomNormal(stddev=v), 0.1, -1),
+    ("Constant", "value", initializers.Constant, 1, np.inf),
+]
+every_number = pytest.mark.parametrize(
+    ("who", "name", "make", "good", "wrong"), [pytest.param(*case, id=f"{case[0]}.{case[1]}") for case in NUMBERS]
+)
+
+
+@every_number
+def test_a_number_that_fits_is_taken(who, name, make, good, wrong):
+    make(good)
+    make(np.int64(good) if isinstance(good, int) else np.float64(good))
+
+
+@every_number
+def test_a_number_that_does_not_fit_is_refused(who, name, make, good, wrong):
+    for value in (wrong, str(good), [good], np.nan, True, 1j):
+        with pytest.raises(ValueError, match=rf"^{who}: {name} is an? .*, got "):
+            make(value)
+
+
+def test_limits_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match="SGD: give one of clipnorm, global_clipnorm and clipvalue, a positive number"):
+        mt.SGD(clipnorm="1")
+    with pytest.raises(ValueError, match="RandomBrightness: value_range is"):
+        mt.RandomBrightness(0.1, ("0", "1"))
+    with pytest.raises(ValueError, match="RandomBrightness: value_range is"):
+        mt.RandomBrightness(0.1, 255)
+    with pytest.raises(ValueError, match="SGD: learning_rate is a number or a schedule"):
+        mt.SGD("0.1")
+
+
+def test_a_share_of_the_data_is_a_number(rng):
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(1)]).compile(mt.SGD(), mt.MSELoss())
+    for share in ("0.2", 1.0, -0.5):
+        with pytest.raises(ValueError, match=r"Sequential.fit: validation_split is a number in \(0, 1\), got"):
+            model.fit(rng.normal(size=(10, 3)), np.zeros(10), validation_split=share)
