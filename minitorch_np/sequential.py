@@ -152,7 +152,7 @@ class Sequential(Model):
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: int | slice) -> Layer | Sequential:
         """One layer, or a Sequential of some of them: the same layers, with the same weights."""
-        if isinstance(index, int):
+        if not isinstance(index, slice):
             return self.layers[index]
         part = Sequential(dtype=self.dtype)
         vars(part)["layers"] = chosen = self.layers[index]

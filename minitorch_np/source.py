@@ -67,7 +67,13 @@ class Batches(Source):
         for item in self._peeked or islice(self._begin(), 1):
             if self._iterator is not None:
                 self._peeked = [item]
-            return np.shape(as_batch(item)[0])[1:]
+            shape = np.shape(as_batch(item)[0])
+            if not shape or (len(shape) == 1 and len(item) > 1 and np.ndim(item[1]) == 0):
+                raise ValueError(
+                    f"{self.given!r} gives single examples; batches are expected, (x, y) of several examples. "
+                    "Give x and y as arrays, or stack some examples at a time with np.stack."
+                )
+            return shape[1:]
         return None
 
     def fingerprint(self) -> str:

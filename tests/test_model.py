@@ -120,6 +120,7 @@ def test_sequential_is_a_list_of_layers():
     assert [type(layer).__name__ for layer in model] == ["Input", "Dense", "ReLU", "Dense", "Sigmoid"]
     part = model[1:3]
     assert part.layers[0] is model.layers[1]
+    assert model[np.int64(1)] is model.layers[1]
     assert part.output_shape == (3,)
     assert model[-1] is model.layers[-1]
 

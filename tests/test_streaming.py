@@ -166,6 +166,12 @@ def test_a_generator_without_end_goes_on_from_epoch_to_epoch(arrays):
     assert 12 <= len(given) <= 16  # a few more are read ahead
 
 
+def test_single_examples_in_place_of_batches_are_refused(arrays):
+    x, y = arrays
+    with pytest.raises(ValueError, match="gives single examples; batches are expected, .* Give x and y as arrays"):
+        network().fit(zip(x, y, strict=True))
+
+
 def test_a_generator_that_is_used_up_says_so(arrays):
     with pytest.raises(ValueError, match="an iterator can be gone through once, and this is the second time"):
         network().fit(iter(batches_of(*arrays)), epochs=2)

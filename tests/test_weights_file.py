@@ -103,6 +103,11 @@ def test_files_that_are_none_are_said(tmp_path):
         network().save_weights(tmp_path / "none" / "model.weights.h5")
 
 
+def test_a_name_that_is_not_that_of_hdf5_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"weights are HDF5, in name\.weights\.h5, got .*w\.npz'. model.save writes"):
+        network().save_weights(tmp_path / "w.npz")
+
+
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(saved, monkeypatch):
     before = saved.read_bytes()
 

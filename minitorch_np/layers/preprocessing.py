@@ -9,6 +9,7 @@ import numpy as np
 
 from minitorch_np.arguments import check_number
 from minitorch_np.layer import Layer
+from minitorch_np.layers.guards import require_built
 from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.source import as_source
 
@@ -156,6 +157,7 @@ class Normalization(Layer):
         return input_shape
 
     def forward(self, x: NDArray) -> NDArray:
+        require_built(self)
         mean, deviation = self._fixed(x)
         self.cache = deviation
         return (x - mean) / deviation

@@ -83,7 +83,7 @@ class _Recurrent(Layer):
         if len(input_shape) != 2:
             raise ValueError(
                 f"{self!r}: expected inputs of shape (batch, time, features), got {batch_of(input_shape)}. "
-                "A layer before it that is recurrent too needs return_sequences=True."
+                "A recurrent layer before it needs return_sequences=True; a sequence of one number a step is x[..., np.newaxis]."
             )
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 

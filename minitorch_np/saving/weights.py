@@ -33,7 +33,16 @@ _OTHER_MODEL = "The file is of another model"
 
 
 def save_weights(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write every value; an earlier file is only replaced by a whole one."""
+    """Write every value; an earlier file is only replaced by a whole one.
+
+    Raises:
+        ValueError: the file's name says that it is something other than HDF5.
+    """
+    if not os.fsdecode(path).endswith((".h5", ".hdf5")):
+        raise ValueError(
+            f"{type(model).__name__}.save_weights: weights are HDF5, in name.weights.h5, got {os.fsdecode(path)!r}. "
+            "model.save writes the whole model, in name.keras."
+        )
     memory = io.BytesIO()
     write_values(model, memory, userblock_size=_BLOCK)
     content = memory.getvalue()[_BLOCK:]

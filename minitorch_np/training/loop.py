@@ -214,7 +214,7 @@ def _held_out(model: Any, given: Any, stem: Any, who: str, *, reread: bool = Tru
         door.shape_of(data)
         return Stream(data, door.prepared, stem, model.compute_dtype)
     if len(given) != 2:
-        raise ValueError(f"{who}: expected a pair (x, y), got {len(given)} items.")
+        raise ValueError(f"{who}: expected a pair (x, y), got {len(given)} items. Weights have no part in it.")
     x, y, _ = door.checked(*given)
     y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
     return Examples(x, y, stem, model.compute_dtype, reread=reread)
