@@ -30,7 +30,7 @@ def test_an_embedding_takes_whole_numbers_of_any_dtype(rng):
 
 def test_a_vocabulary_too_large_for_float32_is_refused():
     with pytest.raises(
-        ValueError, match='not every whole number above 16777216 exists. Give the model dtype="float64"'
+        ValueError, match=r'not every whole number above 16777216 exists\. Give the model dtype="float64"'
     ):
         mt.Embedding(2**24 + 1, 1).initialize((3,))
 

@@ -168,7 +168,7 @@ def test_a_generator_without_end_goes_on_from_epoch_to_epoch(arrays):
 
 def test_single_examples_in_place_of_batches_are_refused(arrays):
     x, y = arrays
-    with pytest.raises(ValueError, match="gives single examples; batches are expected, .* Give x and y as arrays"):
+    with pytest.raises(ValueError, match=r"gives single examples; batches are expected, .* Give x and y as arrays"):
         network().fit(zip(x, y, strict=True))
 
 
