@@ -67,8 +67,9 @@ class Batches(Source):
         for item in self._peeked or islice(self._begin(), 1):
             if self._iterator is not None:
                 self._peeked = [item]
-            shape = np.shape(as_batch(item)[0])
-            if not shape or (len(shape) == 1 and len(item) > 1 and np.ndim(item[1]) == 0):
+            batch = as_batch(item)
+            shape = np.shape(batch[0])
+            if not shape or any(part is not None and np.ndim(part) == 0 for part in batch[1:2]):
                 raise ValueError(
                     f"{self.given!r} gives single examples; batches are expected, (x, y) of several examples. "
                     "Give x and y as arrays, or stack some examples at a time with np.stack."
