@@ -32,6 +32,16 @@ def check_whole(who: str, name: str, value: Any, least: int = 0) -> None:
         raise ValueError(f"{who}: {name} is an int of at least {least}, got {value!r}.")
 
 
+def check_flags(who: str, **flags: Any) -> None:
+    """Refuse what is neither True nor False."""
+    for name, value in flags.items():
+        if not isinstance(value, (bool, np.bool_)):
+            remedy = (
+                " An activation is a layer of its own, such as ReLU(), after this one." if name == "use_bias" else ""
+            )
+            raise ValueError(f"{who}: {name} is True or False, got {value!r}.{remedy}")
+
+
 def is_number(value: Any) -> bool:
     """Whether it is a real number other than NaN, and no bool."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and value == value

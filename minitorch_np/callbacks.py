@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from minitorch_np.arguments import check_number, check_whole
+from minitorch_np.arguments import check_flags, check_number, check_whole
 from minitorch_np.saving.atomic import check_writable
 from minitorch_np.training.callbacks import Callback as Callback
 from minitorch_np.training.callbacks import ProgressBar as ProgressBar
@@ -93,6 +93,7 @@ class EarlyStopping(Monitor):
     ) -> None:
         super().__init__(monitor, min_delta, mode)
         check_whole("EarlyStopping", "patience", patience)
+        check_flags("EarlyStopping", restore_best_weights=restore_best_weights)
         self.patience, self.restore_best_weights = patience, restore_best_weights
 
     def on_train_begin(self) -> None:

@@ -203,15 +203,33 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, classes: int | None =
     array([[1, 0, 0],
            [0, 1, 1],
            [0, 0, 1]])
+
+    Raises:
+        ValueError: y_true or y_pred holds probabilities, one-hot rows or anything else that is no class number, or they differ
+            in length.
     """
-    true, predicted = np.ravel(y_true).astype(int), np.ravel(y_pred).astype(int)
+    true, predicted = _class_numbers(y_true, "y_true"), _class_numbers(y_pred, "y_pred")
     if len(true) != len(predicted):
         raise ValueError(f"confusion_matrix: {len(true)} true and {len(predicted)} predicted classes.")
-    found = max(true.max(initial=-1), predicted.max(initial=-1)) + 1
-    classes = int(found) if classes is None else classes
-    if found > classes or min(true.min(initial=0), predicted.min(initial=0)) < 0:
-        raise ValueError(f"confusion_matrix: expected class numbers 0 to {classes - 1}.")
+    both = np.concatenate([true, predicted])
+    classes = int(both.max(initial=-1)) + 1 if classes is None else classes
+    strange = both[(both < 0) | (both >= classes)]
+    if strange.size:
+        raise ValueError(f"confusion_matrix: expected class numbers 0 to {classes - 1}, got {strange[0]}.")
     return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def _class_numbers(y: ArrayLike, name: str) -> NDArray:
+    given = np.asarray(y)
+    if given.ndim > 1 and given.shape[-1] > 1:
+        remedy = f"Give the classes, {name}.argmax(axis=-1)."
+        raise ValueError(f"confusion_matrix: expected class numbers (n,) in {name}, got shape {given.shape}. {remedy}")
+    if given.dtype.kind not in "biuf" or not np.array_equal(given, np.rint(given.astype(float))):
+        remedy = (
+            f"Give classes, as ({name} > 0.5) makes them of probabilities, and np.unique's return_inverse of names."
+        )
+        raise ValueError(f"confusion_matrix: expected class numbers in {name}, got {given.ravel()[:3]}…. {remedy}")
+    return given.ravel().astype(int)
 
 
 NAMES = "accuracy, binary_accuracy, categorical_accuracy, balanced_accuracy, precision, recall, f1, auc, mae"

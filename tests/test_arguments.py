@@ -65,6 +65,40 @@ def test_a_number_that_does_not_fit_is_refused(who, name, make, good, wrong):
             make(value)
 
 
+FLAGS = [
+    ("Dense", "use_bias", lambda v: mt.Dense(3, v)),
+    ("Conv2D", "use_bias", lambda v: mt.Conv2D(3, 2, use_bias=v)),
+    ("DepthwiseConv2D", "use_bias", lambda v: mt.DepthwiseConv2D(2, use_bias=v)),
+    ("LSTM", "use_bias", lambda v: mt.LSTM(3, v)),
+    ("LSTM", "unit_forget_bias", lambda v: mt.LSTM(3, unit_forget_bias=v)),
+    ("GRU", "reset_after", lambda v: mt.GRU(3, reset_after=v)),
+    ("SimpleRNN", "return_sequences", lambda v: mt.SimpleRNN(3, return_sequences=v)),
+    ("MultiHeadAttention", "causal", lambda v: mt.MultiHeadAttention(2, 3, causal=v)),
+    ("BatchNormalization", "center", lambda v: mt.BatchNormalization(center=v)),
+    ("LayerNormalization", "scale", lambda v: mt.LayerNormalization(scale=v)),
+    ("GlobalMaxPooling2D", "keepdims", mt.GlobalMaxPooling2D),
+    ("GELU", "approximate", mt.GELU),
+    ("SGD", "nesterov", lambda v: mt.SGD(momentum=0.9, nesterov=v)),
+    ("AdamW", "amsgrad", lambda v: mt.AdamW(amsgrad=v)),
+    ("RMSprop", "centered", lambda v: mt.RMSprop(centered=v)),
+    ("EarlyStopping", "restore_best_weights", lambda v: callbacks.EarlyStopping(restore_best_weights=v)),
+]
+
+
+@pytest.mark.parametrize(("who", "name", "make"), FLAGS, ids=[f"{who}.{name}" for who, name, _ in FLAGS])
+def test_a_flag_is_true_or_false(who, name, make):
+    for good in (True, False, np.True_):
+        make(good)
+    for wrong in ("relu", None, 1, "no"):
+        with pytest.raises(ValueError, match=f"^{who}: {name} is True or False, got {wrong!r}"):
+            make(wrong)
+
+
+def test_an_activation_in_the_place_of_the_bias_is_told_where_it_goes():
+    with pytest.raises(ValueError, match=r"An activation is a layer of its own, such as ReLU\(\), after this one"):
+        mt.Dense(64, "relu")
+
+
 def test_limits_that_are_no_numbers_are_refused():
     with pytest.raises(ValueError, match="SGD: give one of clipnorm, global_clipnorm and clipvalue, a positive number"):
         mt.SGD(clipnorm="1")

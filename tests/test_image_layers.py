@@ -1,5 +1,7 @@
 """Layers for images: odd shapes, ties, moving statistics, and what they say to what does not fit."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -138,3 +140,28 @@ def test_other_inputs_than_built_for_are_refused(layer, rng):
     layer(rng.normal(size=(2, 5, 5, 3)))
     with pytest.raises(ValueError, match=r"expected .*\(2, 5, 5, 4\)"):
         layer(rng.normal(size=(2, 5, 5, 4)))
+
+
+@pytest.mark.parametrize("block", [1, 100, 700, 5000])
+@pytest.mark.parametrize("options", [{}, {"padding": "same"}, {"strides": (2, 3), "padding": "same"}])
+def test_a_convolution_is_the_same_in_blocks_of_any_size(rng, monkeypatch, block, options):
+    x, found = rng.normal(size=(3, 9, 8, 2)), []
+    for size in (10**9, block):
+        monkeypatch.setattr("minitorch_np.layers.convolution.BLOCK", size)
+        layer = mt.Conv2D(4, (3, 2), **options).initialize(x.shape[1:], 0, np.float64)
+        y = layer(x)
+        dx = layer.backward(np.cos(np.arange(y.size)).reshape(y.shape))
+        found.append([y, dx, layer.kernel.grad, layer.bias.grad])
+    for whole, parts in zip(*found, strict=True):
+        np.testing.assert_allclose(parts, whole, rtol=1e-12, atol=1e-12)
+
+
+def test_the_memory_of_a_convolution_does_not_grow_with_the_picture():
+    x = np.zeros((1, 400, 400, 3), np.float32)
+    layer = mt.Conv2D(4, 7, padding="same").initialize(x.shape[1:])
+    tracemalloc.start()
+    y = layer(x)
+    layer.backward(y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 * 2**20 + 6 * (x.nbytes + y.nbytes)  # the columns of the whole are 94 MB

@@ -47,10 +47,13 @@ def test_gradients_are_right(loss, rng):
 def test_float32_stays_float32_and_nothing_is_changed(loss, rng):
     prediction, target = problem(loss, rng)
     prediction = prediction.astype(np.float32)
-    target = target if target.dtype.kind == "i" else target.astype(np.float32)
-    prediction.flags.writeable = target.flags.writeable = False
-    assert loss(prediction, target).dtype == np.float32
-    assert loss.backward().dtype == np.float32
+    targets = [target, target.astype(np.int64)] if target.dtype.kind == "i" else [target.astype(np.float32), target]
+    if isinstance(loss, (mt.BCELoss, mt.BCEWithLogitsLoss, mt.MSELoss, mt.L1Loss, mt.HuberLoss, mt.FocalLoss)):
+        targets.append(rng.integers(0, 2, target.shape))
+    for target in targets:
+        prediction.flags.writeable = target.flags.writeable = False
+        assert loss(prediction, target).dtype == np.float32
+        assert loss.backward().dtype == np.float32
 
 
 @every_loss

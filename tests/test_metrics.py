@@ -122,7 +122,26 @@ def test_nothing_positive_gives_0_and_no_warning():
 def test_auc_is_of_one_output_and_classes_have_numbers():
     with pytest.raises(ValueError, match="'auc' is of models with one output"):
         metrics.find("auc", (3,), False)
-    with pytest.raises(ValueError, match="expected class numbers 0 to 1"):
+    with pytest.raises(ValueError, match="expected class numbers 0 to 1, got 2"):
         metrics.confusion_matrix([0, 2], [0, 1], 2)
     with pytest.raises(ValueError, match="2 true and 1 predicted"):
         metrics.confusion_matrix([0, 2], [0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ([[0.2], [0.9]], r"expected class numbers in y_pred, got \[0\.2 0\.9\].* \(y_pred > 0\.5\)"),
+        (np.eye(2), r"expected class numbers \(n,\) in y_pred, got shape \(2, 2\)\. .*y_pred\.argmax\(axis=-1\)"),
+        (["cat", "dog"], "expected class numbers in y_pred, .* return_inverse of names"),
+        ([0, np.nan], "expected class numbers in y_pred"),
+    ],
+)
+def test_a_confusion_matrix_is_of_classes(answer, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.confusion_matrix([0, 1], answer)
+
+
+def test_a_confusion_matrix_takes_columns_and_whole_numbers_of_any_type():
+    expected = metrics.confusion_matrix([0, 1, 1], [0, 0, 1])
+    np.testing.assert_array_equal(metrics.confusion_matrix([[0.0], [1.0], [1.0]], [False, False, True]), expected)

@@ -160,7 +160,12 @@ def test_limits_that_make_no_sense_are_refused(make, message):
         make()
 
 
-@given(st.integers(1, 500), st.integers(1, 500), st.integers(2, 5))
+def test_halving_that_leaves_none_out_is_refused():
+    with pytest.raises(ValueError, match=r"search: halving=3 needs at least 3 trials and 3 epochs .* got 9 and 2"):
+        plan.rounds_of(9, 2, 3, "search")
+
+
+@given(st.integers(5, 500), st.integers(5, 500), st.integers(2, 5))
 def test_rounds_end_with_all_epochs_and_grow_by_the_factor(trials, epochs, halving):
     rounds = plan.rounds_of(trials, epochs, halving, "search")
     assert rounds[0].trials == trials
@@ -492,6 +497,17 @@ def otherwise(units=8, rng=None):
     return build(units + 1, rng=rng)
 
 
+def test_a_table_knows_the_model_of_every_trial(data, tmp_path):
+    def other(units=8, rng=None):
+        return build(units + (units == 8), rng=rng)
+
+    path = tmp_path / "search.json"
+    tuning.search(build, {"units": [4, 8]}, *data, method="grid", workers=1, table=path)
+    with pytest.raises(mt.ModelFileError, match=r"the model of trial 1 is .*units=9.* here and .*units=8.* there"):
+        tuning.search(other, {"units": [4, 8]}, *data, method="grid", workers=1, table=path)
+    tuning.search(build, {"units": [4, 8]}, *data, method="grid", workers=1, table=path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -566,7 +582,7 @@ SHARED = build()
             {"table": "search.csv"},
             r"table ends in \.json, got 'search\.csv'\. For a spreadsheet there is result\.to_csv",
         ),
-        ({"build": 7}, "build is a function that returns a compiled model, got 7"),
+        ({"build": 7}, "build is a function that makes and returns a new, compiled model, got 7"),
         (
             {"build": lambda units, learning_rate, momentum, depth: None},
             r"build\(.*\) needs 'depth', which nobody gives",

@@ -129,7 +129,7 @@ class HDF5Dataset(Source):
         if together < _FEW:
             warnings.warn(
                 f"{self!r} is stored in chunks of {self.rows_in_chunk} examples, of which {together} at a time are shuffled among "
-                f"themselves: too few if it is sorted. Write it anew with chunks={(1, *self.shape)}, or give more block_bytes.",
+                f"themselves: too few if it is sorted. Write it anew with chunks={(1, *(self.shape or ()))}, or give more block_bytes.",
                 stacklevel=2,
             )
         chunks = rng.permutation(-(-count // self.rows_in_chunk))

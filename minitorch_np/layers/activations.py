@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.functions import erf, sigmoid, softmax, softplus
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis
@@ -119,6 +120,7 @@ class GELU(Layer):
     keras_activation: str | None = "gelu"
 
     def __init__(self, approximate: bool = False) -> None:
+        check_flags("GELU", approximate=approximate)
         self.approximate = approximate
         if approximate:
             self.keras_activation = None  # Keras's function of that name is the exact one

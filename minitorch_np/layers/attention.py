@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.parameter import Parameter
@@ -76,6 +77,7 @@ class MultiHeadAttention(Layer):
         self.head_dim = (
             key_dim if value_dim is None else checked_count(value_dim, who, "value_dim", "the size of a value")
         )
+        check_flags(who, use_bias=use_bias, causal=causal)
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer

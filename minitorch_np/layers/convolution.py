@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.functions import channel_sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, checked_count, require_built
@@ -71,6 +72,7 @@ class Conv2D(Layer):
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
+        check_flags("Conv2D", use_bias=use_bias)
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
@@ -132,10 +134,11 @@ class Conv2D(Layer):
         spread[:, :, width - 1 :: windows.strides[1]][:, :, :columns] = dy
         met = sliding_window_view(spread, width, axis=2).transpose(0, 1, 2, 4, 3)
         kernels = self.kernel.value[:, ::-1].transpose(0, 1, 3, 2).reshape(height, width * self.filters, -1)
-        for images in blocks(met):
-            matrix = met[images].reshape(-1, width * self.filters)
+        for images, lines in blocks(met):
+            here = met[images, lines]
+            matrix = here.reshape(-1, width * self.filters)
             for i, kernel in enumerate(kernels):
-                into = dx[images, i :: windows.strides[0]][:, :rows]
+                into = dx[images, i + lines.start * windows.strides[0] :: windows.strides[0]][:, : here.shape[1]]
                 into += (matrix @ kernel).reshape(into.shape)
         return windows.crop(dx, shape[1:3])
 
@@ -145,18 +148,19 @@ class Conv2D(Layer):
         So the convolution is one matrix product, in which nearly all its time goes. A sum of kernel height * width
         smaller products would need no copy of x, but takes 1.3 times as long with 16 and more channels, and 10 times
         with one. The columns are larger than x as many times as the kernel has places, so that they are made of
-        some images at a time; each comes with the rows of y that it is for.
+        some images at a time, or of some lines of a large one; each comes with the rows of y that it is for.
         """
         windows = self._windows
         seen = sliding_window_view(windows.pad(x), windows.size, axis=(1, 2))
         seen = seen[:, :: windows.strides[0], :: windows.strides[1]]  # (batch, height, width, channels, *windows.size)
         places = windows.size[0] * windows.size[1] * x.shape[-1]
         done = 0
-        for images in blocks(seen):
+        for images, lines in blocks(seen):
+            here = seen[images, lines]
             if windows.size[1] * x.shape[-1] < SHORT:
-                columns = seen[images].transpose(4, 5, 3, 0, 1, 2).reshape(places, -1).T
+                columns = here.transpose(4, 5, 3, 0, 1, 2).reshape(places, -1).T
             else:
-                columns = seen[images].transpose(0, 1, 2, 4, 5, 3).reshape(-1, places)
+                columns = here.transpose(0, 1, 2, 4, 5, 3).reshape(-1, places)
             yield slice(done, done + len(columns)), columns
             done += len(columns)
 
@@ -206,6 +210,7 @@ class DepthwiseConv2D(Layer):
         self.strides = strides
         self.padding = padding
         self.depth_multiplier = depth_multiplier
+        check_flags("DepthwiseConv2D", use_bias=use_bias)
         self.use_bias = use_bias
         self.depthwise_initializer = depthwise_initializer
         self.bias_initializer = bias_initializer
@@ -273,8 +278,14 @@ def require_channels(layer: Conv2D | DepthwiseConv2D, x: NDArray) -> None:
         raise ValueError(f"{layer!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.")
 
 
-def blocks(windows: NDArray) -> Iterator[slice]:
-    """Slices of the batch, each small enough that a copy of these (overlapping) windows stays within BLOCK numbers."""
-    images = max(1, BLOCK * len(windows) // max(1, windows.size))
-    for start in range(0, len(windows), images):
-        yield slice(start, start + images)
+def blocks(windows: NDArray) -> Iterator[tuple[slice, slice]]:
+    """Slices of images and of their lines, in order, each so small that a copy of these (overlapping) windows stays within BLOCK
+
+    numbers, or is a single line of windows.
+    """
+    count, height = windows.shape[:2]
+    lines = max(1, BLOCK * count * height // max(1, windows.size))
+    images = max(1, lines // height)
+    for first in range(0, count, images):
+        for start in range(0, height, height if lines >= height else lines):
+            yield slice(first, first + images), slice(start, start + lines)

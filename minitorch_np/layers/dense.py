@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.shapes import Shape, batch_of
@@ -44,6 +45,7 @@ class Dense(Layer):
         kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
         self.units = checked_count(units, "Dense", "units", "the number of outputs")
+        check_flags("Dense", use_bias=use_bias)
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer

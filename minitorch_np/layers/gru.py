@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.functions import sigmoid
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent, columns
@@ -69,6 +70,7 @@ class GRU(_Recurrent):
             return_sequences,
             go_backwards,
         )
+        check_flags("GRU", reset_after=reset_after)
         self.reset_after = reset_after
 
     def bias_shape(self) -> Shape:

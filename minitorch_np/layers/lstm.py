@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent
 from minitorch_np.shapes import Shape
@@ -67,6 +68,7 @@ class LSTM(_Recurrent):
             return_sequences,
             go_backwards,
         )
+        check_flags("LSTM", unit_forget_bias=unit_forget_bias)
         self.unit_forget_bias = unit_forget_bias
 
     def build(self, input_shape: Shape) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_number, is_whole
+from minitorch_np.arguments import check_flags, check_number, is_whole
 from minitorch_np.functions import channel_sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, require_built
@@ -58,6 +58,7 @@ class BatchNormalization(Layer):
         check_axis("BatchNormalization", axis)
         check_number("BatchNormalization", "momentum", momentum, "[0, 1]")
         check_number("BatchNormalization", "epsilon", epsilon, "(0, inf)")
+        check_flags("BatchNormalization", center=center, scale=scale)
         self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
@@ -204,6 +205,7 @@ class LayerNormalization(Layer):
                 f"LayerNormalization: axis is an int other than 0, which is the batch, or several of them, got {axis!r}."
             )
         check_number("LayerNormalization", "epsilon", epsilon, "(0, inf)")
+        check_flags("LayerNormalization", center=center, scale=scale)
         self.axis = axis
         self.epsilon = epsilon
         self.center = center

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, require_images
 from minitorch_np.layers.windows import make_windows
@@ -149,6 +150,7 @@ class GlobalAveragePooling2D(Layer):
     in_keras = True
 
     def __init__(self, keepdims: bool = False) -> None:
+        check_flags(type(self).__name__, keepdims=keepdims)
         self.keepdims = keepdims
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -180,6 +182,7 @@ class GlobalMaxPooling2D(Layer):
     in_keras = True
 
     def __init__(self, keepdims: bool = False) -> None:
+        check_flags(type(self).__name__, keepdims=keepdims)
         self.keepdims = keepdims
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

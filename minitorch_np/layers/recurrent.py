@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.shapes import Shape, batch_of
@@ -46,6 +47,9 @@ class _Recurrent(Layer):
         go_backwards: bool = False,
     ) -> None:
         self.units = checked_count(units, type(self).__name__, "units", "the size of the state")
+        check_flags(
+            type(self).__name__, use_bias=use_bias, return_sequences=return_sequences, go_backwards=go_backwards
+        )
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.recurrent_initializer = recurrent_initializer

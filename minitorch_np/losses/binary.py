@@ -31,7 +31,7 @@ class BCELoss(Loss):
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         self.cache = prediction, target
         with np.errstate(divide="ignore", invalid="ignore"):
             log_p = np.maximum(np.log(prediction), -100)
@@ -68,7 +68,7 @@ class BCEWithLogitsLoss(Loss):
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         self.cache = prediction, target
         size = np.maximum(prediction, -prediction)  # |x|, in a form that bears complex numbers
         return self.mean(np.maximum(prediction, 0) - prediction * target + np.log1p(np.exp(-size)))
@@ -109,7 +109,7 @@ class FocalLoss(Loss):
         self.alpha = alpha
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         self.cache = prediction, target
         entropy, wrong = softplus(prediction) - prediction * target, self._wrong(prediction, target)
         return self.mean(self._balance(target) * wrong ** float(self.gamma) * entropy)
@@ -152,7 +152,7 @@ class HingeLoss(Loss):
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         sign = target - (target == 0)
         short = np.maximum(1 - sign * prediction, 0)
         self.cache = sign, short

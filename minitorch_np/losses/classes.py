@@ -37,7 +37,7 @@ class CrossEntropyLoss(Loss):
         if target.ndim == prediction.ndim - 1:
             check_class_numbers(self, prediction, target)
             target = one_hot(target, classes, prediction.real.dtype)
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         if self.label_smoothing:
             share = float(self.label_smoothing)
             target = target * (1 - share) + share / classes
@@ -112,7 +112,7 @@ class KLDivLoss(Loss):
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         self.cache = target
         log_t = np.log(np.where(target > 0, target, 1))
         return self.weigh(target * (log_t - prediction)).sum() / len(prediction)

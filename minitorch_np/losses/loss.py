@@ -69,12 +69,14 @@ class Loss(Configurable):
     def _remedy(self, target: NDArray) -> str:
         return "Change the units of the last layer, or the shape of y."
 
-    def _check_shapes(self, prediction: NDArray, target: NDArray) -> None:
+    def _matched(self, prediction: NDArray, target: NDArray) -> NDArray:
+        """The target in the prediction's precision, so that labels that are ints leave float32 what it is."""
         if prediction.shape != target.shape:
             raise ValueError(
                 f"{self!r}: expected a target of the prediction's shape {prediction.shape}, got {target.shape}. "
                 "They are never broadcast: reshape one of them."
             )
+        return target.astype(prediction.real.dtype, copy=False)
 
 
 def listed(values: NDArray, most: int = 6) -> str:

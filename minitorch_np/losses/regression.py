@@ -19,7 +19,7 @@ class MSELoss(Loss):
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         difference = prediction - target
         self.cache = difference
         return self.mean(difference * difference)
@@ -36,7 +36,7 @@ class L1Loss(Loss):
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         difference = prediction - target
         self.cache = difference
         return self.mean(np.maximum(difference, -difference))  # |d|, in a form that bears complex numbers
@@ -64,7 +64,7 @@ class HuberLoss(Loss):
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         """With c = d clipped to [-delta, delta], both formulas are c (d - c / 2)."""
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         difference = prediction - target
         clipped = np.minimum(np.maximum(difference, -float(self.delta)), float(self.delta))
         self.cache = clipped

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import check_flags, check_number
 from minitorch_np.optimizers.optimizer import (
     Optimizer,
     Schedule,
@@ -61,6 +61,7 @@ class Adam(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        check_flags(who, amsgrad=amsgrad)
         self.amsgrad = amsgrad
         self.weight_decay = weight_decay
 

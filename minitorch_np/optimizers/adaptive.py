@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import check_flags, check_number
 from minitorch_np.optimizers.optimizer import (
     Optimizer,
     Schedule,
@@ -97,6 +97,7 @@ class RMSprop(Optimizer):
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
+        check_flags("RMSprop", centered=centered)
         self.centered = centered
         self.weight_decay = weight_decay
 

@@ -19,7 +19,7 @@ def plot_images(
 ) -> NDArray:
     """Pictures (n, height, width[, 1 or 3]) in a grid, each under its title; returns the array of axes.
 
-    Whole numbers are taken as 0..255 (0..16 in pictures no brighter than that), fractions as 0..1.
+    Numbers are taken as 0..255 (0..16 in pictures no brighter than that); fractions of which none is above 1 as 0..1.
 
     Args:
         axes: at least as many axes as pictures, or None for a new figure.
@@ -128,6 +128,6 @@ def _percent(share: float) -> str:
 
 
 def _brightest(pictures: NDArray) -> float:
-    if pictures.dtype.kind == "f":
+    if pictures.dtype.kind == "f" and pictures.max(initial=0) <= 1:
         return 1.0
     return 16.0 if pictures.max(initial=0) <= 16 else 255.0

@@ -98,8 +98,8 @@ _ACTIVATIONS: dict[str, tuple[str, tuple[Any, ...]] | None] = {
     "leaky_relu": ("LeakyReLU", (0.2,)),
     "swish": ("SiLU", ()),
 }
-# Arguments that change nothing here (a backward_layer unlike the layer has other weights, which are refused), and those of
-# which one value is what the layer here does, beside None, False and 0.
+# Arguments that change nothing here, or are looked at by themselves, and those of which one value is what the layer here does,
+# beside None, False and 0.
 _IGNORED = (
     "name", "dtype", "seed", "trainable", "batch_input_shape", "unroll", "implementation", "renorm_momentum",
     "zero_output_for_mask", "backward_layer",
@@ -118,10 +118,10 @@ def from_keras(given: Any, dtype: str | None = None) -> Any:
     """Our Sequential of a Keras Sequential; fused activations become layers of their own.
 
     Raises:
-        ValueError: something that this package does not have; it names it.
+        NotHere: something that this package does not have; it names it.
     """
     if class_name(given) != "Sequential":
-        raise ValueError(f"a Keras {class_name(given)} model; only Sequential models can be opened")
+        raise NotHere(f"a Keras {class_name(given)} model; only Sequential models can be opened")
     config = given["config"]
     dtype = dtype or _dtype(config)
     built = list(itertools.chain.from_iterable(_layers(item, dtype) for item in config["layers"]))
@@ -152,6 +152,9 @@ def _layers(given: Any, dtype: str) -> list[Layer]:
         same = value in (None, False, 0, *_SAME.get(argument, ())) or argument in _IGNORED
         if argument not in known and not same and not (argument == "activation" and not _inherent(cls)):
             raise NotHere(f"a {name} with {argument}={value!r}, which this package does not have")
+    backwards = config.get("backward_layer")
+    if backwards is not None and repr(_argument(backwards, dtype)) != repr(layer.backward_layer):
+        raise NotHere(f"a {name} whose backward_layer is not its layer turned round, which this package does not have")
     return [layer, *fused]
 
 

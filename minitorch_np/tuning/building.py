@@ -39,8 +39,9 @@ class Builder:
     def __init__(
         self, who: str, build: Callable[..., Model], fit: Mapping[str, Any], names: Iterable[str] = ()
     ) -> None:
-        if not callable(build):
-            raise ValueError(f"{who}: build is a function that returns a compiled model, got {build!r}.")
+        if not callable(build) or isinstance(build, Model):
+            kind = type(build).__name__ if isinstance(build, Model) else repr(build)
+            raise ValueError(f"{who}: build is a function that makes and returns a new, compiled model, got {kind}.")
         for name in fit:
             if name not in OF_FIT:
                 raise ValueError(f"{who}: fit may hold {', '.join(OF_FIT)}, got {name!r}.")

@@ -64,6 +64,11 @@ def rounds_of(trials: int, epochs: int, halving: int | None, who: str) -> list[R
         return [Round(trials, epochs)]
     if not _is_count(halving, 2):
         raise ValueError(f"{who}: halving is an int of at least 2, such as 3, or None, got {halving!r}.")
+    if halving > min(trials, epochs):
+        raise ValueError(
+            f"{who}: halving={halving} needs at least {halving} trials and {halving} epochs to leave any out, got {trials} and "
+            f"{epochs}. Give more, or halving=None."
+        )
     last = 0
     while halving ** (last + 1) <= min(trials, epochs):
         last += 1

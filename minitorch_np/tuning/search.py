@@ -20,7 +20,7 @@ from minitorch_np.tuning.parallel import checked_workers
 from minitorch_np.tuning.plan import Trial, plan, rounds_of
 from minitorch_np.tuning.race import Race
 from minitorch_np.tuning.results import SearchResult
-from minitorch_np.tuning.table import Table, checked_path, words
+from minitorch_np.tuning.table import OF_TRIAL, Table, checked_path, words
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -99,24 +99,29 @@ def search(
     drawn = plan(choices, method, trials, len(parts), drawing, who)
     rounds = rounds_of(len(drawn), shared["epochs"], halving, who)
     measure = objective.removeprefix("val_")
-    first = _rehearsed(builder, drawn, x, y, measure)
+    first, models = _rehearsed(builder, drawn, x, y, measure)
     about = {
         "space": words(choices), "method": method, "rng": str(rng), "folds": str(folds),
         "validation_split": str(validation_split if folds is None else None), "data": fingerprint(x, y),
         "fit": words(shared), "halving": str(halving), "objective": measure,
     }  # fmt: skip
-    kept = Table(table, about | _outline(first, table))
+    kept = Table(table, about | _outline(first, table) | models)
     rises = larger_is_better(measure) if mode == "auto" else mode == "max"
     with _bar(progress, sum(many for many, _ in rounds) * len(parts)) as bar:
         rows = Race(builder, x, y, parts, kept, measure, rises, workers, bar).run(drawn, rounds)
     return SearchResult(rows, measure, builder, shared["epochs"])
 
 
-def _rehearsed(builder: Builder, trials: Sequence[Trial], x: NDArray, y: NDArray, measure: str) -> Model:
-    """The model of the first trial, once every trial's has been built and the objective is known to be measured."""
+def _rehearsed(
+    builder: Builder, trials: Sequence[Trial], x: NDArray, y: NDArray, measure: str
+) -> tuple[Model, dict[str, str]]:
+    """The model of the first trial and every trial's in words, once the objective is known to be measured."""
+    models = {}
     for trial in trials:
         try:
-            builder.model(trial.settings, 0)
+            model = builder.model(trial.settings, 0)
+            parts = [*(node for _, node in model.walk()), model.optimizer, model.loss, *model.metrics]
+            models[f"{OF_TRIAL}{trial.number}"] = words(parts)
         except (ValueError, TypeError) as error:
             raise ValueError(f"search: with {trial.settings} there is no model. {error}") from error
     first, measured = builder.rehearse(trials[0].settings, x, y)
@@ -125,7 +130,7 @@ def _rehearsed(builder: Builder, trials: Sequence[Trial], x: NDArray, y: NDArray
             f"search: the objective {measure!r} is not measured; there is {', '.join(measured)}. Name one of them, or give "
             f"compile metrics=[{measure!r}]."
         )
-    return first
+    return first, models
 
 
 def _outline(model: Model, table: str | os.PathLike[str] | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ from minitorch_np.saving import archive, atomic
 from minitorch_np.saving.errors import ModelFileError
 
 FORMAT = 1
+OF_TRIAL = "the model of trial "
 
 
 class Fit(NamedTuple):
@@ -34,7 +35,7 @@ class Table:
 
     Args:
         path: a file, read if it is there, and written whole after each fit; None for none.
-        about: what the search is of, in words; the file's must be the same.
+        about: what the search is of, in words; the file's must be the same, of the models those of the trials in both.
 
     Raises:
         ValueError: path has another ending than .json. FileNotFoundError, PermissionError: it could not be written to.
@@ -46,7 +47,9 @@ class Table:
         self.about = dict(about)
         self.fits: dict[tuple[int, int, int], Fit] = {}
         if self.path is not None and self.path.exists():
-            for fit in read(self.path, self.about):
+            fits, there = read(self.path, self.about)
+            self.about = there | self.about
+            for fit in fits:
                 self._enter(fit)
 
     def __contains__(self, place: tuple[int, int, int]) -> bool:
@@ -78,8 +81,8 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     return checked
 
 
-def read(path: Path, about: Mapping[str, str]) -> list[Fit]:
-    """The fits in a file of the search that `about` describes."""
+def read(path: Path, about: Mapping[str, str]) -> tuple[list[Fit], dict[str, str]]:
+    """The fits in a file of the search that `about` describes, and what the file says that it is of."""
     content = archive.parse(path.read_bytes(), path)
     if content.get("format") != FORMAT:
         what = f"its format is {content.get('format')!r}, that of the table of a search is {FORMAT}"
@@ -89,13 +92,15 @@ def read(path: Path, about: Mapping[str, str]) -> list[Fit]:
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(path, f"it is no table of a search ({error})", "Give search another path") from None
     for name in dict.fromkeys([*about, *there]):
+        if name.startswith(OF_TRIAL) and not (name in about and name in there):
+            continue  # there are more trials now, or fewer
         if about.get(name) != there.get(name):
             here, then = about.get(name, "nothing"), there.get(name, "nothing")
             if name == "data":
                 here, then = "other examples", "those it began with"
             what = f"it is of another search: {name} is {here} here and {then} there"
             raise ModelFileError(path, what, "Give search what that one began with, or another path")
-    return fits
+    return fits, there
 
 
 def words(thing: Any) -> str:

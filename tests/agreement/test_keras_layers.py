@@ -104,3 +104,18 @@ def test_branches_open_in_keras_as_a_graph(name, tmp_path):
     ours.save_weights(tmp_path / "ours.weights.h5")
     theirs.load_weights(tmp_path / "ours.weights.h5")
     np.testing.assert_allclose(theirs.predict(x, verbose=0), ours.predict(x), atol=2e-6 * np.abs(due).max(initial=1))
+
+
+@pytest.mark.parametrize(
+    "backwards",
+    [
+        lambda: keras.layers.LSTM(3, go_backwards=True, activation="relu"),
+        lambda: keras.layers.LSTM(3, go_backwards=True, use_bias=False),
+        lambda: keras.layers.GRU(3, go_backwards=True),
+    ],
+)
+def test_two_directions_that_differ_are_refused(tmp_path, backwards):
+    layer = keras.layers.Bidirectional(keras.layers.LSTM(3), backward_layer=backwards())
+    keras.Sequential([keras.Input((4, 2)), layer]).save(tmp_path / "k.keras")
+    with pytest.raises(mt.ModelFileError, match=r"which this package does not have\. The file itself may be sound"):
+        mt.load_model(tmp_path / "k.keras")

@@ -451,7 +451,7 @@ class HuberLoss(Loss):
         self.delta = delta
 
     def forward(self, prediction, target):
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         difference = prediction - target
         size = np.maximum(difference, -difference)
         self.cache = difference
@@ -467,7 +467,7 @@ class HingeLoss(Loss):
     """L = mean of max(0, 1 - t p) for targets t of -1 and 1."""
 
     def forward(self, prediction, target):
-        self._check_shapes(prediction, target)
+        target = self._matched(prediction, target)
         self.cache = prediction, target
         return np.maximum(1 - target * prediction, 0).mean()
 
