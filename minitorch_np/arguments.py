@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def check_whole(who: str, name: str, value: Any, least: int = 0) -> None:
         raise ValueError(f"{who}: {name} is an int of at least {least}, got {value!r}.")
 
 
-def check_flags(who: str, **flags: Any) -> None:
+def check_flags(who: str, flags: Mapping[str, Any]) -> None:
     """Refuse what is neither True nor False."""
     for name, value in flags.items():
         if not isinstance(value, (bool, np.bool_)):

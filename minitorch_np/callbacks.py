@@ -93,7 +93,7 @@ class EarlyStopping(Monitor):
     ) -> None:
         super().__init__(monitor, min_delta, mode)
         check_whole("EarlyStopping", "patience", patience)
-        check_flags("EarlyStopping", restore_best_weights=restore_best_weights)
+        check_flags("EarlyStopping", {"restore_best_weights": restore_best_weights})
         self.patience, self.restore_best_weights = patience, restore_best_weights
 
     def on_train_begin(self) -> None:

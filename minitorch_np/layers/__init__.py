@@ -43,3 +43,6 @@ from minitorch_np.layers.resizing import ZeroPadding2D as ZeroPadding2D
 from minitorch_np.layers.shaping import Flatten as Flatten
 from minitorch_np.layers.shaping import Permute as Permute
 from minitorch_np.layers.shaping import Reshape as Reshape
+
+# For `import *` in the package's own __init__.py: the classes, not the files they are in. Type checkers read the lines above.
+globals()["__all__"] = [name for name in dir() if name[0].isupper()]

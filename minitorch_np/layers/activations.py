@@ -120,7 +120,7 @@ class GELU(Layer):
     keras_activation: str | None = "gelu"
 
     def __init__(self, approximate: bool = False) -> None:
-        check_flags("GELU", approximate=approximate)
+        check_flags("GELU", {"approximate": approximate})
         self.approximate = approximate
         if approximate:
             self.keras_activation = None  # Keras's function of that name is the exact one

@@ -77,7 +77,7 @@ class MultiHeadAttention(Layer):
         self.head_dim = (
             key_dim if value_dim is None else checked_count(value_dim, who, "value_dim", "the size of a value")
         )
-        check_flags(who, use_bias=use_bias, causal=causal)
+        check_flags(who, {"use_bias": use_bias, "causal": causal})
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer

@@ -72,7 +72,7 @@ class Conv2D(Layer):
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
-        check_flags("Conv2D", use_bias=use_bias)
+        check_flags("Conv2D", {"use_bias": use_bias})
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
@@ -210,7 +210,7 @@ class DepthwiseConv2D(Layer):
         self.strides = strides
         self.padding = padding
         self.depth_multiplier = depth_multiplier
-        check_flags("DepthwiseConv2D", use_bias=use_bias)
+        check_flags("DepthwiseConv2D", {"use_bias": use_bias})
         self.use_bias = use_bias
         self.depthwise_initializer = depthwise_initializer
         self.bias_initializer = bias_initializer

@@ -45,7 +45,7 @@ class Dense(Layer):
         kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
         self.units = checked_count(units, "Dense", "units", "the number of outputs")
-        check_flags("Dense", use_bias=use_bias)
+        check_flags("Dense", {"use_bias": use_bias})
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer

@@ -70,7 +70,7 @@ class GRU(_Recurrent):
             return_sequences,
             go_backwards,
         )
-        check_flags("GRU", reset_after=reset_after)
+        check_flags("GRU", {"reset_after": reset_after})
         self.reset_after = reset_after
 
     def bias_shape(self) -> Shape:

@@ -68,7 +68,7 @@ class LSTM(_Recurrent):
             return_sequences,
             go_backwards,
         )
-        check_flags("LSTM", unit_forget_bias=unit_forget_bias)
+        check_flags("LSTM", {"unit_forget_bias": unit_forget_bias})
         self.unit_forget_bias = unit_forget_bias
 
     def build(self, input_shape: Shape) -> None:

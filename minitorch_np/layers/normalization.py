@@ -58,7 +58,7 @@ class BatchNormalization(Layer):
         check_axis("BatchNormalization", axis)
         check_number("BatchNormalization", "momentum", momentum, "[0, 1]")
         check_number("BatchNormalization", "epsilon", epsilon, "(0, inf)")
-        check_flags("BatchNormalization", center=center, scale=scale)
+        check_flags("BatchNormalization", {"center": center, "scale": scale})
         self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
@@ -205,7 +205,7 @@ class LayerNormalization(Layer):
                 f"LayerNormalization: axis is an int other than 0, which is the batch, or several of them, got {axis!r}."
             )
         check_number("LayerNormalization", "epsilon", epsilon, "(0, inf)")
-        check_flags("LayerNormalization", center=center, scale=scale)
+        check_flags("LayerNormalization", {"center": center, "scale": scale})
         self.axis = axis
         self.epsilon = epsilon
         self.center = center

@@ -150,7 +150,7 @@ class GlobalAveragePooling2D(Layer):
     in_keras = True
 
     def __init__(self, keepdims: bool = False) -> None:
-        check_flags(type(self).__name__, keepdims=keepdims)
+        check_flags(type(self).__name__, {"keepdims": keepdims})
         self.keepdims = keepdims
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -182,7 +182,7 @@ class GlobalMaxPooling2D(Layer):
     in_keras = True
 
     def __init__(self, keepdims: bool = False) -> None:
-        check_flags(type(self).__name__, keepdims=keepdims)
+        check_flags(type(self).__name__, {"keepdims": keepdims})
         self.keepdims = keepdims
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -48,7 +48,8 @@ class _Recurrent(Layer):
     ) -> None:
         self.units = checked_count(units, type(self).__name__, "units", "the size of the state")
         check_flags(
-            type(self).__name__, use_bias=use_bias, return_sequences=return_sequences, go_backwards=go_backwards
+            type(self).__name__,
+            {"use_bias": use_bias, "return_sequences": return_sequences, "go_backwards": go_backwards},
         )
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer

@@ -61,7 +61,7 @@ class Adam(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        check_flags(who, amsgrad=amsgrad)
+        check_flags(who, {"amsgrad": amsgrad})
         self.amsgrad = amsgrad
         self.weight_decay = weight_decay
 

@@ -97,7 +97,7 @@ class RMSprop(Optimizer):
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
-        check_flags("RMSprop", centered=centered)
+        check_flags("RMSprop", {"centered": centered})
         self.centered = centered
         self.weight_decay = weight_decay
 

@@ -42,7 +42,7 @@ class SGD(Optimizer):
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
         check_number("SGD", "momentum", momentum, "[0, 1)")
         check_number("SGD", "weight_decay", weight_decay)
-        check_flags("SGD", nesterov=nesterov)
+        check_flags("SGD", {"nesterov": nesterov})
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov looks ahead along the velocity: give a momentum, such as 0.9.")
         self.momentum = momentum
