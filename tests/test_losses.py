@@ -205,7 +205,10 @@ MISTAKES = [
         "targets -1 and 1, or 0 and 1, got 2, 3",
     ),
     (lambda: mt.FocalLoss().prepare(np.array([0, 2]), (1,), np.dtype("f4")), r"expected targets 0 and 1"),
-    (lambda: mt.KLDivLoss().prepare(np.full((2, 3), 1.5), (3,), np.dtype("f4")), r"expected probabilities in \[0, 1\]"),
+    (
+        lambda: mt.KLDivLoss().prepare(np.full((2, 3), 1.5), (3,), np.dtype("f4")),
+        "expected probabilities, at least 0 and with sum 1 in each row, got 1.5 to 1.5 and sums of 4.5",
+    ),
     (lambda: mt.NLLLoss().prepare(np.array([0, 3]), (3,), np.dtype("f4")), "expected class numbers 0 to 2, got 3"),
     (lambda: mt.NLLLoss().prepare(np.eye(3), (3,), np.dtype("f4")), r"Give y as class numbers \(n,\)"),
     *[

@@ -103,7 +103,8 @@ class Normalization(Layer):
             data: an array with one row per example, or what gives batches, as fit takes it; targets are not looked at.
 
         Raises:
-            ValueError: mean and variance were given, there are no examples, or they have another shape than the inputs.
+            ValueError: mean and variance were given, there are no examples, they are not finite, or they have another shape than
+                the inputs.
         """
         if self.mean is not None:
             raise ValueError(f"{self!r}.adapt: mean and variance are given already.")
@@ -138,6 +139,8 @@ class Normalization(Layer):
             count += new
         if not count:
             raise ValueError(f"{self!r}.adapt: the data have no examples.")
+        if not np.isfinite(squares).all():
+            raise ValueError(f"{self!r}.adapt: the data hold values that are not finite. Remove or replace them first.")
         return mean, squares / count
 
     def build(self, input_shape: Shape) -> None:

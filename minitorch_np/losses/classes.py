@@ -124,8 +124,12 @@ class KLDivLoss(Loss):
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         target = super().prepare(target, output_shape, dtype)
-        if target.min() < 0 or target.max() > 1:
-            raise ValueError(f"{self!r}: expected probabilities in [0, 1], got {target.min():g} to {target.max():g}.")
+        sums = target.sum(axis=-1)
+        if target.min() < 0 or not (abs(sums - 1) <= 1e-3).all():
+            raise ValueError(
+                f"{self!r}: expected probabilities, at least 0 and with sum 1 in each row, got {target.min():g} to {target.max():g} "
+                f"and sums of {sums.min():g} to {sums.max():g}."
+            )
         return target
 
 

@@ -57,7 +57,11 @@ def plot_filters(
 
 def _as_pictures(layer: Any, image_shape: tuple[int, ...] | None) -> NDArray:
     """(outputs, height, width, channels)."""
-    parameter = getattr(layer, "kernel", layer)
+    parameter = getattr(layer, "kernel", None if hasattr(layer, "forward") else layer)
+    if parameter is None:
+        raise ValueError(
+            f"plot_filters: {type(layer).__name__} has no kernel. Give its first layer that has one, model[1] say."
+        )
     kernel = np.asarray(getattr(parameter, "value", parameter))
     if kernel.ndim == 2:
         if image_shape is None or len(image_shape) not in (2, 3) or math.prod(image_shape) != len(kernel):

@@ -23,7 +23,7 @@ def split_folds(y: NDArray, folds: int, rng: np.random.Generator) -> list[Fold]:
         folds: how many, from 2 to the number of examples.
     """
     if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or not 2 <= folds <= len(y):
-        raise ValueError(f"folds is an int from 2 to the number of examples, {len(y)}, got {folds!r}.")
+        raise ValueError(f"tuning: folds is an int from 2 to the number of examples, {len(y)}, got {folds!r}.")
     order = _class_by_class(y, rng)
     return [_apart(order, np.arange(len(y)) % folds == fold) for fold in range(folds)]
 
@@ -31,9 +31,9 @@ def split_folds(y: NDArray, folds: int, rng: np.random.Generator) -> list[Fold]:
 def split_off(y: NDArray, share: float, rng: np.random.Generator) -> Fold:
     """The rows to learn from and a share of rows held out, int(n share) of them, of each class within 1 of its share."""
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
-        raise ValueError(f"validation_split lies between 0 and 1, got {share!r}.")
+        raise ValueError(f"tuning: validation_split lies between 0 and 1, got {share!r}.")
     if not int(len(y) * share):
-        raise ValueError(f"validation_split={share} of {len(y)} examples leaves none to validate with.")
+        raise ValueError(f"tuning: validation_split={share} of {len(y)} examples leaves none to validate with.")
     due = np.floor(np.arange(len(y) + 1) * share)  # how many are held out of the first 0, 1, 2, …
     return _apart(_class_by_class(y, rng), np.diff(due) > 0)
 
