@@ -92,23 +92,24 @@ class MeanOf(Metric):
 class FromCounts(Metric):
     """A number made of how often each class is predicted for each class, which are counted over all batches.
 
-    One output is a binary question, the positive class 1 above the threshold; with several, the number is the mean over the
-    classes ("macro"). A class that is neither there nor predicted does not count.
+    One output is a binary question, the positive class 1 above the threshold; with several, one for each class, the number is the
+    mean over the classes ("macro"). A class that is neither there nor predicted does not count.
 
     Args:
         threshold: of a single output: 0.5 for probabilities, 0 for logits.
+        binary: True where each of several outputs is a question of its own; the answers to all are counted together ("micro").
     """
 
-    def __init__(self, threshold: float = 0.5) -> None:
+    def __init__(self, threshold: float = 0.5, binary: bool = False) -> None:
         self.threshold = threshold
+        self.binary = binary
 
     def reset(self) -> None:
         self.counts: NDArray | None = None
 
     def update(self, prediction: NDArray, target: NDArray) -> None:
-        binary = prediction.ndim < 2 or prediction.shape[-1] == 1
-        self.binary = binary
-        if binary:
+        self._of_one = self.binary or prediction.ndim < 2 or prediction.shape[-1] == 1
+        if self._of_one:
             predicted, true, classes = prediction.ravel() > self.threshold, target.ravel() > 0.5, 2
         else:
             predicted, classes = prediction.argmax(axis=-1).ravel(), prediction.shape[-1]
@@ -122,7 +123,7 @@ class FromCounts(Metric):
             return 0.0
         right = np.diagonal(self.counts)
         values, seen = self.of_classes(right, self.counts.sum(axis=0), self.counts.sum(axis=1))
-        if self.binary:
+        if self._of_one:
             return float(values[1])
         return float(values[seen].mean()) if seen.any() else 0.0
 
@@ -236,10 +237,13 @@ NAMES = "accuracy, binary_accuracy, categorical_accuracy, balanced_accuracy, pre
 _FROM_COUNTS = {"balanced_accuracy": BalancedAccuracy, "precision": Precision, "recall": Recall, "f1": F1Score}
 
 
-def find(metric: str | Metric | Callable[..., Any], output_shape: Shape, from_logits: bool) -> Metric:
+def find(
+    metric: str | Metric | Callable[..., Any], output_shape: Shape, from_logits: bool, binary: bool = False
+) -> Metric:
     """The metric of that name for outputs of that shape, or the metric or function itself.
 
-    "accuracy" is binary for models with one output and categorical for more; binary accuracy of logits thresholds at 0.
+    "accuracy" is binary for models with one output and categorical for more, as in Keras; binary accuracy of logits thresholds at
+    0. With a loss for which each output is a question of its own (binary), precision, recall and F1 threshold each.
     """
     if isinstance(metric, Metric):
         return metric
@@ -254,7 +258,7 @@ def find(metric: str | Metric | Callable[..., Any], output_shape: Shape, from_lo
     if metric == "mae":
         return MeanAbsoluteError()
     if metric in _FROM_COUNTS:
-        return _FROM_COUNTS[metric](0.0 if from_logits else 0.5)
+        return _FROM_COUNTS[metric](0.0 if from_logits else 0.5, binary)
     if metric == "auc":
         if output_shape[-1:] not in ((), (1,)):
             raise ValueError(f"metrics: 'auc' is of models with one output, this one has shape {output_shape}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from queue import SimpleQueue
@@ -100,7 +101,12 @@ class Batches(Source):
             )
         self._used = True
         peeked, self._peeked = self._peeked, []
-        yield from map(as_batch, islice((item for part in (peeked, self._begin()) for item in part), skip, self.steps))
+        count = skip
+        for item in islice((item for part in (peeked, self._begin()) for item in part), skip, self.steps):
+            count += 1
+            yield as_batch(item)
+        if self.steps is not None and count < self.steps:
+            warnings.warn(f"steps_per_epoch is {self.steps}, and the data ended after {count}.", stacklevel=2)
 
 
 def fingerprint(*arrays: Any) -> str:
@@ -115,9 +121,17 @@ def fingerprint(*arrays: Any) -> str:
 
 
 def as_source(x: Any, steps: int | None = None) -> Source | None:
-    """x as a Source, or None if it is an array or can become one."""
+    """x as a Source, or None if it is an array or can become one; a list of pairs of arrays is one of batches."""
     if isinstance(x, Source):
         return x
+    if (
+        isinstance(x, list)
+        and x
+        and isinstance(x[0], tuple)
+        and len(x[0]) > 1
+        and all(np.ndim(part) for part in x[0][:2])
+    ):
+        return Batches(x, steps)
     if isinstance(x, (list, tuple, range, str, bytes)) or hasattr(x, "__array__"):
         return None
     return Batches(x, steps) if callable(x) or hasattr(x, "__iter__") else None
@@ -126,6 +140,10 @@ def as_source(x: Any, steps: int | None = None) -> Source | None:
 def as_batch(item: Any) -> Batch:
     """What an iterable gave, as (x,), (x, y) or (x, y, weights)."""
     batch = tuple(item) if isinstance(item, (tuple, list)) else (item,)
+    if isinstance(item, dict):
+        raise ValueError(
+            f"expected batches (x, y) or (x, y, weights), got a dictionary of {', '.join(map(repr, item))}."
+        )
     if not 1 <= len(batch) <= 3:
         raise ValueError(f"expected batches (x, y) or (x, y, weights), got {len(batch)} items.")
     return batch

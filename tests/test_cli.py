@@ -49,6 +49,19 @@ def file(request, tmp_path):
     return str(tmp_path / "model.keras")
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_predict_does_not_call_scores_probabilities(tmp_path, pictures, capsys, compiled):
+    layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(3, bias_initializer=mt.initializers.Constant(5))]
+    model = mt.Sequential(layers, rng=0)
+    if compiled:
+        model.compile(mt.SGD(), mt.MSELoss())
+    model.save(tmp_path / "model.keras")
+    assert main(["predict", str(tmp_path / "model.keras"), pictures["dark"]]) == 2
+    err = capsys.readouterr().err
+    assert "its outputs are no probabilities" in err
+    assert len(err.splitlines()) == 1
+
+
 def test_predict_names_the_class_and_its_probability(file, pictures, capsys):
     assert main(["predict", file, pictures["dark"], pictures["light"]]) == 0
     out, err = capsys.readouterr()
@@ -152,3 +165,11 @@ def test_the_shipped_digits_classifier_is_as_good_as_its_table_says(capsys):
     digits = Path(mt.__file__).parent / "datasets" / "digits.h5"
     assert main(["evaluate", "--json", str(MODELS / "digits_classifier.keras"), str(digits)]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] > 0.96
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = [sys.executable, "-m", "minitorch_np", "summary", str(MODELS / "cat_classifier.keras")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

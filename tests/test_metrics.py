@@ -145,3 +145,17 @@ def test_a_confusion_matrix_is_of_classes(answer, message):
 def test_a_confusion_matrix_takes_columns_and_whole_numbers_of_any_type():
     expected = metrics.confusion_matrix([0, 1, 1], [0, 0, 1])
     np.testing.assert_array_equal(metrics.confusion_matrix([[0.0], [1.0], [1.0]], [False, False, True]), expected)
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "f1", "balanced_accuracy"])
+@pytest.mark.parametrize("loss", [mt.BCELoss(), mt.BCEWithLogitsLoss()])
+def test_outputs_that_are_questions_of_their_own_are_thresholded_each(name, loss, rng):
+    measures = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install 'minitorch-np[baseline]'")
+    target, scores = rng.integers(0, 2, (40, 3)), rng.normal(size=(40, 3))
+    metric = metrics.find(name, (3,), loss.from_logits, loss.binary)
+    metric.reset()
+    for rows in (slice(7), slice(7, 40)):
+        metric.update(scores[rows] if loss.from_logits else mt.sigmoid(scores[rows]), target[rows])
+    measure = getattr(measures, {"f1": "f1_score"}.get(name, f"{name}_score"))
+    due = measure(target.ravel(), scores.ravel() > 0)
+    assert metric.result() == pytest.approx(due)

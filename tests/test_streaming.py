@@ -180,6 +180,38 @@ def test_a_generator_without_end_goes_on_from_epoch_to_epoch(arrays):
     assert 12 <= len(given) <= 16  # a few more are read ahead
 
 
+def test_a_list_of_batches_is_data(arrays):
+    x, y = arrays
+    ours, due = network(), network()
+    assert ours.fit(list(batches_of(x, y)), epochs=2) == due.fit(x, y, epochs=2, batch_size=20, shuffle=False)
+
+
+def test_an_epoch_that_ends_early_is_told(arrays):
+    with pytest.warns(UserWarning, match="steps_per_epoch is 9, and the data ended after 6"):
+        network().fit(lambda: batches_of(*arrays), steps_per_epoch=9)
+
+
+def test_what_has_a_length_takes_no_steps_per_epoch(path):
+    with pytest.raises(ValueError, match=r"Sequential\.fit: steps_per_epoch is for iterables and generators"):
+        network().fit(HDF5Dataset(path), steps_per_epoch=3)
+
+
+def test_targets_beside_batches_are_refused(arrays):
+    model = network()
+    model.fit(*arrays)
+    with pytest.raises(
+        ValueError, match=r"Sequential\.evaluate: the targets come with the data, so y is left out, got ndarr"
+    ):
+        model.evaluate(lambda: batches_of(*arrays), arrays[1])
+
+
+def test_batches_that_are_dictionaries_are_refused(arrays):
+    with pytest.raises(
+        ValueError, match=r"expected batches \(x, y\) or \(x, y, weights\), got a dictionary of 'x', 'y'"
+    ):
+        network().fit({"x": x, "y": y} for x, y in batches_of(*arrays))
+
+
 def test_single_examples_in_place_of_batches_are_refused(arrays):
     x, y = arrays
     with pytest.raises(ValueError, match=r"gives single examples; batches are expected, .* Give x and y as arrays"):

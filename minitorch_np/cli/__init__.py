@@ -11,6 +11,7 @@ Exit status: 0 all is well, 1 something is wrong with what was asked about, 2 it
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from minitorch_np.cli import gradcheck, models
@@ -24,9 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     gradcheck.add_to(commands)
     options = parser.parse_args(arguments)
     try:
-        return options.run(options)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
     except CommandError as error:
         print(f"minitorch-np: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # the reader has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -84,7 +84,14 @@ def _predict(options: argparse.Namespace) -> int:
         strange = model.seen.strange(picture) if model.seen else None
         if strange:
             print(f"minitorch-np: warning: {path} is unlike what the model was trained on: {strange}", file=sys.stderr)
-        chances = _probabilities(model, model.predict(picture[None])[0].ravel())
+        outputs = model.predict(picture[None])[0].ravel()
+        chances = _probabilities(model, outputs)
+        if not ((chances >= 0) & (chances <= 1)).all():
+            loss = repr(model.loss) if "loss" in vars(model) else "none"
+            raise CommandError(
+                f"{options.file}: its outputs are no probabilities ({outputs[0]:.4g} is the first), and its loss, {loss}, does not "
+                "make them such; end the model with Softmax() or Sigmoid(), or save it compiled"
+            )
         best = int(chances.argmax())
         name = _name(model, best)
         if options.json:

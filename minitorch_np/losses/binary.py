@@ -28,6 +28,7 @@ class BCELoss(Loss):
         ValueError: a probability outside [0, 1], or shapes that differ.
     """
 
+    binary = True
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
@@ -65,6 +66,7 @@ class BCEWithLogitsLoss(Loss):
     """
 
     from_logits = True
+    binary = True
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
@@ -99,6 +101,7 @@ class FocalLoss(Loss):
     """
 
     from_logits = True
+    binary = True
     takes_weights = True
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = 0.25) -> None:
@@ -149,6 +152,7 @@ class HingeLoss(Loss):
     """
 
     from_logits = True
+    binary = True
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:

@@ -23,10 +23,12 @@ class Loss(Configurable):
     Attributes:
         from_logits: True where predictions are scores before the sigmoid or softmax; accuracy then thresholds at 0.
         weights: one number per example, (batch,), by which its part of the mean is multiplied, or None. fit sets it.
+        binary: True where every output is a yes-or-no question of its own.
         takes_weights: True where forward and backward use `mean` and `weigh`, and so follow the weights.
     """
 
     from_logits = False
+    binary = False
     takes_weights = False
     weights: NDArray | None = None
     keep_cache = True

@@ -14,7 +14,7 @@ import numpy as np
 
 from minitorch_np import metrics
 from minitorch_np.arguments import check_number, check_whole
-from minitorch_np.source import Source, as_source, fingerprint
+from minitorch_np.source import Batches, Source, as_source, fingerprint
 from minitorch_np.training.callbacks import Callback, ProgressBar, progress_is_seen
 from minitorch_np.training.examples import (
     Examples,
@@ -58,9 +58,9 @@ def fit(
     check_class_weight(class_weight, who)
     door = _Door(model, who, class_weight)
     data = as_source(x, steps_per_epoch)
+    if steps_per_epoch is not None and not isinstance(data, Batches):
+        raise ValueError(f"{who}: steps_per_epoch is for iterables and generators; what has a length has batch_size.")
     if data is None:
-        if steps_per_epoch is not None:
-            raise ValueError(f"{who}: steps_per_epoch is for data that come in batches; arrays have batch_size.")
         x, y, weights = door.checked(x, y, sample_weight)
         if validation_data is None and validation_split:
             x, y, validation_data = _split(x, y, validation_split, who)
@@ -122,7 +122,10 @@ def evaluate(model: Any, x: Any, y: Any, batch_size: int | None) -> Any:
     who = f"{type(model).__name__}.evaluate"
     batch_size = checked_batch_size(batch_size, who)
     model.require_built(who)
-    examples = _held_out(model, x if as_source(x) is not None else (x, y), None, who, reread=False)
+    data = as_source(x)
+    if data is not None and y is not None:
+        raise ValueError(f"{who}: the targets come with the data, so y is left out, got {type(y).__name__}.")
+    examples = _held_out(model, (x, y) if data is None else data, None, who, reread=False)
     measured = measure(model, model.loss, resolve_metrics(model), examples.batches(batch_size))
     scores = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
     return scores(**measured)
@@ -149,7 +152,8 @@ def predict(model: Any, x: Any, batch_size: int | None) -> NDArray:
 
 def resolve_metrics(model: Any) -> list[metrics.Metric]:
     """The metrics that compile was given, each under a name of its own."""
-    found = [metrics.find(metric, model.output_shape, model.loss.from_logits) for metric in model.metrics]
+    loss = model.loss
+    found = [metrics.find(metric, model.output_shape, loss.from_logits, loss.binary) for metric in model.metrics]
     names = ["loss", *(metric.name for metric in found)]
     for metric in found:
         name = metric.name  # of an attribute of what evaluate returns
