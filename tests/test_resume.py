@@ -270,6 +270,57 @@ def test_other_validation_data_callbacks_and_batches_are_refused(data, tmp_path)
         run(given=iter([(x, y)]))
 
 
+class Freeze(mt.Callback):
+    """Freezes the first kernel before one epoch, and lets it learn again before another."""
+
+    def __init__(self, frozen, thawed=None):
+        self.frozen, self.thawed = frozen, thawed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch in (self.frozen, self.thawed):
+            self.model.parameters()["dense_1.kernel"].trainable = epoch == self.thawed
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
+@pytest.mark.parametrize("callback", [Freeze(0), Freeze(2), Freeze(1, 3)], ids=lambda c: f"{c.frozen}-{c.thawed}")
+@pytest.mark.parametrize("same_object", [False, True])
+def test_what_a_callback_froze_stays_frozen(data, tmp_path, callback, stop, same_object):
+    straight, first, second = network(momentum=0.9), network(momentum=0.9), network(momentum=0.9)
+    second = first if same_object else second
+    straight.fit(*data, epochs=5, callbacks=[callback])
+    first.fit(*data, epochs=stop, callbacks=[callback], resume=tmp_path / "kept")
+    second.fit(*data, epochs=5, callbacks=[callback], resume=tmp_path / "kept")
+    assert bits(second) == bits(straight)
+    for mine, due in zip(second.parameters().values(), straight.parameters().values(), strict=True):
+        assert mine.trainable == due.trainable
+
+
+def test_what_is_frozen_is_frozen_again_within_an_epoch(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.run._TIMES", 0)
+    straight, model = network(), network()
+    straight.fit(*data, epochs=3, batch_size=8, callbacks=[Freeze(1)])
+    with pytest.raises(OSError, match="power"):
+        network().fit(*data, epochs=3, batch_size=8, callbacks=[Freeze(1), Fall(1, 2)], resume=tmp_path / "kept")
+    model.fit(*data, epochs=3, batch_size=8, callbacks=[Freeze(1)], resume=tmp_path / "kept")
+    assert bits(model) == bits(straight)
+
+
+@pytest.mark.parametrize("then", [False, True])
+def test_other_frozen_parameters_are_refused_by_name(data, tmp_path, then):
+    def run(frozen, epochs):
+        model = network()
+        model.parameters()["dense_2.bias"].trainable = not frozen
+        return model.fit(*data, epochs=epochs, resume=tmp_path / "kept")
+
+    run(then, 1)
+    states = (r"\(1,\), frozen", r"\(1,\)")
+    message = r"shape of dense_2.bias is {} here and {} there\.".format(*(states if not then else states[::-1]))
+    with pytest.raises(mt.ModelFileError, match=message):
+        run(not then, 2)
+    assert run(then, 2).epochs == 2
+
+
 def test_a_refused_resume_changes_nothing(data, tmp_path):
     log = mt.callbacks.CSVLogger(tmp_path / "log.csv")
     network().fit(*data, epochs=2, callbacks=[log], resume=tmp_path / "kept")

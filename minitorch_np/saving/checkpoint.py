@@ -43,7 +43,7 @@ class Checkpoint:
         """Note model, optimiser, loss, data and settings, which the run must have in common with the file's."""
         self.parameters, self.optimizer = model.parameters(), model.optimizer
         self.about = {f"layer {name or 'model'}": _outline(layer) for name, layer in model.walk()}
-        self.about |= {f"shape of {name}": str(p.shape) for name, p in self.parameters.items()}
+        self.about |= self._shapes()
         optimizer = {name: value for name, value in model.optimizer.config().items() if name != "learning_rate"}
         self.about |= {"optimizer": f"{type(model.optimizer).__name__} with {_words(optimizer)}"}
         self.about |= {"learning_rate": _words(model.optimizer.learning_rate), "loss": _words(model.loss)}
@@ -56,7 +56,7 @@ class Checkpoint:
         described = {
             "format": FORMAT,
             "about": self.about,
-            "rate": state["optimizer"]["learning_rate"],
+            "since": {"learning_rate": str(state["optimizer"]["learning_rate"]), **self._shapes()},
             "state": _take_out(state, arrays),
         }
         atomic.write(self.path, archive.pack({_STATE: archive.as_json(described), **arrays}))
@@ -77,7 +77,7 @@ class Checkpoint:
             if described["format"] != FORMAT:
                 what = f"its format is {described['format']!r}, this version reads {FORMAT}"
                 raise ModelFileError(self.path, what, "Use the version that wrote it")
-            self._compare(described["about"], str(described["rate"]))
+            self._compare(described["about"], described["since"])
             state = _put_back(described["state"], files)
             self._check(state)
             return state
@@ -86,10 +86,14 @@ class Checkpoint:
         """What goes wrong inside the `with` block is the file's fault."""
         return refusing(self.path, _REMEDY)
 
-    def _compare(self, there: dict[str, str], rate: str) -> None:
+    def _shapes(self) -> dict[str, str]:
+        frozen = {name: "" if parameter.trainable else ", frozen" for name, parameter in self.parameters.items()}
+        return {f"shape of {name}": f"{self.parameters[name].shape}{text}" for name, text in frozen.items()}
+
+    def _compare(self, there: dict[str, str], since: dict[str, str]) -> None:
         for name in dict.fromkeys([*self.about, *there]):
             here, then = self.about.get(name, "nothing"), there.get(name, "nothing")
-            if here == then or (name == "learning_rate" and here == rate):  # a callback has changed it since
+            if here in (then, since.get(name)):  # a callback may have changed it since
                 continue
             if name in ("data", "validation data"):
                 here, then = "other examples", "those the run began with"
@@ -101,6 +105,8 @@ class Checkpoint:
         """That the arrays and counts fit, before anything is changed."""
         for name, parameter in self.parameters.items():
             _fits(state["weights"][name], f"{name} there", parameter.value)
+            if not isinstance(state["trainable"][name], bool):
+                raise ValueError(f"it does not say whether {name} learns")
         for name, kept in state["optimizer"]["state"].items():
             for key, array in kept.items():  # only a user's own optimiser may keep other shapes
                 like = self.parameters[name].value if is_built_in(type(self.optimizer)) else array

@@ -17,6 +17,7 @@ def of(run: Any) -> dict[str, Any]:
         "stopped": run.model.stop_training,
         "data_seen": vars(run.model.seen),
         "weights": {name: parameter.value for name, parameter in run.parameters.items()},
+        "trainable": {name: parameter.trainable for name, parameter in run.parameters.items()},
         "optimizer": {
             "iteration": optimizer.iteration,
             "learning_rate": None if callable(rate) else float(rate),
@@ -39,6 +40,7 @@ def put_back(run: Any, state: dict[str, Any]) -> None:
     vars(run.model.seen).update(state["data_seen"])
     for name, parameter in run.parameters.items():
         parameter.value[...] = state["weights"][name]
+        parameter.trainable = state["trainable"][name]
     optimizer, kept = run.model.optimizer, state["optimizer"]
     optimizer.iteration, optimizer.state, optimizer.rate = kept["iteration"], kept["state"], kept["rate"]
     if kept["learning_rate"] is not None:

@@ -24,6 +24,8 @@ CHECKPOINT = {
     "objects_as_weights": lambda s: part(s, "weights", "dense_1.kernel").update(dtype="|O"),
     "no_such_array": lambda s: part(s, "weights", "dense_1.kernel").update(array="none"),
     "no_weights_kept": lambda s: set_part(s, "weights", {"dict": []}),
+    "frozen_text": lambda s: set_part(part(s, "trainable"), "dense_1.kernel", "no"),
+    "nothing_frozen_kept": lambda s: set_part(s, "trainable", {"dict": []}),
     "weights_text": lambda s: set_part(s, "weights", "abc"),
     "a_velocity_twice_as_long": lambda s: part(s, "optimizer", "state", "dense_1.kernel", "velocity").update(shape=[2, 6]),
     "a_velocity_complex": lambda s: part(s, "optimizer", "state", "dense_1.kernel", "velocity").update(dtype="<c8", shape=[3, 2]),
