@@ -3,70 +3,21 @@
 from __future__ import annotations
 
 import csv
-import math
+import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from minitorch_np.arguments import check_flags, check_number, check_whole
 from minitorch_np.saving.atomic import check_writable
 from minitorch_np.training.callbacks import Callback as Callback
+from minitorch_np.training.callbacks import Logs
 from minitorch_np.training.callbacks import ProgressBar as ProgressBar
+from minitorch_np.training.monitor import Monitor as Monitor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_LARGER_IS_BETTER = ("accuracy", "auc", "precision", "recall", "f1")
-
-
-class Monitor(Callback):
-    """A callback that watches one measured thing.
-
-    Args:
-        monitor: its name in the logs, such as "val_loss".
-        min_delta: by how much a value must be better to count as better.
-        mode: "min", "max", or "auto": the larger the better for accuracy, AUC, precision, recall and F1.
-
-    Attributes:
-        best: the best value so far.
-    """
-
-    kept: tuple[str, ...] = ("best",)
-
-    def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"{type(self).__name__}: mode is 'auto', 'min' or 'max', got {mode!r}.")
-        check_number(type(self).__name__, "min_delta", min_delta)
-        self.monitor, self.min_delta, self.mode = monitor, min_delta, mode
-        self.best: float | None = None
-
-    def on_train_begin(self) -> None:
-        self.best = None
-
-    def improved(self, logs: dict[str, float]) -> bool:
-        """Whether the value is better than every earlier one; then it is the best. NaN never is.
-
-        Raises:
-            ValueError: nothing of that name is measured; it names what is.
-        """
-        if self.monitor not in logs:
-            hint = " Give fit validation_data." if self.monitor.startswith("val_") else ""
-            raise ValueError(
-                f"{type(self).__name__}: {self.monitor!r} is not measured; there is {', '.join(logs)}.{hint}"
-            )
-        rises = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
-        value = logs[self.monitor]
-        gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
-        if math.isnan(value) or not gain > abs(self.min_delta):
-            return False
-        self.best = value
-        return True
-
-
-def larger_is_better(measure: str) -> bool:
-    """Whether larger values of what has this name are better: accuracy, AUC, precision, recall and F1."""
-    return measure.endswith(_LARGER_IS_BETTER)
 
 
 class EarlyStopping(Monitor):
@@ -96,13 +47,13 @@ class EarlyStopping(Monitor):
         check_flags("EarlyStopping", {"restore_best_weights": restore_best_weights})
         self.patience, self.restore_best_weights = patience, restore_best_weights
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         super().on_train_begin()
         self.best_epoch = 0
         self.stopped_epoch: int | None = None
         self.best_weights: list[NDArray] | None = None
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if self.improved(logs):
             self.best_epoch = epoch
             if self.restore_best_weights:
@@ -111,7 +62,7 @@ class EarlyStopping(Monitor):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: Logs = None) -> None:
         if self.best_weights is not None:
             self.model.set_weights(self.best_weights)
 
@@ -141,31 +92,59 @@ class ModelCheckpoint(Monitor):
         if not str(filepath).endswith((".weights.h5", ".keras")):
             raise ValueError(f"ModelCheckpoint: filepath ends in .keras or .weights.h5, got {str(filepath)!r}.")
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         super().on_train_begin()
         check_writable(Path(self.filepath), "ModelCheckpoint")
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if not self.save_best_only or self.improved(logs):
-            known = {"epoch": epoch + 1, **logs}
-            try:
-                path = str(self.filepath).format(**known)
-            except KeyError as error:
-                raise ValueError(
-                    f"ModelCheckpoint: filepath names {error}, which is not measured; there is {', '.join(known)}."
-                ) from None
+            path = self._path({"epoch": epoch + 1, **(logs or {})})
             self.model.save(path) if path.endswith(".keras") else self.model.save_weights(path)
+
+    def check_measured(self, names: Collection[str]) -> None:
+        if self.save_best_only:
+            super().check_measured(names)
+        self._path({"epoch": 1, **dict.fromkeys(names, 0.0)})
+
+    def _path(self, known: dict[str, Any]) -> str:
+        try:
+            return str(self.filepath).format(**known)
+        except KeyError as error:
+            raise ValueError(
+                f"ModelCheckpoint: filepath names {error}, which is not measured; there is {', '.join(known)}."
+            ) from None
 
 
 class LearningRateScheduler(Callback):
-    """Set the learning rate before every epoch: `schedule(epoch, rate) -> rate`, epochs counted from 0."""
+    """Set the learning rate before every epoch.
+
+    Args:
+        schedule: a function `(epoch) -> rate` or `(epoch, rate) -> rate` of the epoch, counted from 0, and the rate so far.
+    """
 
     def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
+        if isinstance(schedule, type) or not (_takes(schedule, 1) or _takes(schedule, 2)):
+            raise ValueError(
+                f"LearningRateScheduler: schedule is a function (epoch) -> rate or (epoch, rate) -> rate, got {schedule!r}. "
+                "Write LearningRateScheduler(lambda epoch, rate: 0.9 * rate)."
+            )
 
-    def on_epoch_begin(self, epoch: int) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         optimizer = self.model.optimizer
-        optimizer.learning_rate = optimizer.checked_rate(self.schedule(epoch, optimizer.current_rate()))
+        known = (epoch, optimizer.current_rate())[: 2 if _takes(self.schedule, 2) else 1]
+        optimizer.learning_rate = optimizer.checked_rate(self.schedule(*known))
+
+
+def _takes(function: Any, count: int) -> bool:
+    """Whether it is called with so many arguments; a built-in function that does not tell may be."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:  # also of what is no function
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 class ReduceLROnPlateau(Monitor):
@@ -197,13 +176,13 @@ class ReduceLROnPlateau(Monitor):
         super().__init__(monitor, min_delta, mode)
         self.factor, self.patience, self.cooldown, self.min_lr = factor, patience, cooldown, min_lr
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         if callable(self.model.optimizer.learning_rate):
             raise ValueError("ReduceLROnPlateau: the optimizer's learning_rate is a schedule. Give it a number.")
         super().on_train_begin()
         self.waited, self.resting = 0, 0
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         improved = self.improved(logs)
         if self.resting:
             self.resting -= 1
@@ -230,7 +209,7 @@ class CSVLogger(Callback):
         self.filename, self.separator, self.append = filename, separator, append
         self.file: TextIO | None = None
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         path = Path(self.filename)
         check_writable(path, "CSVLogger")
         self.start = path.stat().st_size if self.append and path.is_file() else 0
@@ -238,7 +217,8 @@ class CSVLogger(Callback):
         self.file = path.open("a" if self.append else "w", newline="")
         self.writer: Any = csv.writer(self.file, delimiter=self.separator, lineterminator="\n")
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        logs = logs or {}
         if self.file is None:
             return
         if not self.headed:
@@ -257,7 +237,7 @@ class CSVLogger(Callback):
             for epoch, values in enumerate(zip(*history.values(), strict=True)):
                 self.on_epoch_end(epoch, dict(zip(history, values, strict=True)))
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: Logs = None) -> None:
         if self.file is not None:
             self.file.close()
             self.file = None
@@ -276,7 +256,7 @@ class TensorBoard(Callback):
     def __init__(self, log_dir: str | os.PathLike[str]) -> None:
         self.log_dir = log_dir
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
@@ -285,12 +265,12 @@ class TensorBoard(Callback):
             ) from None
         self.writer = SummaryWriter(str(self.log_dir))
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        for name, value in {**logs, "learning_rate": self.model.optimizer.rate}.items():
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        for name, value in {**(logs or {}), "learning_rate": self.model.optimizer.rate}.items():
             self.writer.add_scalar(name, value, epoch)
         self.writer.flush()
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: Logs = None) -> None:
         self.writer.close()
 
 

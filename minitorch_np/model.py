@@ -132,7 +132,7 @@ class Model(Layer):
             steps_per_epoch: batches in one epoch, for iterables that never end.
             shuffle: draw a new order for every epoch.
             progress: show a bar, if the output is a terminal or a notebook.
-            callbacks: objects that are told of every epoch and batch.
+            callbacks: objects that are told of every epoch and batch; validation is a test to them.
             resume: a file in which the run is kept while it goes on. If it is there, the run continues where it stands, to the bit,
                 until `epochs` are done; with another model, optimiser or data it is refused.
             log_dir: a folder for TensorBoard's event files (extra `tensorboard`).
@@ -173,14 +173,16 @@ class Model(Layer):
             checkpoint=checkpoint,
         )
 
-    def evaluate(self, x: Any, y: ArrayLike | None = None, *, batch_size: int | None = 256) -> Any:
+    def evaluate(
+        self, x: Any, y: ArrayLike | None = None, *, batch_size: int | None = 256, callbacks: Sequence[Callback] = ()
+    ) -> Any:
         """Loss and metrics in inference mode, as a named tuple: `scores.loss, scores.accuracy`, or unpacked; x as for fit."""
         self._require_compiled("evaluate")
-        return loop.evaluate(self, x, y, batch_size)
+        return loop.evaluate(self, x, y, batch_size, callbacks)
 
-    def predict(self, x: Any, *, batch_size: int | None = 256) -> NDArray:
+    def predict(self, x: Any, *, batch_size: int | None = 256, callbacks: Sequence[Callback] = ()) -> NDArray:
         """The outputs for x in inference mode, computed batch by batch, x as for fit; no activations are kept."""
-        return loop.predict(self, x, batch_size)
+        return loop.predict(self, x, batch_size, callbacks)
 
     def summary(self) -> None:
         """Print each layer with its output shape and its parameters, and the total."""
@@ -205,15 +207,12 @@ class Model(Layer):
         """
         parameters = self.parameters()
         arrays = [np.asarray(array) for array in weights]
+        who = f"{type(self).__name__}.set_weights"
         if len(arrays) != len(parameters):
-            raise ValueError(
-                f"{type(self).__name__}.set_weights: expected {len(parameters)} arrays, got {len(arrays)}."
-            )
+            raise ValueError(f"{who}: expected {len(parameters)} arrays, got {len(arrays)}.")
         for (name, parameter), array in zip(parameters.items(), arrays, strict=True):
             if array.shape != parameter.shape:
-                raise ValueError(
-                    f"{type(self).__name__}.set_weights: {name} has shape {parameter.shape}, got {array.shape}."
-                )
+                raise ValueError(f"{who}: {name} has shape {parameter.shape}, got {array.shape}.")
         for parameter, array in zip(parameters.values(), arrays, strict=True):
             parameter.value[...] = array
 

@@ -63,8 +63,8 @@ def published_weights(model):
 
 
 class PrintCost(mt.Callback):
-    def on_epoch_end(self, epoch, logs):
-        if epoch % 100 == 0 or epoch == self.epochs - 1:
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % 100 == 0 or epoch == self.params["epochs"] - 1:
             print(f"  cost after {epoch:4} steps  {logs['loss']:.6f}", flush=True)
 
 

@@ -42,11 +42,11 @@ def build(hidden, args):
 class Snapshots(mt.Callback):
     """Keep the weights after five of the epochs: the first, the last, and between them each so many times as late as the one before."""
 
-    def on_train_begin(self):
-        self.due = {round(self.epochs ** (place / 4)) for place in range(5)}
+    def on_train_begin(self, logs=None):
+        self.due = {round(self.params["epochs"] ** (place / 4)) for place in range(5)}
         self.taken = []
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch, logs=None):
         if epoch + 1 in self.due:
             title = f"epoch {epoch + 1}: {logs['accuracy']:.0%} right"
             self.taken.append((title, self.model.get_weights()))

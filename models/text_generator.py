@@ -80,7 +80,7 @@ class ShowProgress(mt.Callback):
     def __init__(self, args):
         self.args = args
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch, logs=None):
         print(
             f"\nepoch {epoch + 1:2}: perplexity {np.exp(logs['loss']):.2f}, on unread text {np.exp(logs['val_loss']):.2f}"
         )

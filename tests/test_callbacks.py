@@ -1,6 +1,7 @@
 """Callbacks, schedules and clipping: what Keras's users expect of them."""
 
 import csv
+import functools
 import json
 import sys
 
@@ -70,11 +71,60 @@ def test_accuracy_is_better_when_larger_and_min_delta_counts(model):
     assert (stopping.best_epoch, stopping.stopped_epoch) == (0, 2)
 
 
-def test_what_is_not_measured_is_said_with_what_is(model):
-    with pytest.raises(
-        ValueError, match=r"EarlyStopping: 'val_loss' is not measured; there is loss\. Give fit validation_data"
-    ):
-        fit(model, 2, callbacks.EarlyStopping())
+@pytest.mark.parametrize("validated", [False, True])
+@pytest.mark.parametrize(
+    ("watcher", "without", "given"),
+    [
+        (
+            callbacks.EarlyStopping(),
+            r"'val_loss' is not measured; there is loss, accuracy\. Give fit validation_data",
+            None,
+        ),
+        (
+            callbacks.EarlyStopping("val_acc"),
+            r"EarlyStopping: 'val_acc' .*loss, accuracy\. Give fit validation_data",
+            r"'val_acc' is not measured; there is loss, accuracy, val_loss, val_accuracy\. Set monitor to one of these",
+        ),
+        (callbacks.ReduceLROnPlateau("acc"), r"ReduceLROnPlateau: 'acc'.* Set monitor", "'acc' .* Set monitor"),
+        (callbacks.ModelCheckpoint("m.keras", save_best_only=True), "ModelCheckpoint: 'val_loss'.* Give fit", None),
+        (callbacks.ModelCheckpoint("{val_acc}.keras"), "names 'val_acc', which", "names 'val_acc', which"),
+        (callbacks.ModelCheckpoint("{epoch:02d}.weights.h5"), None, None),
+    ],
+)
+def test_what_is_not_measured_is_said_before_training(model, tmp_path, monkeypatch, validated, watcher, without, given):
+    monkeypatch.chdir(tmp_path)
+    model.compile(model.optimizer, mt.BCEWithLogitsLoss(), ["accuracy"])
+    before, message = model.get_weights()[0], given if validated else without
+    x, y = np.ones((4, 3)), np.array([0, 1, 1, 0])
+    settings = {
+        "callbacks": [callbacks.CSVLogger("log.csv"), watcher],
+        "validation_data": (x, y) if validated else None,
+    }
+    if message is None:
+        model.fit(x, y, **settings)
+        return
+    with pytest.raises(ValueError, match=message):
+        model.fit(x, y, **settings)
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_callback_before_it_may_measure_more(model):
+    stopping = callbacks.EarlyStopping("own", patience=1)
+    assert fit(model, 9, Feed([2, 1, 3, 3], "own"), stopping).epochs == 3
+    with pytest.raises(ValueError, match=r"'own' is not measured; there is loss\. Set monitor"):
+        fit(model, 9, stopping, Feed([2, 1, 3, 3], "own"))
+
+
+def test_a_callback_works_outside_fit(model):
+    stopping = callbacks.EarlyStopping("error")
+    stopping.set_model(model)
+    stopping.on_train_begin()
+    for epoch, error in enumerate([2.0, 1.0, 3.0]):
+        stopping.on_epoch_end(epoch, {"error": error})
+    assert (stopping.best, stopping.best_epoch, stopping.stopped_epoch, model.stop_training) == (1.0, 1, 2, True)
+    with pytest.raises(ValueError, match=r"EarlyStopping: 'error' is not measured; there is loss\."):
+        stopping.on_epoch_end(3, {"loss": 1.0})
 
 
 def test_a_checkpoint_keeps_the_best(model, tmp_path):
@@ -108,15 +158,41 @@ def test_a_folder_that_is_not_there_is_said_before_training(model, tmp_path):
         callbacks.ModelCheckpoint("model.txt")
 
 
-def test_a_scheduler_sets_the_rate_of_every_epoch(model):
+def step_by_step(epoch, rate=None):
+    return 0.01 if rate is None else rate / 2
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due"),
+    [
+        (lambda epoch, rate: rate / 2, [0.005, 0.0025, 0.00125]),
+        (lambda epoch: 0.1 / (epoch + 1), [0.1, 0.05, 0.1 / 3]),
+        (step_by_step, [0.005, 0.0025, 0.00125]),
+        (functools.partial(max, 0.004), [0.01, 1, 2]),
+        (schedules.StepDecay(0.1, every=2), [0.1, 0.1, 0.01]),
+    ],
+)
+def test_a_scheduler_sets_the_rate_of_every_epoch(model, schedule, due):
     rates = []
 
     class Note(mt.Callback):
         def on_epoch_end(self, epoch, logs):
             rates.append(self.model.optimizer.learning_rate)
 
-    fit(model, 3, callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2), Note())
-    np.testing.assert_allclose(rates, [0.005, 0.0025, 0.00125])
+    fit(model, 3, callbacks.LearningRateScheduler(schedule), Note())
+    np.testing.assert_allclose(rates, due)
+
+
+@pytest.mark.parametrize("schedule", [0.1, None, "cosine", lambda: 0.1, lambda a, b, c: 0.1, schedules.CosineDecay])
+def test_a_scheduler_refuses_what_is_no_schedule(schedule):
+    message = r"LearningRateScheduler: schedule is a function \(epoch\) -> rate or .*, got .* Write Learn"
+    with pytest.raises(ValueError, match=message):
+        callbacks.LearningRateScheduler(schedule)
+
+
+def test_an_error_inside_a_schedule_is_its_own(model):
+    with pytest.raises(TypeError, match="unsupported operand"):
+        fit(model, 1, callbacks.LearningRateScheduler(lambda epoch, rate: rate + "1"))
 
 
 def test_the_rate_falls_on_a_plateau_and_no_further_than_it_may(model):

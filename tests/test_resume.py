@@ -210,6 +210,17 @@ def test_more_epochs_go_on_from_the_end(data, tmp_path):
     assert bits(first) == bits(straight)
 
 
+def test_the_end_of_a_run_with_nothing_left_has_the_logs_of_the_last_epoch(data, tmp_path):
+    class Note(mt.Callback):
+        def on_train_end(self, logs):
+            self.logs = logs
+
+    notes = Note(), Note()
+    for note in notes:
+        history = network().fit(*data, epochs=2, callbacks=[note], resume=tmp_path / "kept")
+    assert notes[0].logs == notes[1].logs == {name: values[-1] for name, values in history.items()}
+
+
 def test_an_unseeded_run_goes_on_too(data, tmp_path):
     model = network(rng=None)
     model.fit(*data, epochs=2, resume=tmp_path / "kept")
@@ -276,7 +287,7 @@ class Freeze(mt.Callback):
     def __init__(self, frozen, thawed=None):
         self.frozen, self.thawed = frozen, thawed
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs):
         if epoch in (self.frozen, self.thawed):
             self.model.parameters()["dense_1.kernel"].trainable = epoch == self.thawed
 

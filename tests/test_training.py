@@ -245,8 +245,8 @@ def test_callbacks_hear_of_everything_and_may_stop(x, y):
     heard = []
 
     class Listener(mt.Callback):
-        def on_train_begin(self):
-            heard.append(("begin", self.epochs, self.steps))
+        def on_train_begin(self, logs):
+            heard.append(("begin", self.params))
 
         def on_epoch_end(self, epoch, logs):
             heard.append((epoch, sorted(logs)))
@@ -255,11 +255,20 @@ def test_callbacks_hear_of_everything_and_may_stop(x, y):
         def on_train_batch_end(self, batch, logs):
             heard.append(batch)
 
-        def on_train_end(self):
+        def on_train_end(self, logs):
             heard.append("end")
 
     history = model_of().fit(x, y, epochs=9, batch_size=10, callbacks=[Listener()])
-    assert heard == [("begin", 9, 2), 0, 1, (0, ["accuracy", "loss"]), 0, 1, (1, ["accuracy", "loss"]), "end"]
+    assert heard == [
+        ("begin", {"epochs": 9, "steps": 2, "verbose": 0}),
+        0,
+        1,
+        (0, ["accuracy", "loss"]),
+        0,
+        1,
+        (1, ["accuracy", "loss"]),
+        "end",
+    ]
     assert history.epochs == 2
 
 
@@ -471,7 +480,7 @@ def test_a_callback_may_freeze_layers_and_let_them_learn_again(x, y, nested):
             parameter.trainable = not frozen
 
     class Thaw(mt.Callback):
-        def on_epoch_begin(self, epoch):
+        def on_epoch_begin(self, epoch, logs):
             freeze(self.model, epoch in (0, 1, 4))
 
     once = model()

@@ -638,7 +638,7 @@ def test_a_missing_folder_is_said_before_training(data, tmp_path):
 
 def test_ctrl_c_ends_the_search_and_keeps_what_is_whole(data, tmp_path):
     class Press(mt.Callback):
-        def on_epoch_begin(self, epoch):
+        def on_epoch_begin(self, epoch, logs):
             if self.model.layers[1].units == 5 and epoch == 1:
                 signal.raise_signal(signal.SIGINT)
 

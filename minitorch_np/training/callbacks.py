@@ -1,38 +1,71 @@
-"""Callbacks: what else happens while a model learns."""
+"""Callbacks: what else happens while a model learns, is measured, or is asked."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
+
+Logs = dict[str, Any] | None
 
 
 class Callback:
-    """Methods that fit calls; a subclass overrides those it needs.
+    """Methods that fit, evaluate and predict call; a subclass overrides those it needs. Names and order are Keras's.
 
-    `logs` holds what was measured so far: of the step for batches, of the epoch for epochs. Both count from 0.
-    Setting `self.model.stop_training = True` ends training after the epoch.
+    `logs` is always passed: at the end of a batch its loss (its "outputs" in predict), at the end of an epoch and of a test
+    what was measured, at the end of training what the last epoch's was; elsewhere it is empty. Batches and epochs count
+    from 0. Validation in fit is a test. Setting `self.model.stop_training = True` ends training after the epoch.
 
     Attributes:
-        model: the model. epochs: how many there will be. steps: in one epoch, None if that is not known.
+        model: the model.
+        params: "epochs"; "steps" in one, None if that is not known; "verbose", 1 if a bar is shown, else 0.
         kept: the names of the attributes that a checkpoint keeps: plain data and arrays that change while the model learns.
     """
 
     model: Any = None
+    params: dict[str, Any] = {}
     kept: tuple[str, ...] = ()
-    epochs = 0
-    steps: int | None = 0
 
-    def on_train_begin(self) -> None: ...
+    def set_model(self, model: Any) -> None:
+        self.model = model
 
-    def on_train_end(self) -> None: ...
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
 
-    def on_epoch_begin(self, epoch: int) -> None: ...
+    def check_measured(self, names: Collection[str]) -> None:
+        """Called by fit before training begins, with the names that the logs of an epoch will have.
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None: ...
+        Raises:
+            ValueError: one that the callback needs is not among them.
+        """
 
-    def on_train_batch_begin(self, batch: int) -> None: ...
+    def on_train_begin(self, logs: Logs = None) -> None: ...
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None: ...
+    def on_train_end(self, logs: Logs = None) -> None: ...
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None: ...
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None: ...
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+
+    def on_test_begin(self, logs: Logs = None) -> None: ...
+
+    def on_test_end(self, logs: Logs = None) -> None: ...
+
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+
+    def on_predict_begin(self, logs: Logs = None) -> None: ...
+
+    def on_predict_end(self, logs: Logs = None) -> None: ...
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
+
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None: ...
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what was kept; called after on_train_begin when a run is resumed."""
@@ -43,26 +76,61 @@ class Callback:
 class ProgressBar(Callback):
     """One bar over all steps, with the epoch, its loss and its metrics."""
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         from tqdm.auto import tqdm
 
-        self.bar = tqdm(total=self.epochs * self.steps if self.steps else None, unit="step")
+        epochs, steps = self.params["epochs"], self.params["steps"]
+        self.bar = tqdm(total=epochs * steps if steps else None, unit="step")
 
-    def on_epoch_begin(self, epoch: int) -> None:
-        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self.bar.set_description(f"epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
 
-    def on_train_batch_begin(self, batch: int) -> None: ...
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self.bar.update()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        self.bar.set_postfix_str(", ".join(f"{name} {value:.4g}" for name, value in logs.items()), refresh=False)
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        self.bar.set_postfix_str(shown, refresh=False)
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: Logs = None) -> None:
         self.bar.close()
 
 
 def progress_is_seen() -> bool:
     """Whether somebody watches: a terminal or a notebook."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+# What fit, evaluate and predict do with callbacks
+
+
+def check_callbacks(callbacks: Any, who: str) -> None:
+    """Refuse what is no list of callbacks."""
+    if not isinstance(callbacks, (list, tuple)):
+        raise ValueError(f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].")
+    for callback in callbacks:
+        if isinstance(callback, type):
+            raise ValueError(f"{who}: {callback.__name__} is a class. Write {callback.__name__}().")
+        if not isinstance(callback, Callback):
+            raise ValueError(f"{who}: expected callbacks such as EarlyStopping(), got {callback!r}.")
+
+
+def introduce(watchers: Iterable[Callback], model: Any, epochs: int, steps: int | None, verbose: bool) -> None:
+    """Tell callbacks whom they watch, and for how long."""
+    for watcher in watchers:
+        watcher.set_model(model)
+        watcher.set_params({"epochs": epochs, "steps": steps, "verbose": int(verbose)})
+
+
+def tell(watchers: Iterable[Callback], hook: str, *arguments: Any) -> None:
+    """Call one hook of every callback."""
+    for watcher in watchers:
+        getattr(watcher, hook)(*arguments)
+
+
+def check_all_measured(watchers: Sequence[Callback], names: Collection[str]) -> None:
+    """Let callbacks refuse names that are missing; after a hook from outside the package, which may add to the logs, none can."""
+    for watcher in watchers:
+        if not watcher.on_epoch_end.__module__.startswith(f"{__name__.partition('.')[0]}."):
+            return
+        watcher.check_measured(names)

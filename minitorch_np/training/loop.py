@@ -15,7 +15,15 @@ import numpy as np
 from minitorch_np import metrics
 from minitorch_np.arguments import check_number, check_whole
 from minitorch_np.source import Batches, Source, as_source, fingerprint
-from minitorch_np.training.callbacks import Callback, ProgressBar, progress_is_seen
+from minitorch_np.training.callbacks import (
+    Callback,
+    ProgressBar,
+    check_all_measured,
+    check_callbacks,
+    introduce,
+    progress_is_seen,
+    tell,
+)
 from minitorch_np.training.examples import (
     Examples,
     Stream,
@@ -54,7 +62,7 @@ def fit(
     check_whole(who, "epochs", epochs, 1)
     check_whole(who, "steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch, 1)
     batch_size = checked_batch_size(batch_size, who)
-    _check_callbacks(callbacks, who)
+    check_callbacks(callbacks, who)
     check_class_weight(class_weight, who)
     door = _Door(model, who, class_weight)
     data = as_source(x, steps_per_epoch)
@@ -89,7 +97,11 @@ def fit(
     if validation_data is not None:
         validation = _held_out(model, validation_data, stem, f"{who}: validation_data")
 
-    watchers = [*callbacks, *([ProgressBar()] if progress and progress_is_seen() else [])]
+    shown = progress and progress_is_seen()
+    watchers = [*callbacks, *([ProgressBar()] if shown else [])]
+    introduce(watchers, model, epochs, _steps(training, batch_size, steps_per_epoch), shown)
+    names = ["loss", *(metric.name for metric in measures)]
+    check_all_measured(watchers, names if validation is None else [*names, *(f"val_{name}" for name in names)])
     if checkpoint is not None:
         about = {
             "data": fingerprint(x, y, *([] if weights is None else [weights])) if data is None else data.fingerprint(),
@@ -101,9 +113,6 @@ def fit(
             "callbacks": ", ".join(type(watcher).__name__ for watcher in watchers if watcher.kept),
         }
         checkpoint.begin(model, about)
-    for watcher in watchers:
-        watcher.model, watcher.epochs = model, epochs
-        watcher.steps = _steps(training, batch_size, steps_per_epoch)
     if data is not None:
         model.class_names = data.class_names or model.class_names
     shuffling = model.shuffling if shuffle else None
@@ -118,22 +127,25 @@ def fit(
             model.drop_caches()
 
 
-def evaluate(model: Any, x: Any, y: Any, batch_size: int | None) -> Any:
+def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequence[Callback]) -> Any:
     who = f"{type(model).__name__}.evaluate"
     batch_size = checked_batch_size(batch_size, who)
+    check_callbacks(callbacks, who)
     model.require_built(who)
     data = as_source(x)
     if data is not None and y is not None:
         raise ValueError(f"{who}: the targets come with the data, so y is left out, got {type(y).__name__}.")
     examples = _held_out(model, (x, y) if data is None else data, None, who, reread=False)
-    measured = measure(model, model.loss, resolve_metrics(model), examples.batches(batch_size))
+    introduce(callbacks, model, 1, _steps(examples, batch_size), False)
+    measured = measure(model, model.loss, resolve_metrics(model), examples.batches(batch_size), callbacks)
     scores = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
     return scores(**measured)
 
 
-def predict(model: Any, x: Any, batch_size: int | None) -> NDArray:
+def predict(model: Any, x: Any, batch_size: int | None, callbacks: Sequence[Callback]) -> NDArray:
     who = f"{type(model).__name__}.predict"
     batch_size = checked_batch_size(batch_size, who)
+    check_callbacks(callbacks, who)
     model.require_built(who)
     data = as_source(x)
     examples: Examples | Stream
@@ -143,10 +155,17 @@ def predict(model: Any, x: Any, batch_size: int | None) -> NDArray:
     else:
         checked = lambda x, *_: (checked_inputs(x, who, model.input_shape), x, None)  # noqa: E731
         examples = Stream(data, checked, None, model.compute_dtype)
+    introduce(callbacks, model, 1, _steps(examples, batch_size), False)
+    tell(callbacks, "on_predict_begin", {})
+    outputs: list[NDArray] = []
     with model.in_mode(training=False, keep_cache=False), closing(examples.batches(batch_size)) as batches:  # type: ignore[type-var]
-        outputs = [model.forward(x) for x, _, _ in batches]
+        for number, (x, _, _) in enumerate(batches):
+            tell(callbacks, "on_predict_batch_begin", number, {})
+            outputs.append(model.forward(x))
+            tell(callbacks, "on_predict_batch_end", number, {"outputs": outputs[-1]})
     if not outputs:
         raise ValueError(f"{who}: the data gave no batches.")
+    tell(callbacks, "on_predict_end", {})
     return np.concatenate(outputs)
 
 
@@ -231,17 +250,7 @@ def _fingerprint(held_out: Any) -> str | None:
     return None if held_out is None else fingerprint(*held_out)
 
 
-def _check_callbacks(callbacks: Any, who: str) -> None:
-    if not isinstance(callbacks, (list, tuple)):
-        raise ValueError(f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].")
-    for callback in callbacks:
-        if isinstance(callback, type):
-            raise ValueError(f"{who}: {callback.__name__} is a class. Write {callback.__name__}().")
-        if not isinstance(callback, Callback):
-            raise ValueError(f"{who}: expected callbacks such as EarlyStopping(), got {callback!r}.")
-
-
-def _steps(examples: Examples | Stream, batch_size: int | None, steps_per_epoch: int | None) -> int | None:
+def _steps(examples: Examples | Stream, batch_size: int | None, steps_per_epoch: int | None = None) -> int | None:
     """Steps in one epoch, as far as that is known."""
     if examples.count is None:
         return steps_per_epoch

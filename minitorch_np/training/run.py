@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.training import standing
-from minitorch_np.training.callbacks import Callback
+from minitorch_np.training.callbacks import Callback, tell
 from minitorch_np.training.divergence import LastGood, first_bad_layer
 from minitorch_np.training.examples import Examples, Stream
 from minitorch_np.training.history import History
@@ -61,6 +61,7 @@ class Run:
         self.trainable: list[bool] = []
         self.last_good = LastGood(self.parameters, model.optimizer)
         self.history = History()
+        self.logs: dict[str, float] = {}  # of the last epoch
         # Where the run stands: the epoch, its next batch, and what was gathered in it so far.
         self.steps = self.epoch = self.batch = self.seen = 0
         self.total = 0.0
@@ -71,8 +72,7 @@ class Run:
         model = self.model
         state = None if self.checkpoint is None else self.checkpoint.read()  # refused before anything is changed
         model.history, model.stop_training, model.seen = self.history, False, self.ranges
-        for watcher in self.watchers:
-            watcher.on_train_begin()
+        tell(self.watchers, "on_train_begin", {})
         try:
             if state is not None:
                 with self.checkpoint.refusing():
@@ -90,21 +90,19 @@ class Run:
             self._check_weights()
             self._keep()
         finally:
-            for watcher in self.watchers:
-                watcher.on_train_end()
+            tell(self.watchers, "on_train_end", self.logs)
         return self.history
 
     def one_epoch(self, interrupt: Interrupt) -> bool:
         """Go through the batches that are left of the epoch; False if an interrupt ended it before the last one."""
         if self.batch == 0:
             self.order = standing.of_generator(self.shuffling)
-            for watcher in self.watchers:
-                watcher.on_epoch_begin(self.epoch)
+            tell(self.watchers, "on_epoch_begin", self.epoch, {})
             for metric in self.measures:
                 metric.reset()
         for x, y, weights in self.training.batches(self.batch_size, self.shuffling, self.batch):
             for watcher in self.watchers:
-                watcher.on_train_batch_begin(self.batch)
+                watcher.on_train_batch_begin(self.batch, {})
             self.model.loss.weights = weights
             loss = self.one_step(x, y)
             self.total += loss * len(x)
@@ -126,11 +124,12 @@ class Run:
             logs[metric.name] = metric.result()
         if self.validation is not None:
             self.model.loss.weights = None
-            measured = measure(self.body, self.model.loss, self.measures, self.validation.batches(self.batch_size))
+            batches = self.validation.batches(self.batch_size)
+            measured = measure(self.body, self.model.loss, self.measures, batches, self.watchers)
             logs.update({f"val_{name}": value for name, value in measured.items()})
         self.history.record(logs)
-        for watcher in self.watchers:
-            watcher.on_epoch_end(self.epoch, logs)
+        tell(self.watchers, "on_epoch_end", self.epoch, logs)
+        self.logs = logs
         self.epoch += 1
         self.batch = self.seen = 0
         self.total = 0.0
@@ -206,20 +205,30 @@ def penalty(parameters: list[Any]) -> float:
 
 
 def measure(
-    body: Any, loss: Any, measures: Sequence[metrics.Metric], batches: Iterator[tuple[NDArray, NDArray, Any]]
+    body: Any,
+    loss: Any,
+    measures: Sequence[metrics.Metric],
+    batches: Iterator[tuple[NDArray, NDArray, Any]],
+    watchers: Sequence[Callback],
 ) -> dict[str, float]:
     """Loss and metrics in inference mode, as means over all examples."""
     total, count = 0.0, 0
     for metric in measures:
         metric.reset()
+    tell(watchers, "on_test_begin", {})
     with body.in_mode(training=False, keep_cache=False):
-        for x, y, _ in batches:
+        for number, (x, y, _) in enumerate(batches):
+            tell(watchers, "on_test_batch_begin", number, {})
             prediction = body.forward(x)
-            total += float(loss.forward(prediction, y)) * len(x)
+            value = float(loss.forward(prediction, y))
+            total += value * len(x)
             count += len(x)
             for metric in measures:
                 metric.update(prediction, y)
+            tell(watchers, "on_test_batch_end", number, {"loss": value})
     if not count:
         raise ValueError("evaluate: the data gave no batches.")
     price = penalty(regularized(body.parameters().values()))
-    return {"loss": total / count + price, **{metric.name: metric.result() for metric in measures}}
+    measured = {"loss": total / count + price, **{metric.name: metric.result() for metric in measures}}
+    tell(watchers, "on_test_end", dict(measured))
+    return measured

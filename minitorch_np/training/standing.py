@@ -46,6 +46,7 @@ def put_back(run: Any, state: dict[str, Any]) -> None:
     if kept["learning_rate"] is not None:
         optimizer.learning_rate = optimizer.checked_rate(kept["learning_rate"])
     run.history.update(state["history"])
+    run.logs = {name: values[-1] for name, values in run.history.items()}
     for metric, gathered in zip(run.measures, state["metrics"], strict=True):
         vars(metric).update(gathered)
     watchers = [watcher for watcher in run.watchers if watcher.kept]

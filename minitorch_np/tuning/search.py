@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.callbacks import larger_is_better
 from minitorch_np.randomness import spawn
 from minitorch_np.saving.checkpoint import Checkpoint
 from minitorch_np.source import fingerprint
 from minitorch_np.training.callbacks import progress_is_seen
+from minitorch_np.training.monitor import larger_is_better
 from minitorch_np.tuning import spaces
 from minitorch_np.tuning.building import Builder, checked_data
 from minitorch_np.tuning.folds import split_folds, split_off

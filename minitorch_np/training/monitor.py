@@ -1,0 +1,66 @@
+"""Monitor: watching whether a measured thing becomes better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from minitorch_np.arguments import check_number
+from minitorch_np.training.callbacks import Callback, Logs
+
+_LARGER_IS_BETTER = ("accuracy", "auc", "precision", "recall", "f1")
+
+
+class Monitor(Callback):
+    """A callback that watches one measured thing.
+
+    Args:
+        monitor: its name in the logs, such as "val_loss".
+        min_delta: by how much a value must be better to count as better.
+        mode: "min", "max", or "auto": the larger the better for accuracy, AUC, precision, recall and F1.
+
+    Attributes:
+        best: the best value so far.
+    """
+
+    kept: tuple[str, ...] = ("best",)
+
+    def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"{type(self).__name__}: mode is 'auto', 'min' or 'max', got {mode!r}.")
+        check_number(type(self).__name__, "min_delta", min_delta)
+        self.monitor, self.min_delta, self.mode = monitor, min_delta, mode
+        self.best: float | None = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.best = None
+
+    def check_measured(self, names: Collection[str]) -> None:
+        """Raises a ValueError that names what is measured, if the monitored thing is not."""
+        if self.monitor not in names:
+            unvalidated = self.monitor.startswith("val_") and "val_loss" not in names
+            raise ValueError(
+                f"{type(self).__name__}: {self.monitor!r} is not measured; there is {', '.join(names)}."
+                + (" Give fit validation_data." if unvalidated else " Set monitor to one of these.")
+            )
+
+    def improved(self, logs: Logs) -> bool:
+        """Whether the value is better than every earlier one; then it is the best. NaN never is.
+
+        Raises:
+            ValueError: nothing of that name is measured; it names what is.
+        """
+        logs = logs or {}
+        self.check_measured(logs)
+        rises = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
+        value = logs[self.monitor]
+        gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
+        if math.isnan(value) or not gain > abs(self.min_delta):
+            return False
+        self.best = value
+        return True
+
+
+def larger_is_better(measure: str) -> bool:
+    """Whether larger values of what has this name are better: accuracy, AUC, precision, recall and F1."""
+    return measure.endswith(_LARGER_IS_BETTER)
