@@ -33,6 +33,7 @@ class EarlyStopping(Monitor):
     """
 
     kept = ("best", "best_epoch", "stopped_epoch", "best_weights")
+    compared = (*Monitor.compared, "patience", "restore_best_weights")
 
     def __init__(
         self,
@@ -80,6 +81,8 @@ class ModelCheckpoint(Monitor):
         ValueError, FileNotFoundError, PermissionError: before training, if the path cannot be written to.
     """
 
+    compared = (*Monitor.compared, "save_best_only")
+
     def __init__(
         self,
         filepath: str | os.PathLike[str],
@@ -122,6 +125,8 @@ class LearningRateScheduler(Callback):
         schedule: a function `(epoch) -> rate` or `(epoch, rate) -> rate` of the epoch, counted from 0, and the rate so far.
     """
 
+    compared = ("schedule",)
+
     def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
         if isinstance(schedule, type) or not (_takes(schedule, 1) or _takes(schedule, 2)):
@@ -158,6 +163,7 @@ class ReduceLROnPlateau(Monitor):
     """
 
     kept = ("best", "waited", "resting")
+    compared = (*Monitor.compared, "factor", "patience", "cooldown", "min_lr")
 
     def __init__(
         self,

@@ -134,7 +134,7 @@ class Model(Layer):
             progress: show a bar, if the output is a terminal or a notebook.
             callbacks: objects that are told of every epoch and batch; validation is a test to them.
             resume: a file in which the run is kept while it goes on. If it is there, the run continues where it stands, to the bit,
-                until `epochs` are done; with another model, optimiser or data it is refused.
+                until `epochs` are done; with another model, optimiser, callback or data it is refused.
             log_dir: a folder for TensorBoard's event files (extra `tensorboard`).
 
         Returns:

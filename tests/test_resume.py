@@ -269,7 +269,7 @@ def test_other_validation_data_callbacks_and_batches_are_refused(data, tmp_path)
     run()
     with pytest.raises(mt.ModelFileError, match="validation data is other examples here"):
         run(validation_data=(x[:8], y[:8]))
-    with pytest.raises(mt.ModelFileError, match=r"callbacks is EarlyStopping here and  there"):
+    with pytest.raises(mt.ModelFileError, match=r"callbacks is EarlyStopping here and none there"):
         run(callbacks=[mt.callbacks.EarlyStopping("loss")])
     with pytest.raises(mt.ModelFileError, match="steps_per_epoch is 1 here and None there"):
         run(steps_per_epoch=1)
@@ -279,6 +279,48 @@ def test_other_validation_data_callbacks_and_batches_are_refused(data, tmp_path)
         run(given=lambda: iter([(x[1:21], y[:20])]))
     with pytest.raises(ValueError, match=r"an iterator cannot begin anew\. Give the function"):
         run(given=iter([(x, y)]))
+
+
+@pytest.mark.parametrize(
+    ("then", "here", "message"),
+    [
+        ({"patience": 5}, {"patience": 3}, "EarlyStopping.patience is 3 here and 5 there"),
+        ({"monitor": "loss"}, {"monitor": "accuracy"}, "EarlyStopping.monitor is 'accuracy' here and 'loss' there"),
+        ({"min_delta": 0.1}, {}, "EarlyStopping.min_delta is 0.0 here and 0.1 there"),
+    ],
+)
+def test_callbacks_that_are_set_otherwise_are_refused_by_name(data, tmp_path, then, here, message):
+    def run(epochs, log, **settings):
+        watchers = [mt.callbacks.EarlyStopping(**{"monitor": "loss", "patience": 3, **settings})]
+        watchers += [mt.callbacks.CSVLogger(tmp_path / log)]
+        return network().fit(*data, epochs=epochs, callbacks=watchers, resume=tmp_path / "kept")
+
+    run(1, "a.csv", **then)
+    with pytest.raises(mt.ModelFileError, match=message):
+        run(3, "a.csv", **here)
+    assert run(3, "b.csv", **then).epochs == 3  # where a log is written is nobody's business
+
+
+def test_another_schedule_is_refused_and_the_same_goes_on(data, tmp_path):
+    def run(epochs, schedule):
+        watchers = [mt.callbacks.LearningRateScheduler(schedule), mt.callbacks.EarlyStopping("loss", patience=9)]
+        return network().fit(*data, epochs=epochs, callbacks=watchers, resume=tmp_path / "kept")
+
+    run(1, lambda epoch: 0.1)
+    assert run(2, lambda epoch: 0.1).epochs == 2  # another object of the same name, elsewhere in memory
+    with pytest.raises(mt.ModelFileError, match=r"LearningRateScheduler.schedule is StepDecay\(.* here and <function"):
+        run(3, mt.schedules.StepDecay(0.1, every=2))
+
+
+def test_other_weights_are_refused_as_weights(data, tmp_path):
+    weights = np.linspace(0.5, 1.5, 40)
+    network().fit(*data, sample_weight=weights, resume=tmp_path / "kept")
+    with pytest.raises(mt.ModelFileError, match=r"another run: weights is an array with SHA-256 \w+ here and an array"):
+        network().fit(*data, epochs=2, sample_weight=weights[::-1], resume=tmp_path / "kept")
+    with pytest.raises(mt.ModelFileError, match="another run: weights is None here and an array"):
+        network().fit(*data, epochs=2, resume=tmp_path / "kept")
+    with pytest.raises(mt.ModelFileError, match=r"another run: class_weight is \{0: 1, 1: 2\} here and None there"):
+        network().fit(*data, epochs=2, class_weight={0: 1, 1: 2}, resume=tmp_path / "kept")
 
 
 class Freeze(mt.Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -20,11 +21,13 @@ class Callback:
         model: the model.
         params: "epochs"; "steps" in one, None if that is not known; "verbose", 1 if a bar is shown, else 0.
         kept: the names of the attributes that a checkpoint keeps: plain data and arrays that change while the model learns.
+        compared: the names of the attributes that a resumed run must have as they were: those that steer it.
     """
 
     model: Any = None
     params: dict[str, Any] = {}
     kept: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
 
     def set_model(self, model: Any) -> None:
         self.model = model
@@ -134,3 +137,15 @@ def check_all_measured(watchers: Sequence[Callback], names: Collection[str]) -> 
         if not watcher.on_epoch_end.__module__.startswith(f"{__name__.partition('.')[0]}."):
             return
         watcher.check_measured(names)
+
+
+def steering(watchers: Iterable[Callback]) -> dict[str, str]:
+    """What callbacks a run has and how they are set, of those that keep or steer something, in words."""
+    steers = [watcher for watcher in watchers if watcher.kept or watcher.compared]
+    found = {"callbacks": ", ".join(type(watcher).__name__ for watcher in steers) or "none"}
+    for watcher in steers:
+        for name in watcher.compared:
+            key = f"{type(watcher).__name__}.{name}"
+            words = re.sub(r" at 0x[0-9a-f]+", "", repr(getattr(watcher, name)))
+            found[key] = f"{found[key]}, {words}" if key in found else words
+    return found

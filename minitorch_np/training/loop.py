@@ -22,6 +22,7 @@ from minitorch_np.training.callbacks import (
     check_callbacks,
     introduce,
     progress_is_seen,
+    steering,
     tell,
 )
 from minitorch_np.training.examples import (
@@ -104,15 +105,15 @@ def fit(
     check_all_measured(watchers, names if validation is None else [*names, *(f"val_{name}" for name in names)])
     if checkpoint is not None:
         about = {
-            "data": fingerprint(x, y, *([] if weights is None else [weights])) if data is None else data.fingerprint(),
+            "data": fingerprint(x, y) if data is None else data.fingerprint(),
             "validation data": _fingerprint(validation_data),
             "class_weight": class_weight,
+            "weights": None if data is not None or weights is None else f"an array with SHA-256 {fingerprint(weights)}",
             "batch_size": batch_size,
             "steps_per_epoch": steps_per_epoch,
             "shuffle": shuffle,
-            "callbacks": ", ".join(type(watcher).__name__ for watcher in watchers if watcher.kept),
         }
-        checkpoint.begin(model, about)
+        checkpoint.begin(model, about | steering(watchers))
     if data is not None:
         model.class_names = data.class_names or model.class_names
     shuffling = model.shuffling if shuffle else None

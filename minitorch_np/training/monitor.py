@@ -24,6 +24,7 @@ class Monitor(Callback):
     """
 
     kept: tuple[str, ...] = ("best",)
+    compared: tuple[str, ...] = ("monitor", "min_delta", "mode")
 
     def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
         if mode not in ("auto", "min", "max"):
