@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Dense, Input, ReLU, Sigmoid
+from minitorch_np.layers import Dense, Input, ReLU, Sigmoid, Softmax
+from minitorch_np.losses import BCEWithLogitsLoss, CrossEntropyLoss, KLDivLoss, Loss, NLLLoss
+from minitorch_np.metrics import Metric
 from minitorch_np.model import Model
+from minitorch_np.optimizers import Optimizer
 from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
@@ -15,6 +19,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.randomness import Seed
+
+
+# What else could be done where a loss takes scores and the layer before it gives probabilities.
+_OF_PROBABILITIES: dict[tuple[type[Loss], type[Layer]], str] = {
+    (CrossEntropyLoss, Softmax): ", or give from_logits=False",
+    (BCEWithLogitsLoss, Sigmoid): ", or use BCELoss()",
+    (NLLLoss, Softmax): " and use CrossEntropyLoss()",
+    (KLDivLoss, Softmax): " and use CrossEntropyLoss()",
+}
 
 
 class Sequential(Model):
@@ -58,6 +71,25 @@ class Sequential(Model):
         except ValueError:
             self._layers.pop()
             raise
+
+    def compile(
+        self, optimizer: Optimizer, loss: Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
+    ) -> Self:
+        """See Model; warn of a loss of scores after a layer that makes probabilities of them."""
+        super().compile(optimizer, loss, metrics)
+        last = self._last()
+        if loss.from_logits and isinstance(last, (Sigmoid, Softmax)):
+            other = _OF_PROBABILITIES.get((type(loss), type(last)), "")
+            warnings.warn(
+                f"{type(self).__name__}.compile: the last layer is {last!r}, and {loss!r} takes scores before it: leave it "
+                f"out{other}.",
+                stacklevel=2,
+            )
+        return self
+
+    def _last(self) -> Layer | None:
+        last = self._layers[-1] if self._layers else None
+        return last._last() if isinstance(last, Sequential) else last
 
     def _append(self, layer: Layer) -> None:
         if isinstance(layer, type) and issubclass(layer, Layer):

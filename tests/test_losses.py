@@ -16,6 +16,8 @@ def problem(loss, rng, shape=(6, 4)):
     """A prediction and a target that the loss takes."""
     if isinstance(loss, mt.BCELoss):
         return rng.uniform(0.05, 0.95, shape), rng.uniform(size=shape)
+    if isinstance(loss, mt.CrossEntropyLoss) and not loss.from_logits:
+        return rng.uniform(0.05, 0.95, shape), rng.integers(0, shape[-1], shape[:-1])
     if isinstance(loss, mt.CrossEntropyLoss):
         return rng.normal(size=shape), rng.integers(0, shape[-1], shape[:-1])
     if isinstance(loss, mt.NLLLoss):
@@ -29,7 +31,8 @@ def problem(loss, rng, shape=(6, 4)):
 
 LOSSES = [mt.MSELoss(), mt.BCELoss(), mt.BCEWithLogitsLoss(), mt.CrossEntropyLoss(), mt.CrossEntropyLoss(0.1),
           mt.L1Loss(), mt.HuberLoss(), mt.HuberLoss(0.3), mt.HingeLoss(), mt.FocalLoss(), mt.FocalLoss(0.5, None),
-          mt.FocalLoss(0, 0.7), mt.NLLLoss(), mt.KLDivLoss()]  # fmt: skip
+          mt.FocalLoss(0, 0.7), mt.NLLLoss(), mt.KLDivLoss(), mt.CrossEntropyLoss(from_logits=False),
+          mt.CrossEntropyLoss(0.1, from_logits=False)]  # fmt: skip
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
 
@@ -103,6 +106,20 @@ def test_logits_of_1000_are_exact():
     assert loss(x, t) == 500
     np.testing.assert_array_equal(loss.backward(), [[0.5], [0.0]])
     assert mt.CrossEntropyLoss()(np.array([[1000.0, 0.0]]), np.array([1])) == 1000
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_cross_entropy_of_probabilities_is_that_of_their_logits(share, rng):
+    x, numbers, softmax = rng.normal(size=(6, 4)), rng.integers(0, 4, 6), mt.Softmax()
+    of_scores, of_chances = mt.CrossEntropyLoss(share), mt.CrossEntropyLoss(share, from_logits=False)
+    assert of_chances(softmax(x), numbers) == pytest.approx(of_scores(x, numbers), rel=1e-14)
+    np.testing.assert_allclose(softmax.backward(of_chances.backward()), of_scores.backward(), rtol=1e-12, atol=1e-15)
+
+
+def test_cross_entropy_of_probabilities_is_finite_and_silent_at_0_and_1():
+    loss = mt.CrossEntropyLoss(from_logits=False)
+    assert loss(np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([0, 1])) == 50
+    assert np.isfinite(loss.backward()).all()
 
 
 @given(st.lists(st.tuples(st.floats(-30, 30), st.sampled_from([0.0, 1.0])), min_size=1, max_size=20))
@@ -226,6 +243,14 @@ MISTAKES = [
         for loss in (mt.CrossEntropyLoss(), mt.NLLLoss())
         for wrong in (3, -1)
     ],
+    *[
+        (
+            lambda wrong=wrong: mt.CrossEntropyLoss(from_logits=False)(np.array([[0.5, wrong]]), np.array([0])),
+            r"expected probabilities between 0 and 1, got (-0\.5|1\.5)\. End the network with Softmax\(\), or leave out from_logits",
+        )
+        for wrong in (-0.5, 1.5)
+    ],
+    (lambda: mt.CrossEntropyLoss(from_logits="no"), "CrossEntropyLoss: from_logits is True or False, got 'no'"),
     (lambda: mt.CrossEntropyLoss()(np.zeros((2, 3)), np.zeros(2)), r"whole numbers; use y\.astype\(int\)"),
     (lambda: mt.NLLLoss()(np.zeros((2, 3)), np.zeros(2)), r"expected class numbers of shape \(2,\), got float64"),
 ]

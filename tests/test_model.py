@@ -208,3 +208,30 @@ def test_an_optimizer_belongs_to_one_model():
     del first
     gc.collect()
     mt.Sequential([mt.Dense(1)]).compile(optimizer, mt.MSELoss())
+
+
+@pytest.mark.parametrize(
+    ("last", "loss", "message"),
+    [
+        (
+            mt.Softmax(),
+            mt.CrossEntropyLoss(),
+            r"CrossEntropyLoss\(\) takes scores before it: leave it out, or give from_logits=F",
+        ),
+        (
+            mt.Sigmoid(),
+            mt.BCEWithLogitsLoss(),
+            r"the last layer is Sigmoid\(\), and .* leave it out, or use BCELoss\(\)",
+        ),
+        (mt.Sigmoid(), mt.HingeLoss(), r"takes scores before it: leave it out\."),
+        (mt.Sequential([mt.Dense(3), mt.Softmax()]), mt.NLLLoss(), r"leave it out and use CrossEntropyLoss\(\)"),
+    ],
+    ids=repr,
+)
+def test_probabilities_for_a_loss_of_scores_are_warned_of(last, loss, message):
+    with pytest.warns(UserWarning, match=message):
+        mt.Sequential([mt.Dense(3), last]).compile(mt.SGD(), loss)
+
+
+def test_probabilities_for_a_loss_of_probabilities_are_not():
+    mt.Sequential([mt.Dense(3), mt.Softmax()]).compile(mt.SGD(), mt.CrossEntropyLoss(from_logits=False))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import check_flags, check_number
 from minitorch_np.functions import log_softmax
 from minitorch_np.losses.loss import Loss, listed
 from minitorch_np.shapes import Shape, batch_of
@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 
 
 class CrossEntropyLoss(Loss):
-    """L = mean over the examples of -sum_k t_k log softmax(x)_k: cross-entropy of logits x.
+    """L = mean over the examples of -sum_k t_k log p_k, p = softmax(x): cross-entropy of logits x.
 
     Args:
         label_smoothing: e takes e of each target's weight and spreads it evenly over all classes.
+        from_logits: False where the prediction is p itself, as it is after Softmax. Keras's default is False. As in BCELoss,
+            logarithms are then clamped at -100 and the denominator of the gradient at 1e-12; logits need neither.
 
     Shapes: prediction (batch, ..., classes); target the class numbers (batch, ...), or probabilities or one-hot
         rows of the prediction's shape.
+    Raises:
+        ValueError: a probability outside [0, 1], targets that do not fit.
     """
 
-    from_logits = True
     takes_weights = True
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    def __init__(self, label_smoothing: float = 0.0, from_logits: bool = True) -> None:
         check_number("CrossEntropyLoss", "label_smoothing", label_smoothing, "[0, 1)")
+        check_flags("CrossEntropyLoss", {"from_logits": from_logits})
         self.label_smoothing = label_smoothing
+        self.from_logits = from_logits
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         classes = prediction.shape[-1]
@@ -41,18 +46,32 @@ class CrossEntropyLoss(Loss):
         if self.label_smoothing:
             share = float(self.label_smoothing)
             target = target * (1 - share) + share / classes
-        log_p = log_softmax(prediction)
-        self.cache = log_p, target
+        log_p = log_softmax(prediction) if self.from_logits else self._log(prediction)
+        self.cache = prediction, log_p, target
         return -self.mean((target * log_p).sum(axis=-1))
 
     def backward(self) -> NDArray:
         """log softmax(x)_k = x_k - log sum_j exp(x_j) has the derivative 1[i = k] - p_i with respect to x_i, so
 
         dL/dx_i = (p_i sum_k t_k - t_i) / examples, and the targets of an example sum to 1 when they are probabilities.
+
+        Of probabilities, only log p_i depends on p_i, so dL/dp_i = -t_i / p_i / examples.
         """
-        log_p, target = self.cache
+        prediction, log_p, target = self.cache
         examples = log_p.size // log_p.shape[-1]
+        if not self.from_logits:
+            return self.weigh(-target / (np.maximum(prediction, 1e-12) * examples))
         return self.weigh((np.exp(log_p) * target.sum(axis=-1, keepdims=True) - target) / examples)
+
+    def _log(self, prediction: NDArray) -> NDArray:
+        outside = prediction[(prediction.real < 0) | (prediction.real > 1)]
+        if outside.size:
+            raise ValueError(
+                f"{self!r}: expected probabilities between 0 and 1, got {outside.flat[0]}. "
+                "End the network with Softmax(), or leave out from_logits=False."
+            )
+        with np.errstate(divide="ignore"):
+            return np.maximum(np.log(prediction), -100)
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         if not are_class_numbers(target, output_shape):
