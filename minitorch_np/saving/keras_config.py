@@ -206,6 +206,14 @@ def class_name(described: Any) -> str:
     return str(described.get("class_name"))
 
 
+def class_and_config(described: Any) -> tuple[Any, dict[str, Any]]:
+    """Of what Keras writes as a name, as an object or as a function."""
+    if not isinstance(described, dict):
+        return described, {}
+    config = described.get("config") or {}
+    return (described.get("class_name"), config) if isinstance(config, dict) else (config, {})
+
+
 def _dtype(config: dict[str, Any]) -> str:
     dtype = config.get("dtype")
     if isinstance(dtype, dict):

@@ -8,36 +8,56 @@ from typing import Any
 
 from minitorch_np import losses, optimizers, schedules
 from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
-from minitorch_np.saving.keras_config import as_object, keras_name
+from minitorch_np.saving import keras_metrics
+from minitorch_np.saving.keras_config import as_object, class_and_config, keras_name
 
 
-def compile_config(model: Any) -> dict[str, Any] | None:
-    """How the model learns, in Keras's words; None where Keras has no words for it."""
-    optimizer, loss = getattr(model, "optimizer", None), getattr(model, "loss", None)
-    described, loss = _optimizer(optimizer), _loss(loss)
-    if described is None or loss is None:
+class _NotThere(ValueError):
+    """Something that Keras does not have; it names it."""
+
+
+def compile_config(model: Any, path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """How the model learns, in Keras's words; where Keras has no words for it, warn, and return None."""
+    described: list[Any] = []
+    missing = []
+    for in_words, one in ((_optimizer, model.optimizer), (_loss, model.loss)):
+        try:
+            described.append(in_words(one))
+        except _NotThere as error:
+            missing.append(str(error))
+    if missing:
+        warnings.warn(
+            f"{os.fspath(path)}: Keras has no {', '.join(missing)}, so it will open this file uncompiled; mt.load_model opens "
+            "it as it is.",
+            stacklevel=4,
+        )
         return None
-    return {
-        "optimizer": described,
-        "loss": loss,
-        "metrics": [metric for metric in model.metrics if metric == "accuracy"],
-    }
+    metrics, missing = keras_metrics.to_keras(model)
+    if missing:
+        warnings.warn(
+            f"{os.fspath(path)}: Keras has no {', '.join(missing)} that means the same, so it will not measure it; "
+            "mt.load_model opens the file as it is.",
+            stacklevel=4,
+        )
+    return {"optimizer": described[0], "loss": described[1], "metrics": metrics}
 
 
-def _optimizer(optimizer: Any) -> dict[str, Any] | None:
-    if optimizer is None or not is_built_in(type(optimizer)):
-        return None
+def _optimizer(optimizer: Any) -> dict[str, Any]:
+    kind, scheduled = type(optimizer).__name__, callable(optimizer.learning_rate)
+    if not is_built_in(type(optimizer)):
+        raise _NotThere(kind)
     config = optimizer.config()
-    if isinstance(optimizer, optimizers.SGD) and config.pop("weight_decay"):
-        return None  # Keras's weight decay is another one
-    if callable(optimizer.learning_rate):
+    if isinstance(optimizer, optimizers.SGD):
+        if config.pop("weight_decay"):
+            raise _NotThere("SGD with weight_decay in the gradient")
+        if optimizer.momentum and scheduled:  # there the velocity holds the rates of earlier steps
+            raise _NotThere("SGD with momentum and a schedule")
+    if scheduled:
         config["learning_rate"] = _schedule(optimizer.learning_rate)
-    if config["learning_rate"] is None:
-        return None
-    return as_object("keras.optimizers", type(optimizer).__name__, config)
+    return as_object("keras.optimizers", kind, config)
 
 
-def _schedule(schedule: Any) -> dict[str, Any] | None:
+def _schedule(schedule: Any) -> dict[str, Any]:
     """A schedule as Keras has it. Its warm-up is another one, a step later."""
     module, known = "keras.optimizers.schedules", schedule.config() if isinstance(schedule, Configurable) else {}
     kind = type(schedule).__name__
@@ -51,10 +71,10 @@ def _schedule(schedule: Any) -> dict[str, Any] | None:
     if kind == "CosineDecay" and not known["warmup"]:
         config = {"initial_learning_rate": known["initial"], "decay_steps": known["steps"]}
         return as_object(module, "CosineDecay", {**config, "alpha": known["final"] / known["initial"]})
-    return None
+    raise _NotThere(f"{kind} with warmup" if kind == "CosineDecay" else getattr(schedule, "__name__", kind))
 
 
-# Ours -> Keras's name and class, and whether the loss takes scores.
+# Ours -> Keras's name and class, and whether the loss takes scores. CrossEntropyLoss may do either.
 _LOSSES: dict[str, tuple[str, str, bool]] = {
     "MSELoss": ("mean_squared_error", "MeanSquaredError", False),
     "L1Loss": ("mean_absolute_error", "MeanAbsoluteError", False),
@@ -62,21 +82,20 @@ _LOSSES: dict[str, tuple[str, str, bool]] = {
     "HingeLoss": ("hinge", "Hinge", False),
     "BCELoss": ("binary_crossentropy", "BinaryCrossentropy", False),
     "BCEWithLogitsLoss": ("binary_crossentropy", "BinaryCrossentropy", True),
-    "CrossEntropyLoss": ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", True),
 }
-_SHORT = {
-    "mse": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "categorical_crossentropy": "sparse_categorical_crossentropy",
-}
+_CROSS_ENTROPIES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
 
 
-def _loss(loss: Any) -> dict[str, Any] | None:
-    kind = type(loss).__name__
-    if not is_built_in(type(loss)) or kind not in _LOSSES or getattr(loss, "label_smoothing", False):
-        return None
+def _loss(loss: Any) -> dict[str, Any]:
+    kind, config = type(loss).__name__, loss.config()
+    if is_built_in(type(loss)) and kind == "CrossEntropyLoss":
+        if config["label_smoothing"]:  # which Keras has for one-hot targets alone
+            return as_object("keras.losses", "CategoricalCrossentropy", config)
+        return as_object("keras.losses", "SparseCategoricalCrossentropy", {"from_logits": config["from_logits"]})
+    if not is_built_in(type(loss)) or kind not in _LOSSES:
+        raise _NotThere(kind)
     _, class_name, from_logits = _LOSSES[kind]
-    config = {name: value for name, value in loss.config().items() if name != "label_smoothing"}
     return as_object("keras.losses", class_name, {**config, "from_logits": True} if from_logits else config)
 
 
@@ -92,8 +111,13 @@ def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
             f"{os.fspath(path)}: this package has no words for {error}; compile before training.", stacklevel=5
         )
         return False
-    metrics = described.get("metrics")
-    model.compile(optimizer, loss, [m for m in metrics if m == "accuracy"] if isinstance(metrics, list) else [])
+    metrics, missing = keras_metrics.from_keras(described.get("metrics"), model, loss.from_logits)
+    if missing:
+        warnings.warn(
+            f"{os.fspath(path)}: this package has no {', '.join(missing)} that means the same, and leaves it out.",
+            stacklevel=5,
+        )
+    model.compile(optimizer, loss, metrics)
     return True
 
 
@@ -107,6 +131,8 @@ def _our_optimizer(described: Any) -> Any:
     if cls is optimizers.SGD and settings.pop("weight_decay", None):
         raise ValueError("the weight decay of Keras's SGD")
     rate = settings.get("learning_rate", 0.01)
+    if cls is optimizers.SGD and settings.get("momentum") and isinstance(rate, dict):
+        raise ValueError("the momentum of Keras's SGD with a schedule")
     settings["learning_rate"] = _our_schedule(rate) if isinstance(rate, dict) else rate
     if not isinstance(rate, (int, float, dict)):
         raise ValueError(f"the learning rate {rate!r}")
@@ -126,14 +152,17 @@ def _our_schedule(described: dict[str, Any]) -> Any:
 
 
 def _our_loss(described: Any) -> losses.Loss:
-    name, config = described, dict[str, Any]()
-    if isinstance(described, dict):
-        name, config = described.get("class_name"), described.get("config") or {}
+    name, config = class_and_config(described)
     plain = keras_name(str(name))
     plain, logits = _SHORT.get(plain, plain), bool(config.get("from_logits"))
     other_mean = config.get("reduction", "auto") not in ("sum_over_batch_size", "mean", "auto", None)
-    if other_mean or config.get("ignore_class") is not None or config.get("label_smoothing"):
-        raise ValueError(f"the loss {plain!r} with its reduction, ignore_class or label_smoothing")
+    other_axis = config.get("axis") not in (None, -1)
+    smoothing = config.get("label_smoothing") or 0.0
+    smoothed = smoothing and plain != "categorical_crossentropy"
+    if other_mean or config.get("ignore_class") is not None or smoothed or other_axis:
+        raise ValueError(f"the loss {plain!r} with its reduction, ignore_class, label_smoothing or axis")
+    if plain in _CROSS_ENTROPIES:
+        return losses.CrossEntropyLoss(smoothing, logits)
     for ours, (known, _, from_logits) in _LOSSES.items():
         if known == plain and from_logits == logits:
             cls: Any = Configurable.registry[ours]

@@ -70,7 +70,8 @@ def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: b
         )
     else:
         described = keras_graph.to_keras(model)
-        described["compile_config"] = keras_training.compile_config(model) if include_optimizer else None
+        if include_optimizer and "loss" in vars(model):
+            described["compile_config"] = keras_training.compile_config(model, path)
     own = {
         "format": FORMAT,
         "model": _within_limits(model, len(memory.getvalue())),
