@@ -14,7 +14,9 @@ class Parameter:
     Attributes:
         value: the array. The optimiser changes it in place, everything else only reads it.
         grad: dL/dvalue, of the same shape, or None until a `backward` has set it. Each backward replaces it.
-        trainable: False for values that are kept and saved but not learnt, such as running statistics.
+        trainable: False for values that are kept and saved but not learnt, such as running statistics; set it to False to
+            freeze a value.
+        learnable: what trainable was in the beginning. A frozen value is learnable and not trainable.
         regularizer: the price that fit puts on the value, or None.
     """
 
@@ -23,11 +25,15 @@ class Parameter:
     def __init__(self, value: NDArray, trainable: bool = True) -> None:
         self.value = value
         self.grad: Any = None
-        self.trainable = trainable
+        self.learnable = self.trainable = trainable
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.value.shape
+
+    @property
+    def frozen(self) -> bool:
+        return self.learnable and not self.trainable
 
     @property
     def size(self) -> int:

@@ -57,9 +57,9 @@ class Node(Configurable):
             pending += [(_join(name, below), child) for below, child in reversed(node.sublayers().items())]
 
     def own_parameters(self) -> dict[str, Parameter]:
-        """The parameters of this node alone by name, the trainable ones first."""
+        """The parameters of this node alone by name, the learnable ones first, frozen or not."""
         own = [pair for attribute, value in vars(self).items() for pair in _members(attribute, value, Parameter)]
-        return dict(sorted(own, key=lambda pair: not pair[1].trainable))
+        return dict(sorted(own, key=lambda pair: not pair[1].learnable))
 
     def parameters(self) -> dict[str, Parameter]:
         """Every parameter of this node and all below it by dotted name."""

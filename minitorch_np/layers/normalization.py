@@ -25,7 +25,8 @@ class BatchNormalization(Layer):
 
     While the model learns, mean and variance are those of the batch (over all axes but `axis`; the variance
     divides by the number of values), and move the moving statistics: moving = momentum * moving + (1 - momentum) * batch.
-    Otherwise they are the moving statistics. Ioffe & Szegedy 2015, algorithms 1 and 2.
+    Otherwise they are the moving statistics, which stay as they are, also where gamma and beta are frozen, as in Keras.
+    Ioffe & Szegedy 2015, algorithms 1 and 2.
 
     Args:
         axis: the axis of the channels, the batch counted as 0.
@@ -84,7 +85,7 @@ class BatchNormalization(Layer):
     def forward(self, x: NDArray) -> NDArray:
         self._require_channels(x)
         rows, shape = self._rows(x)
-        if self.training:
+        if of_the_batch := self.training and not self._frozen():
             values = rows.size / len(self.moving_mean.value)
             mean = self._sums(rows) / values
             centered = rows - self._along(mean, rows)
@@ -93,7 +94,7 @@ class BatchNormalization(Layer):
         else:
             centered, variance = rows - self._along(self.moving_mean.value, rows), self.moving_variance.value
         inverse = 1 / np.sqrt(variance + float(self.epsilon))
-        self.cache = centered, inverse, self.training
+        self.cache = centered, inverse, of_the_batch
         scale = self._along(self._scaled(inverse), rows)
         y = centered * scale if self.beta is None else centered * scale + self._along(self.beta.value, rows)
         return self._images(y, shape)
@@ -126,6 +127,10 @@ class BatchNormalization(Layer):
         from_variance, from_mean = dgamma * inverse / values, dbeta / values
         dx = (rows - centered * self._along(from_variance, rows) - self._along(from_mean, rows)) * scale
         return self._images(dx, shape)
+
+    def _frozen(self) -> bool:
+        learnable = [parameter for parameter in (self.gamma, self.beta) if parameter is not None]
+        return bool(learnable) and all(parameter.frozen for parameter in learnable)
 
     def _scaled(self, inverse: NDArray) -> NDArray:
         return inverse if self.gamma is None else self.gamma.value * inverse

@@ -165,7 +165,7 @@ class Nadam(Optimizer):
         momentum, velocity = slot(state, "momentum", value), slot(state, "velocity", value)
         follow(momentum, gradient, 1 - beta_1, buffer)
         follow(velocity, np.multiply(gradient, gradient, out=buffer), 1 - beta_2, buffer)
-        now, product = self._u(self.iteration), self._product(self.iteration)
+        now, product = self._u(self.iteration), self.product(self.iteration)
         then = self._u(self.iteration + 1)
         ahead = np.multiply(momentum, then / (1 - product * then), out=self.buffer(parameter, 1))
         ahead += np.multiply(gradient, (1 - now) / (1 - product), out=buffer)
@@ -177,7 +177,7 @@ class Nadam(Optimizer):
     def _u(self, step: int) -> float:
         return float(self.beta_1) * (1 - 0.5 * 0.96**step)
 
-    def _product(self, step: int) -> float:
+    def product(self, step: int) -> float:
         """u_1 * … * u_step. Follows from the step alone, so nothing has to be saved; the last one is remembered."""
         known, product = vars(self).get("_known_product", (0, 1.0))
         if known > step:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import warnings
 from typing import Any
 
 from minitorch_np import initializers
@@ -62,7 +61,25 @@ def twin(layer: Layer) -> tuple[str, dict[str, Any]] | None:
 def described(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
     class_name, arguments = twin(layer) or ("", {})
     config = {argument: _value(value, name, dtype) for argument, value in arguments.items()}
-    return as_object("keras.layers", class_name, {"name": name, "dtype": dtype, **config})
+    frozen = {"trainable": False} if is_frozen(layer) else {}
+    return as_object("keras.layers", class_name, {"name": name, "dtype": dtype, **frozen, **config})
+
+
+def is_frozen(layer: Layer) -> bool:
+    """Whether nothing that the layer could learn is learnt; in Keras a layer is frozen as a whole."""
+    learnable = [parameter for parameter in layer.parameters().values() if parameter.learnable]
+    return bool(learnable) and all(parameter.frozen for parameter in learnable)
+
+
+def frozen_in_part(model: Any) -> list[str]:
+    """The names of the layers of which Keras could freeze only the whole."""
+    return [
+        name
+        for name, layer in model.walk()
+        if registered_name(type(layer)) not in _GRAPHS
+        and not is_frozen(layer)
+        and any(parameter.frozen for parameter in layer.parameters().values())
+    ]
 
 
 def _value(value: Any, name: str, dtype: str) -> Any:
@@ -112,6 +129,7 @@ _SAME = {
     "groups": (1,),
     "batch_shape": (),
 }
+_MARK = "frozen in Keras"
 
 
 def from_keras(given: Any, dtype: str | None = None) -> Any:
@@ -128,7 +146,7 @@ def from_keras(given: Any, dtype: str | None = None) -> Any:
     shape = (given.get("build_config") or {}).get("input_shape")
     if built and registered_name(type(built[0])) != "Input" and isinstance(shape, list):
         built.insert(0, _make("Input", tuple(shape[1:])))
-    return _class("Sequential")(built, dtype=dtype)
+    return _marked(_class("Sequential")(built, dtype=dtype), config)
 
 
 def _layers(given: Any, dtype: str) -> list[Layer]:
@@ -143,10 +161,10 @@ def _layers(given: Any, dtype: str) -> list[Layer]:
     cls: Any = Configurable.registry.get(name)
     if cls is None or not issubclass(cls, Layer) or not is_built_in(cls) or not cls.in_keras:
         raise NotHere(f"the layer {name}, which this package does not have")
-    if config.get("trainable") is False:
-        warnings.warn(f"the layer {config.get('name')!r} is frozen in the file, and learns here.", stacklevel=2)
     known = signature_defaults(cls)
-    layer = cls(**{argument: _argument(value, dtype) for argument, value in config.items() if argument in known})
+    layer = _marked(
+        cls(**{argument: _argument(value, dtype) for argument, value in config.items() if argument in known}), config
+    )
     fused = [] if _inherent(cls) else _activation(config.get("activation", "linear"))
     for argument, value in config.items():
         same = value in (None, False, 0, *_SAME.get(argument, ())) or argument in _IGNORED
@@ -156,6 +174,21 @@ def _layers(given: Any, dtype: str) -> list[Layer]:
     if backwards is not None and repr(_argument(backwards, dtype)) != repr(layer.backward_layer):
         raise NotHere(f"a {name} whose backward_layer is not its layer turned round, which this package does not have")
     return [layer, *fused]
+
+
+def _marked(layer: Any, config: dict[str, Any]) -> Any:
+    """The layer, with a mark for `freeze` if it does not learn."""
+    if config.get("trainable") is False:
+        vars(layer)[_MARK] = True
+    return layer
+
+
+def freeze(model: Any) -> None:
+    """Now that they exist, freeze the parameters of the layers that do not learn in Keras, and all that is inside these."""
+    for _, layer in model.walk():
+        if vars(layer).pop(_MARK, False):
+            for parameter in layer.parameters().values():
+                parameter.trainable = False
 
 
 def _inherent(cls: Any) -> bool:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from minitorch_np.parameter import Parameter
 from minitorch_np.saving import archive, hdf5, keras_config, keras_training
 from minitorch_np.saving.attributes import Attributes
 from minitorch_np.saving.errors import ModelFileError
@@ -27,23 +28,33 @@ def load(file: BinaryIO, path: str | os.PathLike[str], checked: Callable[[Any, i
             raise ModelFileError(path, what, "Give a .keras file, or use load_weights")
         model = keras_config.from_keras(checked(archive.parse(b"".join(described), path), size))
         model.require_built("load_model")
+        keras_config.freeze(model)
         group = hdf5.item(content, "model_weights", path)
         places = _places(attributes, group, path)
-        parameters = model.parameters()
+        parameters = _in_their_order(model)
         if len(places) != len(parameters):
             what = f"it holds {len(places)} weights, and its layers have {len(parameters)}"
             raise ModelFileError(path, what, _AGAIN)
         training = attributes.strings(content, "training_config")
-        values: list[NDArray] = []
+        values: dict[str, NDArray] = {}
         for place, (name, parameter) in zip(places, parameters.items(), strict=True):
             value = hdf5.numbers(group, place, name, parameter.value, path, allow_nan=allow_nan)
             if value is None:
                 raise ModelFileError(path, f"{name} is missing (expected at model_weights/{place})", _AGAIN)
-            values.append(value)
-    model.set_weights(values)
+            values[name] = value
+    model.set_weights([values[name] for name in model.parameters()])
     if training is not None:
         keras_training.compiled(model, archive.parse(b"".join(training), path), path)
     return model
+
+
+def _in_their_order(model: Any) -> dict[str, Parameter]:
+    """The parameters, in each of the outermost layers those first that learn."""
+    found: dict[str, Parameter] = {}
+    for place, layer in model.sublayers().items():
+        known = {f"{place}.{name}": parameter for name, parameter in layer.parameters().items()}
+        found |= dict(sorted(known.items(), key=lambda pair: not pair[1].trainable))
+    return found
 
 
 def _places(attributes: Attributes, group: Any, path: str | os.PathLike[str]) -> list[str]:

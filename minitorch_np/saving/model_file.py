@@ -70,7 +70,14 @@ def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: b
         )
     else:
         described = keras_graph.to_keras(model)
-        if include_optimizer and "loss" in vars(model):
+        in_part = keras_config.frozen_in_part(model)
+        if in_part:
+            warnings.warn(
+                f"{os.fspath(path)}: Keras freezes whole layers, and not {', '.join(in_part)} in part, so it will open this file "
+                "uncompiled, and learn what is frozen; mt.load_model opens it as it is.",
+                stacklevel=3,
+            )
+        elif include_optimizer and "loss" in vars(model):
             described["compile_config"] = keras_training.compile_config(model, path)
     own = {
         "format": FORMAT,
@@ -81,6 +88,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: b
         "seen": model.seen.ranges if model.seen else [],
         "iteration": getattr(getattr(model, "optimizer", None), "iteration", 0) if include_optimizer else 0,
         "not_in_keras": foreign,
+        "frozen": [name for name, parameter in model.parameters().items() if parameter.frozen],
     }
     metadata = {"keras_version": "3.0.0", "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
     files = {"metadata.json": archive.as_json(metadata), _THEIRS: archive.as_json(described)}
@@ -142,7 +150,8 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
     if own["input_shape"] and not model.built:
         model.initialize(tuple(limits.checked(own["input_shape"], len(files[_WEIGHTS]))))
     _fill(model, files[_WEIGHTS], path, allow_nan)
-    model.class_names = _names(own["class_names"]) or None
+    _freeze(model, _names(own.get("frozen", []), "frozen parameters"))
+    model.class_names = _names(own["class_names"], "class_names") or None
     model.seen = Seen(_ranges(own["seen"])) if own["seen"] else None
     if own["compile"] is not None:
         optimizer, loss, metrics = (decode(own["compile"][name]) for name in ("optimizer", "loss", "metrics"))
@@ -166,6 +175,7 @@ def _of_keras(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: 
 
 def _fill(model: Any, content: bytes, path: str | os.PathLike[str], allow_nan: bool) -> None:
     model.require_built("load_model")
+    keras_config.freeze(model)
     model.set_weights(weights.read_values(model, io.BytesIO(content), path, allow_nan=allow_nan))
 
 
@@ -178,10 +188,18 @@ def _compiled(model: Any) -> dict[str, Any] | None:
 # What the description holds beside objects
 
 
-def _names(value: Any) -> list[str]:
+def _names(value: Any, what: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"its class_names are {value!r}, no list of names")
+        raise ValueError(f"its {what} are {value!r}, no list of names")
     return value
+
+
+def _freeze(model: Any, names: list[str]) -> None:
+    parameters = model.parameters()
+    for name in names:
+        if name not in parameters:
+            raise ValueError(f"it freezes {name}, which the model does not have")
+        parameters[name].trainable = False
 
 
 def _ranges(value: Any) -> list[list[float]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.configurable import is_built_in
-from minitorch_np.optimizers import SGD
+from minitorch_np.optimizers import SGD, Nadam
 from minitorch_np.saving import hdf5, weights
 from minitorch_np.saving.errors import ModelFileError
 
@@ -29,10 +30,12 @@ def write(model: Any, memory: io.BytesIO) -> None:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return
-    slots = _slots(optimizer)
+    slots, parameters = _slots(optimizer), model.parameters()
+    otherwise = slots is None or _scale(optimizer) != 1
     with h5py.File(memory, "r+") as file:
-        for name, state in optimizer.state.items() if slots is None or _scale(optimizer) != 1 else ():
-            for key, array in state.items():
+        for name, state in optimizer.state.items():
+            # Keras keeps nothing of what is frozen; here it may learn again.
+            for key, array in state.items() if otherwise or not parameters[name].trainable else ():
                 file[f"{_OWN}/{name}/{key}"] = array
         if slots is None:
             return
@@ -44,7 +47,8 @@ def write(model: Any, memory: io.BytesIO) -> None:
             * _scale(optimizer)
             for name, parameter, slot in _in_order(model, slots)
         ]
-        for number, array in enumerate([*scalars, *arrays]):
+        after = [np.float32(optimizer.product(optimizer.iteration))] if isinstance(optimizer, Nadam) else []
+        for number, array in enumerate([*scalars, *arrays, *after]):
             file[f"{_THEIRS}/{number}"] = array
 
 
@@ -65,8 +69,8 @@ def read(
                 if values is None:
                     raise ModelFileError(path, f"{who} is no array", _AGAIN)
                 state.setdefault(name, {})[key] = values
-        if not state and model.optimizer.iteration and _scale(model.optimizer) == 1:
-            return _of_keras(model, file, path, allow_nan)
+        if model.optimizer.iteration and _slots(model.optimizer) is not None and _scale(model.optimizer) == 1:
+            state |= _of_keras(model, file, path, allow_nan)
     return state
 
 
@@ -78,9 +82,24 @@ def read_keras(model: Any, content: bytes, path: str | os.PathLike[str], *, allo
             return
         if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
             raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
+        kept, due = len(hdf5.item(file, _THEIRS, path)), _count(model)
+        if kept > due:
+            warnings.warn(
+                f"{os.fspath(path)}: the optimizer's state is of other parameters than those that learn ({kept} arrays, "
+                f"expected {due}), as when layers were frozen after training; it begins anew.",
+                stacklevel=5,
+            )
+            return
         model.optimizer.iteration = int(iteration[()])
         if model.optimizer.iteration:
             model.optimizer.state = _of_keras(model, file, path, allow_nan)
+
+
+def _count(model: Any) -> int:
+    """How many arrays Keras keeps: iteration, learning rate, the slots, and Nadam's product, which follows from the iteration."""
+    optimizer = model.optimizer
+    scalars = 1 + (not callable(optimizer.learning_rate)) + isinstance(optimizer, Nadam)
+    return scalars + len(_in_order(model, _slots(optimizer) or []))
 
 
 def _of_keras(model: Any, file: Any, path: str | os.PathLike[str], allow_nan: bool) -> dict[str, dict[str, NDArray]]:

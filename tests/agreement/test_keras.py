@@ -177,6 +177,7 @@ def test_shifted_pictures_are_those_of_keras(fill_mode, interpolation):
         mt.Adam(0.01, amsgrad=True),
         mt.AdamW(0.01),
         mt.Lion(0.002),
+        mt.Nadam(0.01),
         mt.Adam(mt.schedules.ExponentialDecay(0.01, 7, 0.5)),
         mt.AdamW(mt.schedules.CosineDecay(0.01, 30, final=0.001)),
     ],
