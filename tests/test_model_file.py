@@ -316,8 +316,69 @@ def test_what_would_not_be_opened_is_not_saved(tmp_path, limit):
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04 cut off"])
 def test_what_is_no_archive_is_said(tmp_path, content):
     (tmp_path / "m.keras").write_bytes(content)
-    with pytest.raises(mt.ModelFileError, match=r"not a readable model file"):
+    with pytest.raises(
+        mt.ModelFileError, match=r"it is neither HDF5 nor a whole zip, .* Copy, download or save it again"
+    ):
         mt.load_model(tmp_path / "m.keras")
+
+
+def test_a_file_that_may_not_be_read_says_so_itself(saved, monkeypatch):
+    def refused(path, mode):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("minitorch_np.saving.opening.open", refused, raising=False)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        mt.load_model(saved)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("left", "right"), np.array([b"left", b"right"]), np.array(["left", "right"]), [b"left", "right"],
+     np.array(["left", "right"], object)],
+    ids=repr,
+)  # fmt: skip
+def test_class_names_may_be_what_hdf5_gives(trained, tmp_path, names):
+    trained.class_names = names
+    trained.save(tmp_path / "m.keras")
+    assert mt.load_model(tmp_path / "m.keras").class_names == ["left", "right"]
+
+
+@pytest.mark.parametrize(
+    "names", [["a", "a"], [b"a", "a"], "ab", [0, 1], np.array([["a", "b"]]), 7, {"a": 1}], ids=repr
+)
+def test_class_names_that_name_no_classes_are_refused(trained, tmp_path, names):
+    trained.class_names = names
+    with pytest.raises(
+        ValueError, match=r"Sequential\.save: class_names are strings or bytes, .* got .*Write model\.class_n"
+    ):
+        trained.save(tmp_path / "m.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_frozen_parameters_stay_frozen(trained, tmp_path):
+    trained[2].kernel.trainable = False
+    trained.save(tmp_path / "m.keras")
+    frozen = {name for name, p in mt.load_model(tmp_path / "m.keras").parameters().items() if p.frozen}
+    assert frozen == {"dense_1.kernel"}
+    rewrite(tmp_path / "m.keras", described(lambda own: own.update(frozen=["dense_9.kernel"])))
+    with pytest.raises(mt.ModelFileError, match=r"it freezes dense_9\.kernel, which the model does not have"):
+        mt.load_model(tmp_path / "m.keras")
+
+
+def test_a_frozen_part_keeps_its_place_in_the_weights(tmp_path, x):
+    model, other = network(), network(rng=2)
+    model[4].kernel.trainable = False
+    model.save_weights(tmp_path / "m.weights.h5")
+    other.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_array_equal(other.predict(x), model.predict(x))
+
+
+def test_an_argument_that_keras_has_not_is_named(tmp_path):
+    model = mt.Sequential([mt.Input((4,)), mt.GELU(approximate=True)])
+    with pytest.warns(
+        UserWarning, match=r"no GELU\(approximate=True\), so it will not open this file; mt\.load_model does\.$"
+    ):
+        model.save(tmp_path / "m.keras")
 
 
 def test_missing_paths_and_folders_are_said(tmp_path):

@@ -34,7 +34,7 @@ def refusing(path: str | os.PathLike[str], remedy: str = "Save it again") -> Ite
     """Whatever goes wrong inside the `with` block, because of what a file holds, becomes a ModelFileError."""
     try:
         yield
-    except ModelFileError:
+    except (ModelFileError, PermissionError):
         raise
     except Exception as error:  # what a forger may make fail, and how, no list names
         said = isinstance(error, ValueError) and str(error)

@@ -21,11 +21,17 @@ _GRAPHS = ("Sequential", "Residual", "Add", "Concatenate")
 
 
 def without_twin(model: Any) -> list[str]:
-    """The classes in a model that Keras does not have; a model that is no Sequential is one itself."""
+    """The classes in a model that Keras does not have, with their arguments where these are what it does not have; a model that
+    is no Sequential is one itself.
+    """
     if registered_name(type(model)) != "Sequential":
         return [type(model).__name__]
     kinds = [(registered_name(type(layer)), layer) for _, layer in model.walk()]
-    return [kind for kind, layer in kinds if kind not in _GRAPHS and twin(layer) is None]
+    return [
+        repr(layer) if type(layer).in_keras or type(layer).keras_activation else kind
+        for kind, layer in kinds
+        if kind not in _GRAPHS and twin(layer) is None
+    ]
 
 
 def to_keras(model: Any, name: str = "sequential") -> dict[str, Any]:

@@ -10,12 +10,14 @@ import io
 import os
 import time
 import warnings
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.configurable import Configurable
+from minitorch_np.configurable import Configurable, is_built_in
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.room import room_for
@@ -63,9 +65,10 @@ def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: b
     foreign = sorted(set(keras_config.without_twin(model)))
     if foreign:
         described: dict[str, Any] = {"class_name": type(model).__name__, "config": {}}
+        built_in = all(is_built_in(type(layer)) for _, layer in model.walk())
+        where = "" if built_in else ", where the classes that are not of this package are defined or imported"
         warnings.warn(
-            f"{os.fspath(path)}: Keras has no {', '.join(foreign)}, so it will not open this file; mt.load_model does, where "
-            f"{'that class is' if len(foreign) == 1 else 'these classes are'} defined or imported.",
+            f"{os.fspath(path)}: Keras has no {', '.join(foreign)}, so it will not open this file; mt.load_model does{where}.",
             stacklevel=3,
         )
     else:
@@ -84,7 +87,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: b
         "model": _within_limits(model, len(memory.getvalue())),
         "input_shape": list(model.input_shape or ()),
         "compile": _compiled(model),
-        "class_names": [str(name) for name in model.class_names or []],
+        "class_names": _class_names(model),
         "seen": model.seen.ranges if model.seen else [],
         "iteration": getattr(getattr(model, "optimizer", None), "iteration", 0) if include_optimizer else 0,
         "not_in_keras": foreign,
@@ -118,6 +121,9 @@ def load_model(path: str | os.PathLike[str], *, allow_nan: bool = False) -> Any:
             with room_for(os.fstat(file.fileno()).st_size):
                 model = legacy.load(file, path, limits.checked, allow_nan=allow_nan)
             guard = "a number that was damaged would go unseen"
+        elif not zipfile.is_zipfile(file):
+            what = "it is neither HDF5 nor a whole zip, one of which every model file is"
+            raise ModelFileError(path, what, "Copy, download or save it again")
         else:
             model, guard = _of_archive(path, allow_nan)
     if guard:
@@ -177,6 +183,20 @@ def _fill(model: Any, content: bytes, path: str | os.PathLike[str], allow_nan: b
     model.require_built("load_model")
     keras_config.freeze(model)
     model.set_weights(weights.read_values(model, io.BytesIO(content), path, allow_nan=allow_nan))
+
+
+def _class_names(model: Any) -> list[str]:
+    """The names as strings, which HDF5 and NumPy hold as bytes."""
+    given = [] if model.class_names is None else model.class_names
+    items = given.tolist() if isinstance(given, np.ndarray) else given
+    listed = isinstance(items, Sequence) and not isinstance(items, (str, bytes))
+    names = [item.decode(errors="replace") if isinstance(item, bytes) else item for item in items] if listed else []
+    if not listed or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(
+            f"{type(model).__name__}.save: class_names are strings or bytes, one for each class and no two the same, got "
+            f"{given!r:.200}. Write model.class_names = ['cat', 'dog']."
+        )
+    return names
 
 
 def _compiled(model: Any) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """The file, open for reading.
 
     Raises:
+        PermissionError: it may not be read.
         ModelFileError: there is none, it is a folder, another process is writing to it, most of it is a hole; and whatever goes
             wrong inside the `with` block.
     """
