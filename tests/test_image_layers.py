@@ -165,3 +165,18 @@ def test_the_memory_of_a_convolution_does_not_grow_with_the_picture():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12 * 2**20 + 6 * (x.nbytes + y.nbytes)  # the columns of the whole are 94 MB
+
+
+def test_frozen_batch_normalization_uses_its_moving_statistics_and_keeps_them(rng):
+    """As in Keras: a frozen part of a network does the same for whatever batch it sees."""
+    layer = mt.BatchNormalization()
+    layer.train()
+    layer(rng.normal(size=(6, 3)))
+    for parameter in (layer.gamma, layer.beta):
+        parameter.trainable = False
+    kept, x = layer.moving_mean.value.copy(), rng.normal(2, 3, (5, 3)).astype(np.float32)
+    dy = rng.normal(size=(5, 3)).astype(np.float32)
+    learning = layer(x), layer.backward(dy)
+    layer.eval()
+    np.testing.assert_array_equal(learning, (layer(x), layer.backward(dy)))
+    np.testing.assert_array_equal(layer.moving_mean.value, kept)
