@@ -163,7 +163,8 @@ def test_lists_integers_and_booleans_are_taken():
 
 @pytest.mark.parametrize("loss", [mt.MSELoss(), mt.BCELoss(), mt.BCEWithLogitsLoss()], ids=repr)
 def test_a_weight_of_2_is_the_example_twice(x, y, loss):
-    twice, weighted = (model_of(loss=loss.clone(), dtype="float64") for _ in range(2))
+    layers = lambda: [mt.Dense(1)] if loss.from_logits else [mt.Dense(1), mt.Sigmoid()]  # noqa: E731
+    twice, weighted = (model_of(*layers(), loss=loss.clone(), dtype="float64") for _ in range(2))
     weights = np.ones(20)
     weights[:5] = 2
     weighted.fit(x, y, batch_size=None, sample_weight=weights * 20 / 25)

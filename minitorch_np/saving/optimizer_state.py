@@ -83,10 +83,10 @@ def read_keras(model: Any, content: bytes, path: str | os.PathLike[str], *, allo
         if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
             raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
         kept, due = len(hdf5.item(file, _THEIRS, path)), _count(model)
-        if kept > due:
+        if iteration[()] and kept != due:
             warnings.warn(
                 f"{os.fspath(path)}: the optimizer's state is of other parameters than those that learn ({kept} arrays, "
-                f"expected {due}), as when layers were frozen after training; it begins anew.",
+                f"expected {due}), as when layers were frozen or freed after training; it begins anew.",
                 stacklevel=5,
             )
             return
