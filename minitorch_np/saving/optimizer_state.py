@@ -30,12 +30,13 @@ def write(model: Any, memory: io.BytesIO) -> None:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return
-    slots, parameters = _slots(optimizer), model.parameters()
+    slots = _slots(optimizer)
     otherwise = slots is None or _scale(optimizer) != 1
+    learning = {name for name, parameter in model.parameters().items() if parameter.trainable}
     with h5py.File(memory, "r+") as file:
         for name, state in optimizer.state.items():
             # Keras keeps nothing of what is frozen; here it may learn again.
-            for key, array in state.items() if otherwise or not parameters[name].trainable else ():
+            for key, array in state.items() if otherwise or name not in learning else ():
                 file[f"{_OWN}/{name}/{key}"] = array
         if slots is None:
             return
@@ -82,8 +83,9 @@ def read_keras(model: Any, content: bytes, path: str | os.PathLike[str], *, allo
             return
         if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
             raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
-        kept, due = len(hdf5.item(file, _THEIRS, path)), _count(model)
-        if iteration[()] and kept != due:
+        group, due = hdf5.item(file, _THEIRS, path), _count(model)
+        kept = len(group)
+        if iteration[()] and kept != due and str(kept) not in group:  # whole, numbered from 0
             warnings.warn(
                 f"{os.fspath(path)}: the optimizer's state is of other parameters than those that learn ({kept} arrays, "
                 f"expected {due}), as when layers were frozen or freed after training; it begins anew.",
