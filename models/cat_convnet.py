@@ -20,12 +20,12 @@ from minitorch_np import datasets, schedules, significance, tuning
 BATCH_SIZE = 16
 COPY = 17  # this test picture of the cats is the training picture 146 as well
 # What --search compares, on the training pictures alone. README.md says how the defaults of build were chosen.
-SPACE = {"scale": [2.0, 1 / 3], "dropout": [0.3, 0.5], "learning_rate": [1e-3, 3e-3]}
+SPACE = {"shift": [6 / 64, 0.15], "brightness": [0.1, 0.2], "learning_rate": [5e-4, 1e-3]}
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=80)
+    parser.add_argument("--epochs", type=int, default=160)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", help="folder of the HDF5 files; else $MINITORCH_NP_DATA, the cache, a download")
     parser.add_argument("--output", type=Path, default=Path("output"), help="folder for all that is written (output)")
@@ -34,20 +34,19 @@ def arguments():
     return parser.parse_args()
 
 
-def build(shape, steps, scale=1 / 3, dropout=0.3, learning_rate=1e-3, rng=None):
+def build(shape, steps, shift=0.15, brightness=0.2, learning_rate=5e-4, rng=None):
     """Four times: convolve, normalise, rectify, halve the picture. Each time there is less to see where, and more to see what.
 
     The pictures that it learns from are mirrored, shifted and lit a little differently every time it sees them. Normalised, a
-    convolution gives the same whatever the size of its kernel; but a small kernel (a variance of scale / fan_in) turns further
-    in a step.
+    convolution gives the same whatever the size of its kernel; but a small kernel turns further in a step.
     """
-    small = mt.initializers.VarianceScaling(scale, "fan_in", "uniform")
+    small = mt.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     layers = [
         mt.Input(shape),
         mt.Rescaling(1 / 255),
         mt.RandomFlip("horizontal"),
-        mt.RandomTranslation(6 / 64, 6 / 64, interpolation="nearest"),
-        mt.RandomBrightness(0.1, (0, 1)),
+        mt.RandomTranslation(shift, shift, "constant", interpolation="nearest"),  # edges come in black
+        mt.RandomBrightness(brightness, (0, 1)),
     ]
     for filters in (16, 32, 64, 64):
         layers += [
@@ -56,7 +55,7 @@ def build(shape, steps, scale=1 / 3, dropout=0.3, learning_rate=1e-3, rng=None):
             mt.ReLU(),
             mt.MaxPooling2D(padding="same"),  # which leaves something of the smallest pictures too
         ]
-    layers += [mt.Flatten(), mt.Dropout(dropout), mt.Dense(1, kernel_initializer=small), mt.Sigmoid()]
+    layers += [mt.Flatten(), mt.Dropout(0.3), mt.Dense(1, kernel_initializer=small), mt.Sigmoid()]
     model = mt.Sequential(layers, rng=rng)
     optimizer = mt.AdamW(schedules.CosineDecay(learning_rate, steps, warmup=steps // 20), weight_decay=0.01)
     return model.compile(optimizer, mt.BCELoss(), metrics=["accuracy", "balanced_accuracy"])
@@ -67,8 +66,8 @@ def search(data, args):
     args.output.mkdir(parents=True, exist_ok=True)
     shape, steps = data.x_train.shape[1:], args.epochs * -(-len(data.x_train) * 4 // 5 // BATCH_SIZE)
 
-    def make(scale, dropout, learning_rate, rng):
-        return build(shape, steps, scale, dropout, learning_rate, rng)
+    def make(shift, brightness, learning_rate, rng):
+        return build(shape, steps, shift, brightness, learning_rate, rng)
 
     found = tuning.search(
         make,
@@ -95,7 +94,7 @@ def train(data, path, args):
     start = time.perf_counter()
     history = model.fit(data.x_train, data.y_train, epochs=args.epochs, batch_size=BATCH_SIZE)
     seconds = time.perf_counter() - start
-    model.save(path)
+    model.save(path, include_optimizer=False)  # half the size, and Keras has no CosineDecay that warms up so
     answer = model.predict(data.x_test).ravel() > 0.5
     scores = report(data, {"the convolutional network": answer})
     print(f"trained in {seconds:.1f} s, the last cost {history['loss'][-1]:.4f}")
