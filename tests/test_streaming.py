@@ -74,6 +74,19 @@ def test_batches_of_a_file_sorted_by_class_are_mixed(path):
     assert all(0 < labels.mean() < 1 for _, labels in epoch)
 
 
+@few_chunks
+def test_blocks_of_chunks_have_their_share_of_every_class(tmp_path, rng):
+    y = np.repeat(np.arange(4), 70)
+    path = write(tmp_path / "data.h5", rng.integers(0, 9, (280, *SHAPE)).astype(np.uint8), y, chunks=(7, *SHAPE))
+    data = HDF5Dataset(path, block_bytes=8 * 7 * int(np.prod(SHAPE)))
+    orders = []
+    for seed in range(3):
+        labels = np.concatenate([labels for _, labels in data.batches(56, np.random.default_rng(seed))])
+        orders.append(labels.tolist())
+        assert all(np.bincount(block, minlength=4).tolist() == [14] * 4 for block in labels.reshape(5, 56))
+    assert orders[0] != orders[1] != orders[2]
+
+
 def test_a_shuffle_of_few_chunks_is_warned_of(arrays, tmp_path):
     path = write(tmp_path / "data.h5", *arrays, **LAYOUTS["chunks"])
     with pytest.warns(

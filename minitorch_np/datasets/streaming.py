@@ -35,10 +35,10 @@ class HDF5Dataset(Source):
     **Order.** Shuffling is true where single rows can be read: every epoch has a new random order of all examples, read in blocks,
     each from front to back of the file. Where the file is stored in chunks of several examples, a row costs its whole chunk; then
     the chunks come in random order, as many at a time as a block holds, and the examples of these are shuffled among
-    themselves. That costs some randomness: examples of one chunk come near each other. A block of a file sorted by class
-    still has chunks from everywhere, so its batches are mixed as long as it holds many chunks. Of ten digits sorted by class
-    a network learnt as well as from memory (96.2%) with 26 chunks at a time; with 13 it came to 95.6%, with 5 to 94.5%. With
-    fewer than 16 there is a warning. chunks=(1, …) for create_dataset, or no chunks, costs nothing.
+    themselves. The chunks of a block are drawn such that their first targets are spread as in the whole file, so the batches of a file
+    sorted by class are mixed too. What it costs: of ten digits sorted by class a network learnt to tell 96.0% ± 0.5% from memory
+    or from single rows, 95.5% ± 0.7% with 16 to 40 chunks at a time, 94.8% ± 1.6% with 5. With fewer than 16 there is a warning.
+    chunks=(1, …) for create_dataset, or no chunks, costs nothing.
 
     y is held in memory whole. Pixels stay as stored until their batch is due.
 
@@ -133,13 +133,18 @@ class HDF5Dataset(Source):
                 stacklevel=2,
             )
         chunks = rng.permutation(-(-count // self.rows_in_chunk))
+        if self.y is not None:  # each block gets its share of every class, as players do of cards that lie in order
+            targets = self.y[chunks * self.rows_in_chunk].reshape(len(chunks), -1)
+            chunks = chunks[np.lexsort(targets.T)]
+        parts = -(-len(chunks) // together)
+        dealt = rng.permutation(parts)
         within = np.random.default_rng(rng.integers(2**63))  # so that all that rng draws is drawn at once
 
-        def block(start: int) -> NDArray:
-            rows = chunks[start : start + together, None] * self.rows_in_chunk + np.arange(self.rows_in_chunk)
+        def block(part: int) -> NDArray:
+            rows = chunks[part::parts, None] * self.rows_in_chunk + np.arange(self.rows_in_chunk)
             return within.permutation(rows[rows < count])
 
-        return map(block, range(0, len(chunks), together))
+        return map(block, dealt)
 
 
 class _Rows:

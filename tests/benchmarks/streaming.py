@@ -106,7 +106,7 @@ def main() -> None:
         x, y = digits.x_train[order], digits.y_train[order]
         found = [accuracy(seed, x, y) for seed in range(args.rounds)]
         print(f"accuracy, arrays: {statistics.mean(found):.3f} ± {statistics.stdev(found):.3f}")
-        for chunk, together in ((None, 50), (1, 50), (10, 26), (10, 13), (10, 5)):
+        for chunk, together in ((None, 50), (1, 50), (10, 26), (10, 16), (10, 5)):
             path = Path(folder) / f"digits{chunk}.h5"
             with h5py.File(path, "w") as file:
                 file.create_dataset("train_set_x", data=x, chunks=chunk and (chunk, 8, 8, 1))
