@@ -85,11 +85,12 @@ class Optimizer(Configurable):
         for name, parameter in parameters.items():
             if not parameter.trainable:
                 continue
-            if parameter.grad is None:
+            gradient, shape = parameter.grad, parameter.value.shape
+            if gradient is None:
                 raise RuntimeError(f"{self!r}.step: {name} has no gradient. Run forward and backward first.")
-            if np.shape(parameter.grad) != parameter.value.shape:
+            if getattr(gradient, "shape", None) != shape and np.shape(gradient) != shape:
                 raise ValueError(
-                    f"{self!r}.step: {name} has shape {parameter.value.shape}, its gradient {np.shape(parameter.grad)}. "
+                    f"{self!r}.step: {name} has shape {shape}, its gradient {np.shape(gradient)}. "
                     "The gradient has the parameter's shape: sum over the batch, as in dy.sum(axis=0)."
                 )
             state = self.state.get(name)
@@ -98,7 +99,6 @@ class Optimizer(Configurable):
             if shrink is None:
                 self.update(parameter, state)
                 continue
-            gradient = parameter.grad
             parameter.grad = shrink(gradient)
             self.update(parameter, state)
             parameter.grad = gradient

@@ -139,7 +139,7 @@ class Run:
         self._follow_freezing()
         loss = self.model.loss
         prediction = self.body.forward(x)
-        value = float(loss.forward(prediction, y)) + penalty(self.regularized)
+        value = float(loss.forward(prediction, y)) + (penalty(self.regularized) if self.regularized else 0.0)
         if not math.isfinite(value):
             self._stop_diverged(value, x)
         self.last_good.look(self.steps)
