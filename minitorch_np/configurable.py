@@ -7,6 +7,7 @@ The constructor's signature is the one description of an object. From it come `r
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any, ClassVar, Self
 
 
@@ -62,6 +63,11 @@ class Configurable:
 
     def _stored(self, name: str) -> Any:
         return vars(self)[name] if name in vars(self) else getattr(self, name)
+
+
+def without_address(thing: Any) -> str:
+    """What repr says of an object, without where it lies in memory, so that two runs say the same."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
 
 
 def is_built_in(cls: type) -> bool:

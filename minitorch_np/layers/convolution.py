@@ -69,10 +69,10 @@ class Conv2D(Layer):
         kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
         self.filters = checked_count(filters, "Conv2D", "filters", "the number of output channels")
+        check_flags("Conv2D", {"use_bias": use_bias})
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
-        check_flags("Conv2D", {"use_bias": use_bias})
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
@@ -206,11 +206,11 @@ class DepthwiseConv2D(Layer):
         depthwise_regularizer: str | Regularizer | None = None,
     ) -> None:
         checked_count(depth_multiplier, "DepthwiseConv2D", "depth_multiplier", "the number of outputs of each channel")
+        check_flags("DepthwiseConv2D", {"use_bias": use_bias})
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
         self.depth_multiplier = depth_multiplier
-        check_flags("DepthwiseConv2D", {"use_bias": use_bias})
         self.use_bias = use_bias
         self.depthwise_initializer = depthwise_initializer
         self.bias_initializer = bias_initializer

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import check_flags, check_number
-from minitorch_np.optimizers.optimizer import (
-    Optimizer,
-    Schedule,
-    follow,
-    slot,
-)
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
 from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -58,10 +53,10 @@ class Adam(Optimizer):
         check_number(who, "beta_2", beta_2, "[0, 1)")
         check_number(who, "epsilon", epsilon)
         check_number(who, "weight_decay", weight_decay or 0)
+        check_flags(who, {"amsgrad": amsgrad})
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        check_flags(who, {"amsgrad": amsgrad})
         self.amsgrad = amsgrad
         self.weight_decay = weight_decay
 

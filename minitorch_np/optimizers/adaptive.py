@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import check_flags, check_number
-from minitorch_np.optimizers.optimizer import (
-    Optimizer,
-    Schedule,
-    follow,
-    slot,
-)
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
 from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -94,10 +89,10 @@ class RMSprop(Optimizer):
         check_number("RMSprop", "momentum", momentum, "[0, 1)")
         check_number("RMSprop", "epsilon", epsilon)
         check_number("RMSprop", "weight_decay", weight_decay or 0)
+        check_flags("RMSprop", {"centered": centered})
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
-        check_flags("RMSprop", {"centered": centered})
         self.centered = centered
         self.weight_decay = weight_decay
 

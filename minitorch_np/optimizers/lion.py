@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import check_number
-from minitorch_np.optimizers.optimizer import (
-    Optimizer,
-    Schedule,
-    follow,
-    slot,
-)
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
 from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:

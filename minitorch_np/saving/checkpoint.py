@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.configurable import is_built_in
+from minitorch_np.configurable import is_built_in, without_address
 from minitorch_np.parameter import Parameter
 from minitorch_np.saving import archive, atomic
 from minitorch_np.saving.errors import ModelFileError, refusing
@@ -137,8 +137,7 @@ def _outline(layer: Any) -> str:
 
 def _words(thing: Any) -> str:
     """What an object is, without where it lies in memory and without its generator."""
-    text = re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
-    return re.sub(r",? ?rng=(Generator\(\w+\)|[^,)]*)", "", text)
+    return re.sub(r",? ?rng=(Generator\(\w+\)|[^,)]*)", "", without_address(thing))
 
 
 def _take_out(value: Any, arrays: dict[str, bytes]) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
+
+from minitorch_np.configurable import without_address
 
 Logs = dict[str, Any] | None
 
@@ -146,6 +147,6 @@ def steering(watchers: Iterable[Callback]) -> dict[str, str]:
     for watcher in steers:
         for name in watcher.compared:
             key = f"{type(watcher).__name__}.{name}"
-            words = re.sub(r" at 0x[0-9a-f]+", "", repr(getattr(watcher, name)))
+            words = without_address(getattr(watcher, name))
             found[key] = f"{found[key]}, {words}" if key in found else words
     return found

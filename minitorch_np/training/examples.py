@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import is_whole
 from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.source import Source, in_background
 
@@ -198,7 +199,7 @@ def check_class_weight(class_weight: Any, who: str) -> None:
 
 
 def checked_batch_size(batch_size: int | None, who: str) -> int | None:
-    if batch_size is None or (isinstance(batch_size, (int, np.integer)) and batch_size >= 1 and batch_size is not True):
+    if batch_size is None or (is_whole(batch_size) and batch_size >= 1):
         return batch_size
     raise ValueError(f"{who}: batch_size is an int of at least 1, or None for the whole set, got {batch_size!r}.")
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import is_whole
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ def split_folds(y: NDArray, folds: int, rng: np.random.Generator) -> list[Fold]:
         y: one target per example; see classes_of for what counts as a class.
         folds: how many, from 2 to the number of examples.
     """
-    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or not 2 <= folds <= len(y):
+    if not is_whole(folds) or not 2 <= folds <= len(y):
         raise ValueError(f"tuning: folds is an int from 2 to the number of examples, {len(y)}, got {folds!r}.")
     order = _class_by_class(y, rng)
     return [_apart(order, np.arange(len(y)) % folds == fold) for fold in range(folds)]

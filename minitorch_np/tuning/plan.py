@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minitorch_np.arguments import check_whole, is_whole
 from minitorch_np.randomness import seed_of
 from minitorch_np.tuning import spaces
 
@@ -32,8 +33,7 @@ def plan(
     space: Mapping[str, Any], method: str, trials: int | None, folds: int, rng: np.random.Generator, who: str
 ) -> list[Trial]:
     """The trials in order. Each draws from a generator of its own, so the first ones do not depend on how many follow."""
-    if trials is not None and not _is_count(trials, 1):
-        raise ValueError(f"{who}: trials is an int of at least 1, got {trials!r}.")
+    check_whole(who, "trials", 1 if trials is None else trials, 1)
     if method == "grid":
         combinations = list(spaces.grid(space, who))
         if trials not in (None, len(combinations)):
@@ -58,11 +58,10 @@ def rounds_of(trials: int, epochs: int, halving: int | None, who: str) -> list[R
     >>> rounds_of(20, 30, 3, "search")
     [Round(trials=20, epochs=3), Round(trials=6, epochs=10), Round(trials=2, epochs=30)]
     """
-    if not _is_count(epochs, 1):
-        raise ValueError(f"{who}: epochs is an int of at least 1, got {epochs!r}.")
+    check_whole(who, "epochs", epochs, 1)
     if halving is None:
         return [Round(trials, epochs)]
-    if not _is_count(halving, 2):
+    if not is_whole(halving) or halving < 2:
         raise ValueError(f"{who}: halving is an int of at least 2, such as 3, or None, got {halving!r}.")
     if halving > min(trials, epochs):
         raise ValueError(
@@ -73,7 +72,3 @@ def rounds_of(trials: int, epochs: int, halving: int | None, who: str) -> list[R
     while halving ** (last + 1) <= min(trials, epochs):
         last += 1
     return [Round(trials // halving**i, epochs // halving ** (last - i)) for i in range(last + 1)]
-
-
-def _is_count(value: Any, least: int) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)

@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from minitorch_np.arguments import is_whole
 from minitorch_np.randomness import spawn
 from minitorch_np.saving.checkpoint import Checkpoint
 from minitorch_np.source import fingerprint
@@ -87,7 +86,7 @@ def search(
     workers = checked_workers(workers, who)
     if table is not None:
         checked_path(table)
-    if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)):
+    if not is_whole(rng):
         raise ValueError(f"{who}: rng is an int, so that the same search can be run again, got {rng!r}.")
     if mode not in ("auto", "min", "max"):
         raise ValueError(f"{who}: mode is 'auto', 'min' or 'max', got {mode!r}.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from minitorch_np.configurable import without_address
 from minitorch_np.saving import archive, atomic
 from minitorch_np.saving.errors import ModelFileError
 
@@ -111,7 +111,7 @@ def words(thing: Any) -> str:
         return f"{{{', '.join(f'{name!r}: {words(value)}' for name, value in thing.items())}}}"
     if type(thing).__repr__ is object.__repr__:
         return f"{type(thing).__name__} with {words(getattr(thing, '__dict__', {}))}"
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
+    return without_address(thing)
 
 
 def plain(value: Any) -> Any:
