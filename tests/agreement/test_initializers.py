@@ -19,6 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Keras's own, of its backend
 @pytest.mark.parametrize("shape", [(5000,), (80, 70), (3, 3, 20, 30), (5, 1, 32, 40)])
 def test_the_same_mean_and_spread(name, shape, rng):
     ours = initializers.find(name)(shape, rng)
+    keras.utils.set_random_seed(1)  # on PyTorch its truncated normal now and then goes beyond the cut
     theirs = keras.ops.convert_to_numpy(keras.initializers.get(name)(shape))
     spread = theirs.std()
     assert ours.std() == pytest.approx(spread, rel=0.06)
