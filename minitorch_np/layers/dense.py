@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class Dense(Layer):
         """
         x = self.cache
         x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, self.units)
-        order = "F" if self.kernel.value.flags.f_contiguous else "C"  # the gradient lies in memory as the kernel does
+        order: Literal["C", "F"] = "F" if self.kernel.value.flags.f_contiguous else "C"  # in memory as the kernel
         self.kernel.grad = np.matmul(x_rows.T, dy_rows, order=order)
         if self.bias is not None:
             self.bias.grad = dy_rows.sum(axis=0)
