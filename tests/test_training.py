@@ -435,7 +435,12 @@ def test_raw_pixels_are_warned_of_and_rescaled_ones_not(y, rng):
         UserWarning, match=r"numbers up to 25\d, like raw pixels\. Begin the model with Rescaling\(1 / 255\)"
     ):
         model_of().fit(pixels, y)
-    model_of(mt.Rescaling(1 / 255), mt.Dense(1), mt.Sigmoid()).fit(pixels, y)
+    with pytest.warns(UserWarning, match="like raw pixels") as warned:
+        model_of().fit([(pixels, y)] * 3, epochs=2)
+    assert len(warned) == 1
+    rescaled = [mt.Rescaling(1 / 255), mt.Dense(1), mt.Sigmoid()]
+    model_of(*rescaled).fit(pixels, y)
+    model_of(*rescaled).fit([(pixels, y)] * 3)
 
 
 def test_a_single_class_is_warned_of(x):

@@ -83,7 +83,7 @@ class Stream:
         source: where they come from.
         prepare: (x, y, weights) as they come -> checked x, prepared y, weights.
         stem, dtype: as for Examples.
-        note: called with the x of each batch, before the stem, when its turn has come.
+        note: called with the x of each batch, before the stem and after it, when its turn has come.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Stream:
         prepare: Callable[..., Ready],
         stem: Any,
         dtype: np.dtype,
-        note: Callable[[NDArray], None] = lambda x: None,
+        note: Callable[[NDArray, NDArray], None] = lambda given, x: None,
     ) -> None:
         self.source, self.prepare, self.stem, self.dtype, self.note = source, prepare, stem, dtype, note
         self.count = source.count
@@ -101,7 +101,7 @@ class Stream:
         """(x, y, weights) of each batch."""
         with closing(in_background(map(self._ready, self.source.batches(batch_size, rng, skip)))) as coming:
             for given, ready in coming:
-                self.note(given)
+                self.note(given, ready[0])
                 yield ready
 
     def _ready(self, batch: tuple[Any, ...]) -> tuple[NDArray, Ready]:

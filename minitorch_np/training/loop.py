@@ -91,9 +91,15 @@ def fit(
         seen.look(x)
         training = Examples(x, y, stem, model.compute_dtype, reread=True, weights=weights)
         if stem is not None:
-            _warn_of_raw_pixels(training, who)
+            _warn_of_raw_pixels(training.take(slice(0, 256))[0], who)
     else:
-        training = Stream(data, door.prepared, stem, model.compute_dtype, seen.look)
+
+        def note(given: NDArray, x: NDArray) -> None:
+            if stem is not None and not seen.count:
+                _warn_of_raw_pixels(x, who)
+            seen.look(given)
+
+        training = Stream(data, door.prepared, stem, model.compute_dtype, note)
     validation = None
     if validation_data is not None:
         validation = _held_out(model, validation_data, stem, f"{who}: validation_data")
@@ -267,8 +273,7 @@ def _split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDA
     return x[:first], y[:first], (x[first:], y[first:])
 
 
-def _warn_of_raw_pixels(examples: Examples, who: str) -> None:
-    x = examples.take(slice(0, 256))[0]
+def _warn_of_raw_pixels(x: NDArray, who: str) -> None:
     if x.min() >= 0 and 100 < x.max() <= 255:
         warnings.warn(
             f"{who}: the first layer with parameters sees numbers up to {x.max():g}, like raw pixels. "
