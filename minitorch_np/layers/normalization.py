@@ -26,6 +26,7 @@ class BatchNormalization(Layer):
     While the model learns, mean and variance are those of the batch (over all axes but `axis`; the variance
     divides by the number of values), and move the moving statistics: moving = momentum * moving + (1 - momentum) * batch.
     Otherwise they are the moving statistics, which stay as they are, also where gamma and beta are frozen, as in Keras.
+    A small batch moves them as far as a large one, and knows less: choose a batch_size that leaves no tiny last batch.
     Ioffe & Szegedy 2015, algorithms 1 and 2.
 
     Args:
