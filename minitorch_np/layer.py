@@ -63,6 +63,20 @@ class Layer(Node):
     _generator: np.random.Generator | None = None
     _dtype: np.dtype = np.dtype(np.float32)
 
+    if not TYPE_CHECKING:  # where it would make every attribute known
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for what is not there: say so, and that parameters come late."""
+            try:
+                return object.__getattribute__(self, name)
+            except AttributeError as error:
+                if not self.built:
+                    error.add_note(
+                        "The layer is not built yet, and gets its parameters then: by model.parameters() or model.layers, "
+                        "if the model begins with Input(shape), or by a call on data."
+                    )
+                raise
+
     # What a subclass writes
 
     def build(self, input_shape: Shape) -> None:

@@ -144,6 +144,20 @@ def test_without_input_the_shape_comes_with_the_data(rng):
     assert model.predict(rng.normal(size=(2, 4))).shape == (2, 1)
 
 
+def test_a_parameter_asked_for_too_early_says_when_it_comes():
+    dense = mt.Dense(3)
+    model = mt.Sequential([mt.Input((4,)), dense])
+    with pytest.raises(AttributeError, match="has no attribute 'kernel'") as early:
+        dense.kernel  # noqa: B018
+    assert early.value.__notes__[0].startswith(
+        "The layer is not built yet, and gets its parameters then: by model.param"
+    )
+    assert model.layers[1].kernel is dense.kernel
+    with pytest.raises(AttributeError, match="has no attribute 'kernl'") as typo:
+        dense.kernl  # noqa: B018
+    assert not hasattr(typo.value, "__notes__")
+
+
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
