@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import minitorch_np as mt
+
 MODELS = Path(__file__).parents[1] / "models"
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'minitorch-np[demo]'")
 
@@ -127,6 +129,26 @@ def test_measuring_a_recipe_prints_its_row(tmp_path):
     command = [sys.executable, str(MODELS / "measure.py"), "digits_classifier", "--seeds", "2", "--epochs", "5"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"})
     assert done.stdout.startswith("| `digits_classifier.py` | 9")
+
+
+def test_whitened_patches_vary_alike_and_independently(monkeypatch, rng):
+    monkeypatch.syspath_prepend(MODELS)
+    from cat_convnet import COMPONENTS, whitening
+
+    noise = rng.uniform(0, 255, (40, 17, 17, 3)) * (0.5, 1, 1)
+    pictures = (noise[:, 1:, 1:] + noise[:, :-1, 1:] + noise[:, 1:, :-1] + noise[:, :-1, :-1]) / 4  # neighbours agree
+    kernels = whitening(pictures)
+    assert kernels.shape == (3, 3, 3, 2 * COMPONENTS)
+    convolution = mt.Conv2D(2 * COMPONENTS, 3, use_bias=False)
+    convolution(pictures)  # builds it
+    convolution.kernel.value = kernels
+    seen = convolution(pictures / 255).reshape(-1, 2, COMPONENTS)
+    np.testing.assert_allclose(seen[:, 1], -seen[:, 0])
+    covariance = np.cov(seen[:, 0], rowvar=False)
+    variances = np.diag(covariance)
+    np.testing.assert_allclose(covariance, np.diag(variances), atol=1e-4)
+    assert (np.diff(variances) >= 0).all(), variances
+    assert 0.3 < variances.min() < variances.max() < 1  # variance / (variance + 0.01)
 
 
 def test_a_convnet_offline(tmp_path):
