@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Numbers copied at a time: 4 MB in float32, which are still in a cache when they are multiplied. Much less makes many small
 # products, between which BLAS waits for its threads, on a busy machine for long.
 BLOCK = 2**20
+# But products of up to this many multiplications OpenBLAS makes in one thread, without arranging their factors anew before. With
+# few outputs these are long enough to be worth a call: a step of LeNet-5 takes 0.85 times as long, on a busy machine half.
+SMALL_PRODUCT, FEW_OUTPUTS = 10**6, 16
 # The copy into columns goes in runs of numbers that lie in order in both arrays. A row of the window is one; where it is
 # shorter than this, columns that lie one after the other in memory are made faster, as there a row of the image is one.
 SHORT = 16
@@ -134,7 +137,7 @@ class Conv2D(Layer):
         spread[:, :, width - 1 :: windows.strides[1]][:, :, :columns] = dy
         met = sliding_window_view(spread, width, axis=2).transpose(0, 1, 2, 4, 3)
         kernels = self.kernel.value[:, ::-1].transpose(0, 1, 3, 2).reshape(height, width * self.filters, -1)
-        for images, lines in blocks(met):
+        for images, lines in blocks(met, shape[-1]):
             here = met[images, lines]
             matrix = here.reshape(-1, width * self.filters)
             for i, kernel in enumerate(kernels):
@@ -155,7 +158,7 @@ class Conv2D(Layer):
         seen = seen[:, :: windows.strides[0], :: windows.strides[1]]  # (batch, height, width, channels, *windows.size)
         places = windows.size[0] * windows.size[1] * x.shape[-1]
         done = 0
-        for images, lines in blocks(seen):
+        for images, lines in blocks(seen, self.filters):
             here = seen[images, lines]
             if windows.size[1] * x.shape[-1] < SHORT:
                 columns = here.transpose(4, 5, 3, 0, 1, 2).reshape(places, -1).T
@@ -278,13 +281,14 @@ def require_channels(layer: Conv2D | DepthwiseConv2D, x: NDArray) -> None:
         raise ValueError(f"{layer!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.")
 
 
-def blocks(windows: NDArray) -> Iterator[tuple[slice, slice]]:
-    """Slices of images and of their lines, in order, each so small that a copy of these (overlapping) windows stays within BLOCK
+def blocks(windows: NDArray, outputs: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of images and of their lines, in order, for products of these (overlapping) windows with so many outputs: each
 
-    numbers, or is a single line of windows.
+    so small that a copy stays within BLOCK numbers, or the product within SMALL_PRODUCT, or a single line of windows.
     """
     count, height = windows.shape[:2]
-    lines = max(1, BLOCK * count * height // max(1, windows.size))
+    numbers = min(BLOCK, SMALL_PRODUCT // outputs) if outputs <= FEW_OUTPUTS else BLOCK
+    lines = max(1, numbers * count * height // max(1, windows.size))
     images = max(1, lines // height)
     for first in range(0, count, images):
         for start in range(0, height, height if lines >= height else lines):
