@@ -68,9 +68,14 @@ class Windows:
 
     def pixels(self, padded: NDArray, count: Pair) -> Iterator[NDArray]:
         """For each place in a window, row by row: the pixel there of every window, a view (batch, *count, channels)."""
-        for i in range(self.size[0]):
-            for j in range(self.size[1]):
-                yield padded[:, self._every(i, 0, count), self._every(j, 1, count)]
+        for lines in self.places(padded, 0, count):
+            yield from self.places(lines, 1, count)
+
+    def places(self, padded: NDArray, axis: int, count: Pair) -> Iterator[NDArray]:
+        """For each place in a window along one axis, 0 downwards or 1 to the right: what lies there in every window, a view."""
+        for place in range(self.size[axis]):
+            every = self._every(place, axis, count)
+            yield padded[:, every] if axis == 0 else padded[:, :, every]
 
     def _every(self, place: int, axis: int, count: Pair) -> slice:
         stride = self.strides[axis]
