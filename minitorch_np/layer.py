@@ -66,14 +66,15 @@ class Layer(Node):
     if not TYPE_CHECKING:  # where it would make every attribute known
 
         def __getattr__(self, name: str) -> Any:
-            """Called for what is not there: say so, and that parameters come late."""
+            """Called for what is not there: say so, and that parameters come late. A property that failed fails again."""
             try:
                 return object.__getattribute__(self, name)
             except AttributeError as error:
-                if not self.built:
+                has_parameters = type(self).build is not Layer.build
+                if has_parameters and not vars(self).get("built") and not hasattr(type(self), name):
                     error.add_note(
-                        "The layer is not built yet, and gets its parameters then: by model.parameters() or model.layers, "
-                        "if the model begins with Input(shape), or by a call on data."
+                        "The layer is not built yet, so it has no parameters. Call it on data, or, if its model begins with "
+                        "Input(shape), ask for model.parameters(): both build it."
                     )
                 raise
 

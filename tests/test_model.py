@@ -150,12 +150,29 @@ def test_a_parameter_asked_for_too_early_says_when_it_comes():
     with pytest.raises(AttributeError, match="has no attribute 'kernel'") as early:
         dense.kernel  # noqa: B018
     assert early.value.__notes__[0].startswith(
-        "The layer is not built yet, and gets its parameters then: by model.param"
+        "The layer is not built yet, so it has no parameters. Call it on data, or"
     )
     assert model.layers[1].kernel is dense.kernel
     with pytest.raises(AttributeError, match="has no attribute 'kernl'") as typo:
         dense.kernl  # noqa: B018
     assert not hasattr(typo.value, "__notes__")
+    with pytest.raises(AttributeError, match="has no attribute 'kernel'") as none:
+        mt.ReLU().kernel  # noqa: B018
+    assert not hasattr(none.value, "__notes__")
+
+
+def test_a_property_that_fails_says_what_it_missed():
+    class Halved(mt.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_parameter((1,))
+
+        @property
+        def half(self):
+            return self.scale.value / 2
+
+    with pytest.raises(AttributeError, match="has no attribute 'scale'") as error:
+        Halved().half  # noqa: B018
+    assert len(error.value.__notes__) == 1
 
 
 @pytest.mark.parametrize(
