@@ -158,6 +158,21 @@ def test_a_convolution_is_the_same_in_blocks_of_any_size(rng, monkeypatch, block
         np.testing.assert_allclose(parts, whole, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("layer", [mt.Conv2D(4, 3), mt.DepthwiseConv2D(3)])
+def test_pictures_smaller_than_the_kernel_are_refused_when_built_too(layer):
+    layer(np.zeros((2, 5, 5, 3)))
+    with pytest.raises(ValueError, match=r"Conv2D\(.*windows of 3 x 3 pixels do not fit into images of 2 x 5"):
+        layer(np.zeros((2, 2, 5, 3)))
+
+
+def test_a_convolution_of_no_pictures():
+    layer = mt.Conv2D(4, 3).initialize((5, 6, 3))
+    y = layer(np.zeros((0, 5, 6, 3)))
+    assert y.shape == (0, 3, 4, 4)
+    assert layer.backward(y).shape == (0, 5, 6, 3)
+    assert not layer.kernel.grad.any()
+
+
 def test_the_memory_of_a_convolution_does_not_grow_with_the_picture():
     x = np.zeros((1, 400, 400, 3), np.float32)
     layer = mt.Conv2D(4, 7, padding="same").initialize(x.shape[1:])

@@ -279,6 +279,7 @@ def require_channels(layer: Conv2D | DepthwiseConv2D, x: NDArray) -> None:
     channels = layer.kernel.shape[2]
     if x.ndim != 4 or x.shape[-1] != channels:
         raise ValueError(f"{layer!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.")
+    layer._windows.require_images(layer, x.shape[1:])
 
 
 def blocks(windows: NDArray, outputs: int) -> Iterator[tuple[slice, slice]]:
@@ -290,6 +291,6 @@ def blocks(windows: NDArray, outputs: int) -> Iterator[tuple[slice, slice]]:
     numbers = min(BLOCK, SMALL_PRODUCT // outputs) if outputs <= FEW_OUTPUTS else BLOCK
     lines = max(1, numbers * count * height // max(1, windows.size))
     images = max(1, lines // height)
-    for first in range(0, count, images):
+    for first in range(0, max(1, count), images):  # an empty batch is a block, too
         for start in range(0, height, height if lines >= height else lines):
             yield slice(first, first + images), slice(start, start + lines)
