@@ -2,7 +2,7 @@
 
 python models/cat_convnet.py                      train, report and draw into output/
 python models/cat_convnet.py --image photo.jpg    ask about a picture of your own
-python models/cat_convnet.py --search             how the settings were chosen, on the training pictures alone
+python models/cat_convnet.py --search             compare settings by cross-validation, on the training pictures alone
 """
 
 import argparse
@@ -58,11 +58,11 @@ def whitening(pictures):
 
 
 def build(shape, steps, kernels, shift=0.15, brightness=0.2, learning_rate=5e-4, weight_decay=5.0, rng=None):
-    """Whitening, then four times: convolve, normalise, rectify, halve the picture. There is ever less to see where, and more to see what.
+    """Whitening, then four times: convolve, normalise, rectify, halve the picture. Each time there is less to see where, and more to see what.
 
     The pictures that it learns from are mirrored, shifted and lit a little differently every time it sees them. Normalised, a
-    convolution gives the same whatever the size of its kernel; but a small kernel turns further in a step. Weight decay keeps it small:
-    by learning_rate * weight_decay, 0.25%, a step.
+    convolution gives the same whatever the size of its kernel; but a small kernel turns further in a step. Weight decay
+    keeps it so, and every other parameter small: by learning_rate * weight_decay a step, which is 0.25% at most.
     """
     small = mt.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     layers = [
@@ -94,7 +94,7 @@ def search(data, args):
     """Cross-validation in five parts, on the training pictures alone; the table can be gone on with."""
     args.output.mkdir(parents=True, exist_ok=True)
     shape, (batch_size, steps) = data.x_train.shape[1:], batches(len(data.x_train) * 4 // 5, args.epochs)
-    kernels = whitening(data.x_train)
+    kernels = whitening(data.x_train)  # of the pictures held out as well, but without their classes
 
     def make(shift, learning_rate, weight_decay, rng):
         return build(shape, steps, kernels, shift, learning_rate=learning_rate, weight_decay=weight_decay, rng=rng)
@@ -109,6 +109,7 @@ def search(data, args):
         epochs=args.epochs,
         batch_size=batch_size,
         objective="balanced_accuracy",
+        rng=args.seed,
         table=args.output / "cat_convnet_search.json",
     )
     print(found)
@@ -148,6 +149,8 @@ def train(data, path, args):
 
 def main():
     args = arguments()
+    if args.epochs < 1:
+        raise ValueError(f"--epochs is at least 1, got {args.epochs}.")
     task, data = load_pictures(args.data)
     if args.search:
         search(data, args)
@@ -171,3 +174,5 @@ if __name__ == "__main__":
         main()
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         sys.exit(f"cat_convnet: {error}")
+    except KeyboardInterrupt:
+        sys.exit("cat_convnet: stopped. With --search, the same command goes on from the table.")
