@@ -58,11 +58,12 @@ def whitening(pictures):
 
 
 def build(shape, steps, kernels, shift=0.15, brightness=0.2, learning_rate=5e-4, weight_decay=5.0, rng=None):
-    """Whitening, then four times: convolve, normalise, rectify, halve the picture. Each time there is less to see where, and more to see what.
+    """Whitening, then four times: convolve, normalise, rectify, halve the picture.
 
-    The pictures that it learns from are mirrored, shifted and lit a little differently every time it sees them. Normalised, a
-    convolution gives the same whatever the size of its kernel; but a small kernel turns further in a step. Weight decay
-    keeps it so, and every other parameter small: by learning_rate * weight_decay a step, which is 0.25% at most.
+    Each time there is less to see where, and more to see what. The pictures that it learns from are mirrored, shifted and lit a
+    little differently every time it sees them. Normalised, a convolution gives the same whatever the size of its kernel; but a
+    small kernel turns further in a step. Weight decay keeps it so, and every other parameter small: by learning_rate *
+    weight_decay a step, which is 0.25% at most.
     """
     small = mt.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     layers = [

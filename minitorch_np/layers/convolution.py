@@ -93,7 +93,7 @@ class Conv2D(Layer):
         return (*self._windows.count(input_shape[:2]), self.filters)
 
     def forward(self, x: NDArray) -> NDArray:
-        require_channels(self, x)
+        require_inputs(self, x)
         self.cache = x
         matrix = self.kernel.value.reshape(-1, self.filters)
         bias = 0 if self.bias is None else self.bias.value
@@ -231,7 +231,7 @@ class DepthwiseConv2D(Layer):
         return (*self._windows.count(input_shape[:2]), input_shape[-1] * self.depth_multiplier)
 
     def forward(self, x: NDArray) -> NDArray:
-        require_channels(self, x)
+        require_inputs(self, x)
         self.cache = x
         y = np.zeros((), x.dtype) if self.bias is None else self.bias.value
         for seen, kernel in zip(self._seen(x), self._kernels(), strict=True):
@@ -274,7 +274,7 @@ class DepthwiseConv2D(Layer):
         ]
 
 
-def require_channels(layer: Conv2D | DepthwiseConv2D, x: NDArray) -> None:
+def require_inputs(layer: Conv2D | DepthwiseConv2D, x: NDArray) -> None:
     require_built(layer)
     channels = layer.kernel.shape[2]
     if x.ndim != 4 or x.shape[-1] != channels:
