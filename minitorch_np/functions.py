@@ -39,10 +39,10 @@ def softmax(x: NDArray, axis: int = -1) -> NDArray:
     return z / z.sum(axis=axis, keepdims=True)
 
 
-def log_softmax(x: NDArray) -> NDArray:
-    """log(exp(x_k) / sum_j exp(x_j)) over the last axis; the maximum is taken off first, so nothing overflows."""
-    shifted = x - x.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+def log_softmax(x: NDArray, axis: int = -1) -> NDArray:
+    """log(exp(x_k) / sum_j exp(x_j)) along the axis; the maximum is taken off first, so nothing overflows."""
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 # exp(z^2) erfc(z) on 0 <= z <= 6 as a polynomial in t = (z - 3) / (z + 3), lowest power first. The polynomials of these

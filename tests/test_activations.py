@@ -7,7 +7,7 @@ import minitorch_np as mt
 from minitorch_np.functions import erf, sigmoid, softplus
 
 EVERYWHERE = [mt.Sigmoid(), mt.Tanh(), mt.LeakyReLU(), mt.ELU(), mt.SELU(), mt.GELU(), mt.GELU(True), mt.SiLU(),
-              mt.Softplus(), mt.Softmax()]  # fmt: skip
+              mt.Softplus(), mt.Softmax(), mt.LogSoftmax()]  # fmt: skip
 
 
 @pytest.mark.parametrize("layer", EVERYWHERE, ids=repr)

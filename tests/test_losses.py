@@ -205,6 +205,54 @@ def test_cross_entropy_is_nll_of_log_softmax(rng):
     assert mt.NLLLoss()(log_softmax(x), t) == pytest.approx(mt.CrossEntropyLoss()(x, t), rel=1e-14)
 
 
+def test_log_softmax_and_nll_learn_exactly_as_cross_entropy(rng):
+    x, y = rng.normal(size=(40, 3)), rng.integers(0, 4, 40)
+    histories = []
+    for end, loss in (([], mt.CrossEntropyLoss()), ([mt.LogSoftmax()], mt.NLLLoss())):
+        model = mt.Sequential([mt.Input((3,)), mt.Dense(4), *end], rng=1, dtype="float64")
+        histories.append(model.compile(mt.SGD(0.5), loss, ["accuracy"]).fit(x, y, epochs=4, batch_size=8))
+    for name in ("loss", "accuracy"):
+        np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_masked_class_costs_nothing(dtype, rng):
+    """Logits of -inf, as attention and action masks write them: the loss and the gradient are those without that class."""
+    kept, t = rng.normal(size=(6, 3)).astype(dtype), rng.dirichlet(np.ones(3), 6).astype(dtype)
+    masked, rows = np.insert(kept, 1, -np.inf, axis=1), np.insert(t, 1, 0, axis=1)
+    numbers = rng.integers(0, 3, 6)
+    for loss, due, got in (
+        (mt.CrossEntropyLoss(), (kept, t), (masked, rows)),
+        (mt.CrossEntropyLoss(), (kept, numbers), (masked, numbers + (numbers > 0))),
+        (mt.KLDivLoss(), (log_softmax(kept), t), (log_softmax(masked), rows)),
+        (mt.NLLLoss(), (log_softmax(kept), numbers), (log_softmax(masked), numbers + (numbers > 0))),
+    ):
+        expected = loss(*due), loss.backward()
+        assert loss(*got) == pytest.approx(expected[0], rel=1e-6)
+        gradient = loss.backward()
+        np.testing.assert_allclose(np.delete(gradient, 1, axis=1), expected[1], rtol=1e-6)
+        assert not gradient[:, 1].any()
+
+
+def test_a_masked_class_of_few():
+    """log(1 + e) and 0: the values of PyTorch and Keras by class number."""
+    loss = mt.CrossEntropyLoss()
+    assert loss(np.array([[0.0, -np.inf, 1.0]]), np.array([0])) == pytest.approx(np.log(1 + np.e))
+    assert loss(np.array([[0.0, -np.inf]]), np.array([0])) == 0
+    assert mt.KLDivLoss()(np.array([[0.0, -np.inf]]), np.array([[1.0, 0.0]])) == 0
+
+
+@pytest.mark.parametrize("loss", [mt.BCEWithLogitsLoss(), mt.FocalLoss(), mt.FocalLoss(0, None)], ids=repr)
+def test_infinite_logits_cost_nothing_where_they_are_right(loss):
+    x, t = np.array([[np.inf, -np.inf, 0.3]]), np.array([[1.0, 0.0, 1.0]])
+    assert loss(x, t) == pytest.approx(loss(x[:, 2:], t[:, 2:]) / 3)
+    loss(x, t)
+    gradient = loss.backward()
+    assert np.isfinite(gradient).all()
+    assert not gradient[0, :2].any()
+    assert loss(-x, t) == np.inf
+
+
 def test_many_classes_need_no_square_of_them(rng):
     x, t = rng.normal(size=(4, 50_000)).astype(np.float32), rng.integers(0, 50_000, 4)
     loss = mt.CrossEntropyLoss()

@@ -1,6 +1,7 @@
 """The layers, one file per family."""
 
 from minitorch_np.layers.activations import GELU as GELU
+from minitorch_np.layers.activations import LogSoftmax as LogSoftmax
 from minitorch_np.layers.activations import Sigmoid as Sigmoid
 from minitorch_np.layers.activations import SiLU as SiLU
 from minitorch_np.layers.activations import Softmax as Softmax

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import check_flags
-from minitorch_np.functions import erf, sigmoid, softmax, softplus
+from minitorch_np.functions import erf, log_softmax, sigmoid, softmax, softplus
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis
 from minitorch_np.shapes import Shape, batch_of
@@ -79,7 +79,7 @@ class Softmax(Layer):
     in_keras = True
 
     def __init__(self, axis: int = -1) -> None:
-        check_axis("Softmax", axis)
+        check_axis(type(self).__name__, axis)
         self.axis = axis
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -103,6 +103,37 @@ class Softmax(Layer):
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [(cls(), (5,)), (cls(axis=1), (3, 4, 2)), (cls(axis=-2), (3, 3))]
+
+
+class LogSoftmax(Softmax):
+    """y_k = x_k - log sum_j exp(x_j) along one axis: the logarithm of Softmax, without its underflow.
+
+    It goes before NLLLoss and KLDivLoss, which take log-probabilities. CrossEntropyLoss on x itself is the same as NLLLoss on y.
+
+    Args:
+        axis: the axis along which the exp(y) sum to 1, the batch being axis 0. It may not be the batch.
+
+    Shapes: any; y has the shape of x.
+    Raises:
+        ValueError: axis is no int, is the batch, or x has no such axis.
+    """
+
+    in_keras = False
+    keras_activation: str | None = "log_softmax"
+
+    def __init__(self, axis: int = -1) -> None:
+        super().__init__(axis)
+        if axis != -1:
+            self.keras_activation = None  # Keras's function of that name takes the last axis
+
+    def forward(self, x: NDArray) -> NDArray:
+        y = log_softmax(x, self.axis)
+        self.cache = y
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """dy_k/dx_i = 1[i = k] - exp(y_i), so dx_i = sum_k dy_k dy_k/dx_i = dy_i - exp(y_i) sum_k dy_k."""
+        return dy - np.exp(self.cache) * dy.sum(axis=self.axis, keepdims=True)
 
 
 class GELU(Layer):

@@ -62,7 +62,8 @@ class BCELoss(Loss):
 class BCEWithLogitsLoss(Loss):
     """L = mean of -(t log s(x) + (1 - t) log(1 - s(x))) with s the sigmoid: binary cross-entropy of logits x.
 
-    Computed as max(x, 0) - x t + log(1 + exp(-|x|)), which is exact for every finite x.
+    Computed as max(x, 0) - x t + log(1 + exp(-|x|)), which is exact for every finite x. An infinite x costs nothing where its
+    sign agrees with t, and infinitely much elsewhere.
     """
 
     from_logits = True
@@ -72,8 +73,7 @@ class BCEWithLogitsLoss(Loss):
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
         self.cache = prediction, target
-        size = np.maximum(prediction, -prediction)  # |x|, in a form that bears complex numbers
-        return self.mean(np.maximum(prediction, 0) - prediction * target + np.log1p(np.exp(-size)))
+        return self.mean(cross_entropy(prediction, target))
 
     def backward(self) -> NDArray:
         """d/dx of log(1 + exp(x)) is s(x), and L = mean of log(1 + exp(x)) - x t, so dL/dx = (s(x) - t) / size."""
@@ -114,7 +114,7 @@ class FocalLoss(Loss):
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
         self.cache = prediction, target
-        entropy, wrong = softplus(prediction) - prediction * target, self._wrong(prediction, target)
+        entropy, wrong = cross_entropy(prediction, target), self._wrong(prediction, target)
         return self.mean(self._balance(target) * wrong ** float(self.gamma) * entropy)
 
     def backward(self) -> NDArray:
@@ -126,7 +126,7 @@ class FocalLoss(Loss):
         """
         x, t = self.cache
         gamma, s, q = float(self.gamma), sigmoid(x), self._wrong(x, t)
-        entropy = softplus(x) - x * t
+        entropy = cross_entropy(x, t)
         relative = (1 - 2 * t) * s * sigmoid(-x) / np.maximum(q, np.finfo(q.dtype).tiny)
         return self.weigh(self._balance(t) * q**gamma * (gamma * relative * entropy + s - t) / x.size)
 
@@ -179,6 +179,17 @@ class HingeLoss(Loss):
 
     def _remedy(self, target: NDArray) -> str:
         return remedy_for_classes(target)
+
+
+def cross_entropy(x: NDArray, t: NDArray) -> NDArray:
+    """-(t log s(x) + (1 - t) log(1 - s(x))) of logits x, s the sigmoid, element by element."""
+    with np.errstate(invalid="ignore"):  # of inf - inf
+        entropy = softplus(x) - x * t
+    if np.isnan(entropy.sum()):
+        # Where x is infinite, the two terms apart, of which the one with the factor 0 is 0.
+        with np.errstate(invalid="ignore"):
+            entropy = np.where(t == 0, 0, t * softplus(-x)) + np.where(t == 1, 0, (1 - t) * softplus(x))
+    return entropy
 
 
 def check_binary(loss: Loss, target: NDArray) -> NDArray:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class CrossEntropyLoss(Loss):
     """L = mean over the examples of -sum_k t_k log p_k, p = softmax(x): cross-entropy of logits x.
 
+    A class with the logit -inf is masked: its p is 0, and where its t is 0 it adds nothing. Where all logits of an example are
+    -inf the loss is NaN.
+
     Args:
         label_smoothing: e takes e of each target's weight and spreads it evenly over all classes.
         from_logits: False where the prediction is p itself, as it is after Softmax. Keras's default is False. As in BCELoss,
@@ -48,7 +51,7 @@ class CrossEntropyLoss(Loss):
             target = target * (1 - share) + share / classes
         log_p = log_softmax(prediction) if self.from_logits else self._log(prediction)
         self.cache = prediction, log_p, target
-        return -self.mean((target * log_p).sum(axis=-1))
+        return -self.mean(expectation(target, log_p))
 
     def backward(self) -> NDArray:
         """log softmax(x)_k = x_k - log sum_j exp(x_j) has the derivative 1[i = k] - p_i with respect to x_i, so
@@ -91,7 +94,7 @@ class CrossEntropyLoss(Loss):
 class NLLLoss(Loss):
     """L = mean over the examples of -x_t: negative log-likelihood of log-probabilities x, where t is the class.
 
-    CrossEntropyLoss takes the logits themselves, and is NLLLoss of their log_softmax.
+    End the network with LogSoftmax(). CrossEntropyLoss takes the logits themselves, and is NLLLoss of their LogSoftmax.
 
     Shapes: prediction (batch, ..., classes), the log-probabilities; target the class numbers (batch, ...).
     """
@@ -134,7 +137,7 @@ class KLDivLoss(Loss):
         target = self._matched(prediction, target)
         self.cache = target
         log_t = np.log(np.where(target > 0, target, 1))
-        return self.weigh(target * (log_t - prediction)).sum() / len(prediction)
+        return self.weigh(expectation(target, log_t - prediction)).sum() / len(prediction)
 
     def backward(self) -> NDArray:
         """dL/dx = -t / batch size."""
@@ -150,6 +153,16 @@ class KLDivLoss(Loss):
                 f"and sums of {sums.min():g} to {sums.max():g}."
             )
         return target
+
+
+def expectation(target: NDArray, values: NDArray) -> NDArray:
+    """sum_k t_k v_k over the last axis. Where t is 0 the term is 0, so a class that is masked with -inf costs nothing."""
+    with np.errstate(invalid="ignore"):  # of 0 * inf
+        terms = target * values
+    sums = terms.sum(axis=-1)
+    if np.isnan(sums.sum()):
+        sums = np.where(target == 0, 0, terms).sum(axis=-1)
+    return sums
 
 
 def are_class_numbers(target: NDArray, output_shape: Shape) -> bool:

@@ -57,6 +57,7 @@ def test_softmax_along_any_axis(seed, shape, data):
     rng = np.random.default_rng(seed)
     x = 10 ** rng.uniform(-2, 3) * rng.normal(size=shape)
     assert_agrees(mt.Softmax(axis), lambda x: torch.softmax(x, axis), x, rng.normal(size=shape))
+    assert_agrees(mt.LogSoftmax(axis), lambda x: torch.log_softmax(x, axis), x, rng.normal(size=shape))
 
 
 def test_erf_is_right_to_fifteen_digits(rng):
