@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import inspect
-import os
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from minitorch_np.arguments import check_flags, check_number, check_whole
-from minitorch_np.saving.atomic import check_writable
+from minitorch_np.base.files import AnyPath, as_path, check_writable
 from minitorch_np.training.callbacks import Callback as Callback
 from minitorch_np.training.callbacks import Logs
 from minitorch_np.training.callbacks import ProgressBar as ProgressBar
@@ -85,19 +83,19 @@ class ModelCheckpoint(Monitor):
 
     def __init__(
         self,
-        filepath: str | os.PathLike[str],
+        filepath: AnyPath,
         monitor: str = "val_loss",
         save_best_only: bool = False,
         mode: str = "auto",
     ) -> None:
         super().__init__(monitor, 0.0, mode)
-        self.filepath, self.save_best_only = filepath, save_best_only
-        if not str(filepath).endswith((".weights.h5", ".keras")):
-            raise ValueError(f"ModelCheckpoint: filepath ends in .keras or .weights.h5, got {str(filepath)!r}.")
+        self.filepath, self.save_best_only = as_path(filepath, "ModelCheckpoint", "filepath"), save_best_only
+        if not str(self.filepath).endswith((".weights.h5", ".keras")):
+            raise ValueError(f"ModelCheckpoint: filepath ends in .keras or .weights.h5, got {str(self.filepath)!r}.")
 
     def on_train_begin(self, logs: Logs = None) -> None:
         super().on_train_begin()
-        check_writable(Path(self.filepath), "ModelCheckpoint")
+        check_writable(self.filepath, "ModelCheckpoint")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if not self.save_best_only or self.improved(logs):
@@ -211,12 +209,12 @@ class CSVLogger(Callback):
 
     kept = ("start",)
 
-    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
-        self.filename, self.separator, self.append = filename, separator, append
+    def __init__(self, filename: AnyPath, separator: str = ",", append: bool = False) -> None:
+        self.filename, self.separator, self.append = as_path(filename, "CSVLogger", "filename"), separator, append
         self.file: TextIO | None = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        path = Path(self.filename)
+        path = self.filename
         check_writable(path, "CSVLogger")
         self.start = path.stat().st_size if self.append and path.is_file() else 0
         self.headed = self.start > 0
@@ -235,7 +233,7 @@ class CSVLogger(Callback):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Write what was measured until the run was kept after what the file held before the run began."""
-        path, history = Path(self.filename), self.model.history
+        path, history = self.filename, self.model.history
         if self.file is not None:
             self.start = min(state["start"], path.stat().st_size)
             self.headed = self.start > 0
@@ -259,8 +257,8 @@ class TensorBoard(Callback):
         ImportError: tensorboardX is missing; the message says how to get it.
     """
 
-    def __init__(self, log_dir: str | os.PathLike[str]) -> None:
-        self.log_dir = log_dir
+    def __init__(self, log_dir: AnyPath) -> None:
+        self.log_dir = as_path(log_dir, "TensorBoard", "log_dir")
 
     def on_train_begin(self, logs: Logs = None) -> None:
         try:

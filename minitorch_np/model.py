@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from minitorch_np.base.files import AnyPath
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
@@ -24,8 +25,6 @@ from minitorch_np.training.history import History
 from minitorch_np.training.seen import Seen
 
 if TYPE_CHECKING:
-    import os
-
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from minitorch_np.randomness import Seed
@@ -113,8 +112,8 @@ class Model(Layer):
         shuffle: bool = True,
         progress: bool = True,
         callbacks: Sequence[Callback] = (),
-        resume: str | os.PathLike[str] | None = None,
-        log_dir: str | os.PathLike[str] | None = None,
+        resume: AnyPath | None = None,
+        log_dir: AnyPath | None = None,
     ) -> History:
         """Learn from examples: for each batch forward, loss, backward, one step of the optimiser.
 
@@ -216,21 +215,21 @@ class Model(Layer):
         for parameter, array in zip(parameters.values(), arrays, strict=True):
             parameter.value[...] = array
 
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
+    def save_weights(self, path: AnyPath) -> None:
         """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is only replaced by a whole one."""
         from minitorch_np.saving.weights import save_weights
 
         self.require_built(f"{type(self).__name__}.save_weights")
         save_weights(self, path)
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
+    def load_weights(self, path: AnyPath) -> None:
         """Read the values that `save_weights` wrote; nothing is changed unless every one is there and fits."""
         from minitorch_np.saving.weights import load_weights
 
         self.require_built(f"{type(self).__name__}.load_weights")
         load_weights(self, path)
 
-    def save(self, path: str | os.PathLike[str], *, include_optimizer: bool = True) -> None:
+    def save(self, path: AnyPath, *, include_optimizer: bool = True) -> None:
         """Write the whole model to `name.keras`: architecture, weights, optimiser with its state, loss, metrics, and
         `class_names` if it has that attribute. mt.load_model opens it, and so does Keras where it has the layers.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from minitorch_np.base.files import AnyPath
 from minitorch_np.datasets.download import find_or_download
 from minitorch_np.datasets.hdf5 import Dataset, load_hdf5
 
@@ -15,7 +14,7 @@ _SHA256 = {
 }
 
 
-def load_cats(folder: str | os.PathLike[str] | None = None) -> Dataset:
+def load_cats(folder: AnyPath | None = None) -> Dataset:
     """The pictures as published: x (n, 64, 64, 3) uint8, y (n,) with 0 for non-cat and 1 for cat.
 
     Looked for in folder, in $MINITORCH_NP_DATA and in the user's cache, else downloaded (3 MB). Cats are 34 % of

@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from minitorch_np.base.files import AnyPath, as_path
+
 VARIABLE = "MINITORCH_NP_DATA"
 
 
@@ -18,7 +20,7 @@ class DataUnavailable(OSError):
 
 
 def find_or_download(
-    url: str, sha256: str, folder: str | os.PathLike[str] | None = None, *, timeout: float = 10.0, attempts: int = 3
+    url: str, sha256: str, folder: AnyPath | None = None, *, timeout: float = 10.0, attempts: int = 3
 ) -> Path:
     """The file at the end of url: from folder, from $MINITORCH_NP_DATA, from the user's cache, or downloaded into the cache.
 
@@ -39,7 +41,7 @@ def find_or_download(
     name = url.rpartition("/")[2]
     cache = cache_folder()
     for place in (folder, os.environ.get(VARIABLE), cache):
-        if place and (path := Path(place) / name).is_file():
+        if place and (path := as_path(place, "find_or_download", "folder") / name).is_file():
             found = hashlib.sha256(path.read_bytes()).hexdigest()
             if found != sha256:
                 raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.datasets.images import load_image
 from minitorch_np.source import Source
 
@@ -33,14 +33,14 @@ class ImageFolder(Source):
 
     shape: tuple[int, int, int]
 
-    def __init__(self, path: str | os.PathLike[str], shape: tuple[int, int, int]) -> None:
+    def __init__(self, path: AnyPath, shape: tuple[int, int, int]) -> None:
         sizes = shape if isinstance(shape, (tuple, list)) else ()
         whole = [size for size in sizes if isinstance(size, (int, np.integer)) and size >= 1]
         if len(whole) != 3 or len(sizes) != 3 or sizes[2] not in (1, 3):
             raise ValueError(
                 f"ImageFolder: shape is (height, width, channels), ints of at least 1 with 1 or 3 channels, got {shape!r}."
             )
-        folder = Path(path)
+        path = folder = as_path(path, "ImageFolder")
         if not folder.is_dir():
             raise FileNotFoundError(f"{path}: there is no such folder. Give one that holds a folder for each class.")
         classes = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from minitorch_np.base.files import AnyPath, as_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Dataset(NamedTuple):
         return "\n".join(lines)
 
 
-def load_hdf5(*paths: str | os.PathLike[str]) -> Dataset:
+def load_hdf5(*paths: AnyPath) -> Dataset:
     """Read a data set from one file or from several that complete each other.
 
     The layout: `train_set_x` (n, height, width, channels) and `train_set_y` (n,); `test_set_x` and `test_set_y`
@@ -48,16 +49,17 @@ def load_hdf5(*paths: str | os.PathLike[str]) -> Dataset:
     if not paths:
         raise ValueError("load_hdf5: expected the path of at least one file.")
     found: dict[str, NDArray] = {}
-    for path in paths:
-        found.update(_read(Path(path)))
+    places = [as_path(path, "load_hdf5") for path in paths]
+    for path in places:
+        found.update(_read(path))
     names = [f"{split}_set_{axis}" for split in ("train", "test") for axis in "xy"]
     for x_name, y_name in (names[:2], names[2:]):
         if (x_name in found) != (y_name in found):
             present, missing = (x_name, y_name) if x_name in found else (y_name, x_name)
-            raise ValueError(f"{_listed(paths)}: {present} is there without {missing}.")
+            raise ValueError(f"{_listed(places)}: {present} is there without {missing}.")
         if x_name in found and len(found[x_name]) != len(found[y_name]):
             raise ValueError(
-                f"{_listed(paths)}: {x_name} has {len(found[x_name])} examples, {y_name} has {len(found[y_name])}."
+                f"{_listed(places)}: {x_name} has {len(found[x_name])} examples, {y_name} has {len(found[y_name])}."
             )
     shape = next(found[name].shape[1:] for name in names[::2] if name in found)
     x_train, y_train, x_test, y_test = (
@@ -94,5 +96,5 @@ def text(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-def _listed(paths: tuple[str | os.PathLike[str], ...]) -> str:
+def _listed(paths: list[Path]) -> str:
     return ", ".join(map(str, paths))

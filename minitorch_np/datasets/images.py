@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from minitorch_np.base.files import AnyPath, as_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDArray:
+def load_image(path: AnyPath, shape: tuple[int, int, int]) -> NDArray:
     """A picture file as an array of `shape` (height, width, channels), uint8 from 0 to 255.
 
     Grey, colour, palette, transparent (laid on white) and 16-bit pictures all come out right, upright when the
@@ -29,6 +30,7 @@ def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDA
         raise ImportError("load_image needs Pillow: pip install 'minitorch-np[image]'") from None
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise ValueError(f"load_image: shape is (height, width, 1 or 3), got {shape!r}.")
+    path = as_path(path, "load_image")
     height, width, channels = shape
     try:
         with Image.open(path) as file:

@@ -8,11 +8,11 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.datasets.hdf5 import text
 from minitorch_np.source import Source, in_background
 
@@ -49,7 +49,7 @@ class HDF5Dataset(Source):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: AnyPath,
         split: str = "train",
         *,
         x: str | None = None,
@@ -58,10 +58,11 @@ class HDF5Dataset(Source):
     ) -> None:
         import h5py
 
+        path = as_path(path, "HDF5Dataset")
         self.path = path
         self.x_name = x or f"{split}_set_x"
         self.y_name = y or (None if x else f"{split}_set_y")
-        if not Path(path).is_file():
+        if not path.is_file():
             raise FileNotFoundError(f"{path}: there is no such file. Give the path of an HDF5 file.")
         try:
             with h5py.File(path, "r", locking=False) as file:

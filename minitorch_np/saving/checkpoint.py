@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.configurable import is_built_in, without_address
 from minitorch_np.parameter import Parameter
-from minitorch_np.saving import archive, atomic
+from minitorch_np.saving import archive
 from minitorch_np.saving.errors import ModelFileError, refusing
 
 FORMAT = 1
@@ -32,9 +31,9 @@ class Checkpoint:
         FileNotFoundError, PermissionError: now, before training.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        atomic.check_writable(self.path, "fit(resume=…)")
+    def __init__(self, path: AnyPath) -> None:
+        self.path = as_path(path, "fit", "resume")
+        check_writable(self.path, "fit(resume=…)")
         self.about: dict[str, str] = {}
         self.parameters: Mapping[str, Parameter] = {}
         self.optimizer: Any = None
@@ -59,7 +58,7 @@ class Checkpoint:
             "since": {"learning_rate": str(state["optimizer"]["learning_rate"]), **self._shapes()},
             "state": _take_out(state, arrays),
         }
-        atomic.write(self.path, archive.pack({_STATE: archive.as_json(described), **arrays}))
+        write_whole(self.path, archive.pack({_STATE: archive.as_json(described), **arrays}))
 
     def read(self) -> dict[str, Any] | None:
         """The state, or None where there is no file yet.

@@ -12,18 +12,17 @@ import time
 import warnings
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.configurable import Configurable, is_built_in
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.room import room_for
 from minitorch_np.saving import (
     archive,
-    atomic,
     hdf5,
     keras_config,
     keras_graph,
@@ -46,7 +45,7 @@ _WEIGHTS = "model.weights.h5"
 _AGAIN = "Save the model again"
 
 
-def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: bool = True) -> None:
+def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True) -> None:
     """Write architecture, weights, optimiser with its state, loss, metrics, class names and what the data were like.
 
     Args:
@@ -55,9 +54,10 @@ def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: b
     Raises:
         ValueError: the path does not end in .keras, or something in the model cannot be saved; it names it.
     """
-    if Path(path).suffix != ".keras":
-        raise ValueError(f"{type(model).__name__}.save: path ends in .keras, got {os.fspath(path)!r}.")
-    atomic.check_writable(Path(path), f"{type(model).__name__}.save")
+    path = as_path(path, f"{type(model).__name__}.save")
+    if path.suffix != ".keras":
+        raise ValueError(f"{type(model).__name__}.save: path ends in .keras, got {str(path)!r}.")
+    check_writable(path, f"{type(model).__name__}.save")
     memory = io.BytesIO()
     weights.write_values(model, memory)
     if include_optimizer:
@@ -95,7 +95,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, include_optimizer: b
     }
     metadata = {"keras_version": "3.0.0", "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
     files = {"metadata.json": archive.as_json(metadata), _THEIRS: archive.as_json(described)}
-    atomic.write(path, archive.pack({**files, _WEIGHTS: memory.getvalue(), _OURS: archive.as_json(own)}))
+    write_whole(path, archive.pack({**files, _WEIGHTS: memory.getvalue(), _OURS: archive.as_json(own)}))
 
 
 def _within_limits(model: Any, stored: int) -> Any:
@@ -106,7 +106,7 @@ def _within_limits(model: Any, stored: int) -> Any:
         raise ValueError(f"{type(model).__name__}.save: {error}. save_weights keeps the weights alone.") from None
 
 
-def load_model(path: str | os.PathLike[str], *, allow_nan: bool = False) -> Any:
+def load_model(path: AnyPath, *, allow_nan: bool = False) -> Any:
     """The model of a `.keras` file, compiled as it was saved. Keras's own files, `.keras` and the older `.h5`, are opened where
     the layers exist here; they have no SHA-256, which is said in a warning.
 
@@ -116,6 +116,7 @@ def load_model(path: str | os.PathLike[str], *, allow_nan: bool = False) -> Any:
     Raises:
         ModelFileError: whatever is wrong with the file, with the remedy. Nothing in it is imported or run.
     """
+    path = as_path(path, "load_model")
     with opened(path) as file:
         if hdf5.is_hdf5(file):
             with room_for(os.fstat(file.fileno()).st_size):

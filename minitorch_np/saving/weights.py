@@ -16,9 +16,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from minitorch_np.base.files import AnyPath, as_path, write_whole
 from minitorch_np.layer import Layer
 from minitorch_np.parameter import Parameter
-from minitorch_np.saving import atomic, hdf5, keras_graph
+from minitorch_np.saving import hdf5, keras_graph
 from minitorch_np.saving.errors import ModelFileError, refusing, warn_unsummed
 from minitorch_np.saving.keras_config import keras_name
 from minitorch_np.saving.opening import opened
@@ -32,29 +33,31 @@ _HEAD = _FORMAT + b"1. SHA-256 of what follows these 512 bytes: "
 _OTHER_MODEL = "The file is of another model"
 
 
-def save_weights(model: Any, path: str | os.PathLike[str]) -> None:
+def save_weights(model: Any, path: AnyPath) -> None:
     """Write every value; an earlier file is only replaced by a whole one.
 
     Raises:
         ValueError: the file's name says that it is something other than HDF5.
     """
-    if not os.fsdecode(path).endswith((".h5", ".hdf5")):
+    path = as_path(path, f"{type(model).__name__}.save_weights")
+    if not str(path).endswith((".h5", ".hdf5")):
         raise ValueError(
-            f"{type(model).__name__}.save_weights: weights are HDF5, in name.weights.h5, got {os.fsdecode(path)!r}. "
+            f"{type(model).__name__}.save_weights: weights are HDF5, in name.weights.h5, got {str(path)!r}. "
             "model.save writes the whole model, in name.keras."
         )
     memory = io.BytesIO()
     write_values(model, memory, userblock_size=_BLOCK)
     content = memory.getvalue()[_BLOCK:]
-    atomic.write(path, (_HEAD + hashlib.sha256(content).hexdigest().encode()).ljust(_BLOCK, b"\n") + content)
+    write_whole(path, (_HEAD + hashlib.sha256(content).hexdigest().encode()).ljust(_BLOCK, b"\n") + content)
 
 
-def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
+def load_weights(model: Any, path: AnyPath) -> None:
     """Read every value; nothing is changed unless each one is there, of the right shape, and finite.
 
     Raises:
         ModelFileError: whatever is wrong with the file; it names the parameter.
     """
+    path = as_path(path, f"{type(model).__name__}.load_weights")
     with opened(path) as file:
         summed = _verify(file, path)
         values = read_values(model, file, path)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
+
+from minitorch_np.base.files import AnyPath, as_path, write_csv, write_whole
 
 
 class History(dict[str, list[float]]):
@@ -28,20 +28,16 @@ class History(dict[str, list[float]]):
         """The same lists, under the name that Keras gives them."""
         return self
 
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
+    def to_csv(self, path: AnyPath) -> None:
         """Write one line per epoch, under a line of names."""
-        import csv
+        rows = ([epoch, *values] for epoch, values in enumerate(zip(*self.values(), strict=True)))
+        write_csv(as_path(path, "History.to_csv"), [["epoch", *self], *rows])
 
-        with open(path, "w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["epoch", *self])
-            writer.writerows([epoch, *values] for epoch, values in enumerate(zip(*self.values(), strict=True)))
-
-    def to_json(self, path: str | os.PathLike[str]) -> None:
+    def to_json(self, path: AnyPath) -> None:
         """Write the lists by name."""
         import json
 
-        Path(path).write_text(json.dumps(dict(self), indent=1) + "\n")
+        write_whole(as_path(path, "History.to_json"), (json.dumps(dict(self), indent=1) + "\n").encode())
 
     def plot(self, measure: str = "loss", ax: Any = None) -> Any:
         """Draw one measure over the epochs; returns the matplotlib axes."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.files import AnyPath, as_path, write_csv
 from minitorch_np.tuning.building import Builder, checked_data
 
 if TYPE_CHECKING:
@@ -56,12 +55,9 @@ class SearchResult:
 
         return plot_search(self.table, self.objective, axes)
 
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
+    def to_csv(self, path: AnyPath) -> None:
         """Write one line per trial, best first, under a line of names."""
-        with open(path, "w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(self._heading())
-            writer.writerows(self._line(row) for row in self.table)
+        write_csv(as_path(path, "SearchResult.to_csv"), [self._heading(), *map(self._line, self.table)])
 
     def _first(self) -> dict[str, Any]:
         if self.table[0]["score"] is None:

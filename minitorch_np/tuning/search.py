@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np.arguments import is_whole
+from minitorch_np.base.files import AnyPath
 from minitorch_np.randomness import spawn
 from minitorch_np.saving.checkpoint import Checkpoint
 from minitorch_np.source import fingerprint
@@ -45,7 +45,7 @@ def search(
     halving: int | None = None,
     rng: int = 0,
     workers: int | None = None,
-    table: str | os.PathLike[str] | None = None,
+    table: AnyPath | None = None,
     progress: bool = True,
 ) -> SearchResult:
     """Train models with different settings, and compare them on examples that they have not seen.
@@ -132,7 +132,7 @@ def _rehearsed(
     return first, models
 
 
-def _outline(model: Model, table: str | os.PathLike[str] | None) -> dict[str, str]:
+def _outline(model: Model, table: AnyPath | None) -> dict[str, str]:
     """The first trial's model in the words of a checkpoint: code that has changed makes another search."""
     if table is None:
         return {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.configurable import without_address
-from minitorch_np.saving import archive, atomic
+from minitorch_np.saving import archive
 from minitorch_np.saving.errors import ModelFileError
 
 FORMAT = 1
@@ -42,7 +42,7 @@ class Table:
         ModelFileError: the file is damaged, or of another search; it names the difference.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, about: Mapping[str, str]) -> None:
+    def __init__(self, path: AnyPath | None, about: Mapping[str, str]) -> None:
         self.path = None if path is None else checked_path(path)
         self.about = dict(about)
         self.fits: dict[tuple[int, int, int], Fit] = {}
@@ -61,7 +61,7 @@ class Table:
         if self.path is not None:
             fits = [fit._asdict() for _, fit in sorted(self.fits.items())]
             content = json.dumps({"format": FORMAT, "search": self.about, "fits": fits}, indent=1)
-            atomic.write(self.path, (content + "\n").encode())
+            write_whole(self.path, (content + "\n").encode())
 
     def of(self, trial: int) -> list[Fit]:
         """The fits of one trial, by epochs and fold."""
@@ -71,13 +71,13 @@ class Table:
         self.fits[fit.trial, fit.epochs, fit.fold] = fit
 
 
-def checked_path(path: str | os.PathLike[str]) -> Path:
-    checked = Path(path)
+def checked_path(path: AnyPath) -> Path:
+    checked = as_path(path, "search", "table")
     if checked.suffix != ".json":
         raise ValueError(
-            f"search: table ends in .json, got {str(path)!r}. For a spreadsheet there is result.to_csv(path)."
+            f"search: table ends in .json, got {str(checked)!r}. For a spreadsheet there is result.to_csv(path)."
         )
-    atomic.check_writable(checked, "search(table=…)")
+    check_writable(checked, "search(table=…)")
     return checked
 
 

@@ -1,0 +1,1 @@
+"""What classes and files are made of: helpers that know nothing else of the package."""
