@@ -10,6 +10,7 @@ from minitorch_np import losses as losses
 from minitorch_np import metrics as metrics
 from minitorch_np import optimizers as optimizers
 from minitorch_np import regularizers as regularizers
+from minitorch_np.base.foreign_names import in_module
 from minitorch_np.functions import sigmoid as sigmoid
 from minitorch_np.layer import Layer as Layer
 from minitorch_np.layers import *  # noqa: F403 every layer: layers/__init__.py lists them
@@ -73,7 +74,7 @@ def __getattr__(name: str) -> Any:
     if name in _ON_DEMAND:
         module = importlib.import_module(f"{__name__}.{_ON_DEMAND[name] or name}")
         return getattr(module, name) if _ON_DEMAND[name] else module
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise in_module(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -10,8 +10,10 @@ import inspect
 import re
 from typing import Any, ClassVar, Self
 
+from minitorch_np.base.foreign_names import AnswersForeignNames
 
-class Configurable:
+
+class Configurable(AnswersForeignNames):
     """An object that its constructor's arguments describe completely.
 
     The contract is scikit-learn's: the constructor takes named arguments (no `*args`, no `**kwargs`) and
@@ -19,6 +21,10 @@ class Configurable:
     """
 
     registry: ClassVar[dict[str, type[Configurable]]] = {}
+
+    def __init__(self) -> None:
+        """No arguments, unless a subclass names some."""
+        super().__init__()
 
     def __init_subclass__(cls) -> None:
         """Enter the class under its name; defined again, it replaces the earlier one.

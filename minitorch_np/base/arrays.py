@@ -1,0 +1,225 @@
+"""The one entry for arrays: what people pass becomes an array of numbers, or an error that says what to write instead."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterator, Mapping, Set
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+# NumPy computes slowly in these, or with too few digits.
+_INSTEAD = {
+    "float16": np.float32,
+    "longdouble": np.float64,
+    "float128": np.float64,
+    "float96": np.float64,
+    "clongdouble": np.complex128,
+    "complex256": np.complex128,
+    "complex192": np.complex128,
+}
+
+
+def as_numbers(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
+    """values as a plain array of bool, whole numbers, float32 or float64, in the machine's byte order.
+
+    float16 becomes float32, longdouble float64. Nothing is copied that need not be.
+
+    Args:
+        values: an array, nested lists, a table with numeric columns, a tensor of another framework: what has one meaning as numbers.
+        name: what the caller calls it, such as "x".
+        who: who asks, as text or as the object itself.
+        kinds: the kinds of dtype that are taken; with "c", complex numbers too.
+
+    Raises:
+        ValueError: masked or missing values, sparse matrices, dictionaries, sets, generators, text, dates, complex numbers, rows
+            of unequal length. The message says what came and what to write.
+
+    >>> as_numbers([[1, 2], [3, 4]], "x", "Dense.fit")
+    array([[1, 2],
+           [3, 4]])
+    >>> as_numbers({"a": [1, 2]}, "x", "Dense.fit")
+    Traceback (most recent call last):
+    ValueError: Dense.fit: x is a dictionary with 'a'. Give one array, such as np.column_stack(list(x.values())).
+    """
+    if type(values) is np.ndarray and (values.dtype is _FLOAT32 or values.dtype is _FLOAT64):
+        return values  # nearly always
+    reason = _no_array(values, name)
+    if reason:
+        raise ValueError(f"{_text(who)}: {name} {reason}")
+    array = _table(values, name, who) if _is_table(values) else _read(values, name, who)
+    if array.dtype.kind == "O":
+        array = _from_objects(array, values, name, who)
+    if array.dtype.kind not in kinds:
+        raise ValueError(f"{_text(who)}: {_wrong_kind(array, name)}")
+    return array.astype(_INSTEAD.get(array.dtype.name, array.dtype.newbyteorder("=")), copy=False)
+
+
+def as_floats(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
+    """The same, with bool and whole numbers as float64, so that differences and sums do not wrap round."""
+    array = as_numbers(values, name, who, kinds)
+    return array if array.dtype.kind in "fc" else array.astype(np.float64)
+
+
+def is_one_array(values: Any) -> bool:
+    """Whether it stands for one array, if perhaps an unfit one, and not for batches that come one after the other."""
+    return (
+        values is None
+        or isinstance(values, (list, tuple, range, str, bytes, bytearray, memoryview, Mapping, Set))
+        or _is_sparse(values)
+        or any(hasattr(values, mark) for mark in ("__array__", "__array_interface__", "__array_struct__"))
+    )
+
+
+def _text(who: Any) -> str:
+    return who if isinstance(who, str) else repr(who)
+
+
+def _no_array(values: Any, name: str) -> str:
+    """Why these values cannot be meant as one array of numbers, with the remedy, or ""."""
+    kind = type(values).__name__
+    if values is None:
+        return "is None. Give an array with one entry per example."
+    if isinstance(values, np.ma.MaskedArray):
+        masked = int(np.ma.getmaskarray(values).sum())
+        if not masked:
+            return ""
+        return (
+            f"is a masked array, with {masked} of {values.size} values masked. Fill them, {name}.filled(0), or leave their rows "
+            f"out, np.ma.compress_rows({name}) where it has two axes."
+        )
+    if _is_sparse(values):
+        dense = "todense" if not hasattr(values, "toarray") else "toarray"
+        return f"is a sparse matrix ({kind}). Make it dense: {name}.{dense}()."
+    if isinstance(values, Mapping):
+        keys = ", ".join(map(repr, list(values)[:6])) + (", …" if len(values) > 6 else "")
+        if "data" in values and "target" in values:
+            return f"is a {kind} with {keys}. Give its arrays one by one: {name}['data'] and {name}['target']."
+        return f"is a dictionary with {keys}. Give one array, such as np.column_stack(list({name}.values()))."
+    if isinstance(values, Set):
+        return f"is a {kind}, which has no order. Give a list or an array."
+    if isinstance(values, Iterator):
+        return f"is a {kind}, which can be read once. Give an array, such as np.array(list({name}))."
+    if isinstance(values, type):
+        return f"is the class {kind and values.__name__}. Give an array."
+    if isinstance(values, (str, bytes)):
+        return f"is text, {values[:40]!r}. Give an array; np.loadtxt, np.load and h5py read files."
+    if isinstance(values, (list, tuple)):
+        return _no_list(values, name)
+    return ""
+
+
+def _no_list(values: list[Any] | tuple[Any, ...], name: str) -> str:
+    """The same of what is in a list, whose first members np.asarray would take for objects, or without their mask."""
+    for kind in set(map(type, values)) - {int, float, bool}:
+        if issubclass(kind, (list, tuple)):
+            inner = next((reason for row in values if isinstance(row, kind) and (reason := _no_list(row, name))), "")
+        elif issubclass(kind, np.ndarray) and kind is not np.ma.MaskedArray and not issubclass(kind, np.ma.MaskedArray):
+            continue
+        else:
+            found = next(item for item in values if type(item) is kind)
+            if found is np.ma.masked:
+                return "has a masked value in it. Fill it, or leave its row out."
+            if issubclass(kind, (str, bytes)) or found is None:
+                continue  # told later, by the place
+            inner = _no_array(found, f"{name}[{_place(values, found)}]")
+            inner = inner and f"is a {type(values).__name__}, whose member {_place(values, found)} {inner}"
+        if inner:
+            return inner
+    return ""
+
+
+def _place(values: Any, found: Any) -> int:
+    return next(place for place, item in enumerate(values) if item is found)
+
+
+def _is_sparse(values: Any) -> bool:
+    """A sparse matrix or array of SciPy, PyData or CuPy."""
+    return hasattr(values, "nnz") and (hasattr(values, "toarray") or hasattr(values, "todense"))
+
+
+def _is_table(values: Any) -> bool:
+    """A DataFrame of pandas or polars."""
+    return hasattr(values, "columns") and hasattr(values, "dtypes") and hasattr(values, "__array__")
+
+
+def _read(values: Any, name: str, who: Any) -> NDArray:
+    try:
+        return np.asarray(values)
+    except (
+        Exception
+    ) as error:  # other packages raise what they like; their message has the remedy, such as .detach() or .cpu()
+        if "inhomogeneous" in str(error):
+            reason = f"{name} is no array: its rows differ in length{_lengths(values)}. Cut or fill them to one length."
+        else:
+            reason = f"{name}, a {type(values).__name__}, does not become an array: {error}"
+        raise ValueError(f"{_text(who)}: {reason}") from None
+
+
+def _lengths(values: Any) -> str:
+    """Which two rows differ, where that can be said shortly."""
+    shapes = [
+        np.shape(row) if hasattr(row, "shape") else (len(row),) if hasattr(row, "__len__") else () for row in values
+    ]
+    other = next((place for place, shape in enumerate(shapes) if shape != shapes[0]), None)
+    return "" if other is None else f" (row 0 has shape {shapes[0]}, row {other} {shapes[other]})"
+
+
+def _table(table: Any, name: str, who: Any) -> NDArray:
+    """A table's columns side by side; a column that holds no numbers is named."""
+    whole = _read(table, name, who)
+    if whole.dtype.kind in "biuf":
+        return whole
+    columns = []
+    for place, label in enumerate(table.columns):
+        column = table.iloc[:, place] if hasattr(table, "iloc") else table[:, place]
+        columns.append(as_numbers(column, f"{name}[{label!r}]", who))
+    return np.column_stack(columns)
+
+
+def _from_objects(array: NDArray, values: Any, name: str, who: Any) -> NDArray:
+    """Python's numbers, such as an object column of a table has them, as float64."""
+    if array.ndim == 0:
+        raise ValueError(f"{_text(who)}: expected numbers in {name}, got {values!r:.80} ({type(values).__name__}).")
+    for place, item in zip(np.ndindex(array.shape), array.flat, strict=True):
+        if isinstance(item, (numbers.Real, np.bool_, Decimal)):
+            continue
+        at = f"{name}[{', '.join(map(str, place))}]"
+        if item is None or type(item).__name__ in ("NAType", "NaTType"):
+            problem = f"{at} is {item!r}, a missing value. Remove or replace it first."
+        elif isinstance(item, (str, bytes)):
+            problem = f"expected numbers in {name}, got text, {item[:40]!r} at {at}. {_hint_for_text(name)}"
+        elif isinstance(item, (np.ndarray, list, tuple)):
+            problem = f"expected numbers in {name}, got an array of objects, {at} being of shape {np.shape(item)}. Use np.stack({name})."
+        else:
+            problem = f"expected numbers in {name}, got {type(item).__name__} ({item!r:.60}) at {at}. Convert it to numbers first."
+        raise ValueError(f"{_text(who)}: {problem}")
+    return array.astype(np.float64)
+
+
+def _wrong_kind(array: NDArray, name: str) -> str:
+    got = f"expected numbers in {name}, got {array.dtype}"
+    kind = array.dtype.kind
+    if kind in "US":
+        return f"{got}. {_hint_for_text(name)}"
+    if kind == "c":
+        return f"{got}. Give the two parts as features: np.concatenate([{name}.real, {name}.imag], axis=-1)."
+    if kind == "M":
+        return f"{got}. Make them numbers: ({name} - {name}.min()) / np.timedelta64(1, 's') counts seconds."
+    if kind == "m":
+        return f"{got}. Make them numbers: {name} / np.timedelta64(1, 's') counts seconds."
+    if array.dtype.names:
+        return f"{got}, a structured array. Use numpy.lib.recfunctions.structured_to_unstructured({name})."
+    return f"{got}. Convert it first: {name}.astype('float32')."
+
+
+def _hint_for_text(name: str) -> str:
+    return (
+        f"If they are names of classes, np.unique({name}, return_inverse=True)[1] numbers them; numbers that are written as text "
+        f"become numbers by np.asarray({name}).astype(float)."
+    )

@@ -1,0 +1,148 @@
+"""The one entry for arrays: what has one meaning as numbers comes in, all else is refused with what to write."""
+
+import collections
+import datetime
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from minitorch_np.base.arrays import as_floats, as_numbers, is_one_array
+
+
+class Sparse:
+    """Like a sparse matrix of SciPy's."""
+
+    nnz = 1
+
+    def toarray(self):
+        return np.eye(2)
+
+
+class Guarded:
+    """Like a tensor of PyTorch's that requires a gradient."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Use tensor.detach().numpy() instead.")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (None, "x is None. Give an array"),
+        (np.ma.array([1.0, 2.0], mask=[0, 1]), r"masked array, with 1 of 2 values masked. Fill them, x\.filled\(0\)"),
+        ([[1.0, 2.0], np.ma.array([1.0, 2.0], mask=[0, 1])], "member 1 is a masked array"),
+        ([[1.0, np.ma.masked], [1.0, 2.0]], "masked value"),
+        (Sparse(), r"sparse matrix \(Sparse\)\. Make it dense: x\.toarray\(\)"),
+        ([Sparse()], "member 0 is a sparse matrix"),
+        ({"age": [1, 2]}, r"a dictionary with 'age'\. Give one array, such as np\.column_stack"),
+        ({"data": [1], "target": [1]}, r"x\['data'\] and x\['target'\]"),
+        ([{"age": 1}], "member 0 is a dictionary with 'age'"),
+        ({1, 2}, "a set, which has no order"),
+        (iter([1, 2]), r"np\.array\(list\(x\)\)"),
+        (np.ndarray, "the class ndarray"),
+        ("data.csv", r"is text, 'data\.csv'"),
+        ([[1, 2], [3]], r"rows differ in length \(row 0 has shape \(2,\), row 1 \(1,\)\)"),
+        ([np.zeros(2), np.zeros(3)], r"rows differ in length \(row 0 has shape \(2,\), row 1 \(3,\)\)"),
+        (np.array([np.zeros(2), np.zeros(3)], object), r"np\.stack\(x\)"),
+        ([1j], r"got complex128.*x\.real, x\.imag"),
+        (["a", "b"], r"got <U1\..*np\.unique\(x, return_inverse=True\)"),
+        (np.array(["a", 1.0], object), r"text, 'a' at x\[0\]"),
+        (np.array(["2020-01-01"], "M8[D]"), r"got datetime64\[D\].*np\.timedelta64\(1, 's'\)"),
+        (np.array([3], "m8[s]"), r"got timedelta64\[s\].*np\.timedelta64\(1, 's'\)"),
+        ([datetime.datetime(2020, 1, 1)], r"got datetime .* at x\[0\]"),
+        (np.zeros(2, [("a", "f4")]), "structured_to_unstructured"),
+        ([1.0, None], r"x\[1\] is None, a missing value"),
+        (Guarded(), r"does not become an array: Use tensor\.detach\(\)"),
+        (len, "expected numbers in x, got <built-in function len>"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused_with_the_remedy(values, message):
+    with pytest.raises(ValueError, match=rf"(?s)^Model\.fit: .*{message}"):
+        as_numbers(values, "x", "Model.fit")
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.float32([1, 2]), "float32"),
+        (np.arange(2, dtype=">f4"), "float32"),
+        (np.arange(2, dtype=">i2"), "int16"),
+        (np.float16([1, 2]), "float32"),
+        (np.longdouble([1, 2]), "float64"),
+        (np.array([1, 2.5, True], object), "float64"),
+        ([Decimal("1.5"), 2], "float64"),
+        ([2**70, 1], "float64"),
+        (np.ma.array([1.0, 2.0]), "float64"),
+        (np.rec.array(np.arange(2)), "int64"),
+        (collections.deque([1, 2]), "int64"),
+        (range(2), "int64"),
+        ([True, False], "bool"),
+        (bytearray(b"ab"), "uint8"),
+        ([[np.zeros(2), [1.0, 2.0]]], "float64"),
+    ],
+)
+def test_what_means_numbers_comes_as_a_plain_array(values, dtype):
+    array = as_numbers(values, "x", "Model.fit")
+    assert type(array) is np.ndarray
+    assert array.dtype == dtype
+    assert array.dtype.isnative
+    np.testing.assert_array_equal(array, np.array(values if not isinstance(values, np.ndarray) else np.asarray(values)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "bool"])
+def test_plain_arrays_come_back_themselves(dtype):
+    array = np.zeros((2, 3), dtype)
+    assert as_numbers(array, "x", "Model.fit") is array
+
+
+def test_whole_numbers_become_floats_that_do_not_wrap_round():
+    assert (as_floats(np.uint8([10]), "x", "loss") - as_floats(np.uint8([30]), "y", "loss"))[0] == -20
+
+
+def test_complex_numbers_come_in_where_they_are_asked_for():
+    assert as_numbers([1j], "x", "Dense", "biufc").dtype == complex
+
+
+class Column:
+    def __init__(self, values, name):
+        self.values, self.name = values, name
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.values, dtype)
+
+
+class Table:
+    """Like a DataFrame of pandas: as an array it is of objects where the columns differ."""
+
+    def __init__(self, **columns):
+        self.columns, self.given = list(columns), columns
+        self.dtypes = [column.dtype for column in columns.values()]
+        self.iloc = self
+
+    def __getitem__(self, key):
+        return Column(self.given[self.columns[key[1]]], self.columns[key[1]])
+
+    def __array__(self, dtype=None, copy=None):
+        same = len(set(self.dtypes)) == 1
+        return np.column_stack([v if same else v.astype(object) for v in self.given.values()])
+
+
+def test_tables_with_numeric_columns_come_in():
+    table = Table(age=np.array([1.5, 2.5]), owns=np.array([True, False]))
+    np.testing.assert_array_equal(as_numbers(table, "x", "Model.fit"), [[1.5, 1], [2.5, 0]])
+
+
+def test_a_column_of_text_is_named():
+    table = Table(age=np.array([1.5, 2.5]), city=np.array(["Rome", "Oslo"], object))
+    with pytest.raises(ValueError, match=r"expected numbers in x\['city'\], got text, 'Rome' at x\['city'\]\[0\]"):
+        as_numbers(table, "x", "Model.fit")
+
+
+@pytest.mark.parametrize(
+    "values", [None, [1], (1,), range(3), "ab", {}, set(), np.zeros(2), Sparse(), Table(a=np.ones(2))]
+)
+def test_one_array_is_told_from_batches(values):
+    assert is_one_array(values)
+    assert not is_one_array(iter([1]))
+    assert not is_one_array(lambda: iter([1]))
