@@ -231,7 +231,7 @@ class CSVLogger(Callback):
         self.writer.writerow([epoch, *logs.values()])
         self.file.flush()
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Write what was measured until the run was kept after what the file held before the run began."""
         path, history = self.filename, self.model.history
         if self.file is not None:

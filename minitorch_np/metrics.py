@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.state import attributes, set_attributes
 from minitorch_np.configurable import Configurable
 from minitorch_np.shapes import Shape
 
@@ -33,6 +34,14 @@ class Metric(Configurable):
 
     def result(self) -> float:
         return float(self.total) / self.count
+
+    def get_state(self) -> dict[str, Any]:
+        """What was gathered, copied: every attribute but the constructor's arguments and the name."""
+        return attributes(self, (*self.config(), "name"), strict=True)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what get_state returned. Raises ValueError if it names what a metric does not gather."""
+        set_attributes(self, state, (*self.config(), "name"))
 
     def score(self, prediction: NDArray, target: NDArray) -> float:
         raise NotImplementedError(f"{self!r} has no score: write score(self, prediction, target).")

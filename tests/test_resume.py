@@ -1,16 +1,21 @@
 """Runs that were killed and resumed end as those that were not."""
 
 import hashlib
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
+from collections import Counter, deque
 
 import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.base.state import same
+from minitorch_np.saving import archive, checkpoint
 
 PROGRAM = '''
 import hashlib, pathlib, sys, time
@@ -458,6 +463,132 @@ def test_what_was_gathered_comes_back_in_its_own_type(data, tmp_path, monkeypatc
     with pytest.raises(OSError, match="power"):
         run(Fall(1, 2), resume=tmp_path / "kept")
     assert run(resume=tmp_path / "kept") == run()
+
+
+class NumPyNumber(mt.Metric):
+    """Its result is a NumPy number, not a float."""
+
+    name = "numpy_number"
+
+    def reset(self):
+        self.total = np.float64(0)
+
+    def update(self, prediction, target):
+        self.total += np.abs(prediction - target).mean()
+
+    def result(self):
+        return self.total
+
+
+class Listing(mt.Callback):
+    """Keeps something of every epoch, in a list of dictionaries."""
+
+    kept = ("seen", "counts", "recent")
+
+    def on_train_begin(self, logs):
+        self.seen, self.counts, self.recent = [], Counter(), deque(maxlen=3)
+
+    def on_epoch_end(self, epoch, logs):
+        self.seen.append({"epoch": epoch, "pair": (epoch, logs["loss"]), "set": {epoch}, 3: None})
+        self.counts[epoch % 2] += 1
+        self.recent.append(epoch)
+
+
+def test_a_checkpoint_has_as_many_parts_after_many_epochs_as_after_few(data, tmp_path):
+    def parts(epochs):
+        model = network()
+        model.compile(model.optimizer, model.loss, [NumPyNumber()])
+        model.fit(*data, epochs=epochs, batch_size=None, resume=tmp_path / f"{epochs}")
+        with zipfile.ZipFile(tmp_path / f"{epochs}") as file:
+            return file.namelist()
+
+    assert parts(3) == parts(60)
+
+
+def test_a_checkpoint_holds_long_histories_and_many_arrays(tmp_path):
+    rng = np.random.default_rng(0)
+    state = {
+        "floats": rng.normal(size=100_000).tolist(),
+        "numbers": list(rng.normal(size=100_000).astype(np.float32)),
+        "arrays": [rng.normal(size=(n % 4, 3)) for n in range(30_000)],
+        "columns": [np.asfortranarray(rng.normal(size=(4, 3))) for _ in range(20)],
+        "empty": [np.zeros((0, 3)), {}, [], ()],
+        "with_gaps": [None if n % 3 else float(n) for n in range(10_000)],
+        "pair": (1, "a", {2, 3}, 1j, float("inf")),
+    }
+    arrays = checkpoint._Arrays()
+    described = json.loads(json.dumps(checkpoint._take_out(state, arrays)))
+    assert len(json.dumps(described)) < 200_000
+    assert same(checkpoint._put_back(described, b"".join(arrays.parts)), state)
+
+
+def test_containers_come_back_as_what_they_were(data, tmp_path):
+    straight, first, second = Listing(), Listing(), Listing()
+    network().fit(*data, epochs=5, callbacks=[straight])
+    network().fit(*data, epochs=2, callbacks=[first], resume=tmp_path / "kept")
+    network().fit(*data, epochs=5, callbacks=[second], resume=tmp_path / "kept")
+    for name in Listing.kept:
+        assert getattr(second, name) == getattr(straight, name)
+        assert type(getattr(second, name)) is type(getattr(straight, name))
+    assert second.recent.maxlen == 3
+
+
+def forge(path, change):
+    """Change a checkpoint's description and make its sums right again."""
+    with zipfile.ZipFile(path) as file:
+        files = {name: file.read(name) for name in file.namelist() if name != "sha256.json"}
+    described = json.loads(files["state.json"])
+    change(dict(described["state"]["dict"]), described)
+    path.write_bytes(archive.pack({**files, "state.json": json.dumps(described).encode()}))
+
+
+class Named(mt.Metric):
+    """Has a place that is not an argument."""
+
+    name = "named"
+
+    def __init__(self):
+        self.place = "mine"
+
+    def score(self, prediction, target):
+        return float(prediction.sum())
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        ("callbacks", "filepath", "victim.keras"),
+        ("callbacks", "model", 1),
+        ("callbacks", "on_epoch_end", 1),
+        ("metrics", "place", "victim"),
+        ("metrics", "score", 1),
+        ("metrics", "name", "loss"),
+        ("optimizer", "update", 1),
+        ("optimizer", "_buffers", {"dict": []}),
+        ("optimizer", "file", "victim"),
+    ],
+)
+def test_a_checkpoint_sets_only_what_is_meant_to_be_kept(data, tmp_path, where, name, value):
+    def run(epochs):
+        model = network()
+        model.compile(model.optimizer, model.loss, [Named()])
+        keeps = mt.callbacks.ModelCheckpoint(tmp_path / "mine.weights.h5")
+        return model.fit(*data, epochs=epochs, callbacks=[keeps], resume=tmp_path / "kept")
+
+    def change(state, described):
+        part = state[where] if where == "optimizer" else state[where][0]
+        part["dict"] = [pair for pair in part["dict"] if pair[0] != name] + [[name, value]]
+
+    run(1)
+    forge(tmp_path / "kept", change)
+    with pytest.raises(mt.ModelFileError):
+        run(2)
+
+
+def test_a_checkpoint_moves_no_attribute_of_the_run(data, tmp_path):
+    network().fit(*data, epochs=1, resume=tmp_path / "kept")
+    forge(tmp_path / "kept", lambda state, described: state["position"]["dict"].append(["checkpoint", None]))
+    assert network().fit(*data, epochs=2, resume=tmp_path / "kept").epochs == 2
 
 
 def test_a_damaged_checkpoint_and_a_missing_folder_are_said_before_training(data, tmp_path):

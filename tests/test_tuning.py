@@ -379,6 +379,16 @@ def test_a_trial_that_diverges_is_the_worst_and_does_not_end_the_search(data):
         hopeless.best  # noqa: B018 the access is the test
 
 
+def test_a_search_goes_on_from_a_table_of_any_size(data, tmp_path):
+    def long_note(note="", rng=0):
+        return build(rng=rng)
+
+    settings = {"method": "grid", "folds": 2, "workers": 1, "table": tmp_path / "t.json"}
+    first = tuning.search(long_note, {"note": ["n" * 2_500_000]}, *data, **settings)
+    again = tuning.search(long_note, {"note": ["n" * 2_500_000]}, *data, **settings)
+    assert again.table == first.table
+
+
 def test_a_result_is_printed_and_written_as_a_table(data, tmp_path):
     result = tuning.search(build, SPACE, *data, trials=23, workers=1)
     lines = repr(result).splitlines()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import is_number
+from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.configurable import Configurable
 from minitorch_np.parameter import Parameter
 
@@ -67,6 +68,25 @@ class Optimizer(Configurable):
         self.iteration = 0
         self.state: dict[str, dict[str, NDArray]] = {}
         self._buffers: dict[Any, NDArray] = {}
+
+    def get_state(self) -> dict[str, Any]:
+        """What changes while a model learns, copied: iteration, rate, learning_rate (None for a function), the state of each
+        parameter, and whatever else a subclass changes."""
+        rate = self.learning_rate
+        known = attributes(self, ("learning_rate", "state", "_buffers"))
+        return known | {"learning_rate": None if callable(rate) else float(rate), "state": as_state(self.state)}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what get_state returned.
+
+        Raises:
+            ValueError: it names what an optimiser does not keep, or a learning rate that is none.
+        """
+        others = {name: value for name, value in state.items() if name not in ("learning_rate", "state")}
+        rate = state["learning_rate"]
+        rate = self.learning_rate if rate is None else self.checked_rate(rate, zero=True)
+        set_attributes(self, others, ("_buffers",))
+        self.learning_rate, self.state = rate, as_state(state["state"])
 
     def step(self, parameters: Mapping[str, Parameter]) -> None:
         """Update every trainable parameter, given as `layer.parameters()` gives them.

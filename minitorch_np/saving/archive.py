@@ -20,7 +20,7 @@ _ENTRY_BYTES = 500  # of the zip's directory, for one file
 _DISTRUST = "Do not trust this file"
 
 
-def pack(files: dict[str, bytes]) -> bytes:
+def pack(files: dict[str, bytes], largest_description: int = LARGEST_DESCRIPTION) -> bytes:
     """The files as one zip, with their sums.
 
     Raises:
@@ -29,10 +29,10 @@ def pack(files: dict[str, bytes]) -> bytes:
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files = {**files, SUMS: as_json(sums)}
     largest = max((len(content), name) for name, content in files.items() if name.endswith(".json"))
-    if len(files) > _MOST_FILES or largest[0] > LARGEST_DESCRIPTION:
+    if len(files) > _MOST_FILES or largest[0] > largest_description:
         raise ValueError(
             f"cannot be saved: {len(files)} arrays and descriptions (at most {_MOST_FILES}), the largest description, {largest[1]}, "
-            f"of {largest[0]} bytes (at most {LARGEST_DESCRIPTION}). Keep numbers in arrays."
+            f"of {largest[0]} bytes (at most {largest_description}). Keep numbers in arrays."
         )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
@@ -41,7 +41,9 @@ def pack(files: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def unpack(path: str | os.PathLike[str]) -> tuple[dict[str, bytes], bool]:
+def unpack(
+    path: str | os.PathLike[str], largest_description: int = LARGEST_DESCRIPTION
+) -> tuple[dict[str, bytes], bool]:
     """The files inside, those in folders left out, and whether there were sums, which then all agree.
 
     Raises:
@@ -51,7 +53,7 @@ def unpack(path: str | os.PathLike[str]) -> tuple[dict[str, bytes], bool]:
         if _directory_bytes(file) > _MOST_FILES * _ENTRY_BYTES:
             raise ModelFileError(path, "it holds more files than a model has", _DISTRUST)
         with zipfile.ZipFile(file) as archive:
-            _check(archive.infolist(), os.fstat(file.fileno()).st_size, path)
+            _check(archive.infolist(), os.fstat(file.fileno()).st_size, path, largest_description)
             # Reading a file whole compares its CRC-32.
             files = {name: archive.read(name) for name in archive.namelist() if "/" not in name}
     return files, _agree(files, path)
@@ -63,7 +65,7 @@ def _directory_bytes(file: BinaryIO) -> int:
     return end[5] if end else 0
 
 
-def _check(entries: list[zipfile.ZipInfo], size: int, path: str | os.PathLike[str]) -> None:
+def _check(entries: list[zipfile.ZipInfo], size: int, path: str | os.PathLike[str], largest_description: int) -> None:
     """That each entry is a plain file under a plain name, stored as it is, and all together no more than there are bytes."""
     if len({entry.filename for entry in entries}) != len(entries) or len(entries) > _MOST_FILES:
         raise ModelFileError(path, "it holds a file twice, or more files than a model has", _DISTRUST)
@@ -75,7 +77,7 @@ def _check(entries: list[zipfile.ZipInfo], size: int, path: str | os.PathLike[st
             raise ModelFileError(path, f"{name!r} inside would lie outside", _DISTRUST)
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise ModelFileError(path, f"{name} inside is no plain file", _DISTRUST)
-        if name.endswith(".json") and entry.file_size > LARGEST_DESCRIPTION:
+        if name.endswith(".json") and entry.file_size > largest_description:
             raise ModelFileError(path, f"{name} is larger than any description", _DISTRUST)
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.flag_bits & 1:
             what = f"{name} unpacks to {entry.file_size} bytes; a model's files are stored as they are"
@@ -97,9 +99,11 @@ def as_json(data: Any) -> bytes:
     return json.dumps(data, sort_keys=True).encode()
 
 
-def parse(content: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
+def parse(
+    content: bytes, path: str | os.PathLike[str], largest_description: int = LARGEST_DESCRIPTION
+) -> dict[str, Any]:
     """The dictionary that a description holds."""
-    if len(content) > LARGEST_DESCRIPTION:
+    if len(content) > largest_description:
         raise ModelFileError(path, f"a description inside has {len(content)} bytes", _DISTRUST)
     try:
         data = json.loads(content)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from minitorch_np.base.state import as_state, put_back
 from minitorch_np.configurable import without_address
 
 Logs = dict[str, Any] | None
@@ -71,10 +72,22 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None: ...
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take back what was kept; called after on_train_begin when a run is resumed."""
+    def get_state(self) -> dict[str, Any]:
+        """The attributes that `kept` names, copied."""
+        return {name: as_state(getattr(self, name)) for name in self.kept}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take back what was kept; called after on_train_begin when a run is resumed.
+
+        Raises:
+            ValueError: the state names other attributes than `kept` does.
+        """
+        if set(state) != set(self.kept):
+            raise ValueError(
+                f"{type(self).__name__} keeps {', '.join(self.kept)}, and the state has {', '.join(map(str, state))}"
+            )
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, name, put_back(getattr(self, name, None), value))
 
 
 class ProgressBar(Callback):

@@ -34,10 +34,7 @@ class LastGood:
         self.step = step
         for name, parameter in self.parameters.items():
             np.copyto(self.weights[name], parameter.value)
-        self.iteration = self.optimizer.iteration
-        self.state = {
-            name: {key: array.copy() for key, array in state.items()} for name, state in self.optimizer.state.items()
-        }
+        self.state = self.optimizer.get_state()
 
     def put_back(self) -> None:
         """Weights and state as they were when last kept; untouched if no loss has been finite."""
@@ -45,7 +42,7 @@ class LastGood:
             return
         for name, parameter in self.parameters.items():
             np.copyto(parameter.value, self.weights[name])
-        self.optimizer.iteration, self.optimizer.state = self.iteration, self.state
+        self.optimizer.set_state(self.state)
 
     def story(self) -> str:
         if self.step is None:

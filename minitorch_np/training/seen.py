@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from minitorch_np.base.state import as_state
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +20,14 @@ class Seen:
     def __init__(self, ranges: list[list[float]] | None = None) -> None:
         self.ranges = ranges or []
         self.count = 0
+
+    def get_state(self) -> dict[str, Any]:
+        return {"ranges": as_state(self.ranges), "count": self.count}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what get_state returned."""
+        self.ranges = [[float(low), float(high)] for low, high in state["ranges"]]
+        self.count = int(state["count"])
 
     def look(self, x: NDArray) -> None:
         """Take a batch in; of a large one every so manyth example."""

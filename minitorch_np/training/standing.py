@@ -7,26 +7,21 @@ from typing import Any
 
 import numpy as np
 
+_POSITION = ("steps", "epoch", "batch", "seen", "total")
+
 
 def of(run: Any) -> dict[str, Any]:
     """All that a run needs to go on, in dictionaries, lists and arrays."""
-    optimizer = run.model.optimizer
-    rate = optimizer.learning_rate
     return {
-        "position": {name: getattr(run, name) for name in ("steps", "epoch", "batch", "seen", "total")},
+        "position": {name: getattr(run, name) for name in _POSITION},
         "stopped": run.model.stop_training,
-        "data_seen": vars(run.model.seen),
+        "data_seen": run.model.seen.get_state(),
         "weights": {name: parameter.value for name, parameter in run.parameters.items()},
         "trainable": {name: parameter.trainable for name, parameter in run.parameters.items()},
-        "optimizer": {
-            "iteration": optimizer.iteration,
-            "learning_rate": None if callable(rate) else float(rate),
-            "rate": optimizer.rate,
-            "state": optimizer.state,
-        },
+        "optimizer": run.model.optimizer.get_state(),
         "history": dict(run.history),
-        "metrics": [_gathered(metric) for metric in run.measures],
-        "callbacks": [{name: getattr(w, name) for name in w.kept} for w in run.watchers if w.kept],
+        "metrics": [metric.get_state() for metric in run.measures],
+        "callbacks": [watcher.get_state() for watcher in run.watchers if watcher.kept],
         "order": run.order,
         "generators": {name: generator.bit_generator.state for name, generator in generators(run.model)},
     }
@@ -34,24 +29,20 @@ def of(run: Any) -> dict[str, Any]:
 
 def put_back(run: Any, state: dict[str, Any]) -> None:
     """Put everything back to where it stood."""
-    for name, value in state["position"].items():
-        setattr(run, name, value)
-    run.model.stop_training = state["stopped"]
-    vars(run.model.seen).update(state["data_seen"])
+    for name in _POSITION:
+        setattr(run, name, state["position"][name])
+    run.model.stop_training = bool(state["stopped"])
+    run.model.seen.set_state(state["data_seen"])
     for name, parameter in run.parameters.items():
         parameter.value[...] = state["weights"][name]
         parameter.trainable = state["trainable"][name]
-    optimizer, kept = run.model.optimizer, state["optimizer"]
-    optimizer.iteration, optimizer.state, optimizer.rate = kept["iteration"], kept["state"], kept["rate"]
-    if kept["learning_rate"] is not None:
-        optimizer.learning_rate = optimizer.checked_rate(kept["learning_rate"])
+    run.model.optimizer.set_state(state["optimizer"])
     run.history.update(state["history"])
     run.logs = {name: values[-1] for name, values in run.history.items()}
     for metric, gathered in zip(run.measures, state["metrics"], strict=True):
-        vars(metric).update(gathered)
-    watchers = [watcher for watcher in run.watchers if watcher.kept]
-    for watcher, known in zip(watchers, state["callbacks"], strict=True):
-        watcher.restore(known)
+        metric.set_state(gathered)
+    for watcher, known in zip((w for w in run.watchers if w.kept), state["callbacks"], strict=True):
+        watcher.set_state(known)
     # A layer that has drawn has a generator, which a fresh one makes when it is first asked for it.
     for name, layer in run.model.walk():
         if f"{name}._generator" in state["generators"]:
@@ -75,8 +66,3 @@ def generators(model: Any) -> Iterator[tuple[str, np.random.Generator]]:
 
 def of_generator(generator: np.random.Generator | None) -> Any:
     return None if generator is None else generator.bit_generator.state
-
-
-def _gathered(metric: Any) -> dict[str, Any]:
-    """What a metric has gathered: all that its constructor was not given."""
-    return {name: value for name, value in vars(metric).items() if name not in metric.config() and name != "name"}

@@ -83,7 +83,8 @@ def checked_path(path: AnyPath) -> Path:
 
 def read(path: Path, about: Mapping[str, str]) -> tuple[list[Fit], dict[str, str]]:
     """The fits in a file of the search that `about` describes, and what the file says that it is of."""
-    content = archive.parse(path.read_bytes(), path)
+    text = path.read_bytes()
+    content = archive.parse(text, path, len(text))  # as large as the search has made it
     if content.get("format") != FORMAT:
         what = f"its format is {content.get('format')!r}, that of the table of a search is {FORMAT}"
         raise ModelFileError(path, what, "Give search another path")

@@ -13,22 +13,27 @@ def part(value, *names):
     return value
 
 
+def place(value, *names):
+    """Where an array is, of which type and shape."""
+    return part(value, *names)["array"]
+
+
 def set_part(value, name, new):
     value["dict"] = [[key, new if key == name else old] for key, old in value["dict"]]
 
 
 CHECKPOINT = {
-    "another_dtype": lambda s: part(s, "weights", "dense_1.kernel").update(dtype="<f8", shape=[2, 3]),
-    "another_shape": lambda s: part(s, "weights", "dense_1.kernel").update(shape=[3, 4]),
-    "an_exabyte": lambda s: part(s, "weights", "dense_1.kernel").update(shape=[1 << 30, 1 << 30]),
-    "objects_as_weights": lambda s: part(s, "weights", "dense_1.kernel").update(dtype="|O"),
-    "no_such_array": lambda s: part(s, "weights", "dense_1.kernel").update(array="none"),
+    "another_dtype": lambda s: place(s, "weights", "dense_1.kernel").update(dtype="<f8", shape=[2, 3]),
+    "another_shape": lambda s: place(s, "weights", "dense_1.kernel").update(shape=[3, 4]),
+    "an_exabyte": lambda s: place(s, "weights", "dense_1.kernel").update(shape=[1 << 30, 1 << 30]),
+    "objects_as_weights": lambda s: place(s, "weights", "dense_1.kernel").update(dtype="|O"),
+    "no_such_array": lambda s: place(s, "weights", "dense_1.kernel").update(at=1 << 40),
     "no_weights_kept": lambda s: set_part(s, "weights", {"dict": []}),
     "frozen_text": lambda s: set_part(part(s, "trainable"), "dense_1.kernel", "no"),
     "nothing_frozen_kept": lambda s: set_part(s, "trainable", {"dict": []}),
     "weights_text": lambda s: set_part(s, "weights", "abc"),
-    "a_velocity_twice_as_long": lambda s: part(s, "optimizer", "state", "dense_1.kernel", "velocity").update(shape=[2, 6]),
-    "a_velocity_complex": lambda s: part(s, "optimizer", "state", "dense_1.kernel", "velocity").update(dtype="<c8", shape=[3, 2]),
+    "a_velocity_twice_as_long": lambda s: place(s, "optimizer", "state", "dense_1.kernel", "velocity").update(shape=[2, 6]),
+    "a_velocity_complex": lambda s: place(s, "optimizer", "state", "dense_1.kernel", "velocity").update(dtype="<c8", shape=[3, 2]),
     "a_velocity_of_nobody": lambda s: set_part(part(s, "optimizer"), "state", {"dict": [["nobody", {"dict": [["v", 1]]}]]}),
     "a_negative_epoch": lambda s: set_part(part(s, "position"), "epoch", -1),
     "an_epoch_text": lambda s: set_part(part(s, "position"), "epoch", "1"),
@@ -54,7 +59,7 @@ for label, change in CHECKPOINT.items():
 @case("checkpoint", message="not finite", **files)
 def kept_weights_that_are_not_finite(files):
     return {
-        name: (b"\0\0\xc0\x7f" * (len(content) // 4) if name == "0.array" else content)
+        name: (b"\0\0\xc0\x7f" * (len(content) // 4) if name == "arrays" else content)
         for name, content in files.items()
     }
 

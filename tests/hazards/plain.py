@@ -54,9 +54,10 @@ def locked_by_another_process(good, bad):
 LOCKED = []
 
 
-@case("ours.keras", "checkpoint", message="its format is 2, this version reads 1", **description)
+@case("ours.keras", message="its format is 9, this version reads 1", **description)
+@case("checkpoint", message="its format is 9, this version reads 2", **description)
 def a_future_format(described):
-    described["format"] = 2
+    described["format"] = 9
 
 
 @case("ours.weights.h5", message="its format is 2, this version reads 1")
