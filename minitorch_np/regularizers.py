@@ -11,6 +11,7 @@ import numpy as np
 
 from minitorch_np.arguments import check_number
 from minitorch_np.configurable import Configurable
+from minitorch_np.functions import row_products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,4 +111,4 @@ def _l1(value: NDArray, price: float) -> float:
 
 def _l2(value: NDArray, price: float) -> float:
     flat = value.ravel(order="K")
-    return float(price) * float(np.dot(flat, flat)) if price else 0.0
+    return float(price) * float(row_products(flat[:, None], flat[:, None])[0, 0]) if price else 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import check_flags
-from minitorch_np.functions import erf, log_softmax, sigmoid, softmax, softplus
+from minitorch_np.functions import erf, log_softmax, sigmoid, softmax, softplus, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis
 from minitorch_np.shapes import Shape, batch_of
@@ -98,7 +98,7 @@ class Softmax(Layer):
         dx_i = sum_k dy_k dy_k/dx_i = y_i (dy_i - sum_k dy_k y_k).
         """
         y = self.cache
-        return y * (dy - (dy * y).sum(axis=self.axis, keepdims=True))
+        return y * (dy - sums(dy * y, (self.axis,), keepdims=True))
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
@@ -133,7 +133,7 @@ class LogSoftmax(Softmax):
 
     def backward(self, dy: NDArray) -> NDArray:
         """dy_k/dx_i = 1[i = k] - exp(y_i), so dx_i = sum_k dy_k dy_k/dx_i = dy_i - exp(y_i) sum_k dy_k."""
-        return dy - np.exp(self.cache) * dy.sum(axis=self.axis, keepdims=True)
+        return dy - np.exp(self.cache) * sums(dy, (self.axis,), keepdims=True)
 
 
 class GELU(Layer):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import check_flags
+from minitorch_np.functions import channel_sums, row_products, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.parameter import Parameter
@@ -134,7 +135,7 @@ class MultiHeadAttention(Layer):
         self._learn(self.output_kernel, self.output_bias, joined, dy)
         do = self._split(dy @ self.output_kernel.value.reshape(-1, x.shape[2]).T)
         da = do @ v.swapaxes(2, 3)
-        ds = a * (da - (a * da).sum(axis=3, keepdims=True)) * scale
+        ds = a * (da - sums(a * da, (3,), keepdims=True)) * scale
         dq, dk, dv = _join(ds @ k), _join(ds.swapaxes(2, 3) @ q), _join(a.swapaxes(2, 3) @ do)
         self._learn(self.query_kernel, self.query_bias, x, dq)
         self._learn(self.key_kernel, self.key_bias, x, dk)
@@ -158,9 +159,9 @@ class MultiHeadAttention(Layer):
     def _learn(self, kernel: Parameter, bias: Parameter | None, x: NDArray, dy: NDArray) -> None:
         """The gradients of a kernel and a bias in y = x kernel + bias, as in Dense."""
         dy_rows = dy.reshape(-1, dy.shape[2])
-        kernel.grad = (x.reshape(-1, x.shape[2]).T @ dy_rows).reshape(kernel.shape)
+        kernel.grad = row_products(x.reshape(-1, x.shape[2]), dy_rows).reshape(kernel.shape)
         if bias is not None:
-            bias.grad = dy_rows.sum(axis=0).reshape(bias.shape)
+            bias.grad = channel_sums(dy_rows).reshape(bias.shape)
 
     def _allowed(self, x: NDArray, mask: NDArray | None) -> NDArray | None:
         """Who may look at whom, in a form that fits (batch, heads, time, time); None if all may."""
@@ -202,7 +203,7 @@ def masked_softmax(scores: NDArray, allowed: NDArray | None) -> NDArray:
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     if allowed is not None:
         weights *= allowed
-    total = weights.sum(axis=-1, keepdims=True)
+    total = sums(weights, (-1,), keepdims=True)
     weights /= total + (total == 0)
     return weights
 

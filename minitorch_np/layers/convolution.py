@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minitorch_np.arguments import check_flags
-from minitorch_np.functions import channel_sums
+from minitorch_np.functions import channel_sums, row_products
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, checked_count, require_built
 from minitorch_np.layers.windows import make_windows
@@ -117,7 +117,7 @@ class Conv2D(Layer):
         window. For the last see _dx.
         """
         x, dy_rows = self.cache, dy.reshape(-1, self.filters)
-        products = (columns.T @ dy_rows[rows] for rows, columns in self._columns(x))
+        products = (row_products(columns, dy_rows[rows]) for rows, columns in self._columns(x))
         self.kernel.grad = reduce(np.add, products).reshape(self.kernel.shape)
         if self.bias is not None:
             self.bias.grad = channel_sums(dy)

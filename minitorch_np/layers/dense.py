@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from minitorch_np.arguments import check_flags
+from minitorch_np.functions import channel_sums, row_products
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.shapes import Shape, batch_of
@@ -87,9 +88,9 @@ class Dense(Layer):
         x = self.cache
         x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, self.units)
         order: Literal["C", "F"] = "F" if self.kernel.value.flags.f_contiguous else "C"  # in memory as the kernel
-        self.kernel.grad = np.matmul(x_rows.T, dy_rows, order=order)
+        self.kernel.grad = row_products(x_rows, dy_rows, order)
         if self.bias is not None:
-            self.bias.grad = dy_rows.sum(axis=0)
+            self.bias.grad = channel_sums(dy_rows)
         return dy @ self.kernel.value.T if self.wants_dx else None
 
     def _kernel_for(self, x: NDArray) -> NDArray:

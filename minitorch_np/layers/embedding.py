@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.functions import segment_sums, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.shapes import Shape, batch_of
@@ -74,7 +75,7 @@ class Embedding(Layer):
         order = np.argsort(rows, kind="stable")
         found, starts = np.unique(rows[order], return_index=True)
         grad = np.zeros((self.input_dim, self.output_dim), dy.dtype)
-        grad[found] = np.add.reduceat(dy.reshape(-1, self.output_dim)[order], starts, axis=0)
+        grad[found] = segment_sums(dy.reshape(-1, self.output_dim)[order], starts)
         self.embeddings.grad = grad
 
     def _rows(self, x: NDArray) -> NDArray:
@@ -148,7 +149,7 @@ class PositionalEmbedding(Layer):
         """y_bt = x_bt + table_t, so dL/dtable_t = sum over the batch of dy_bt, 0 for rows not used, and dL/dx = dy."""
         time = self.cache
         grad = np.zeros(self.position_embeddings.shape, dy.dtype)
-        grad[:time] = dy.sum(axis=0)
+        grad[:time] = sums(dy, (0,))
         self.position_embeddings.grad = grad
         return dy
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import check_flags
-from minitorch_np.functions import sigmoid
+from minitorch_np.functions import row_products, sigmoid, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent, columns
 from minitorch_np.shapes import Shape
@@ -141,12 +141,14 @@ class GRU(_Recurrent):
         if self.reset_after:
             inner = by_unit.copy()
             inner[2 * units :] *= columns(reset)
-            self.recurrent_kernel.grad = (inner @ columns(states[:-1]).T).T
+            self.recurrent_kernel.grad = row_products(inner.T, columns(states[:-1]).T).T
             if self.bias is not None:
-                self.bias.grad = np.stack([by_unit.sum(axis=1), inner.sum(axis=1)])
+                self.bias.grad = np.stack([sums(by_unit, (1,)), sums(inner, (1,))])
         else:
             super().set_recurrent_gradients(by_unit, states, memory)
-            self.recurrent_kernel.grad[:, 2 * units :] = (by_unit[2 * units :] @ columns(reset * states[:-1]).T).T
+            self.recurrent_kernel.grad[:, 2 * units :] = row_products(
+                by_unit[2 * units :].T, columns(reset * states[:-1]).T
+            ).T
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:

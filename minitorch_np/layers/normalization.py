@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.arguments import check_flags, check_number, is_whole
-from minitorch_np.functions import channel_sums
+from minitorch_np.functions import channel_products, channel_sums, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, require_built
 from minitorch_np.parameter import Parameter
@@ -151,7 +152,7 @@ class BatchNormalization(Layer):
 
     def _sums(self, rows: NDArray, others: NDArray | None = None) -> NDArray:
         """The sum of each channel, or of its products with others."""
-        columns = channel_sums(rows) if others is None else np.einsum("rc,rc->c", rows, others)
+        columns = channel_sums(rows) if others is None else channel_products(rows, others)
         return channel_sums(columns.reshape(-1, *self.moving_mean.shape))
 
     def _along(self, vector: NDArray, rows: NDArray) -> NDArray:
@@ -233,8 +234,9 @@ class LayerNormalization(Layer):
         axes = tuple(1 + position for position in self._positions(x.shape[1:]))
         if tuple(x.shape[axis] for axis in axes) != self._sizes:
             raise ValueError(f"{self!r}: expected sizes {self._sizes} on its axes, got inputs of shape {x.shape}.")
-        centered = x - x.mean(axis=axes, keepdims=True)
-        inverse = 1 / np.sqrt((centered * centered).mean(axis=axes, keepdims=True) + float(self.epsilon))
+        count = math.prod(self._sizes)
+        centered = x - sums(x, axes, keepdims=True) / count
+        inverse = 1 / np.sqrt(sums(centered * centered, axes, keepdims=True) / count + float(self.epsilon))
         xhat = centered * inverse
         self.cache = xhat, inverse, axes
         y = xhat if self.gamma is None else xhat * self._spread(self.gamma, x.shape, axes)
@@ -251,13 +253,14 @@ class LayerNormalization(Layer):
         xhat, inverse, axes = self.cache
         others = tuple(axis for axis in range(dy.ndim) if axis not in axes)
         if self.beta is not None:
-            self.beta.grad = dy.sum(axis=others)
+            self.beta.grad = sums(dy, others)
         g = dy
         if self.gamma is not None:
-            self.gamma.grad = (dy * xhat).sum(axis=others)
+            self.gamma.grad = sums(dy * xhat, others)
             g = dy * self._spread(self.gamma, dy.shape, axes)
-        from_mean = g.mean(axis=axes, keepdims=True)
-        from_variance = xhat * (g * xhat).mean(axis=axes, keepdims=True)
+        count = math.prod(self._sizes)
+        from_mean = sums(g, axes, keepdims=True) / count
+        from_variance = xhat * (sums(g * xhat, axes, keepdims=True) / count)
         return inverse * (g - from_mean - from_variance)
 
     def _positions(self, input_shape: Shape) -> list[int]:

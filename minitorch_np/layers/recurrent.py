@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import check_flags
+from minitorch_np.functions import row_products, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import checked_count, require_built
 from minitorch_np.shapes import Shape, batch_of
@@ -124,7 +125,7 @@ class _Recurrent(Layer):
             dstates[-1] = dy.T
         dprojected = self.run_back(dstates, states, memory)
         by_unit = columns(dprojected)
-        self.kernel.grad = (by_unit @ x_rows).T
+        self.kernel.grad = row_products(by_unit.T, x_rows).T
         self.set_recurrent_gradients(by_unit, states, memory)
         if not self.wants_dx:
             return None
@@ -137,9 +138,9 @@ class _Recurrent(Layer):
 
     def set_recurrent_gradients(self, by_unit: NDArray, states: NDArray, memory: Any) -> None:
         """Set the gradients of recurrent_kernel and bias; by_unit is dL/dprojected as (gates * units, time * batch)."""
-        self.recurrent_kernel.grad = (by_unit @ columns(states[:-1]).T).T
+        self.recurrent_kernel.grad = row_products(by_unit.T, columns(states[:-1]).T).T
         if self.bias is not None:
-            self.bias.grad = by_unit.sum(axis=1)
+            self.bias.grad = sums(by_unit, (1,))
 
     def start(self, projected: NDArray) -> NDArray:
         """Room for h_0 … h_time, of which h_0 = 0, of a dtype that holds all that goes into them."""
