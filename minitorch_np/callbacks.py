@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import inspect
-from collections.abc import Callable, Collection
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from minitorch_np.arguments import check_flags, check_number, check_whole
@@ -92,42 +94,71 @@ class ModelCheckpoint(Monitor):
         self.filepath, self.save_best_only = as_path(filepath, "ModelCheckpoint", "filepath"), save_best_only
         if not str(self.filepath).endswith((".weights.h5", ".keras")):
             raise ValueError(f"ModelCheckpoint: filepath ends in .keras or .weights.h5, got {str(self.filepath)!r}.")
+        self._path(_AnyMeasure(epoch=1))  # says now what is wrong with its fields
+
+    def set_model(self, model: Any) -> None:
+        if self.save_best_only and self.best is not None and model is not self.model:
+            warnings.warn(
+                f"ModelCheckpoint: it goes on from the best {self.monitor} of another model, {self.best:.4g}, and saves only what is "
+                "better. Make a new ModelCheckpoint for each model.",
+                stacklevel=2,
+            )
+        super().set_model(model)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        super().on_train_begin()
-        check_writable(self.filepath, "ModelCheckpoint")
+        # The best so far stays: a second fit must not put a worse model in its place.
+        place = self.filepath
+        while "{" in str(place.parent):  # such a folder is made when it is needed
+            place = place.parent
+        check_writable(place, "ModelCheckpoint")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if not self.save_best_only or self.improved(logs):
             path = self._path({"epoch": epoch + 1, **(logs or {})})
-            self.model.save(path) if path.endswith(".keras") else self.model.save_weights(path)
+            if "{" in str(self.filepath.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self.model.save(path) if path.suffix == ".keras" else self.model.save_weights(path)
 
     def check_measured(self, names: Collection[str]) -> None:
         if self.save_best_only:
             super().check_measured(names)
         self._path({"epoch": 1, **dict.fromkeys(names, 0.0)})
 
-    def _path(self, known: dict[str, Any]) -> str:
+    def _path(self, known: Mapping[str, Any]) -> Path:
         try:
-            return str(self.filepath).format(**known)
+            return Path(str(self.filepath).format_map(known))
         except KeyError as error:
             raise ValueError(
                 f"ModelCheckpoint: filepath names {error}, which is not measured; there is {', '.join(known)}."
             ) from None
+        except (ValueError, IndexError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"ModelCheckpoint: the fields of filepath {str(self.filepath)!r} cannot be filled in ({error}). They are written as "
+                "{epoch:02d} or {loss:.3f}; a brace that belongs to the name is written twice, {{ or }}."
+            ) from None
+
+
+class _AnyMeasure(dict[str, Any]):
+    """A number for every name, in the place of what will be measured."""
+
+    def __missing__(self, name: str) -> float:
+        return 0.5
 
 
 class LearningRateScheduler(Callback):
     """Set the learning rate before every epoch.
 
     Args:
-        schedule: a function `(epoch) -> rate` or `(epoch, rate) -> rate` of the epoch, counted from 0, and the rate so far.
+        schedule: a function `(epoch) -> rate` or `(epoch, rate) -> rate` of the epoch, counted from 0, and the rate so far. A second
+            argument with a default is the rate only if it is called rate, lr or learning_rate. The rate may be 0.
     """
 
     compared = ("schedule",)
 
     def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
-        if isinstance(schedule, type) or not (_takes(schedule, 1) or _takes(schedule, 2)):
+        self._arguments = _arguments(schedule)
+        if not self._arguments:
             raise ValueError(
                 f"LearningRateScheduler: schedule is a function (epoch) -> rate or (epoch, rate) -> rate, got {schedule!r}. "
                 "Write LearningRateScheduler(lambda epoch, rate: 0.9 * rate)."
@@ -135,19 +166,27 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         optimizer = self.model.optimizer
-        known = (epoch, optimizer.current_rate())[: 2 if _takes(self.schedule, 2) else 1]
-        optimizer.learning_rate = optimizer.checked_rate(self.schedule(*known))
+        known = (epoch, optimizer.current_rate())[: self._arguments]
+        optimizer.learning_rate = optimizer.checked_rate(self.schedule(*known), zero=True)
 
 
-def _takes(function: Any, count: int) -> bool:
-    """Whether it is called with so many arguments; a built-in function that does not tell may be."""
+def _arguments(schedule: Any) -> int:
+    """How many of (epoch, rate) a schedule is called with; 0 if it is none."""
+    if isinstance(schedule, type):
+        return 0
     try:
-        inspect.signature(function).bind(*range(count))
-    except TypeError:  # also of what is no function
-        return False
-    except ValueError:
-        return True
-    return True
+        arguments = list(inspect.signature(schedule).parameters.values())
+    except TypeError:  # it is no function
+        return 0
+    except ValueError:  # a built-in function that does not say
+        return 2
+    named = [p for p in arguments if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in arguments if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    any_number = any(p.kind is p.VAR_POSITIONAL for p in arguments)
+    if any(p not in named[:2] for p in required) or not (named or any_number):
+        return 0
+    takes_rate = len(named) > 1 and (named[1] in required or named[1].name in ("rate", "lr", "learning_rate"))
+    return 2 if takes_rate or (any_number and len(named) < 2) else 1
 
 
 class ReduceLROnPlateau(Monitor):

@@ -2,7 +2,9 @@
 
 import csv
 import functools
+import io
 import json
+import signal
 import sys
 
 import numpy as np
@@ -300,3 +302,203 @@ def test_a_missing_tensorboardx_is_said_with_the_remedy(model, monkeypatch, tmp_
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match=r"pip install 'minitorch-np\[tensorboard\]'"):
         model.fit(np.zeros((4, 3)), np.zeros(4), log_dir=tmp_path)
+
+
+# A second fit, and names, paths and rates of other kinds
+
+
+def test_the_best_weights_stay_over_a_second_fit(model, tmp_path):
+    keep = callbacks.ModelCheckpoint(tmp_path / "b.keras", save_best_only=True)
+    fit(model, 2, Feed([1.0, 0.1]), keep)
+    best = model.get_weights()
+    fit(model, 1, Feed([5.0]), keep)
+    np.testing.assert_array_equal(mt.load_model(tmp_path / "b.keras").get_weights()[0], best[0])
+    fit(model, 1, Feed([0.05]), keep)
+    np.testing.assert_array_equal(mt.load_model(tmp_path / "b.keras").get_weights()[0], model.get_weights()[0])
+
+
+def test_early_stopping_and_plateau_begin_anew_in_a_second_fit(model):
+    stopping, plateau = callbacks.EarlyStopping(patience=1), callbacks.ReduceLROnPlateau(patience=1)
+    fit(model, 3, Feed([1.0, 2.0, 3.0]), stopping, plateau)
+    fit(model, 3, Feed([9.0, 8.0, 7.0]), stopping, plateau)
+    assert (stopping.best, stopping.best_epoch, stopping.stopped_epoch) == (7.0, 2, None)
+
+
+def test_going_on_from_the_best_of_another_model_is_said(model, tmp_path):
+    keep = callbacks.ModelCheckpoint(tmp_path / "b.keras", save_best_only=True)
+    fit(model, 1, Feed([0.1]), keep)
+    other = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=1).compile(mt.SGD(0.01), mt.MSELoss())
+    with pytest.warns(UserWarning, match=r"ModelCheckpoint: it goes on from the best val_loss of another model, 0\.1"):
+        fit(other, 1, Feed([0.2]), keep)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        (lambda epoch, drop=0.5: 0.01 * drop**epoch, [0.01, 0.005, 0.0025]),
+        (lambda epoch, rate: 0.5 * rate, [0.005, 0.0025, 0.00125]),
+        (lambda epoch, lr=None: 0.5 * lr, [0.005, 0.0025, 0.00125]),
+        (lambda *both: both[1] * 0.5, [0.005, 0.0025, 0.00125]),
+        (functools.partial(lambda epoch, drop: 0.01 * drop**epoch, drop=0.5), [0.01, 0.005, 0.0025]),
+        (functools.partial(lambda first, epoch: first * 0.5**epoch, 0.01), [0.01, 0.005, 0.0025]),
+        (lambda epoch: np.float32(0.5) ** epoch, [1, 0.5, 0.25]),
+        (lambda epoch: 0.1 * min(1, epoch), [0, 0.1, 0.1]),
+    ],
+)
+def test_a_scheduler_passes_the_rate_to_those_who_ask_for_it(model, schedule, rates):
+    seen = []
+
+    class Look(mt.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(self.model.optimizer.learning_rate)
+
+    fit(model, 3, callbacks.LearningRateScheduler(schedule), Look())
+    np.testing.assert_allclose(seen, rates, rtol=1e-6)
+    assert all(type(rate) is float for rate in seen)
+
+
+def test_a_rate_of_zero_leaves_the_weights_as_they_are(model):
+    before = model.get_weights()
+    fit(model, 2, callbacks.LearningRateScheduler(lambda epoch: 0.0))
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+@pytest.mark.parametrize("schedule", [lambda: 0.1, lambda epoch, rate, more: 0.1, lambda *, epoch: 0.1, 0.1, mt.SGD])
+def test_what_is_no_schedule_of_epochs_is_refused(schedule):
+    with pytest.raises(ValueError, match="LearningRateScheduler: schedule is a function"):
+        callbacks.LearningRateScheduler(schedule)
+
+
+@pytest.mark.parametrize("rate", [-1, float("nan"), None, "0.1"])
+def test_a_schedule_that_gives_no_rate_is_named(model, rate):
+    with pytest.raises(ValueError, match="learning_rate is"):
+        fit(model, 1, callbacks.LearningRateScheduler(lambda epoch: rate))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["run{1}/m.keras", "m{loss:d}.keras", "m{.keras", "m}.keras", "{}.keras", "{epoch.x}.keras", "{loss[0]}.keras"],
+)
+def test_fields_that_cannot_be_filled_in_are_said_before_training(name):
+    with pytest.raises(ValueError, match="ModelCheckpoint: the fields of filepath"):
+        callbacks.ModelCheckpoint(name)
+
+
+def test_doubled_braces_belong_to_the_name_and_fields_may_name_folders(model, tmp_path):
+    fit(model, 2, callbacks.ModelCheckpoint(tmp_path / "{{run}}" / "{epoch}" / "m{loss:.1e}.weights.h5"))
+    assert [len(list((tmp_path / "{run}" / str(epoch)).iterdir())) for epoch in (1, 2)] == [1, 1]
+    with pytest.raises(FileNotFoundError, match="none does not exist"):
+        fit(model, 1, callbacks.ModelCheckpoint(tmp_path / "none" / "{epoch}" / "m.keras"))
+
+
+class Closed(io.StringIO):
+    def __init__(self):
+        super().__init__()
+        self.close()
+
+
+class OnlyWrite:
+    def __init__(self):
+        self.written = []
+
+    def write(self, text):
+        self.written.append(text)
+
+
+@pytest.mark.parametrize("stream", [lambda: None, Closed, OnlyWrite])
+def test_training_needs_no_stderr(model, monkeypatch, stream, capfd):
+    class Interrupt(mt.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.params["epochs"] == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sys, "stderr", stream())
+    assert fit(model, 1).epochs == 1
+    assert fit(model, 2, Interrupt()).epochs == 1
+    assert capfd.readouterr().out == ""
+
+
+# Hooks
+
+
+def test_on_batch_is_another_name_of_on_train_batch(model):
+    calls = []
+
+    class Old(mt.Callback):
+        def on_batch_begin(self, batch, logs=None):
+            calls.append(("begin", batch))
+
+        def on_batch_end(self, batch, logs=None):
+            calls.append(("end", batch, sorted(logs)))
+
+    fit(model, 1, Old())
+    assert calls == [("begin", 0), ("end", 0, ["loss"])]
+
+
+def method(name, function=lambda self, *arguments: None):
+    return type("Mine", (mt.Callback,), {name: function})()
+
+
+@pytest.mark.parametrize(
+    ("name", "due"),
+    {
+        "on_epoch_ends": "on_epoch_end", "on_epoch_start": "on_epoch_begin", "onEpochEnd": "on_epoch_end",
+        "on_train_epoch_end": "on_epoch_end", "on_validation_end": "on_test_end", "on_train_start": "on_train_begin",
+        "on_training_end": "on_train_end", "on_batch_ends": "on_batch_end", "on_fit_end": "on_train_end",
+        "on_validation_epoch_end": "on_test_end", "on_train_batch_start": "on_train_batch_begin", "on_step_end": "on_batch_end",
+        "on_epoch_finished": "on_epoch_end", "on_evaluate_begin": "on_test_begin", "on_trian_end": "on_train_end",
+    }.items(),
+)  # fmt: skip
+def test_a_method_in_another_spelling_than_its_hook_is_refused(model, name, due):
+    with pytest.raises(ValueError, match=rf"Mine: {name} is no hook, so it would never be called\. Write {due}"):
+        fit(model, 1, method(name))
+
+
+def test_other_methods_of_a_callback_are_its_own_business(model):
+    fit(model, 1, method("on_improvement"), method("on_the_fly"), method("only_once"), method("_on_epoch_ends"))
+    with pytest.warns(UserWarning, match="Mine: on_epoch_improvement_of_loss is no hook: fit never calls it"):
+        fit(model, 1, method("on_epoch_improvement_of_loss"))
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("on_epoch_end", lambda self, epoch: None),
+        ("on_epoch_end", lambda self, logs, epoch=None: None),
+        ("on_epoch_end", lambda epoch, logs: None),
+        ("on_train_begin", lambda self: None),
+        ("on_train_end", lambda self, epoch, logs: None),
+        ("on_train_batch_end", None),
+    ],
+)
+def test_a_hook_with_other_arguments_is_refused_before_training(model, name, function):
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=rf"Mine\.{name}.* Write def {name}\(self, (epoch, |batch, )?logs=None\)"):
+        fit(model, 1, method(name, function))
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_no_callbacks_may_be_said_as_none(model):
+    x = np.ones((4, 3))
+    model.fit(x, x[:, 0], callbacks=None)
+    model.evaluate(x, x[:, 0], callbacks=None)
+    model.predict(x, callbacks=None)
+
+
+def test_a_callback_that_would_count_twice_is_refused(model):
+    stopping = callbacks.EarlyStopping("loss")
+    with pytest.raises(ValueError, match=r"is in callbacks twice"):
+        fit(model, 1, stopping, stopping)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (callbacks.EarlyStopping, r"Write EarlyStopping\(\)"),
+        (lambda epoch, logs: None, "Write a class"),
+        ("EarlyStopping", "got '"),
+    ],
+)
+def test_what_is_no_callback_is_refused_with_the_line_to_write(model, wrong, words):
+    with pytest.raises(ValueError, match=words):
+        fit(model, 1, wrong)

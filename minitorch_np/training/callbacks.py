@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.configurable import without_address
+from minitorch_np.training.hooks import check_hooks
 
 Logs = dict[str, Any] | None
 
@@ -18,6 +18,9 @@ class Callback:
     `logs` is always passed: at the end of a batch its loss (its "outputs" in predict), at the end of an epoch and of a test
     what was measured, at the end of training what the last epoch's was; elsewhere it is empty. Batches and epochs count
     from 0. Validation in fit is a test. Setting `self.model.stop_training = True` ends training after the epoch.
+
+    `on_batch_begin` and `on_batch_end` are other names of `on_train_batch_begin` and `on_train_batch_end`, as in Keras. A method
+    whose name or arguments are nearly those of a hook is refused, since it would never be called as it was meant.
 
     Attributes:
         model: the model.
@@ -52,9 +55,15 @@ class Callback:
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None: ...
 
-    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs = None) -> None: ...
 
@@ -113,23 +122,36 @@ class ProgressBar(Callback):
         self.bar.close()
 
 
-def progress_is_seen() -> bool:
-    """Whether somebody watches: a terminal or a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
-
-
 # What fit, evaluate and predict do with callbacks
 
 
-def check_callbacks(callbacks: Any, who: str) -> None:
-    """Refuse what is no list of callbacks."""
+def checked_callbacks(callbacks: Any, who: str) -> list[Callback]:
+    """The callbacks as a list, None being none.
+
+    Raises:
+        ValueError: something else is there, or the same callback twice, or one with a method that looks like a hook and is none.
+    """
+    if callbacks is None:
+        return []
     if not isinstance(callbacks, (list, tuple)):
         raise ValueError(f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].")
     for callback in callbacks:
         if isinstance(callback, type):
             raise ValueError(f"{who}: {callback.__name__} is a class. Write {callback.__name__}().")
         if not isinstance(callback, Callback):
-            raise ValueError(f"{who}: expected callbacks such as EarlyStopping(), got {callback!r}.")
+            kind = type(callback)
+            hint = ""
+            if hasattr(callback, "on_epoch_end"):
+                hint = f" {kind.__module__}.{kind.__name__} is no minitorch_np.Callback: use its like in minitorch_np.callbacks."
+            elif callable(callback):
+                hint = " Write a class: class Mine(mt.Callback), with a method on_epoch_end(self, epoch, logs=None)."
+            raise ValueError(f"{who}: expected callbacks such as EarlyStopping(), got {callback!r}.{hint}")
+        if sum(callback is other for other in callbacks) > 1:
+            raise ValueError(
+                f"{who}: {callback!r} is in callbacks twice, and would count everything twice. List it once."
+            )
+        check_hooks(callback)
+    return list(callbacks)
 
 
 def introduce(watchers: Iterable[Callback], model: Any, epochs: int, steps: int | None, verbose: bool) -> None:

@@ -14,14 +14,14 @@ import numpy as np
 
 from minitorch_np import metrics
 from minitorch_np.arguments import check_number, check_whole
+from minitorch_np.base.console import progress_is_seen
 from minitorch_np.source import Batches, Source, as_source, fingerprint
 from minitorch_np.training.callbacks import (
     Callback,
     ProgressBar,
     check_all_measured,
-    check_callbacks,
+    checked_callbacks,
     introduce,
-    progress_is_seen,
     steering,
     tell,
 )
@@ -56,14 +56,14 @@ def fit(
     steps_per_epoch: int | None,
     shuffle: bool,
     progress: bool,
-    callbacks: Sequence[Callback],
+    callbacks: Sequence[Callback] | None,
     checkpoint: Any,
 ) -> History:
     who = f"{type(model).__name__}.fit"
     check_whole(who, "epochs", epochs, 1)
     check_whole(who, "steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch, 1)
     batch_size = checked_batch_size(batch_size, who)
-    check_callbacks(callbacks, who)
+    callbacks = checked_callbacks(callbacks, who)
     check_class_weight(class_weight, who)
     door = _Door(model, who, class_weight)
     data = as_source(x, steps_per_epoch)
@@ -134,10 +134,10 @@ def fit(
             model.drop_caches()
 
 
-def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequence[Callback]) -> Any:
+def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequence[Callback] | None) -> Any:
     who = f"{type(model).__name__}.evaluate"
     batch_size = checked_batch_size(batch_size, who)
-    check_callbacks(callbacks, who)
+    callbacks = checked_callbacks(callbacks, who)
     model.require_built(who)
     data = as_source(x)
     if data is not None and y is not None:
@@ -149,10 +149,10 @@ def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequ
     return scores(**measured)
 
 
-def predict(model: Any, x: Any, batch_size: int | None, callbacks: Sequence[Callback]) -> NDArray:
+def predict(model: Any, x: Any, batch_size: int | None, callbacks: Sequence[Callback] | None) -> NDArray:
     who = f"{type(model).__name__}.predict"
     batch_size = checked_batch_size(batch_size, who)
-    check_callbacks(callbacks, who)
+    callbacks = checked_callbacks(callbacks, who)
     model.require_built(who)
     data = as_source(x)
     examples: Examples | Stream

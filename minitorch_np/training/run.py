@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.console import say
 from minitorch_np.training import standing
 from minitorch_np.training.callbacks import Callback, tell
 from minitorch_np.training.divergence import LastGood, first_bad_layer
@@ -82,10 +82,9 @@ class Run:
                     if self.one_epoch(interrupt):
                         self._end_of_epoch()
                     if interrupt.requested:
-                        print(
+                        say(
                             f"\nfit: stopped by Ctrl-C in epoch {self.epoch + (self.batch > 0)} of {epochs}, after a whole step; "
-                            f"the history holds {self.history.epochs} whole epochs.",
-                            file=sys.stderr,
+                            f"the history holds {self.history.epochs} whole epochs."
                         )
             self._check_weights()
             self._keep()

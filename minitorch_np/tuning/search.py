@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np.arguments import is_whole
+from minitorch_np.base.console import progress_is_seen
 from minitorch_np.base.files import AnyPath
 from minitorch_np.randomness import spawn
 from minitorch_np.saving.checkpoint import Checkpoint
 from minitorch_np.source import fingerprint
-from minitorch_np.training.callbacks import progress_is_seen
 from minitorch_np.training.monitor import larger_is_better
 from minitorch_np.tuning import spaces
 from minitorch_np.tuning.building import Builder, checked_data

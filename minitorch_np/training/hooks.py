@@ -1,0 +1,70 @@
+"""Hooks of a callback, checked: a method that is named or written nearly like one would never do what it was written for."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import warnings
+from typing import Any
+
+# What each hook is called with.
+HOOKS = {
+    **{f"on_{what}_{when}": ("logs",) for what in ("train", "test", "predict") for when in ("begin", "end")},
+    **{f"on_epoch_{when}": ("epoch", "logs") for when in ("begin", "end")},
+    **{f"on_{what}batch_{when}": ("batch", "logs") for what in ("", "train_", "test_", "predict_") for when in ("begin", "end")},
+}  # fmt: skip
+
+# Words that others use in such names.
+_WORDS = {
+    "start": "begin", "started": "begin", "begins": "begin", "finish": "end", "finished": "end", "stop": "end", "ends": "end",
+    "ended": "end", "validation": "test", "val": "test", "valid": "test", "evaluate": "test", "evaluation": "test",
+    "eval": "test", "fit": "train", "training": "train", "testing": "test", "prediction": "predict", "step": "batch",
+    "iteration": "batch", "epochs": "epoch", "batches": "batch",
+}  # fmt: skip
+_SUBJECTS = ("train", "test", "predict", "epoch", "batch")
+
+
+def check_hooks(callback: Any) -> None:
+    """Refuse a method that is a hook's in another spelling, or that does not take what the hook is called with.
+
+    Raises:
+        ValueError: it names the method and the line to write.
+    """
+    for name in sorted(name for name in dir(callback) if name.startswith("on")):
+        if name in HOOKS:
+            _check_arguments(callback, name)
+        elif callable(getattr(callback, name, None)):
+            _check_name(type(callback).__name__, name)
+
+
+def _check_name(who: str, name: str) -> None:
+    plain = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).replace("__", "_")
+    words = [_WORDS.get(word, word) for word in plain.split("_")]
+    if words[1:3] in (["train", "epoch"], ["test", "epoch"]):  # Lightning has hooks of these names
+        del words[2 if words[1] == "test" else 1]
+    near = difflib.get_close_matches("_".join(words), HOOKS, 1, 0.85)
+    if near:
+        arguments = ", ".join(HOOKS[near[0]])
+        raise ValueError(
+            f"{who}: {name} is no hook, so it would never be called. Write {near[0]}(self, {arguments}=None)."
+        )
+    if len(words) > 1 and words[1] in _SUBJECTS:
+        warnings.warn(f"{who}: {name} is no hook: fit never calls it. The hooks are {', '.join(HOOKS)}.", stacklevel=5)
+
+
+def _check_arguments(callback: Any, name: str) -> None:
+    hook, given, who = getattr(callback, name), HOOKS[name], f"{type(callback).__name__}.{name}"
+    line = f"Write def {name}(self, {', '.join(given)}=None)."
+    if not callable(hook):
+        raise ValueError(f"{who} is a hook, and {hook!r} cannot be called. {line}")
+    try:
+        takes = inspect.signature(hook)
+        takes.bind(*given)
+    except TypeError as error:
+        raise ValueError(
+            f"{who} is called with ({', '.join(given)}), and does not take these ({error}). {line}"
+        ) from None
+    except ValueError:  # a built-in function does not say
+        return
+    if len(given) == 2 and next(iter(takes.parameters)) == "logs":
+        raise ValueError(f"{who}: {given[0]} comes first and logs second. {line}")
