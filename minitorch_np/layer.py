@@ -66,12 +66,13 @@ class Layer(Node):
     if not TYPE_CHECKING:  # where it would make every attribute known
 
         def __getattr__(self, name: str) -> Any:
-            """Called for what is not there: say so, and that parameters come late. A property that failed fails again."""
+            """Runs for what is missing: a parameter is, until build has made it."""
             try:
-                return object.__getattribute__(self, name)
+                return super().__getattr__(name)
             except AttributeError as error:
-                has_parameters = type(self).build is not Layer.build
-                if has_parameters and not vars(self).get("built") and not hasattr(type(self), name):
+                builds = [vars(base)["build"] for base in type(self).__mro__ if "build" in vars(base)]
+                made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)
+                if made and not vars(self).get("built") and not hasattr(type(self), name):
                     error.add_note(
                         "The layer is not built yet, so it has no parameters. Call it on data, or, if its model begins with "
                         "Input(shape), ask for model.parameters(): both build it."
@@ -129,7 +130,7 @@ class Layer(Node):
             raise ValueError(
                 f"{self!r}: the initializer {initializer!r} returned shape {np.shape(value)}, expected {tuple(shape)}."
             )
-        parameter = Parameter(np.array(value, self._dtype, order="C"), trainable)
+        parameter = Parameter.sharing(np.array(value, self._dtype, order="C"), trainable)
         parameter.regularizer = regularizers.find(regularizer)
         return parameter
 

@@ -2,34 +2,82 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+import numpy as np
+
+from minitorch_np.base.arrays import as_floats, as_numbers
+from minitorch_np.base.foreign_names import AnswersForeignNames
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
-class Parameter:
+class Parameter(AnswersForeignNames):
     """An array of weights with the gradient dL/dvalue beside it.
 
+    It is no array itself: arithmetic, NumPy's functions and indexing go to `parameter.value`.
+
+    Args:
+        value: numbers, which are copied. Whole numbers become float64, float16 becomes float32.
+        trainable: False for values that are kept and saved but not learnt, such as running statistics.
+
     Attributes:
-        value: the array. The optimiser changes it in place, everything else only reads it.
+        value: the array, changed in place by the optimiser. What is assigned is copied into it; it keeps its dtype and its order
+            in memory. ValueError for another shape, and for complex numbers and text.
         grad: dL/dvalue, of the same shape, or None until a `backward` has set it. Each backward replaces it.
-        trainable: False for values that are kept and saved but not learnt, such as running statistics; set it to False to
-            freeze a value.
+        trainable: set it to False to freeze a value.
         learnable: what trainable was in the beginning. A frozen value is learnable and not trainable.
         regularizer: the price that fit puts on the value, or None.
     """
 
-    regularizer: Any = None
+    __slots__ = ("__weakref__", "_value", "grad", "learnable", "regularizer", "trainable")
 
-    def __init__(self, value: NDArray, trainable: bool = True) -> None:
-        self.value = value
+    def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
+        self._begin(np.array(as_floats(value, "value", "Parameter")), trainable)
+
+    @classmethod
+    def sharing(cls, value: NDArray, trainable: bool = True) -> Self:
+        """A parameter whose value is this very array, of any dtype, without a copy."""
+        parameter = object.__new__(cls)
+        parameter._begin(value, trainable)
+        return parameter
+
+    def _begin(self, value: NDArray, trainable: bool) -> None:
+        self._value = value
         self.grad: Any = None
+        self.regularizer: Any = None
         self.learnable = self.trainable = trainable
+
+    def _copy_into(self, value: ArrayLike) -> None:
+        own = self._value
+        if value is own:  # as after `parameter.value -= step`
+            return
+        array = as_numbers(value, "value", self, "biufc" if own.dtype.kind == "c" else "biuf")
+        if array.shape != own.shape:
+            raise ValueError(
+                f"{self!r}: expected a value of shape {own.shape}, got {array.shape}. A parameter keeps its shape; "
+                "make another one with self.add_parameter(shape)."
+            )
+        own[...] = array
+
+    if TYPE_CHECKING:
+
+        @property
+        def value(self) -> NDArray: ...
+        @value.setter
+        def value(self, value: NDArray) -> None: ...
+    else:  # read often in each step: attrgetter is faster than a function
+        value = property(attrgetter("_value"), _copy_into)
+
+    def replace(self, value: NDArray) -> None:
+        """Let this very array be the value, whatever its dtype and order in memory, without a copy."""
+        self._value = value
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        return self._value.shape
 
     @property
     def frozen(self) -> bool:
@@ -37,8 +85,29 @@ class Parameter:
 
     @property
     def size(self) -> int:
-        return self.value.size
+        return self._value.size
 
     def __repr__(self) -> str:
         frozen = "" if self.trainable else ", trainable=False"
-        return f"Parameter(shape={self.shape}, dtype={self.value.dtype}{frozen})"
+        return f"Parameter(shape={self.shape}, dtype={self._value.dtype}{frozen})"
+
+    # A forgotten `.value`
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """Runs for what is missing, such as an array's `T`."""
+            if name[:2] != "__" and hasattr(np.ndarray, name):
+                raise AttributeError(f"{self!r} has no {name!r}. Write parameter.value.{name}.", name=name, obj=self)
+            return super().__getattr__(name)
+
+    def _is_no_array(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            f"{self!r} is no array. Its numbers are in its value: write self.kernel.value, not self.kernel."
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _is_no_array
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _is_no_array
+    __neg__ = __pos__ = __abs__ = __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = _is_no_array
+    __len__ = __iter__ = __getitem__ = __setitem__ = _is_no_array
+    __array__ = __array_ufunc__ = __array_function__ = _is_no_array

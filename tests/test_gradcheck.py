@@ -495,7 +495,7 @@ class Forgets(mt.SGD):
 
 class Replaces(mt.SGD):
     def update(self, parameter, state):
-        parameter.value = parameter.value - self.rate * parameter.grad
+        parameter.replace(parameter.value - self.rate * parameter.grad)
 
 
 def plain(start, gradients, optimizer):

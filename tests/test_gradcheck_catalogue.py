@@ -43,7 +43,7 @@ def objective(target, dy, x, y, name, array):
     """sum of dy * y, with x or one parameter replaced, from a state that stays as it is."""
     target = copy.deepcopy(target)
     if name != "x":
-        target.parameters()[name].value = array
+        target.parameters()[name].replace(array)
     return (outputs(target, array if name == "x" else x, y) * dy).sum()
 
 

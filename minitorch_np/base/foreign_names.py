@@ -62,6 +62,8 @@ def in_module(module: str, name: str) -> AttributeError:
 class AnswersForeignNames:
     """A class that answers arguments and attributes which other frameworks have, with the line to write here."""
 
+    __slots__ = ()
+
     if not TYPE_CHECKING:  # where these would make every argument and attribute known
 
         def __new__(cls, *args, **kwargs):

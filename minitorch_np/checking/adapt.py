@@ -106,7 +106,7 @@ class Adapted(Layer):
         for name in self._pairs():
             value = _get(self.target, name)
             if name not in self.values and isinstance(value, np.ndarray) and value.dtype.kind == "f":
-                self.values[name] = Parameter(np.array(value))
+                self.values[name] = Parameter.sharing(np.array(value))
         if self.pairs is not None and not self.values:
             missing = [name for name in self.pairs if _get(self.target, name) is None]
             if missing:
@@ -121,7 +121,7 @@ class FunctionPair(Layer):
 
     def __init__(self, forward_function: Any, backward_function: Any, arrays: dict[str, Any]) -> None:
         self.forward_function, self.backward_function = forward_function, backward_function
-        self.arrays = {name: Parameter(np.array(value, float)) for name, value in arrays.items()}
+        self.arrays = {name: Parameter.sharing(np.array(value, float)) for name, value in arrays.items()}
 
     def forward(self, x: NDArray) -> NDArray:
         out, self.cache = self.forward_function(x, *(parameter.value for parameter in self.arrays.values()))

@@ -61,5 +61,5 @@ def _forward_in_float64(layer: Layer, x: NDArray) -> None:
         if isinstance(node, Layer):
             node._dtype = np.dtype(np.float64)
     for parameter in parameters(layer).values():
-        parameter.value = np.array(parameter.value, np.float64)
+        parameter.replace(np.array(parameter.value, np.float64))
     layer.forward(x)

@@ -90,7 +90,8 @@ class Naming:
             for kind, variant in variants.items():
                 subject.put_back()
                 changed = copy.deepcopy(subject)
-                changed.trainable[other].value = changed.at[other] = variant
+                changed.at[other] = variant
+                changed.trainable[other].replace(variant)
                 changed.state = State(changed.layer)
                 slopes = Comparison(changed, Truth(changed, self.part.rng, self.part.method), dy, {}).slopes(
                     name, list(np.ndindex(given.shape))

@@ -181,7 +181,8 @@ class Part:
         beside.x = subject.x + 1e-3 * rms(subject.x) * self.rng.normal(size=subject.x.shape)
         for name, value in beside.at.items():
             moved = value + 1e-3 * rms(value) * self.rng.normal(size=value.shape)
-            beside.trainable[name].value = beside.at[name] = moved
+            beside.at[name] = moved
+            beside.trainable[name].replace(moved)
         beside.state = State(beside.layer)
         dy = self.rng.normal(size=np.shape(beside.forward()))
         comparison = Comparison(beside, Truth(beside, self.rng, self.method), dy, dict(beside.gradients(dy)))
@@ -203,7 +204,8 @@ class Part:
         """The layer at the same point, but with another past."""
         life = Subject(subject.origin, subject.x, training=subject.training, past=past)
         for name, value in subject.at.items():
-            life.trainable[name].value = life.at[name] = value
+            life.at[name] = value
+            life.trainable[name].replace(value)
         life.state = State(life.layer)
         return life
 

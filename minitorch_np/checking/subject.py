@@ -41,13 +41,16 @@ class State:
                 pending += item.values() if isinstance(item, dict) else item
             elif isinstance(item, tuple):
                 pending += item
+            elif isinstance(item, Parameter):
+                self.saved.append((item, (item.value, item.grad, item.trainable)))
+                pending += [item.value, item.grad]
             elif hasattr(item, "__dict__"):
                 self.saved.append((vars(item), vars(item).copy()))
                 pending += vars(item).values()
 
     def put_back(self, *, generators_alone: bool = False) -> None:
         for item, content in self.saved:
-            if generators_alone and isinstance(item, (np.ndarray, list, dict, set)):
+            if generators_alone and isinstance(item, (np.ndarray, list, dict, set, Parameter)):
                 continue
             if isinstance(item, np.ndarray):
                 if item.flags.writeable:
@@ -57,6 +60,9 @@ class State:
             elif isinstance(item, (dict, set)):
                 item.clear()
                 item.update(content)
+            elif isinstance(item, Parameter):
+                item.replace(content[0])
+                item.grad, item.trainable = content[1:]
             else:
                 set_generator_state(item, content)
 
@@ -126,10 +132,10 @@ class Subject:
             if isinstance(node, LossLayer) and np.asarray(node.target).dtype.kind == "f":
                 node.target = np.asarray(node.target, self.dtype)
         for parameter in parameters(self.layer).values():
-            parameter.value = np.array(parameter.value, self.dtype)
+            parameter.replace(np.array(parameter.value, self.dtype))
             parameter.grad = None
             if jitter is not None and parameter.trainable:
-                parameter.value = unequal(parameter.value, jitter)
+                parameter.replace(unequal(parameter.value, jitter))
         self._live_once(past)
         self.draws_globally = self.randomness.moved()
         self.layer.drop_caches()
@@ -142,12 +148,13 @@ class Subject:
         trainable = [parameter for parameter in parameters(self.layer).values() if parameter.trainable]
         values = [parameter.value for parameter in trainable]
         for parameter in trainable:
-            parameter.value = parameter.value * self.dtype.type(0.9 - 0.2 * past)
+            parameter.replace(parameter.value * self.dtype.type(0.9 - 0.2 * past))
         y = self.layer.forward(other_inputs(self.x, np.random.default_rng(5 + past)))
         with contextlib.suppress(Exception):  # a wrong backward is told of later
             self.layer.backward(np.ones_like(y))
         for parameter, value in zip(trainable, values, strict=True):
-            parameter.value, parameter.grad = value, None
+            parameter.replace(value)
+            parameter.grad = None
 
     def values(self) -> dict[str, NDArray]:
         """The arrays that the outputs depend on: "x", where it is no class number, and the trainable parameters."""
@@ -165,7 +172,7 @@ class Subject:
         changed = changed or {}
         for name, value in changed.items():
             if name != "x":
-                self.trainable[name].value = value
+                self.trainable[name].replace(value)
         return self.layer.forward(changed["x"] if "x" in changed else self.x.copy(order="K"))
 
     def gradients(self, dy: NDArray) -> dict[str, Any]:

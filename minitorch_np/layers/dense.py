@@ -61,7 +61,7 @@ class Dense(Layer):
             (input_shape[-1], self.units), self.kernel_initializer, regularizer=self.kernel_regularizer
         )
         if input_shape[-1] > _TALL * self.units:
-            self.kernel.value = np.asfortranarray(self.kernel.value)
+            self.kernel.replace(np.asfortranarray(self.kernel.value))
         self.bias = self.add_parameter((self.units,), self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

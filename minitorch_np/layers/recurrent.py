@@ -81,7 +81,7 @@ class _Recurrent(Layer):
             (self.units, width), self.recurrent_initializer, regularizer=self.recurrent_regularizer
         )
         for kernel in (self.kernel, self.recurrent_kernel):  # column by column, as their gradients come
-            kernel.value = np.asfortranarray(kernel.value)
+            kernel.replace(np.asfortranarray(kernel.value))
         self.bias = self.add_parameter(self.bias_shape(), self.bias_initializer) if self.use_bias else None
 
     def bias_shape(self) -> Shape:

@@ -48,7 +48,7 @@ class Function:
         for generator, state in self.generators:
             generator.bit_generator.state = state
         for parameter, value in zip(self.parameters, values, strict=True):
-            parameter.value = value
+            parameter.replace(value)
         return np.asarray(self.target.forward(x) if self.y is None else self.target.forward(x, self.y))
 
     def frozen(self):
