@@ -11,9 +11,10 @@ import numpy as np
 
 from minitorch_np import initializers, regularizers
 from minitorch_np.cache import Cache
+from minitorch_np.configurable import is_built_in
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
-from minitorch_np.room import take_room
+from minitorch_np.room import limit_zeros, take_room
 from minitorch_np.shapes import Shape
 from minitorch_np.tree import Node
 
@@ -43,6 +44,7 @@ class Layer(Node):
         wants_dx: False while nobody reads what backward returns; a costly dx may then be left out.
         precomputable: True on classes whose output depends on x alone (no parameters, no randomness, no mode).
             At the front of a Sequential they are evaluated once per call of fit, not once per step.
+        elementwise: True on classes of this package whose y has the shape of x, whatever that is.
         built, input_shape, output_shape: known after the first call; shapes leave the batch out.
         in_keras: True on classes that Keras has too, under the same name and with the same arguments.
         keras_activation: or the name of the function that Keras's Activation layer takes for it.
@@ -58,6 +60,7 @@ class Layer(Node):
     cache = Cache()
     in_keras = False
     keras_activation: str | None = None
+    elementwise = False
     keras_places: Mapping[str, str] = MappingProxyType({})
     _streams: Streams | None = None
     _generator: np.random.Generator | None = None
@@ -92,6 +95,9 @@ class Layer(Node):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of y for this shape of x, the batch left out. By default, what forward makes of zeros."""
+        if self.elementwise and is_built_in(type(self)):  # a subclass of somebody's may do something else
+            return input_shape
+        limit_zeros(input_shape)
         # On a throwaway copy, so that nothing is built, drawn or remembered; but layers inside are built by their use.
         layer = self if self.built and self.sublayers() else copy.deepcopy(self)
         if not self.built:

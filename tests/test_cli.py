@@ -1,6 +1,7 @@
 """The command minitorch-np: summary, predict and evaluate, and what it says when something is wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -173,3 +174,83 @@ def test_a_reader_that_leaves_early_is_no_error():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("bias", "due"), [(2.0, "class 1 score 2"), (-0.5, "class 0 score 0.5")])
+def test_a_margin_is_no_probability(tmp_path, pictures, capsys, bias, due):
+    layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(1, kernel_initializer="zeros")]
+    model = mt.Sequential(layers, rng=0).compile(mt.SGD(), mt.HingeLoss())
+    model.set_weights([np.zeros((36, 1)), np.array([bias])])
+    model.save(tmp_path / "m.keras")
+    assert main(["predict", str(tmp_path / "m.keras"), pictures["dark"]]) == 0
+    assert capsys.readouterr().out == f"{pictures['dark']}: {due}\n"
+    assert main(["predict", "--json", str(tmp_path / "m.keras"), pictures["dark"]]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["scores"] == {"class 0": -bias, "class 1": bias}
+    assert "probabilities" not in answer
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "due"),
+    [
+        (mt.BCEWithLogitsLoss(), 1, [0.1192, 0.8808]),
+        (mt.FocalLoss(), 1, [0.1192, 0.8808]),
+        (mt.BCEWithLogitsLoss(), 3, [0.8808, 0.7311, 0.5]),  # questions of their own
+        (mt.CrossEntropyLoss(), 3, [0.6652, 0.2447, 0.0900]),
+    ],
+    ids=repr,
+)
+@pytest.mark.filterwarnings("ignore:.*Keras has no FocalLoss")
+def test_scores_go_through_the_function_of_their_loss(tmp_path, pictures, capsys, loss, units, due):
+    layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(units, kernel_initializer="zeros")]
+    model = mt.Sequential(layers, rng=0).compile(mt.SGD(), loss)
+    model.set_weights([np.zeros((36, units)), np.arange(2.0, 2.0 - units, -1)])
+    model.save(tmp_path / "m.keras")
+    assert main(["predict", "--json", str(tmp_path / "m.keras"), pictures["dark"]]) == 0
+    chances = list(json.loads(capsys.readouterr().out)["probabilities"].values())
+    np.testing.assert_allclose(chances, due, atol=1e-4)
+
+
+def test_the_values_of_a_regression_are_no_probabilities(tmp_path, pictures, capsys):
+    layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(1, bias_initializer=mt.initializers.Constant(0.7))]
+    model = mt.Sequential(layers, rng=0).compile(mt.SGD(), mt.MSELoss())
+    model.set_weights([np.zeros((36, 1)), np.array([0.7])])
+    model.save(tmp_path / "m.keras")
+    assert main(["predict", str(tmp_path / "m.keras"), pictures["dark"]]) == 2
+    assert "its outputs are no probabilities" in capsys.readouterr().err
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path, pictures, capsys):
+    layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(1), mt.Sigmoid()]
+    model = mt.Sequential(layers, rng=0).compile(mt.SGD(), mt.BCELoss())
+    model.class_names = ["\x1b]0;owned\x07cat", "\u202edog\r"]
+    model.save(tmp_path / "m.keras")
+    named = tmp_path / "a\x1b[31mred.png"
+    named.write_bytes(Path(pictures["dark"]).read_bytes())
+    (tmp_path / "b\x1b[31mred.png").write_bytes(b"no picture")
+    assert main(["summary", str(tmp_path / "m.keras")]) == 0
+    assert main(["predict", str(tmp_path / "m.keras"), str(named), str(tmp_path / "b\x1b[31mred.png")]) == 1
+    assert main(["summary", str(tmp_path / "n\x1b.keras")]) == 2
+    for text in capsys.readouterr():
+        assert all(line.isprintable() for line in text.splitlines()), text
+        assert "\\x1b" in text
+
+
+@pytest.mark.parametrize(
+    "command", ["summary {} >&-", "summary {} >&- 2>&-", "summary {} >/dev/full", "summary none.keras 2>&-"]
+)
+def test_no_stdout_is_no_traceback(file, command):
+    line = f"{sys.executable} -m minitorch_np {command.format(file)}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (2 if "full" in command or "none" in command else 0)
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(tmp_path):
+    model = mt.Sequential([mt.Input((4,)), mt.Dense(1), mt.Sigmoid()], rng=0)
+    model.class_names = ["猫", "dog"]
+    model.save(tmp_path / "m.keras")
+    command = [sys.executable, "-X", "utf8=0", "-m", "minitorch_np", "summary", str(tmp_path / "m.keras")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "\\u732b" in done.stdout

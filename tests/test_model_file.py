@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
+import warnings
 import zipfile
 
 import h5py
 import numpy as np
 import pytest
+from hazards.forging import through_description
 
 import minitorch_np as mt
 from minitorch_np.saving import archive
@@ -446,3 +449,87 @@ def test_arrays_among_the_arguments_are_saved(tmp_path, make):
     model.save(tmp_path / "model.keras")
     x = np.array([[1.0, 2.0], [3.0, 5.0]])
     np.testing.assert_array_equal(mt.load_model(tmp_path / "model.keras").predict(x), model.predict(x))
+
+
+def test_a_large_shape_between_layers_is_not_made(tmp_path):
+    model = mt.Sequential([mt.Input((1, 1, 1)), mt.UpSampling2D(13), mt.ReLU(), mt.Dropout(0.5), mt.Flatten()])
+    model.save(tmp_path / "a.keras")
+
+    def larger(described):
+        described["model"]["config"]["layers"][1]["config"]["size"] = 15_000
+
+    through_description("ours.keras", larger)(tmp_path / "a.keras", tmp_path / "c.keras")
+    tracemalloc.start()
+    try:
+        assert mt.load_model(tmp_path / "c.keras").output_shape == (15_000**2,)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+class Halved(mt.Layer):
+    """A layer that does not say its output shape, so that it is tried on zeros."""
+
+    def forward(self, x):
+        return x / 2
+
+
+def test_a_layer_is_not_tried_on_more_zeros_than_stated(tmp_path):
+    model = mt.Sequential([mt.Input((1, 1, 1)), mt.UpSampling2D(13), Halved()])
+    with pytest.warns(UserWarning, match="Keras has no Halved"):
+        model.save(tmp_path / "a.keras")
+
+    def larger(described):
+        described["model"]["config"]["layers"][1]["config"]["size"] = 15_000
+
+    through_description("ours.keras", larger)(tmp_path / "a.keras", tmp_path / "c.keras")
+    with pytest.raises(mt.ModelFileError, match="it tries a layer on 225000000 numbers"):
+        mt.load_model(tmp_path / "c.keras")
+
+
+@pytest.mark.parametrize(
+    "optimizer", [mt.Adam(0.01), mt.Nadam(0.01), mt.SGD(mt.schedules.StepDecay(0.1, 2, 0.5))], ids=repr
+)
+@pytest.mark.parametrize("iteration", [2**31 - 1, 2**31, 10**12, 10**400])
+def test_a_count_of_steps_from_a_file_is_refused_or_a_step_like_any_other(tmp_path, optimizer, iteration):
+    x, y = np.arange(8.0)[:, None], 2 * np.arange(8.0)
+    model = mt.Sequential([mt.Input((1,)), mt.Dense(1)], rng=0).compile(optimizer.clone(), mt.MSELoss())
+    model.fit(x, y)
+    model.save(tmp_path / "a.keras")
+    change = through_description("ours.keras", lambda described: described.update(iteration=iteration))
+    change(tmp_path / "a.keras", tmp_path / "b.keras")
+    if iteration < 2**31:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a rate of 0
+            mt.load_model(tmp_path / "b.keras").fit(x, y)
+    else:
+        with pytest.raises(mt.ModelFileError, match=r"more than there are steps|number without end"):
+            mt.load_model(tmp_path / "b.keras")
+
+
+def test_what_a_file_says_of_the_training_is_bounded(tmp_path):
+    model = mt.Sequential([mt.Input((1,)), mt.Dense(1)]).compile(
+        mt.SGD(mt.schedules.CosineDecay(0.1, 50)), mt.MSELoss()
+    )
+    model.save(tmp_path / "a.keras")
+
+    def change(described):
+        described["compile"]["optimizer"]["config"]["learning_rate"]["config"]["steps"] = 10**400
+
+    through_description("ours.keras", change)(tmp_path / "a.keras", tmp_path / "b.keras")
+    with pytest.raises(mt.ModelFileError, match="number without end"):
+        mt.load_model(tmp_path / "b.keras")
+
+
+def test_control_characters_in_a_message_are_escaped(tmp_path):
+    model = mt.Sequential([mt.Input((1,)), mt.Dense(1)])
+    model.save(tmp_path / "a.keras")
+
+    def change(described):
+        described["model"]["class"] = "\x1b]0;owned\x07\u202e"
+
+    through_description("ours.keras", change)(tmp_path / "a.keras", tmp_path / "b.keras")
+    with pytest.raises(mt.ModelFileError) as caught:
+        mt.load_model(tmp_path / "b.keras")
+    assert str(caught.value).isprintable()
+    assert "owned" in str(caught.value)

@@ -120,7 +120,7 @@ class Sides:
 
     def __init__(self, form):
         self.form = form
-        self.loss = mt.BCEWithLogitsLoss() if "logits" in form else None
+        self.loss = {"1 logits": mt.BCEWithLogitsLoss(), "2 logits": mt.CrossEntropyLoss()}.get(form)
 
     def predict(self, x):
         logit = 4 * (x[:, :1] - x[:, 1:])

@@ -11,11 +11,12 @@ Exit status: 0 all is well, 1 something is wrong with what was asked about, 2 it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 
 from minitorch_np.cli import gradcheck, models
-from minitorch_np.cli.error import CommandError
+from minitorch_np.cli.error import CommandError, complain, said
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,15 +25,29 @@ def main(arguments: list[str] | None = None) -> int:
     models.add_to(commands)
     gradcheck.add_to(commands)
     options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding does not have is escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where the program was started without one
+            sys.stdout.flush()
         return status
     except CommandError as error:
-        print(f"minitorch-np: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return 0
+    except Exception as error:  # of files, pictures, memory, a full disk: one line, like all the others
+        if isinstance(error, OSError):
+            _give_up_stdout()
+        complain(said(error))
+        return 2
+
+
+def _give_up_stdout() -> None:
+    """Let what is left in the buffer of stdout go nowhere, so that Python's end does not fail on it again."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # there is no stdout, it is closed, or no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

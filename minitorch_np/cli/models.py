@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.cli.error import CommandError
-from minitorch_np.functions import log_softmax, sigmoid
+from minitorch_np.base.text import printable
+from minitorch_np.cli.error import CommandError, complain
+from minitorch_np.losses.probabilities import probabilities
 from minitorch_np.saving import ModelFileError, load_model
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def _summary(options: argparse.Namespace) -> int:
         print(json.dumps(known))
         return 0
     model.summary()
-    print(f" one input {model.input_shape}, {_classes(model)}")
+    print(printable(f" one input {model.input_shape}, {_classes(model)}"))
     if "loss" in vars(model):
         steps = f", {model.optimizer.iteration:,} steps" if model.optimizer.iteration else ""
-        print(f" trained by {model.optimizer!r} on {model.loss!r}{steps}")
+        print(printable(f" trained by {model.optimizer!r} on {model.loss!r}{steps}"))
     return 0
 
 
@@ -76,44 +76,62 @@ def _predict(options: argparse.Namespace) -> int:
         try:
             picture = load_image(path, shape)
         except (ValueError, OSError) as error:
-            print(f"minitorch-np: {_one_line(path, error)}", file=sys.stderr)
+            complain(_one_line(path, error))
             status = 1
             continue
         except ImportError as error:
             raise CommandError(str(error)) from error
         strange = model.seen.strange(picture) if model.seen else None
         if strange:
-            print(f"minitorch-np: warning: {path} is unlike what the model was trained on: {strange}", file=sys.stderr)
-        outputs = model.predict(picture[None])[0].ravel()
-        chances = _probabilities(model, outputs)
-        if not ((chances >= 0) & (chances <= 1)).all():
-            loss = repr(model.loss) if "loss" in vars(model) else "none"
-            raise CommandError(
-                f"{options.file}: its outputs are no probabilities ({outputs[0]:.4g} is the first), and its loss, {loss}, does not "
-                "make them such; end the model with Softmax() or Sigmoid(), or save it compiled"
-            )
-        best = int(chances.argmax())
-        name = _name(model, best)
+            complain(f"warning: {path} is unlike what the model was trained on: {strange}")
+        answer = _answer(model, model.predict(picture[None]), options.file)
         if options.json:
-            chance_of = {_name(model, number): float(chance) for number, chance in enumerate(chances)}
-            print(json.dumps({"image": path, "class": name, "probabilities": chance_of, "warning": strange}))
+            print(json.dumps({"image": path, **answer, "warning": strange}))
         else:
-            print(f"{path}: {name} {chances[best]:.3f}")
+            kind = "probabilities" if "probabilities" in answer else "scores"
+            value = answer[kind][answer["class"]]
+            print(
+                printable(
+                    f"{path}: {answer['class']} {f'{value:.3f}' if kind == 'probabilities' else f'score {value:.4g}'}"
+                )
+            )
     return status
+
+
+def _answer(model: Any, outputs: NDArray, file: str) -> dict[str, Any]:
+    """The class that the outputs (1, units) speak for, with the probability of each class, or with the scores of margins."""
+    loss = vars(model).get("loss")
+    if outputs.ndim != 2:
+        raise CommandError(
+            f"{file}: predict says one class of each picture, and this model's outputs have shape {outputs.shape[1:]}"
+        )
+    if loss is not None and loss.from_logits and not loss.probabilistic:
+        margins = np.concatenate([-outputs, outputs], axis=1)[0] if outputs.shape[1] == 1 else outputs[0]
+        return {"class": _name(model, int(margins.argmax())), "scores": _by_name(model, margins)}
+    chances = probabilities(outputs, loss)[0]
+    known = (loss is not None and loss.probabilistic) or type(_last(model)).__name__ in ("Sigmoid", "Softmax")
+    if not known or not ((chances >= 0) & (chances <= 1)).all():
+        raise CommandError(
+            f"{file}: its outputs are no probabilities ({outputs[0, 0]:.4g} is the first), and its loss, {loss!r}, does not "
+            "make them such; end the model with Softmax() or Sigmoid(), or save it compiled; for the values themselves use "
+            "mt.load_model(...).predict(...)"
+        )
+    return {"class": _name(model, int(chances.argmax())), "probabilities": _by_name(model, chances)}
+
+
+def _last(model: Any) -> Any:
+    """The layer whose outputs are the model's."""
+    *_, (_, last) = model.walk()
+    return last
+
+
+def _by_name(model: Any, values: NDArray) -> dict[str, float]:
+    return {_name(model, number): float(value) for number, value in enumerate(values)}
 
 
 def _name(model: Any, number: int) -> str:
     names = model.class_names or []
     return names[number] if number < len(names) else f"class {number}"
-
-
-def _probabilities(model: Any, outputs: NDArray) -> NDArray:
-    """The probability of each class: of one output, that of class 1 and the rest; scores go through sigmoid or softmax."""
-    logits = "loss" in vars(model) and model.loss.from_logits
-    if len(outputs) == 1:
-        positive = sigmoid(outputs) if logits else outputs
-        return np.concatenate([1 - positive, positive])
-    return np.exp(log_softmax(outputs)) if logits else outputs
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -130,7 +148,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"examples": len(data), **scores._asdict()}))
     else:
-        print(f"{len(data)} examples: {', '.join(f'{name} {value:.4g}' for name, value in scores._asdict().items())}")
+        measured = ", ".join(f"{name} {value:.4g}" for name, value in scores._asdict().items())
+        print(printable(f"{len(data)} examples: {measured}"))
     return 0
 
 
@@ -152,7 +171,7 @@ def _load(path: str) -> Any:
     except ModelFileError as error:
         raise CommandError(str(error)) from error
     for warning in caught:
-        print(f"minitorch-np: warning: {warning.message}", file=sys.stderr)
+        complain(f"warning: {warning.message}")
     return model
 
 

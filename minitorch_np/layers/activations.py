@@ -24,6 +24,7 @@ class Sigmoid(Layer):
     """
 
     keras_activation = "sigmoid"
+    elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:
         y = sigmoid(x)
@@ -47,6 +48,7 @@ class Tanh(Layer):
     """
 
     keras_activation = "tanh"
+    elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:
         y = np.tanh(x)
@@ -149,6 +151,7 @@ class GELU(Layer):
     """
 
     keras_activation: str | None = "gelu"
+    elementwise = True
 
     def __init__(self, approximate: bool = False) -> None:
         check_flags("GELU", {"approximate": approximate})
@@ -186,6 +189,7 @@ class SiLU(Layer):
     """
 
     keras_activation = "silu"
+    elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:
         s = sigmoid(x)
@@ -209,6 +213,7 @@ class Softplus(Layer):
     """
 
     keras_activation = "softplus"
+    elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:
         self.cache = x

@@ -28,6 +28,7 @@ class Dropout(Layer):
     """
 
     in_keras = True
+    elementwise = True
 
     def __init__(self, rate: float) -> None:
         check_number(type(self).__name__, "rate", rate, "[0, 1)")
@@ -102,6 +103,7 @@ class GaussianNoise(Layer):
     """
 
     in_keras = True
+    elementwise = True
 
     def __init__(self, stddev: float) -> None:
         check_number("GaussianNoise", "stddev", stddev)

@@ -33,6 +33,7 @@ class Rescaling(Layer):
     """
 
     in_keras = True
+    elementwise = True
     precomputable = True
 
     def __init__(self, scale: float, offset: float = 0.0) -> None:

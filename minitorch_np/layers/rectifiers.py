@@ -21,6 +21,7 @@ class ReLU(Layer):
     """
 
     in_keras = True
+    elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:
         y = np.maximum(x, 0)
@@ -49,6 +50,7 @@ class LeakyReLU(Layer):
     """
 
     in_keras = True
+    elementwise = True
 
     def __init__(self, negative_slope: float = 0.3) -> None:
         check_number("LeakyReLU", "negative_slope", negative_slope)
@@ -80,6 +82,7 @@ class ELU(Layer):
     """
 
     in_keras = True
+    elementwise = True
 
     def __init__(self, alpha: float = 1.0) -> None:
         check_number("ELU", "alpha", alpha)
@@ -108,6 +111,7 @@ class SELU(Layer):
     """
 
     keras_activation = "selu"
+    elementwise = True
     _SCALE = 1.0507009873554804934193349852946
     _ALPHA = 1.6732632423543772848170429916717
 

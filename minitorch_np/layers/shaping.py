@@ -23,6 +23,9 @@ class Flatten(Layer):
     in_keras = True
     precomputable = True
 
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (math.prod(input_shape),)
+
     def forward(self, x: NDArray) -> NDArray:
         self.cache = x.shape
         return x.reshape(len(x), int(np.prod(x.shape[1:])))

@@ -153,6 +153,7 @@ class HingeLoss(Loss):
 
     from_logits = True
     binary = True
+    probabilistic = False
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:

@@ -24,11 +24,13 @@ class Loss(Configurable):
         from_logits: True where predictions are scores before the sigmoid or softmax; accuracy then thresholds at 0.
         weights: one number per example, (batch,), by which its part of the mean is multiplied, or None. fit sets it.
         binary: True where every output is a yes-or-no question of its own.
+        probabilistic: False where predictions have no probability: the margins of HingeLoss, the values of a regression.
         takes_weights: True where forward and backward use `mean` and `weigh`, and so follow the weights.
     """
 
     from_logits = False
     binary = False
+    probabilistic = True
     takes_weights = False
     weights: NDArray | None = None
     keep_cache = True

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class MSELoss(Loss):
     """L = mean of (prediction - target)^2."""
 
+    probabilistic = False
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
@@ -33,6 +34,7 @@ class MSELoss(Loss):
 class L1Loss(Loss):
     """L = mean of |prediction - target|."""
 
+    probabilistic = False
     takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
@@ -56,6 +58,7 @@ class HuberLoss(Loss):
         delta: where the parabola becomes a line, a positive number.
     """
 
+    probabilistic = False
     takes_weights = True
 
     def __init__(self, delta: float = 1.0) -> None:

@@ -173,11 +173,14 @@ class Nadam(Optimizer):
         return float(self.beta_1) * (1 - 0.5 * 0.96**step)
 
     def product(self, step: int) -> float:
-        """u_1 * … * u_step. Follows from the step alone, so nothing has to be saved; the last one is remembered."""
+        """u_1 * … * u_step. Follows from the step alone, so nothing has to be saved; the last one is remembered.
+
+        From step 1000 on 0.96^t / 2 is less than the last digit of 1, so that every u is beta_1.
+        """
         known, product = vars(self).get("_known_product", (0, 1.0))
         if known > step:
             known, product = 0, 1.0
-        for later in range(known + 1, step + 1):
+        for later in range(known + 1, min(step, 1000) + 1):
             product *= self._u(later)
-        self._known_product = step, product
-        return product
+        self._known_product = min(step, 1000), product
+        return product * float(self.beta_1) ** max(0, step - 1000)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.functions import log_softmax, sigmoid
+from minitorch_np.losses.probabilities import probabilities as of_outputs
 from minitorch_np.plotting.figures import pyplot
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def plot_decision_boundary(
 
     Args:
         model: has `predict`. One output is the probability of class 1, several are those of each class; of a model whose loss
-            takes logits, logits.
+            takes logits, logits; of one that takes margins, margins, of which 1 and -1 are sure.
         x, y: points (n, 2) and their class numbers (n,), drawn on top.
         class_names: by number, for the legend; None leaves it out.
         resolution: points along each side of the picture at which the model is asked.
@@ -72,11 +72,11 @@ def plot_decision_boundary(
 def probabilities(model: Any, x: NDArray) -> NDArray:
     """(n, classes), from what the model predicts."""
     predicted = np.asarray(model.predict(x)).reshape(len(x), -1).astype(float)
-    logits = getattr(getattr(model, "loss", None), "from_logits", False)
-    if predicted.shape[1] == 1:
-        positive = sigmoid(predicted) if logits else predicted
-        return np.clip(np.concatenate([1 - positive, positive], axis=1), 0, 1)
-    return np.exp(log_softmax(predicted)) if logits else np.clip(predicted, 0, 1)
+    loss: Any = getattr(model, "loss", None)
+    if getattr(loss, "from_logits", False) and not loss.probabilistic:
+        predicted, loss = (1 + predicted) / 2, None
+    shares = np.clip(of_outputs(predicted, loss), 0, 1)
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)  # of outputs that are questions of their own
 
 
 def _rgb(number: int) -> list[float]:

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from minitorch_np.base.text import printable
+
 _LONGEST = 500
 
 
@@ -18,10 +20,9 @@ class ModelFileError(ValueError):
     """
 
     def __init__(self, path: str | os.PathLike[str], what: str, remedy: str) -> None:
-        # What a file holds may be quoted in it: megabytes, or characters that cannot be printed.
-        what = what.encode("utf-8", "backslashreplace").decode()
-        what = what if len(what) <= _LONGEST else f"{what[:_LONGEST]}…"
-        super().__init__(f"{os.fspath(path)}: {what}. {remedy}")
+        # What a file holds may be quoted in it: megabytes, or control characters that a terminal would obey.
+        what = printable(what[:_LONGEST])[:_LONGEST] + ("…" if len(what) > _LONGEST else "")
+        super().__init__(f"{printable(os.fsdecode(path))}: {what}. {remedy}")
         self.path, self.what, self.remedy = path, what, remedy
 
 
@@ -46,7 +47,7 @@ def refusing(path: str | os.PathLike[str], remedy: str = "Save it again") -> Ite
 def warn_unsummed(path: str | os.PathLike[str], guard: str, stacklevel: int = 3) -> None:
     """Say that a file was taken although nothing proves that its numbers are those that were saved."""
     warnings.warn(
-        f"{os.fspath(path)} has no SHA-256 inside, as files that Keras wrote have none: {guard}. "
+        f"{printable(os.fsdecode(path))} has no SHA-256 inside, as files that Keras wrote have none: {guard}. "
         "Saved again by this package it has one.",
         stacklevel=stacklevel,
     )

@@ -135,6 +135,7 @@ _SAME = {
     "groups": (1,),
     "batch_shape": (),
 }
+_DTYPES = ("float32", "float64")
 _MARK = "frozen in Keras"
 
 
@@ -242,19 +243,62 @@ def _make(name: str, *arguments: Any) -> Any:
 def class_name(described: Any) -> str:
     if not isinstance(described, dict) or not isinstance(described.get("config"), dict):
         raise ValueError("a description without class_name and config")
+    refuse_own(described)
     return str(described.get("class_name"))
+
+
+def refuse_own(described: dict[str, Any]) -> None:
+    """Refuse what somebody wrote for Keras, whatever its name: it may do something else than what has that name here.
+
+    Keras names the module of its own classes, and registers them under no other name; of a function the name tells. In its older `.h5` files it
+    says neither; there a registered class is called package>Name.
+    """
+    module, registered, name = (described.get(key) for key in ("module", "registered_name", "class_name"))
+    if name == "function":
+        return
+    theirs = str(module or "keras").partition(".")[0] == "keras" and not ("module" in described and module is None)
+    if registered not in (None, name) or not theirs:
+        raise NotHere(f"{name}, a class of somebody's own ({registered or module}), which this package does not have")
 
 
 def class_and_config(described: Any) -> tuple[Any, dict[str, Any]]:
     """Of what Keras writes as a name, as an object or as a function."""
     if not isinstance(described, dict):
         return described, {}
+    refuse_own(described)
     config = described.get("config") or {}
     return (described.get("class_name"), config) if isinstance(config, dict) else (config, {})
 
 
 def _dtype(config: dict[str, Any]) -> str:
-    dtype = config.get("dtype")
-    if isinstance(dtype, dict):
-        dtype = dtype.get("config", {}).get("name")
-    return dtype if dtype in ("float32", "float64") else "float32"
+    """That of the whole model, or else, in files that have none, of its first layer with one."""
+    for described in (
+        config,
+        *(layer.get("config", {}) for layer in config["layers"] if class_name(layer) != "InputLayer"),
+    ):
+        if dtype := _policy(described):
+            return dtype if dtype in _DTYPES else "float32"
+    return "float32"
+
+
+def _policy(config: Any) -> Any:
+    dtype = config.get("dtype") if isinstance(config, dict) else None
+    return dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
+
+
+def other_precision(given: Any, dtype: str) -> list[str]:
+    """What Keras computes in another precision than the model here does, in words."""
+    found = []
+    for layer in given["config"]["layers"]:
+        name, config = class_name(layer), layer["config"]
+        policy = _policy(config)
+        if name == "Sequential":
+            found += other_precision(layer, dtype)
+        elif name == "InputLayer":
+            whole = isinstance(policy, str) and policy not in (*_DTYPES, "float16", "bfloat16")
+            kinds = [class_name(other) for other in given["config"]["layers"]]
+            if whole and "Embedding" not in kinds:
+                found.append(f"its Input makes {policy} of x there, and cuts fractions off")
+        elif policy not in (None, dtype):
+            found.append(f"{config.get('name', name)} computes in {policy} there, in {dtype} here")
+    return found

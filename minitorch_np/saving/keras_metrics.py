@@ -6,6 +6,7 @@ from typing import Any
 
 from minitorch_np import metrics
 from minitorch_np.configurable import is_built_in
+from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_config import as_object, class_and_config, keras_name
 
 # Classes of the same name here and in Keras, and the name of the threshold there.
@@ -58,11 +59,27 @@ def _described(metric: Any, model: Any) -> Any:
 
 def from_keras(described: Any, model: Any, from_logits: bool) -> tuple[list[Any], list[str]]:
     """What is to be measured here, and the names of what cannot."""
-    given = described if isinstance(described, list) else []
-    given = given[0] if len(given) == 1 and isinstance(given[0], list) else given
-    found = [(str(class_and_config(item)[0]), _ours(item, model, from_logits)) for item in given if item]
+    found = [(name, _ours(item, model, from_logits)) for name, item in _listed(described)]
     known = dict.fromkeys(ours for _, ours in found if ours)
     return list(known), [name for name, ours in found if not ours]
+
+
+def names(described: Any) -> list[str]:
+    """What Keras calls its metrics."""
+    return [name for name, _ in _listed(described)]
+
+
+def _listed(described: Any) -> list[tuple[str, Any]]:
+    """Names and descriptions of metrics, which Keras writes in a list or in a list of one list; of somebody's own no description."""
+    given = described if isinstance(described, list) else []
+    given = given[0] if len(given) == 1 and isinstance(given[0], list) else given
+    found = []
+    for item in given:
+        try:
+            found.append((str(class_and_config(item)[0]), item))
+        except NotHere as error:
+            found.append((str(error).partition(",")[0], "a metric of somebody's own"))
+    return [(name, item) for name, item in found if item]
 
 
 def _ours(described: Any, model: Any, from_logits: bool) -> str | None:

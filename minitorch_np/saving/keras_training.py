@@ -7,9 +7,10 @@ import warnings
 from typing import Any
 
 from minitorch_np import losses, optimizers, schedules
+from minitorch_np.base.text import printable
 from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.saving import keras_metrics
-from minitorch_np.saving.keras_config import as_object, class_and_config, keras_name
+from minitorch_np.saving.keras_config import as_object, class_and_config, keras_name, other_precision
 
 
 class _NotThere(ValueError):
@@ -104,29 +105,40 @@ def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
     if not described:
         return False
     try:
+        _check_loss_weights(described.get("loss_weights"))
         optimizer = _our_optimizer(described.get("optimizer", described.get("optimizer_config")))
         loss = _our_loss(described.get("loss"))
     except ValueError as error:
         warnings.warn(
-            f"{os.fspath(path)}: this package has no words for {error}; compile before training.", stacklevel=5
+            f"{os.fspath(path)}: this package has no words for {printable(str(error)[:300])}; compile before training.",
+            stacklevel=5,
         )
         return False
     metrics, missing = keras_metrics.from_keras(described.get("metrics"), model, loss.from_logits)
+    missing += [f"weighted metric {name}" for name in keras_metrics.names(described.get("weighted_metrics"))]
     if missing:
         warnings.warn(
-            f"{os.fspath(path)}: this package has no {', '.join(missing)} that means the same, and leaves it out.",
+            f"{os.fspath(path)}: this package has no {printable(', '.join(missing)[:300])} that means the same, and leaves it out.",
             stacklevel=5,
         )
     model.compile(optimizer, loss, metrics)
     return True
 
 
+def warn_of_precision(model: Any, described: Any, path: str | os.PathLike[str]) -> None:
+    """Say where Keras computes otherwise than the model that was made of its description."""
+    found = list(dict.fromkeys(other_precision(described, model.dtype)))
+    if found:
+        more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+        text = printable("; ".join(found[:3]) + more)
+        warnings.warn(f"{os.fspath(path)}: {text}, so that the outputs may differ.", stacklevel=5)
+
+
 def _our_optimizer(described: Any) -> Any:
-    kind = described.get("class_name") if isinstance(described, dict) else described
-    settings = dict(described.get("config") or {}) if isinstance(described, dict) else {}
+    kind, given = class_and_config(described)
+    settings = dict(given)
     cls: Any = Configurable.registry.get(str(kind))
-    averaged = settings.get("use_ema") or (settings.get("gradient_accumulation_steps") or 1) > 1
-    if cls is None or not issubclass(cls, optimizers.Optimizer) or not is_built_in(cls) or averaged:
+    if cls is None or not issubclass(cls, optimizers.Optimizer) or not is_built_in(cls):
         raise ValueError(f"the optimizer {kind!r}")
     if cls is optimizers.SGD and settings.pop("weight_decay", None):
         raise ValueError("the weight decay of Keras's SGD")
@@ -137,11 +149,27 @@ def _our_optimizer(described: Any) -> Any:
     if not isinstance(rate, (int, float, dict)):
         raise ValueError(f"the learning rate {rate!r}")
     known = signature_defaults(cls)
+    for name, value in settings.items():
+        if name not in known and name not in _NO_MATTER and value not in (None, False, 0, *_NEUTRAL.get(name, ())):
+            raise ValueError(f"the optimizer {kind!r} with {name}={value!r}")
     return cls(**{name: value for name, value in settings.items() if name in known and value is not None})
 
 
+# Settings of Keras's optimisers that change nothing, at all or at these values.
+_NO_MATTER = ("name", "ema_momentum", "ema_overwrite_frequency", "jit_compile", "is_legacy_optimizer")
+_NEUTRAL = {"gradient_accumulation_steps": (1,), "loss_scale_factor": (1.0,)}
+
+
+def _check_loss_weights(weights: Any) -> None:
+    listed = (
+        weights if isinstance(weights, list) else list(weights.values()) if isinstance(weights, dict) else [weights]
+    )
+    if any(weight not in (None, 1) for weight in listed):
+        raise ValueError(f"the loss_weights {weights!r}")
+
+
 def _our_schedule(described: dict[str, Any]) -> Any:
-    kind, config = described.get("class_name"), described.get("config") or {}
+    kind, config = class_and_config(described)
     if kind == "ExponentialDecay":
         make = schedules.StepDecay if config.get("staircase") else schedules.ExponentialDecay
         return make(config["initial_learning_rate"], config["decay_steps"], config["decay_rate"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from minitorch_np.parameter import Parameter
-from minitorch_np.saving import archive, hdf5, keras_config, keras_training
+from minitorch_np.saving import archive, hdf5, keras_config, keras_training, limits, optimizer_state
 from minitorch_np.saving.attributes import Attributes
 from minitorch_np.saving.errors import ModelFileError
 
@@ -26,7 +26,8 @@ def load(file: BinaryIO, path: str | os.PathLike[str], checked: Callable[[Any, i
         if described is None:
             what = "it holds no model, only data or weights"
             raise ModelFileError(path, what, "Give a .keras file, or use load_weights")
-        model = keras_config.from_keras(checked(archive.parse(b"".join(described), path), size))
+        theirs = checked(archive.parse(b"".join(described), path), size)
+        model = keras_config.from_keras(theirs)
         model.require_built("load_model")
         keras_config.freeze(model)
         group = hdf5.item(content, "model_weights", path)
@@ -42,9 +43,14 @@ def load(file: BinaryIO, path: str | os.PathLike[str], checked: Callable[[Any, i
             if value is None:
                 raise ModelFileError(path, f"{name} is missing (expected at model_weights/{place})", _AGAIN)
             values[name] = value
-    model.set_weights([values[name] for name in model.parameters()])
-    if training is not None:
-        keras_training.compiled(model, archive.parse(b"".join(training), path), path)
+        model.set_weights([values[name] for name in model.parameters()])
+        keras_training.warn_of_precision(model, theirs, path)
+        if training is not None and keras_training.compiled(
+            model, limits.counted(archive.parse(b"".join(training), path)), path
+        ):
+            kept = hdf5.item(content, "optimizer_weights", path)
+            names = _names(attributes, kept, "weight_names") if kept is not None else []
+            optimizer_state.read_listed(model, kept, names, path, allow_nan=allow_nan)
     return model
 
 

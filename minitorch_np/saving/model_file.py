@@ -11,7 +11,7 @@ import os
 import time
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,9 +84,11 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True) -> 
             described["compile_config"] = keras_training.compile_config(model, path)
     own = {
         "format": FORMAT,
-        "model": _within_limits(model, len(memory.getvalue())),
+        "model": _within_limits(
+            model, lambda: limits.checked(encode(model, type(model).__name__), len(memory.getvalue()))
+        ),
         "input_shape": list(model.input_shape or ()),
-        "compile": _compiled(model),
+        "compile": _within_limits(model, lambda: limits.counted(_compiled(model))),
         "class_names": _class_names(model),
         "seen": model.seen.ranges if model.seen else [],
         "iteration": getattr(getattr(model, "optimizer", None), "iteration", 0) if include_optimizer else 0,
@@ -98,10 +100,10 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True) -> 
     write_whole(path, archive.pack({**files, _WEIGHTS: memory.getvalue(), _OURS: archive.as_json(own)}))
 
 
-def _within_limits(model: Any, stored: int) -> Any:
-    """The model in this package's words, unless load_model would refuse them."""
+def _within_limits(model: Any, describe: Callable[[], Any]) -> Any:
+    """A description, unless load_model would refuse it."""
     try:
-        return limits.checked(encode(model, type(model).__name__), stored)
+        return describe()
     except ValueError as error:
         raise ValueError(f"{type(model).__name__}.save: {error}. save_weights keeps the weights alone.") from None
 
@@ -150,6 +152,7 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
     if own["format"] != FORMAT:
         what = f"its format is {own['format']!r}, this version reads {FORMAT}"
         raise ModelFileError(path, what, "Install a newer minitorch-np")
+    limits.counted({name: value for name, value in own.items() if name != "model"})
     model = decode(limits.checked(own["model"], len(files[_WEIGHTS])))
     kind: Any = Configurable.registry["Model"]
     if not isinstance(model, kind):
@@ -166,16 +169,18 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
             raise ValueError("its optimizer or loss is none")
         model.compile(optimizer, loss, metrics)
         resolve_metrics(model)
-        optimizer.iteration = _count(own["iteration"])
+        optimizer.iteration = limits.iteration(own["iteration"])
         optimizer.state = optimizer_state.read(model, files[_WEIGHTS], path, allow_nan=allow_nan)
     return model
 
 
 def _of_keras(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: bool) -> Any:
-    described = limits.checked(archive.parse(files[_THEIRS], path), len(files[_WEIGHTS]))
-    model = keras_config.from_keras(described)
+    described = archive.parse(files[_THEIRS], path)
+    training = limits.counted(described.pop("compile_config", None))
+    model = keras_config.from_keras(limits.checked(described, len(files[_WEIGHTS])))
+    keras_training.warn_of_precision(model, described, path)
     _fill(model, files[_WEIGHTS], path, allow_nan)
-    if keras_training.compiled(model, described.get("compile_config"), path):
+    if keras_training.compiled(model, training, path):
         optimizer_state.read_keras(model, files[_WEIGHTS], path, allow_nan=allow_nan)
     return model
 
@@ -228,9 +233,3 @@ def _ranges(value: Any) -> list[list[float]]:
     if found.shape != (3, 2) or found.dtype.kind not in "if" or not np.isfinite(found).all():
         raise ValueError(f"what it says of the data seen is {value!r}, no three ranges")
     return found.astype(float).tolist()
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"its iteration is {value!r}, no number of steps")
-    return value

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.configurable import is_built_in
 from minitorch_np.optimizers import SGD, Nadam
-from minitorch_np.saving import hdf5, weights
+from minitorch_np.saving import hdf5, limits, weights
 from minitorch_np.saving.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -71,30 +71,47 @@ def read(
                     raise ModelFileError(path, f"{who} is no array", _AGAIN)
                 state.setdefault(name, {})[key] = values
         if model.optimizer.iteration and _slots(model.optimizer) is not None and _scale(model.optimizer) == 1:
-            state |= _of_keras(model, file, path, allow_nan)
+            places = [str(number) for number in range(_count(model))]
+            state |= _of_keras(model, hdf5.item(file, _THEIRS, path), places, path, allow_nan)
     return state
 
 
 def read_keras(model: Any, content: bytes, path: str | os.PathLike[str], *, allow_nan: bool = False) -> None:
     """Give the model's optimiser the iteration and the state that Keras kept, if it did."""
+    import h5py
+
     with hdf5.open_hdf5(io.BytesIO(content)) as file:
-        iteration = hdf5.dataset(file, f"{_THEIRS}/0", path)
-        if iteration is None or _slots(model.optimizer) is None:
-            return
-        if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
-            raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
-        group, due = hdf5.item(file, _THEIRS, path), _count(model)
-        kept = len(group)
-        if iteration[()] and kept != due and str(kept) not in group:  # whole, numbered from 0
-            warnings.warn(
-                f"{os.fspath(path)}: the optimizer's state is of other parameters than those that learn ({kept} arrays, "
-                f"expected {due}), as when layers were frozen or freed after training; it begins anew.",
-                stacklevel=5,
-            )
-            return
-        model.optimizer.iteration = int(iteration[()])
-        if model.optimizer.iteration:
-            model.optimizer.state = _of_keras(model, file, path, allow_nan)
+        group = hdf5.item(file, _THEIRS, path)
+        if isinstance(group, h5py.Group):
+            # Whole, it is numbered from 0; what is missing is said when it is looked for.
+            count = len(group) if str(len(group)) not in group else _count(model)
+            read_listed(model, group, [str(number) for number in range(count)], path, allow_nan=allow_nan)
+
+
+def read_listed(
+    model: Any, group: Any, places: Sequence[str], path: str | os.PathLike[str], *, allow_nan: bool = False
+) -> None:
+    """Give the model's optimiser the iteration and the state that Keras kept at these places of a group, in its order.
+
+    Where they are not those that Keras 3 keeps for this optimiser, warn, and let it begin anew.
+    """
+    iteration = hdf5.dataset(group, places[0], path) if places else None
+    if iteration is None:
+        return
+    if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
+        raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
+    steps, due = limits.iteration(int(iteration[()])), _count(model)
+    if not steps:
+        return
+    if _slots(model.optimizer) is None or len(places) != due:
+        warnings.warn(
+            f"{os.fspath(path)}: the optimizer's state is of other parameters than those that learn ({len(places)} arrays, "
+            f"expected {due}), as when layers were frozen or freed after training, or of an older Keras; it begins anew.",
+            stacklevel=5,
+        )
+        return
+    model.optimizer.iteration = steps
+    model.optimizer.state = _of_keras(model, group, places, path, allow_nan)
 
 
 def _count(model: Any) -> int:
@@ -104,14 +121,16 @@ def _count(model: Any) -> int:
     return scalars + len(_in_order(model, _slots(optimizer) or []))
 
 
-def _of_keras(model: Any, file: Any, path: str | os.PathLike[str], allow_nan: bool) -> dict[str, dict[str, NDArray]]:
+def _of_keras(
+    model: Any, group: Any, places: Sequence[str], path: str | os.PathLike[str], allow_nan: bool
+) -> dict[str, dict[str, NDArray]]:
     """The state in Keras's places, in this package's terms."""
     state: dict[str, dict[str, NDArray]] = {}
     first = 1 if callable(model.optimizer.learning_rate) else 2
     in_order = _in_order(model, _slots(model.optimizer) or [])
-    for number, (name, parameter, slot) in enumerate(in_order, start=first):
+    for place, (name, parameter, slot) in zip(places[first:], in_order, strict=False):
         who = f"the optimizer's {slot} of {name}"
-        array = hdf5.numbers(file, f"{_THEIRS}/{number}", who, parameter.value, path, allow_nan=allow_nan)
+        array = hdf5.numbers(group, place, who, parameter.value, path, allow_nan=allow_nan)
         if array is None:
             raise ModelFileError(path, f"{who} is missing", _AGAIN)
         state.setdefault(name, {})[slot] = array / _scale(model.optimizer)
