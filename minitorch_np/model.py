@@ -141,8 +141,8 @@ class Model(Layer):
 
         Raises:
             ValueError: data that do not fit, with what was expected.
-            FloatingPointError: the loss is not finite. Names epoch, batch and first such layer; the weights are put
-                back to those of at most 16 steps before, where it was.
+            FloatingPointError: the loss is not finite, or a weight, a running statistic or the optimiser's state. Names epoch, batch
+                and first such layer or parameter; the weights are put back to those of at most 16 steps before.
         """
         self._require_compiled("fit")
         checkpoint = None

@@ -310,10 +310,42 @@ def test_divergence_keeps_the_last_good_weights(x, y):
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
+@pytest.mark.parametrize("at", [5, 77, 200])
+def test_an_outlier_that_spoils_a_running_statistic_is_named_in_its_own_batch(at):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(640, 4)).astype(np.float32)
+    y = x[:, 0].copy()
+    x[at, 2] = 1e20
+    layers = [mt.Input((4,)), mt.BatchNormalization(), mt.Dense(8), mt.ReLU(), mt.Dense(1)]
+    model = mt.Sequential(layers, rng=1).compile(mt.SGD(0.01), mt.MSELoss())
+    message = (
+        rf"batch_normalization_1\.moving_variance is not finite from epoch 1, batch {at // 32 + 1} on, though the loss is\."
+        r" The inputs of that batch lie between .* and 1e\+20"
+    )
+    with pytest.raises(FloatingPointError, match=message):
+        model.fit(x, y, epochs=30, shuffle=False)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert model.optimizer.iteration == at // 32 // 16 * 16
+
+
+def test_an_outlier_that_spoils_the_optimizers_state_is_named_in_its_epoch():
+    """Adam's squares overflow where the loss does not: the weight would stand still for ever."""
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
+    y = x[:, 0].copy()
+    x[9, 1], y[9] = 1e12, 1e12
+    model = mt.Sequential([mt.Input((2,)), mt.Dense(1, kernel_initializer="zeros")], rng=1)
+    model.compile(mt.Adam(1e-12), mt.MSELoss())
+    message = r"the optimizer's velocity of dense_1\.kernel is not finite since one of the steps 1 to 16, seen at epoch 1, batch 16"
+    with pytest.raises(FloatingPointError, match=message):
+        model.fit(x, y, epochs=3, batch_size=4, shuffle=False)
+
+
 def test_weights_spoilt_by_the_very_last_step_are_put_back(x, y):
     model = model_of(mt.Dense(1), loss=mt.MSELoss(), rate=1e38)
     before = model.get_weights()
-    with pytest.raises(FloatingPointError, match=r"dense_1\.kernel is not finite after the last step"):
+    with pytest.raises(
+        FloatingPointError, match=r"dense_1\.kernel is not finite since step 1, seen at epoch 1, batch 1"
+    ):
         model.fit(x * 100, y, epochs=1, batch_size=None)
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
 

@@ -12,7 +12,7 @@ import numpy as np
 from minitorch_np.base.console import say
 from minitorch_np.training import standing
 from minitorch_np.training.callbacks import Callback, tell
-from minitorch_np.training.divergence import LastGood, first_bad_layer
+from minitorch_np.training.divergence import EVERY, LastGood, first_bad_layer
 from minitorch_np.training.examples import Examples, Stream
 from minitorch_np.training.history import History
 from minitorch_np.training.interrupt import Interrupt
@@ -78,6 +78,8 @@ class Run:
                 with self.checkpoint.refusing():
                     standing.put_back(self, state)
             with Interrupt() as interrupt:
+                if state is None and self.last_good.not_finite() is None:
+                    self.last_good.keep(0)
                 while self.epoch < epochs and not model.stop_training and not interrupt.requested:
                     if self.one_epoch(interrupt):
                         self._end_of_epoch()
@@ -86,7 +88,7 @@ class Run:
                             f"\nfit: stopped by Ctrl-C in epoch {self.epoch + (self.batch > 0)} of {epochs}, after a whole step; "
                             f"the history holds {self.history.epochs} whole epochs."
                         )
-            self._check_weights()
+            self._check_finite()
             self._keep()
         finally:
             tell(self.watchers, "on_train_end", self.logs)
@@ -118,6 +120,8 @@ class Run:
         return True
 
     def _end_of_epoch(self) -> None:
+        if self.batch >= EVERY:  # where epochs are shorter, every 16th step is often enough
+            self._check_finite()
         logs = {"loss": self.total / self.seen}
         for metric in self.measures:
             logs[metric.name] = metric.result()
@@ -141,7 +145,12 @@ class Run:
         value = float(loss.forward(prediction, y)) + (penalty(self.regularized) if self.regularized else 0.0)
         if not math.isfinite(value):
             self._stop_diverged(value, x)
-        self.last_good.look(self.steps)
+        spoilt = self.last_good.statistic_not_finite()
+        if spoilt is not None:
+            self._stop_not_finite(spoilt, x)
+        if self.last_good.is_due(self.steps):
+            self._check_finite()
+            self.last_good.keep(self.steps)
         for metric in self.measures:
             metric.update(prediction, y)
         self.body.backward(loss.backward())
@@ -160,34 +169,44 @@ class Run:
             self.body.wants_dx = False
 
     def _stop_diverged(self, value: float, x: NDArray) -> None:
+        spoilt = self.last_good.not_finite()
         bad = first_bad_layer(self.model, self.body, x)
         self.last_good.put_back()
+        before = f" {spoilt} was not finite before that batch." if spoilt else ""
         raise FloatingPointError(
-            f"{type(self.model).__name__}.fit: the loss is {value} in epoch {self.epoch + 1}, batch {self.batch + 1}. "
+            f"{type(self.model).__name__}.fit: the loss is {value} in epoch {self.epoch + 1}, batch {self.batch + 1}.{before} "
             f"First output that is not finite: {bad or repr(self.model.loss)}. "
-            f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r}), or look at the data of that batch."
+            f"{self.last_good.description()} Lower the learning rate ({self.model.optimizer!r}), or look at the data of that batch."
         )
 
-    def _check_weights(self) -> None:
-        """No loss has seen what the last step made of the weights."""
-        name = self._not_finite()
-        if name is not None:
+    def _stop_not_finite(self, spoilt: str, x: NDArray) -> None:
+        """The loss is finite, and the same forward has spoilt a running statistic."""
+        self.last_good.put_back()
+        raise FloatingPointError(
+            f"{type(self.model).__name__}.fit: {spoilt} is not finite from epoch {self.epoch + 1}, batch {self.batch + 1} on, though the "
+            f"loss is. The inputs of that batch lie between {x.min():g} and {x.max():g}: look for an outlier among them. "
+            f"{self.last_good.description()}"
+        )
+
+    def _check_finite(self) -> None:
+        """A loss may stay finite while a weight that no example reaches, or the optimiser's state, is not."""
+        spoilt = self.last_good.not_finite()
+        if spoilt is not None:
+            first, last = (self.last_good.step or 0) + 1, self.steps
+            steps = f"step {last}" if first >= last else f"one of the steps {first} to {last}"
+            where = f"epoch {self.epoch + 1}, batch {self.batch}" if self.batch else f"the end of epoch {self.epoch}"
             self.last_good.put_back()
             raise FloatingPointError(
-                f"{type(self.model).__name__}.fit: {name} is not finite after the last step. "
-                f"{self.last_good.story()} Lower the learning rate ({self.model.optimizer!r})."
+                f"{type(self.model).__name__}.fit: {spoilt} is not finite since {steps}, seen at {where}. "
+                f"{self.last_good.description()} Lower the learning rate ({self.model.optimizer!r}), or look for outliers in the data."
             )
-
-    def _not_finite(self) -> str | None:
-        """The first parameter that is not finite."""
-        finite = ((name, np.isfinite(parameter.value).all()) for name, parameter in self.parameters.items())
-        return next((name for name, is_finite in finite if not is_finite), None)
 
     # Kept and resumed
 
     def _keep(self) -> None:
-        if self.checkpoint is None or self._not_finite():  # nobody could go on from that
+        if self.checkpoint is None:
             return
+        self._check_finite()  # nobody could go on from that
         start = time.monotonic()
         self.checkpoint.write(standing.of(self))
         self.due = time.monotonic() + max(_SECONDS, _TIMES * (time.monotonic() - start))
