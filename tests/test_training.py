@@ -344,7 +344,7 @@ def test_weights_spoilt_by_the_very_last_step_are_put_back(x, y):
     model = model_of(mt.Dense(1), loss=mt.MSELoss(), rate=1e38)
     before = model.get_weights()
     with pytest.raises(
-        FloatingPointError, match=r"dense_1\.kernel is not finite since step 1, seen at epoch 1, batch 1"
+        FloatingPointError, match=r"dense_1\.kernel is not finite since step 1, seen at the end of epoch 1"
     ):
         model.fit(x * 100, y, epochs=1, batch_size=None)
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
