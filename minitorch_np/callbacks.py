@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import inspect
+import io
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from minitorch_np.arguments import check_flags, check_number, check_whole
-from minitorch_np.base.files import AnyPath, as_path, check_writable
+from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.training.callbacks import Callback as Callback
 from minitorch_np.training.callbacks import Logs
 from minitorch_np.training.callbacks import ProgressBar as ProgressBar
+from minitorch_np.training.history import cell, numbers_in
 from minitorch_np.training.monitor import Monitor as Monitor
 
 if TYPE_CHECKING:
@@ -240,50 +242,86 @@ class ReduceLROnPlateau(Monitor):
 
 
 class CSVLogger(Callback):
-    """Write one line per epoch, flushed at once, with a line of names on top.
+    """Write one line per epoch, at once, with a line of names on top. A name that comes later becomes one more column; where a
+    line has no value for a name, or NaN, it has NA.
 
     Args:
-        filename: the file. append: go on in a file that is there.
+        filename: the file. separator: between the values. append: go on in a file that is there.
+
+    Raises:
+        ValueError: before training, if the file that is there is no such table.
     """
 
-    kept = ("start",)
+    kept = ("start", "width", "names")
 
     def __init__(self, filename: AnyPath, separator: str = ",", append: bool = False) -> None:
+        check_flags("CSVLogger", {"append": append})
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise ValueError(f"CSVLogger: separator is one character such as ',' or ';', got {separator!r}.")
         self.filename, self.separator, self.append = as_path(filename, "CSVLogger", "filename"), separator, append
-        self.file: TextIO | None = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        path = self.filename
-        check_writable(path, "CSVLogger")
-        self.start = path.stat().st_size if self.append and path.is_file() else 0
-        self.headed = self.start > 0
-        self.file = path.open("a" if self.append else "w", newline="")
-        self.writer: Any = csv.writer(self.file, delimiter=self.separator, lineterminator="\n")
+        check_writable(self.filename, "CSVLogger")
+        header, rows = self._read() if self.append else ([], [])
+        # What was there before the run: its lines and columns. What this run has written: its names.
+        self.start, self.width = len(rows), len(header)
+        self.names: list[str] = []
+        self._header: list[str] | None = header if header else None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        logs = logs or {}
-        if self.file is None:
-            return
-        if not self.headed:
-            self.writer.writerow(["epoch", *logs])
-            self.headed = True
-        self.writer.writerow([epoch, *logs.values()])
-        self.file.flush()
+        numbers = {"epoch": epoch} | {name: cell(value) for name, value in numbers_in(logs or {}).items()}
+        numbers["epoch"] = epoch
+        self.names += [name for name in numbers if name not in self.names]
+        if self._header is None or not self.filename.exists():
+            self._rewrite([], [], numbers)
+        elif not numbers.keys() <= set(self._header):
+            self._rewrite(*self._read(), numbers)
+        else:
+            with self.filename.open("a", newline="", encoding="utf-8") as file:
+                self._writer(file).writerow([numbers.get(name, "NA") for name in self._header])
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Write what was measured until the run was kept after what the file held before the run began."""
-        path, history = self.filename, self.model.history
-        if self.file is not None:
-            self.start = min(state["start"], path.stat().st_size)
-            self.headed = self.start > 0
-            self.file.truncate(self.start)
-            for epoch, values in enumerate(zip(*history.values(), strict=True)):
-                self.on_epoch_end(epoch, dict(zip(history, values, strict=True)))
+        super().set_state(state)
+        header, rows = self._read() if self.width else ([], [])
+        history = {name: self.model.history[name] for name in self.names if name in self.model.history}
+        again = [
+            {"epoch": epoch} | {name: cell(values[epoch]) for name, values in history.items()}
+            for epoch in range(self.model.history.epochs)
+        ]
+        self._header = None
+        if self.width or again:
+            self._rewrite(header[: self.width], [row[: self.width] for row in rows[: self.start]], *again)
 
-    def on_train_end(self, logs: Logs = None) -> None:
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+    def _read(self) -> tuple[list[str], list[list[str]]]:
+        """The names and the lines of the file; none if there is no file or nothing in it."""
+        if not self.filename.is_file():
+            return [], []
+        with self.filename.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            header, *rows = [row for row in csv.reader(file, delimiter=self.separator) if row] or [[]]
+        wrong = next((number for number, row in enumerate(rows, 2) if len(row) > len(header)), None)
+        if header and ("epoch" not in header or len(set(header)) < len(header) or wrong):
+            problem = (
+                f"line {wrong} has more values than there are names" if wrong else f"its first line is {header!r:.80}"
+            )
+            raise ValueError(
+                f"CSVLogger: {self.filename} is no log with the separator {self.separator!r}: {problem}. Give another filename, or "
+                "append=False to write it anew."
+            )
+        return header, rows
+
+    def _rewrite(self, header: list[str], rows: list[list[str]], *new: dict[str, Any]) -> None:
+        """Write the file whole, with the old lines and the new ones under all names that there are now."""
+        self._header = list(dict.fromkeys([*header, *(name for line in new for name in line)]))
+        lines = io.StringIO()
+        writer = self._writer(lines)
+        writer.writerow(self._header)
+        writer.writerows([*row, *["NA"] * (len(self._header) - len(row))] for row in rows)
+        writer.writerows([line.get(name, "NA") for name in self._header] for line in new)
+        write_whole(self.filename, lines.getvalue().encode("utf-8", "surrogateescape"))
+
+    def _writer(self, file: TextIO) -> Any:
+        return csv.writer(file, delimiter=self.separator, lineterminator="\n")
 
 
 class TensorBoard(Callback):
@@ -309,7 +347,7 @@ class TensorBoard(Callback):
         self.writer = SummaryWriter(str(self.log_dir))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        for name, value in {**(logs or {}), "learning_rate": self.model.optimizer.rate}.items():
+        for name, value in {**numbers_in(logs or {}), "learning_rate": self.model.optimizer.rate}.items():
             self.writer.add_scalar(name, value, epoch)
         self.writer.flush()
 

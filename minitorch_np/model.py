@@ -111,7 +111,7 @@ class Model(Layer):
         steps_per_epoch: int | None = None,
         shuffle: bool = True,
         progress: bool = True,
-        callbacks: Sequence[Callback] | None = (),
+        callbacks: Sequence[Callback] = (),
         resume: AnyPath | None = None,
         log_dir: AnyPath | None = None,
     ) -> History:
@@ -154,7 +154,6 @@ class Model(Layer):
             from minitorch_np.callbacks import TensorBoard
 
             board = TensorBoard(log_dir)
-            callbacks = () if callbacks is None else callbacks
             callbacks = [*callbacks, board] if isinstance(callbacks, (list, tuple)) else callbacks
         return loop.fit(
             self,
@@ -179,13 +178,13 @@ class Model(Layer):
         y: ArrayLike | None = None,
         *,
         batch_size: int | None = 256,
-        callbacks: Sequence[Callback] | None = (),
+        callbacks: Sequence[Callback] = (),
     ) -> Any:
         """Loss and metrics in inference mode, as a named tuple: `scores.loss, scores.accuracy`, or unpacked; x as for fit."""
         self._require_compiled("evaluate")
         return loop.evaluate(self, x, y, batch_size, callbacks)
 
-    def predict(self, x: Any, *, batch_size: int | None = 256, callbacks: Sequence[Callback] | None = ()) -> NDArray:
+    def predict(self, x: Any, *, batch_size: int | None = 256, callbacks: Sequence[Callback] = ()) -> NDArray:
         """The outputs for x in inference mode, computed batch by batch, x as for fit; no activations are kept."""
         return loop.predict(self, x, batch_size, callbacks)
 

@@ -478,13 +478,6 @@ def test_a_hook_with_other_arguments_is_refused_before_training(model, name, fun
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
 
 
-def test_no_callbacks_may_be_said_as_none(model):
-    x = np.ones((4, 3))
-    model.fit(x, x[:, 0], callbacks=None)
-    model.evaluate(x, x[:, 0], callbacks=None)
-    model.predict(x, callbacks=None)
-
-
 def test_a_callback_that_would_count_twice_is_refused(model):
     stopping = callbacks.EarlyStopping("loss")
     with pytest.raises(ValueError, match=r"is in callbacks twice"):
@@ -502,3 +495,174 @@ def test_a_callback_that_would_count_twice_is_refused(model):
 def test_what_is_no_callback_is_refused_with_the_line_to_write(model, wrong, words):
     with pytest.raises(ValueError, match=words):
         fit(model, 1, wrong)
+
+
+# What callbacks write into the logs
+
+
+class Write(mt.Callback):
+    """Writes into the logs: functions of the epoch by name."""
+
+    def __init__(self, **values):
+        self.values = values
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update({name: value(epoch) for name, value in self.values.items() if value(epoch) is not None})
+
+
+def test_what_callbacks_write_is_in_the_history_the_log_and_the_callbacks_after_them(model, tmp_path):
+    seen = []
+
+    class Look(mt.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(logs["rate"])
+
+    write = Write(rate=lambda epoch: np.float32(0.1) * epoch)
+    history = fit(model, 3, write, callbacks.CSVLogger(tmp_path / "l.csv"), Look())
+    assert history["rate"] == seen == [float(np.float32(0.1) * epoch) for epoch in range(3)]
+    assert all(type(value) is float for value in history["rate"])
+    columns = list(zip(*csv.reader((tmp_path / "l.csv").read_text().splitlines()), strict=True))
+    assert [float(value) for value in columns[2][1:]] == history["rate"]
+    assert list(fit(model, 1, Feed([0.5], "loss"))["loss"]) == [0.5]
+
+
+def test_what_is_not_measured_in_every_epoch_is_nan_in_the_others(model, tmp_path):
+    history = fit(model, 3, Write(late=lambda e: e or None, early=lambda e: 1 - e or None))
+    np.testing.assert_array_equal(history["late"], [np.nan, 1, 2])
+    np.testing.assert_array_equal(history["early"], [1, np.nan, -1])
+    assert len(history["loss"]) == history.epochs == 3
+    history.to_csv(tmp_path / "h.csv")
+    assert [row[3] for row in csv.reader((tmp_path / "h.csv").read_text().splitlines())] == ["late", "NA", "1.0", "2.0"]
+
+
+@pytest.mark.parametrize("value", ["warm", None, [0.1, 0.2], np.ones(2), 1j, {"a": 1}])
+def test_what_is_no_number_is_left_out_of_the_history_with_a_word(model, tmp_path, value):
+    with pytest.warns(UserWarning, match=r"fit: note in the logs is .*, no number, and is left out") as said:
+        history = (
+            fit(model, 3, Write(note=lambda e: value, x=lambda e: e), callbacks.CSVLogger(tmp_path / "l.csv"))
+            if value is not None
+            else fit(model, 3, Feed([None] * 3, "note"))
+        )
+    assert len(said) == 1
+    assert "note" not in history
+
+
+def test_what_a_callback_writes_after_a_test_is_in_the_history_and_the_scores(model):
+    class Twice(mt.Callback):
+        def on_test_end(self, logs=None):
+            logs["twice"] = 2 * logs["loss"]
+
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    history = model.fit(x, x[:, 0], validation_data=(x, x[:, 1]), callbacks=[Twice()])
+    assert history["val_twice"] == [2 * history["val_loss"][0]]
+    scores = model.evaluate(x, x[:, 0], callbacks=[Twice()])
+    assert scores.twice == 2 * scores.loss
+
+
+class Says(mt.Metric):
+    def __init__(self, value, name="said"):
+        self.value, self.name = value, name
+
+    def reset(self): ...
+
+    def update(self, prediction, target): ...
+
+    def result(self):
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("value", "due"),
+    [(np.float32(0.5), 0.5), (np.int64(3), 3.0), (np.bool_(True), 1.0), (float("nan"), None), (float("inf"), None)],
+)
+def test_the_history_is_json_whatever_a_metric_says(model, tmp_path, value, due):
+    def refuse(word):
+        raise ValueError(word)
+
+    model.compile(model.optimizer, model.loss, [Says(value)])
+    fit(model, 2).to_json(tmp_path / "h.json")
+    there = json.loads((tmp_path / "h.json").read_text(), parse_constant=refuse)
+    assert there["said"] == [due, due]
+
+
+def test_what_cannot_be_json_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"History\.to_json: note holds 'a', which is no number"):
+        mt.History(note=["a"]).to_json(tmp_path / "h.json")
+    mt.History(loss=[np.float32(0.5), None]).to_json(tmp_path / "h.json")
+    assert json.loads((tmp_path / "h.json").read_text()) == {"loss": [0.5, None]}
+
+
+# Logs whose columns come and go
+
+
+def log_of(path, *watchers, epochs=1, validated=False, append=True, separator=","):
+    made = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    logger = callbacks.CSVLogger(path, append=append, separator=separator)
+    share = {"validation_split": 0.25} if validated else {}
+    return made.fit(x, x[:, 0], epochs=epochs, callbacks=[*watchers, logger], **share)
+
+
+def rows(path, separator=","):
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter=separator))
+
+
+def test_a_continued_log_has_every_value_under_its_own_name(tmp_path):
+    path = tmp_path / "l.csv"
+    first = log_of(path, validated=True)
+    second = log_of(path)
+    third = log_of(path, Write(rate=lambda e: e or None), epochs=2, validated=True)
+    there = rows(path)
+    assert [set(row) for row in there] == [{"epoch", "loss", "val_loss", "rate"}] * 4
+    assert [row["loss"] for row in there] == [repr(v) for h in (first, second, third) for v in h["loss"]]
+    due = [repr(first["val_loss"][0]), "NA", *map(repr, third["val_loss"])]
+    assert [row["val_loss"] for row in there] == due
+    assert [row["rate"] for row in there] == ["NA", "NA", "NA", "1.0"]
+    assert [row["epoch"] for row in there] == ["0", "0", "0", "1"]
+
+
+def test_a_log_that_is_not_continued_is_written_anew_once_there_is_something_to_say(tmp_path):
+    path = tmp_path / "l.csv"
+    log_of(path, epochs=3)
+    before = path.read_text()
+    with pytest.raises(FileNotFoundError):
+        log_of(path, callbacks.ModelCheckpoint(tmp_path / "none" / "m.keras"), append=False)
+    assert path.read_text() == before
+    log_of(path, append=False, separator=";")
+    assert len(rows(path, ";")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,2\n", "its first line is"),
+        ("epoch;loss\n0;1\n", "separator"),
+        ("epoch,loss\n0,1\n1,2,3\n", "line 3 has more"),
+    ],
+)
+def test_a_file_that_is_no_log_is_not_continued(tmp_path, text, words):
+    path = tmp_path / "l.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"CSVLogger: .*l\.csv is no log.*{words}"):
+        log_of(path)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_resumed_log_is_that_of_the_run_straight_on(tmp_path, append):
+    def run(path, epochs, **settings):
+        made = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
+        x = np.random.default_rng(0).normal(size=(8, 3))
+        before = Write(rate=lambda e: 0.5 * e, late=lambda e: e if e > 2 else None)
+        watchers = [before, callbacks.CSVLogger(path, append=append), Write(after=lambda e: e)]
+        return made.fit(x, x[:, 0], epochs=epochs, callbacks=watchers, **settings)
+
+    straight, resumed = tmp_path / "straight.csv", tmp_path / "resumed.csv"
+    for path in (straight, resumed):
+        path.write_text("epoch,val_loss\n0,7.5\n")
+    due = run(straight, 5)
+    for epochs in (1, 2, 4, 5):
+        got = run(resumed, epochs, resume=tmp_path / "run")
+    assert resumed.read_text() == straight.read_text()
+    assert repr(dict(got)) == repr(dict(due))
+    assert "after" in due

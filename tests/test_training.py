@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch_np as mt
-from minitorch_np.training import callbacks
+from minitorch_np.base import console
 from minitorch_np.training.examples import Examples, batches
 
 
@@ -239,7 +239,7 @@ def test_the_bar_shows_loss_and_metrics_in_a_terminal(x, y, capfd, monkeypatch):
     assert "accuracy" in shown
     model_of().fit(x, y, progress=False)
     assert capfd.readouterr() == ("", "")
-    assert not callbacks.progress_is_seen() or os.isatty(2)
+    assert not console.progress_is_seen() or os.isatty(2)
 
 
 def test_callbacks_hear_of_everything_and_may_stop(x, y):

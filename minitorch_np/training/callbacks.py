@@ -7,6 +7,7 @@ from typing import Any
 
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.configurable import without_address
+from minitorch_np.training.history import numbers_in
 from minitorch_np.training.hooks import check_hooks
 
 Logs = dict[str, Any] | None
@@ -16,7 +17,8 @@ class Callback:
     """Methods that fit, evaluate and predict call; a subclass overrides those it needs. Names and order are Keras's.
 
     `logs` is always passed: at the end of a batch its loss (its "outputs" in predict), at the end of an epoch and of a test
-    what was measured, at the end of training what the last epoch's was; elsewhere it is empty. Batches and epochs count
+    what was measured, at the end of training what the last epoch's was; elsewhere it is empty. A number that a callback writes into the
+    logs of an epoch or a test is seen by the callbacks after it, and is in the history. Batches and epochs count
     from 0. Validation in fit is a test. Setting `self.model.stop_training = True` ends training after the epoch.
 
     `on_batch_begin` and `on_batch_end` are other names of `on_train_batch_begin` and `on_train_batch_end`, as in Keras. A method
@@ -115,7 +117,7 @@ class ProgressBar(Callback):
         self.bar.update()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers_in(logs or {}).items())
         self.bar.set_postfix_str(shown, refresh=False)
 
     def on_train_end(self, logs: Logs = None) -> None:
@@ -126,13 +128,11 @@ class ProgressBar(Callback):
 
 
 def checked_callbacks(callbacks: Any, who: str) -> list[Callback]:
-    """The callbacks as a list, None being none.
+    """The callbacks as a list.
 
     Raises:
         ValueError: something else is there, or the same callback twice, or one with a method that looks like a hook and is none.
     """
-    if callbacks is None:
-        return []
     if not isinstance(callbacks, (list, tuple)):
         raise ValueError(f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].")
     for callback in callbacks:

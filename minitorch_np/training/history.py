@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import math
+import warnings
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from minitorch_np.base.files import AnyPath, as_path, write_csv, write_whole
 
@@ -11,13 +17,33 @@ class History(dict[str, list[float]]):
     """One list for each thing measured ("loss", "accuracy", "val_loss", …), with one value per epoch.
 
     The loss and the metrics of the training data are those of the steps themselves, each taken before its
-    update; values of the validation data (`val_…`) are taken after the epoch's last update.
+    update; values of the validation data (`val_…`) are taken after the epoch's last update. What callbacks write into the logs of
+    an epoch is here too. All lists are of one length: where something was not measured in an epoch, its value is NaN.
     """
 
-    def record(self, values: dict[str, float]) -> None:
-        """Add the values of one epoch."""
-        for name, value in values.items():
-            self.setdefault(name, []).append(value)
+    def record(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        """Put down the values of one epoch, counted from 0; those of it that are there already are replaced.
+
+        Warns once of each name whose value is no number, and leaves it out.
+        """
+        numbers = numbers_in(logs)
+        for name, value in numbers.items():
+            values = self.setdefault(name, [])
+            values[epoch:] = [math.nan] * (epoch - len(values)) + [value]
+        for values in self.values():
+            values.extend([math.nan] * (epoch + 1 - len(values)))
+        for name in logs.keys() - numbers.keys() - self._left_out:
+            self._left_out.add(name)
+            warnings.warn(
+                f"fit: {name} in the logs is {logs[name]!r:.80}, no number, and is left out of the history. Write a number into the "
+                "logs, or keep it in an attribute of the callback.",
+                stacklevel=2,
+            )
+
+    @functools.cached_property
+    def _left_out(self) -> set[str]:
+        """The names that were warned of."""
+        return set()
 
     @property
     def epochs(self) -> int:
@@ -29,15 +55,20 @@ class History(dict[str, list[float]]):
         return self
 
     def to_csv(self, path: AnyPath) -> None:
-        """Write one line per epoch, under a line of names."""
-        rows = ([epoch, *values] for epoch, values in enumerate(zip(*self.values(), strict=True)))
+        """Write one line per epoch, under a line of names; NA for what was not measured or is NaN."""
+        rows = ([epoch, *map(cell, values)] for epoch, values in enumerate(zip(*self.values(), strict=True)))
         write_csv(as_path(path, "History.to_csv"), [["epoch", *self], *rows])
 
     def to_json(self, path: AnyPath) -> None:
-        """Write the lists by name."""
+        """Write the lists by name. JSON has neither NaN nor infinity (RFC 8259): both become null.
+
+        Raises:
+            ValueError: something in a list is no number; it names the list.
+        """
         import json
 
-        write_whole(as_path(path, "History.to_json"), (json.dumps(dict(self), indent=1) + "\n").encode())
+        lists = {name: [_for_json(value, name) for value in values] for name, values in self.items()}
+        write_whole(as_path(path, "History.to_json"), (json.dumps(lists, indent=1, allow_nan=False) + "\n").encode())
 
     def plot(self, measure: str = "loss", ax: Any = None) -> Any:
         """Draw one measure over the epochs; returns the matplotlib axes."""
@@ -48,3 +79,32 @@ class History(dict[str, list[float]]):
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.items())
         return f"History({self.epochs} epochs{', last: ' + last if last else ''})"
+
+
+def numbers_in(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Those values that are numbers, also NumPy's and other packages' arrays of no axis, as Python floats."""
+    found = ((name, _number(value)) for name, value in logs.items())
+    return {name: value for name, value in found if value is not None}
+
+
+def cell(value: float) -> float | str:
+    """A number as a cell of a table: NA where there is none."""
+    return "NA" if math.isnan(value) else value
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, (str, bytes)) or getattr(value, "shape", ()) != () or np.iscomplexobj(value):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _for_json(value: Any, name: str) -> float | None:
+    number = _number(value)
+    if number is None and value is not None:
+        raise ValueError(
+            f"History.to_json: {name} holds {value!r:.80}, which is no number. Leave it out: del history[{name!r}]."
+        )
+    return number if number is not None and math.isfinite(number) else None

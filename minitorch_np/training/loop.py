@@ -56,7 +56,7 @@ def fit(
     steps_per_epoch: int | None,
     shuffle: bool,
     progress: bool,
-    callbacks: Sequence[Callback] | None,
+    callbacks: Sequence[Callback],
     checkpoint: Any,
 ) -> History:
     who = f"{type(model).__name__}.fit"
@@ -134,7 +134,7 @@ def fit(
             model.drop_caches()
 
 
-def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequence[Callback] | None) -> Any:
+def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequence[Callback]) -> Any:
     who = f"{type(model).__name__}.evaluate"
     batch_size = checked_batch_size(batch_size, who)
     callbacks = checked_callbacks(callbacks, who)
@@ -149,7 +149,7 @@ def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequ
     return scores(**measured)
 
 
-def predict(model: Any, x: Any, batch_size: int | None, callbacks: Sequence[Callback] | None) -> NDArray:
+def predict(model: Any, x: Any, batch_size: int | None, callbacks: Sequence[Callback]) -> NDArray:
     who = f"{type(model).__name__}.predict"
     batch_size = checked_batch_size(batch_size, who)
     callbacks = checked_callbacks(callbacks, who)
