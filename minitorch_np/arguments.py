@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,3 +59,56 @@ def _lies_in(value: float, interval: str) -> bool:
     above = low <= value if interval[0] == "[" else low < value
     below = value <= high if interval[-1] == "]" else value < high
     return above and below
+
+
+def one_number(who: str, given: Any, remedy: str) -> float:
+    """What somebody's function returned, as a float.
+
+    Raises:
+        ValueError: it is an array, None, or no real number.
+    """
+    if getattr(given, "shape", ()) == () and isinstance(given, (int, float, np.number, np.bool_, np.ndarray)):
+        kind = getattr(given, "dtype", np.dtype(float)).kind
+        if kind in "biuf":
+            return float(given)
+    shape = f"an array of shape {given.shape}" if getattr(given, "shape", ()) != () else repr(given)
+    raise ValueError(f"{who}: expected one number, got {shape}. {remedy}")
+
+
+# The words in the names of parameters that take predictions, and of those that take targets, here and elsewhere.
+_OF_PREDICTIONS = {
+    "p", "pred", "preds", "prediction", "predictions", "predicted", "ypred", "output", "outputs", "hat", "yhat", "score", "scores",
+    "logit", "logits", "prob", "probs", "proba", "probability", "probabilities", "decision", "estimate", "estimated", "forecast",
+}  # fmt: skip
+_OF_TARGETS = {
+    "t", "true", "ytrue", "target", "targets", "label", "labels", "truth", "gt", "actual", "expected", "observed", "test",
+}  # fmt: skip
+
+
+def takes_target_first(function: Any) -> bool:
+    """Whether the names of the first two parameters say (target, prediction), as (y_true, y_pred) do.
+
+    >>> takes_target_first(lambda y_true, y_pred: 0), takes_target_first(lambda p, t: 0), takes_target_first(lambda a, b: 0)
+    (True, False, False)
+    """
+    try:
+        given = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # as of functions written in C
+        return False
+    kinds = [_kind(a.name) for a in given if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)][:2]
+    return kinds in (["target", "prediction"], ["target", ""], ["", "prediction"])
+
+
+def check_order(owner: Any, method: str, expected: str) -> None:
+    """Refuse a method of somebody's class that takes the target before the prediction, by the names of its parameters."""
+    function = getattr(owner, method)
+    if takes_target_first(function):
+        raise ValueError(
+            f"{type(owner).__name__}.{method}{inspect.signature(function)}: predictions come first here, and it takes targets first. "
+            f"Write {method}{expected}."
+        )
+
+
+def _kind(name: str) -> str:
+    words = set(re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
+    return "prediction" if words & _OF_PREDICTIONS else "target" if words & _OF_TARGETS else ""

@@ -9,10 +9,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from minitorch_np.arguments import check_order
 from minitorch_np.base.files import AnyPath
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
+from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
@@ -75,10 +77,12 @@ class Model(Layer):
         Args:
             optimizer: such as SGD(learning_rate=0.01).
             loss: such as BCELoss().
-            metrics: names ("accuracy", "mae", …), Metric objects or functions (prediction, target) -> mean.
+            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number, or
+                (y_true, y_pred) by these names. A function is called once an epoch, with all outputs and all targets.
 
         Raises:
-            ValueError: something is of another kind; the optimizer belongs to another model.
+            ValueError: something is of another kind; a loss or metric takes the target first; the optimizer belongs to another
+                model.
         """
         who = f"{type(self).__name__}.compile"
         if not isinstance(optimizer, Optimizer):
@@ -87,6 +91,9 @@ class Model(Layer):
             raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.")
         if isinstance(metrics, (str, Metric)) or callable(metrics):
             raise ValueError(f"{who}: metrics is a list, got {metrics!r}. Write metrics=[{metrics!r}].")
+        check_order(loss, "forward", "(self, prediction, target)")
+        for metric in metrics:
+            check_metric(metric, who)
         owner = _OWNERS.get(optimizer, lambda: None)()
         if owner is not None and owner is not self:
             raise ValueError(

@@ -78,7 +78,7 @@ class Sequential(Model):
         """See Model; warn of a loss of scores after a layer that makes probabilities of them."""
         super().compile(optimizer, loss, metrics)
         last = self._last()
-        if loss.from_logits and type(last) in (Sigmoid, Softmax):
+        if loss.from_logits and last is not None and type(last) in (Sigmoid, Softmax):
             other = _OF_PROBABILITIES.get((type(loss), type(last)), "")
             warnings.warn(
                 f"{type(self).__name__}.compile: the last layer is {last!r}, and {loss!r} takes scores before it: leave it "

@@ -73,6 +73,60 @@ def test_accuracy_is_better_when_larger_and_min_delta_counts(model):
     assert (stopping.best_epoch, stopping.stopped_epoch) == (0, 2)
 
 
+def r2_by_hand(prediction, target):
+    return 1 - ((prediction - target) ** 2).sum() / ((target - target.mean()) ** 2).sum()
+
+
+class Spread(mt.Metric):
+    name = "spread"
+
+    def score(self, prediction, target):
+        return float(np.ptp(prediction) * len(prediction))
+
+
+@pytest.mark.parametrize(
+    "watch",
+    [
+        lambda measure: callbacks.EarlyStopping(measure),
+        lambda measure: callbacks.ReduceLROnPlateau(measure),
+        lambda measure: callbacks.ModelCheckpoint("best.keras", measure, save_best_only=True),
+    ],
+)
+@pytest.mark.parametrize("measure", ["r2_by_hand", "val_r2_by_hand", "val_spread"])
+def test_auto_refuses_a_measure_whose_direction_nobody_states(model, watch, measure, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model.compile(model.optimizer, model.loss, [r2_by_hand, Spread()])
+    x, y = np.ones((4, 3)), np.array([0, 1, 1, 0])
+    before = model.get_weights()[0]
+    message = rf"whether a larger '{measure}' is better is not known\. Give mode=\"max\" or mode=\"min\""
+    with pytest.raises(ValueError, match=message):
+        model.fit(x, y, validation_data=(x, y), callbacks=[watch(measure)])
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+def test_auto_refuses_what_a_callback_adds_under_a_name_of_its_own(model):
+    with pytest.raises(ValueError, match="'val_r2' is better is not known"):
+        fit(model, 2, Feed([0.1, 0.5], "val_r2"), callbacks.EarlyStopping("val_r2"))
+
+
+@pytest.mark.parametrize(("values", "due"), [("max", 0.9), ("min", 0.1)])
+def test_a_metric_says_which_way_is_better(model, values, due):
+    class Told(Spread):
+        mode = values
+
+    class Set(mt.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs["spread"] = [0.5, 0.9, 0.1][epoch]
+
+    model.compile(model.optimizer, model.loss, [Told(), "r2", "mae"])
+    stopping = callbacks.EarlyStopping("spread", patience=5)
+    fit(model, 3, Set(), stopping)
+    assert stopping.best == due
+    for measure, rises in (("r2", True), ("val_r2", True), ("mae", False), ("val_mae", False), ("val_loss", False)):
+        stopping.monitor = measure
+        assert stopping.rises() is rises
+
+
 @pytest.mark.parametrize("validated", [False, True])
 @pytest.mark.parametrize(
     ("watcher", "without", "given"),
@@ -112,14 +166,14 @@ def test_what_is_not_measured_is_said_before_training(model, tmp_path, monkeypat
 
 
 def test_a_callback_before_it_may_measure_more(model):
-    stopping = callbacks.EarlyStopping("own", patience=1)
+    stopping = callbacks.EarlyStopping("own", patience=1, mode="min")
     assert fit(model, 9, Feed([2, 1, 3, 3], "own"), stopping).epochs == 3
     with pytest.raises(ValueError, match=r"'own' is not measured; there is loss\. Set monitor"):
         fit(model, 9, stopping, Feed([2, 1, 3, 3], "own"))
 
 
 def test_a_callback_works_outside_fit(model):
-    stopping = callbacks.EarlyStopping("error")
+    stopping = callbacks.EarlyStopping("error", mode="min")
     stopping.set_model(model)
     stopping.on_train_begin()
     for epoch, error in enumerate([2.0, 1.0, 3.0]):

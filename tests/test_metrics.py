@@ -1,5 +1,7 @@
 """Metrics: exact over batches of any size."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,14 +67,274 @@ def test_an_unknown_name_lists_the_known_ones():
         metrics.find("acuracy", (1,), False)
 
 
-def test_a_function_is_a_metric_under_its_own_name(rng):
-    def largest_error(prediction, target):
-        return np.abs(prediction - target).max()
+def outputs(units=1, loss=None, end=(), features=3, seed=0):
+    """A compiled model without metrics."""
+    layers = [mt.Input((features,)), mt.Dense(units), *end]
+    return mt.Sequential(layers, rng=seed, dtype="float64").compile(mt.SGD(0.01), loss or mt.MSELoss())
 
-    model = mt.Sequential([mt.Input((2,)), mt.Dense(1)], rng=0)
-    model.compile(mt.SGD(0.01), mt.MSELoss(), metrics=[largest_error])
-    history = model.fit(rng.normal(size=(8, 2)), rng.normal(size=8), epochs=2)
+
+def measured(model, metric, x, y, batch_size=None):
+    """The value of one metric beside the loss."""
+    model.metrics = [metric]
+    return model.evaluate(x, y, batch_size=batch_size)[1]
+
+
+def largest_error(prediction, target):
+    return np.abs(prediction - target).max()
+
+
+def rmse(prediction, target):
+    return np.sqrt(((prediction - target) ** 2).mean())
+
+
+def r2(y_true, y_pred):
+    return 1 - ((y_true - y_pred) ** 2).sum() / ((y_true - y_true.mean()) ** 2).sum()
+
+
+def test_a_function_is_a_metric_under_its_own_name(rng):
+    model = outputs()
+    model.metrics = [largest_error]
+    history = model.fit(rng.normal(size=(8, 3)), rng.normal(size=8), epochs=2)
     assert len(history["largest_error"]) == 2
+
+
+@pytest.mark.parametrize("function", [largest_error, rmse, r2])
+@pytest.mark.parametrize("batch_size", [1, 7, 20])
+def test_a_function_that_is_no_mean_is_exact_over_the_epoch(function, batch_size, rng):
+    x, y, model = rng.normal(size=(20, 3)), rng.normal(size=20), outputs()
+    p, t = model.predict(x), y[:, None]
+    due = r2(t, p) if function is r2 else function(p, t)
+    assert measured(model, function, x, y, batch_size) == pytest.approx(due)
+
+
+def test_the_training_epoch_is_collected_too(rng):
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=20)
+    model = outputs()
+    model.metrics = [rmse]
+    history = model.fit(x, y, epochs=3, batch_size=6)
+    np.testing.assert_allclose(np.square(history["rmse"]), history["loss"])
+
+
+def test_a_function_of_more_outputs_than_fit_into_its_bound_is_refused(rng, monkeypatch):
+    monkeypatch.setattr(metrics.OfFunction, "most_bytes", 100)
+    with pytest.raises(
+        ValueError, match=r"the function 'rmse' is called with all outputs of an epoch, .* Write a Metric"
+    ):
+        measured(outputs(), rmse, rng.normal(size=(20, 3)), rng.normal(size=20), 4)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y_true, y_pred: y_true.sum() + 3 * y_pred.sum(),
+        lambda target, output: target.sum() + 3 * output.sum(),
+        lambda labels, scores: labels.sum() + 3 * scores.sum(),
+        lambda y, y_hat: y.sum() + 3 * y_hat.sum(),
+        lambda yTrue, yPred: yTrue.sum() + 3 * yPred.sum(),
+        lambda prediction, target: target.sum() + 3 * prediction.sum(),
+        lambda a, b: b.sum() + 3 * a.sum(),
+        lambda p, t, scale=1: t.sum() + 3 * p.sum(),
+    ],
+)
+def test_names_of_parameters_tell_their_order(function, rng):
+    x, y, model = rng.normal(size=(20, 3)), rng.normal(size=20), outputs()
+    assert measured(model, function_named(function), x, y) == pytest.approx(y.sum() + 3 * model.predict(x).sum())
+
+
+def function_named(function):
+    function.__name__ = "own"
+    return function
+
+
+def test_functions_of_scikit_learn_get_their_order(rng):
+    measures = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install 'minitorch-np[baseline]'")
+    x, y, model = rng.normal(size=(20, 3)), rng.normal(size=20), outputs()
+    for function in (measures.r2_score, measures.explained_variance_score):
+        assert measured(model, function, x, y, 6) == pytest.approx(function(y, model.predict(x)))
+    assert measured(model, "r2", x, y, 6) == pytest.approx(measures.r2_score(y, model.predict(x)))
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_r2_agrees_with_scikit_learn(columns, offset, rng):
+    measures = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install 'minitorch-np[baseline]'")
+    target = rng.normal(size=(50, columns)) + offset
+    target[:, -1:] = [[7.0]] if columns > 1 else target[:, -1:]
+    prediction = target + rng.normal(size=target.shape)
+    metric = metrics.find("r2", (columns,), False)
+    metric.reset()
+    for start in range(0, 50, 8):
+        metric.update(prediction[start : start + 8], target[start : start + 8])
+    assert metric.result() == pytest.approx(measures.r2_score(target, prediction), rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(np.ones(3), r"an array of shape \(3,\)"), (None, "got None"), ("0.5", "got '0.5'")]
+)
+def test_a_function_that_returns_no_number_is_named(value, message, rng):
+    def own(prediction, target):
+        return value
+
+    with pytest.raises(ValueError, match=f"the function 'own': expected one number, .*{message}"):
+        measured(outputs(), own, rng.normal(size=(3, 3)), rng.normal(size=3))
+
+
+def test_a_metric_that_takes_the_target_first_is_refused():
+    class Other(mt.Metric):
+        name = "other"
+
+        def update(self, y_true, y_pred): ...
+
+    with pytest.raises(ValueError, match=r"Other\.update\(y_true, y_pred\): predictions come first here"):
+        mt.Sequential([mt.Dense(1)]).compile(mt.SGD(0.1), mt.MSELoss(), [Other()])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("acuracy", "Did you mean 'accuracy'"),
+        ("F1", "Did you mean 'f1'"),
+        (metrics.Precision, r"Precision is a class\. Write Precision\(\)"),
+        (None, "got None"),
+    ],
+)
+def test_what_is_no_metric_is_refused_when_compiled(given, message):
+    with pytest.raises(ValueError, match=f"Sequential.compile: .*{message}"):
+        mt.Sequential([mt.Dense(1)]).compile(mt.SGD(0.1), mt.MSELoss(), [given])
+
+
+QUESTIONS = [(mt.BCELoss(), [mt.Sigmoid()]), (mt.BCEWithLogitsLoss(), []), (mt.FocalLoss(), []), (mt.HingeLoss(), [])]
+
+
+@pytest.mark.parametrize(("loss", "end"), QUESTIONS, ids=lambda part: repr(part)[:20])
+@pytest.mark.parametrize("units", [1, 4])
+def test_an_object_gives_the_number_of_its_name(loss, end, units, rng):
+    x, t = rng.normal(size=(30, 3)), rng.integers(0, 2, (30, units)).astype(float)
+    model = outputs(units, loss, end)
+    objects = {
+        "binary_accuracy": metrics.BinaryAccuracy(),
+        "precision": metrics.Precision(),
+        "recall": metrics.Recall(),
+        "f1": metrics.F1Score(),
+        "balanced_accuracy": metrics.BalancedAccuracy(),
+        "auc": metrics.AUC(),
+        "mae": metrics.MeanAbsoluteError(),
+    }
+    for name, metric in objects.items():
+        assert metric.name == name
+        assert measured(model, metric, x, t, 7) == pytest.approx(measured(model, name, x, t))
+
+
+@pytest.mark.parametrize(("loss", "end"), QUESTIONS, ids=lambda part: repr(part)[:20])
+def test_accuracy_of_several_questions_is_that_of_each(loss, end, rng):
+    x, t = rng.normal(size=(30, 3)), rng.integers(0, 2, (30, 4)).astype(float)
+    model = outputs(4, loss, end)
+    right = (model.predict(x) > (0.5 if end else 0)) == t
+    assert measured(model, "accuracy", x, t) == pytest.approx(right.mean())
+
+
+def test_a_threshold_beside_scores_is_refused_and_beside_probabilities_followed(rng):
+    x, t = rng.normal(size=(30, 3)), rng.integers(0, 2, 30).astype(float)
+    for metric in (metrics.BinaryAccuracy(0.7), metrics.Precision(0.5), metrics.F1Score(threshold=0.9)):
+        with pytest.raises(ValueError, match="has a threshold of its own, and the loss takes raw scores"):
+            measured(outputs(1, mt.BCEWithLogitsLoss()), metric, x, t)
+    model = outputs(1, mt.BCELoss(), [mt.Sigmoid()])
+    due = ((model.predict(x)[:, 0] > 0.7) == t).mean()
+    assert measured(model, metrics.BinaryAccuracy(0.7), x, t) == pytest.approx(due)
+    with pytest.raises(ValueError, match="of the model's several outputs the largest is the answer"):
+        measured(outputs(3, mt.CrossEntropyLoss(from_logits=False), [mt.Softmax()]), metrics.Recall(0.7), x, t)
+
+
+@pytest.mark.parametrize("asked", ["accuracy", "binary_accuracy", "precision", "f1", "auc", "balanced_accuracy"])
+def test_classes_are_warned_of_where_targets_are_numbers(asked, rng):
+    x = rng.normal(size=(30, 3))
+    with pytest.warns(UserWarning, match=r'compares classes, and the targets are none.*\["mae", "r2"\]'):
+        measured(outputs(), asked, x, 2 * x[:, 0])
+
+
+def test_accuracy_beside_mean_squares_works_for_classes(rng):
+    x, t = rng.normal(size=(30, 3)), rng.integers(0, 2, 30)
+    model = outputs()
+    assert measured(model, "accuracy", x, t) == pytest.approx(((model.predict(x)[:, 0] > 0.5) == t).mean())
+    model, t = outputs(4), rng.integers(0, 4, 30)
+    assert measured(model, "accuracy", x, np.eye(4)[t]) == pytest.approx((model.predict(x).argmax(axis=1) == t).mean())
+    with pytest.warns(UserWarning, match='several yes-or-no columns with "binary_accuracy"'):
+        measured(model, "accuracy", x, rng.integers(0, 2, (30, 4)))
+
+
+def test_the_largest_of_one_output_is_refused(rng):
+    x, t = rng.normal(size=(8, 3)), rng.integers(0, 2, 8)
+    for metric in ("categorical_accuracy", metrics.CategoricalAccuracy()):
+        with pytest.raises(ValueError, match=r'the model has one, which always is\. Use "accuracy"'):
+            measured(outputs(1, mt.BCELoss(), [mt.Sigmoid()]), metric, x, t)
+
+
+def test_scores_of_classes_have_no_threshold_each(rng):
+    for metric in ("binary_accuracy", metrics.BinaryAccuracy(), metrics.F1Score(binary=True)):
+        with pytest.raises(ValueError, match="the loss takes scores of classes that are compared with each other"):
+            measured(outputs(3, mt.CrossEntropyLoss()), metric, rng.normal(size=(8, 3)), rng.integers(0, 3, 8))
+
+
+def test_the_name_in_the_history_is_the_one_that_was_asked_for(rng):
+    model = outputs(1, mt.BCELoss(), [mt.Sigmoid()])
+    model.metrics = ["accuracy", "binary_accuracy"]
+    history = model.fit(rng.normal(size=(8, 3)), rng.integers(0, 2, 8), epochs=2)
+    assert list(history) == ["loss", "accuracy", "binary_accuracy"]
+    assert history["accuracy"] == history["binary_accuracy"]
+
+
+@pytest.mark.parametrize("count", [4, 8])
+def test_the_absolute_error_of_class_numbers_is_that_of_one_hot_rows(count, rng):
+    model, numbers = outputs(4, mt.CrossEntropyLoss()), rng.integers(0, 4, count)
+    x = rng.normal(size=(count, 3))
+    due = np.abs(model.predict(x) - np.eye(4)[numbers]).mean()
+    assert measured(model, "mae", x, numbers) == pytest.approx(due)
+    assert measured(model, "mae", x, np.eye(4)[numbers]) == pytest.approx(due)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "categorical_accuracy", "mae", "f1", "auc"])
+def test_nothing_is_broadcast(name, rng):
+    shape = (1,) if name in ("accuracy", "auc") else (4,)
+    prediction, target = rng.normal(size=(4, *shape)), rng.normal(size=(3, *shape))
+    with pytest.raises(ValueError, match="They are never broadcast"):
+        metrics.find(name, shape, False).update(prediction, target)
+
+
+@pytest.mark.parametrize(
+    ("name", "single"),
+    [("auc", True)]
+    + [
+        (name, one)
+        for name in ("accuracy", "precision", "f1", "balanced_accuracy", "mae", "r2")
+        for one in (True, False)
+    ],
+)
+def test_a_prediction_of_nan_gives_nan(name, single):
+    prediction = np.array([[0.1], [np.nan], [0.8], [0.9]]) if single else np.array([[0.1, 2.0], [np.nan, 1.0]] * 2)
+    target = np.array([[0.0], [1], [0], [1]]) if single else np.eye(2)[[0, 1, 1, 0]]
+    metric = metrics.find(name, prediction.shape[1:], False)
+    metric.update(prediction, target)
+    assert np.isnan(metric.result())
+
+
+@pytest.mark.parametrize("name", ["accuracy", "categorical_accuracy", "precision", "f1", "auc", "mae", "r2"])
+def test_a_result_before_any_example_says_so(name):
+    metric = metrics.find(name, (4,) if "cat" in name else (1,), False)
+    for begin in (lambda: None, metric.reset, lambda: metric.update(np.zeros((0, 4)), np.zeros((0, 4)))):
+        begin()
+        with pytest.raises(RuntimeError, match=r"nothing is measured yet\. Call update"):
+            metric.result()
+
+
+def test_counting_needs_no_square_of_the_classes(rng):
+    metric = metrics.F1Score()
+    metric.reset()
+    tracemalloc.start()
+    metric.update(np.eye(4, 5000, dtype="f4"), np.arange(4))
+    memory = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert memory < 1e6
+    assert metric.result() == 1
 
 
 def value(name, prediction, target, from_logits=False):

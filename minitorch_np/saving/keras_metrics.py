@@ -16,17 +16,23 @@ _THRESHOLD = {
     "Recall": "thresholds",
     "AUC": None,
     "MeanAbsoluteError": None,
+    "R2Score": None,
 }
 # Keras's names -> ours, for models with one output and with several.
 _ONE = {
-    "binary_accuracy": "accuracy",
+    "binary_accuracy": "binary_accuracy",
     "precision": "precision",
     "recall": "recall",
     "auc": "auc",
     "mae": "mae",
     "mean_absolute_error": "mae",
+    "r2_score": "r2",
 }
-_SEVERAL = {"categorical_accuracy": "accuracy", "sparse_categorical_accuracy": "accuracy"}
+_SEVERAL = {
+    "binary_accuracy": "binary_accuracy",
+    "categorical_accuracy": "categorical_accuracy",
+    "sparse_categorical_accuracy": "categorical_accuracy",
+}
 
 
 def to_keras(model: Any) -> tuple[list[Any], list[str]]:
@@ -38,16 +44,16 @@ def to_keras(model: Any) -> tuple[list[Any], list[str]]:
 def _described(metric: Any, model: Any) -> Any:
     logits = model.loss.from_logits
     try:
-        found = metrics.find(metric, model.output_shape, logits)
+        found = metrics.find(metric, model.output_shape, logits, model.loss.binary)
     except ValueError:
         return None
-    kind, threshold = type(found).__name__, getattr(found, "threshold", 0.5)
-    if isinstance(found, metrics.CategoricalAccuracy) and not _one_output(model):
+    kind, threshold = type(found).__name__, found.cut() if hasattr(found, "cut") else 0.5
+    if isinstance(found, metrics.CategoricalAccuracy):
         return "accuracy"
-    if metric == "accuracy" and threshold == 0.5:
+    if metric == "accuracy" and threshold == 0.5 and _one_output(model):
         return metric
     known = is_built_in(type(found)) and kind in _THRESHOLD and 0 <= threshold <= 1
-    if not known or not _one_output(model):
+    if not known or not (_one_output(model) or isinstance(found, metrics.BinaryAccuracy)):
         return None
     config: dict[str, Any] = {"name": found.name}
     if argument := _THRESHOLD[kind]:
@@ -61,6 +67,8 @@ def from_keras(described: Any, model: Any, from_logits: bool) -> tuple[list[Any]
     """What is to be measured here, and the names of what cannot."""
     found = [(name, _ours(item, model, from_logits)) for name, item in _listed(described)]
     known = dict.fromkeys(ours for _, ours in found if ours)
+    if "accuracy" in known and _one_output(model):
+        known.pop("binary_accuracy", None)  # the same number
     return list(known), [name for name, ours in found if not ours]
 
 
@@ -93,7 +101,8 @@ def _ours(described: Any, model: Any, from_logits: bool) -> str | None:
     thresholds = plain in ("binary_accuracy", "precision", "recall")
     if any(other) or (thresholds and threshold not in due) or config.get("curve", "ROC") != "ROC":
         return None
-    return (_ONE if _one_output(model) else _SEVERAL).get(plain)
+    ours = (_ONE if _one_output(model) else _SEVERAL).get(plain)
+    return "accuracy" if plain == "binary_accuracy" and config.get("name") == "accuracy" else ours
 
 
 def _one_output(model: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import math
 import warnings
 from collections import namedtuple
@@ -178,16 +177,7 @@ def predict(model: Any, x: Any, batch_size: int | None, callbacks: Sequence[Call
 
 def resolve_metrics(model: Any) -> list[metrics.Metric]:
     """The metrics that compile was given, each under a name of its own."""
-    loss = model.loss
-    found = [metrics.find(metric, model.output_shape, loss.from_logits, loss.binary) for metric in model.metrics]
-    names = ["loss", *(metric.name for metric in found)]
-    for metric in found:
-        name = metric.name  # of an attribute of what evaluate returns
-        if names.count(name) > 1 or not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
-            raise ValueError(
-                f"metrics: {metric!r} needs a name of its own, got {name!r} among {names}. Set its `name` to a plain word."
-            )
-    return found
+    return metrics.of_model(model)
 
 
 class _Door:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from minitorch_np import metrics
 from minitorch_np.arguments import check_number
 from minitorch_np.training.callbacks import Callback, Logs
-
-_LARGER_IS_BETTER = ("accuracy", "auc", "precision", "recall", "f1")
 
 
 class Monitor(Callback):
@@ -17,7 +16,8 @@ class Monitor(Callback):
     Args:
         monitor: its name in the logs, such as "val_loss".
         min_delta: by how much a value must be better to count as better.
-        mode: "min", "max", or "auto": the larger the better for accuracy, AUC, precision, recall and F1.
+        mode: "min", "max", or "auto", which asks the metric of that name for its `mode`. A function has none, nor has a value that
+            a callback adds to the logs under a name of its own: there "auto" is refused.
 
     Attributes:
         best: the best value so far.
@@ -44,6 +44,13 @@ class Monitor(Callback):
                 f"{type(self).__name__}: {self.monitor!r} is not measured; there is {', '.join(names)}."
                 + (" Give fit validation_data." if unvalidated else " Set monitor to one of these.")
             )
+        self.rises()
+
+    def rises(self) -> bool:
+        """Whether larger is better; a ValueError that asks for `mode` if that is not known."""
+        compiled = self.model is not None and "loss" in vars(self.model)
+        measures = metrics.of_model(self.model) if self.mode == "auto" and compiled else []
+        return metrics.rises(self.monitor, measures, self.mode, type(self).__name__)
 
     def improved(self, logs: Logs) -> bool:
         """Whether the value is better than every earlier one; then it is the best. NaN never is.
@@ -53,15 +60,10 @@ class Monitor(Callback):
         """
         logs = logs or {}
         self.check_measured(logs)
-        rises = larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
+        rises = self.rises()
         value = logs[self.monitor]
         gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
         if math.isnan(value) or not gain > abs(self.min_delta):
             return False
         self.best = value
         return True
-
-
-def larger_is_better(measure: str) -> bool:
-    """Whether larger values of what has this name are better: accuracy, AUC, precision, recall and F1."""
-    return measure.endswith(_LARGER_IS_BETTER)

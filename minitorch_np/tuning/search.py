@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from minitorch_np import metrics
 from minitorch_np.arguments import is_whole
 from minitorch_np.base.console import progress_is_seen
 from minitorch_np.base.files import AnyPath
 from minitorch_np.randomness import spawn
 from minitorch_np.saving.checkpoint import Checkpoint
 from minitorch_np.source import fingerprint
-from minitorch_np.training.monitor import larger_is_better
 from minitorch_np.tuning import spaces
 from minitorch_np.tuning.building import Builder, checked_data
 from minitorch_np.tuning.folds import split_folds, split_off
@@ -61,7 +61,7 @@ def search(
             random and of each class alike.
         objective: what to compare, the loss or a metric of the model, always measured on the examples held out:
             "val_accuracy" and "accuracy" are the same.
-        mode: "min", "max", or "auto": the larger the better for accuracy, AUC, precision, recall and F1.
+        mode: "min", "max", or "auto", which asks the metric of that name for its `mode`; a function has none, and is refused.
         epochs, batch_size: as for model.fit.
         fit: more settings of model.fit: class_weight, shuffle, validation_split (of the examples learnt from), callbacks.
         halving: stop hopeless trials early: after each round only the best of every `halving` trials go on, to a round of
@@ -99,13 +99,13 @@ def search(
     rounds = rounds_of(len(drawn), shared["epochs"], halving, who)
     measure = objective.removeprefix("val_")
     first, models = _rehearsed(builder, drawn, x, y, measure)
+    rises = metrics.rises(objective, metrics.of_model(first), mode, who)
     about = {
         "space": words(choices), "method": method, "rng": str(rng), "folds": str(folds),
         "validation_split": str(validation_split if folds is None else None), "data": fingerprint(x, y),
         "fit": words(shared), "halving": str(halving), "objective": measure,
     }  # fmt: skip
     kept = Table(table, about | _outline(first, table) | models)
-    rises = larger_is_better(measure) if mode == "auto" else mode == "max"
     with _bar(progress, sum(many for many, _ in rounds) * len(parts)) as bar:
         rows = Race(builder, x, y, parts, kept, measure, rises, workers, bar).run(drawn, rounds)
     return SearchResult(rows, measure, builder, shared["epochs"])

@@ -1,0 +1,124 @@
+"""Finding: the metric that is meant by a name, an object or a function, and which way it is better."""
+
+from __future__ import annotations
+
+import difflib
+import keyword
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from minitorch_np.arguments import check_order
+from minitorch_np.metrics.classes import (
+    AUC,
+    BalancedAccuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    F1Score,
+    Precision,
+    Recall,
+    is_single,
+)
+from minitorch_np.metrics.metric import Metric, OfFunction
+from minitorch_np.metrics.numbers import MeanAbsoluteError, R2Score
+from minitorch_np.shapes import Shape
+
+_BY_NAME: dict[str, type[Metric]] = {
+    "binary_accuracy": BinaryAccuracy,
+    "categorical_accuracy": CategoricalAccuracy,
+    "balanced_accuracy": BalancedAccuracy,
+    "precision": Precision,
+    "recall": Recall,
+    "f1": F1Score,
+    "auc": AUC,
+    "mae": MeanAbsoluteError,
+    "r2": R2Score,
+}
+NAMES = ", ".join(["accuracy", *_BY_NAME])
+
+# What these names mean is plain also where no metric of the model, but a callback, measures it.
+_LARGER_IS_BETTER = (
+    "accuracy", "binary_accuracy", "categorical_accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc",
+)  # fmt: skip
+_SMALLER_IS_BETTER = ("loss", "mae")
+
+
+def check(metric: Any, who: str) -> None:
+    """Refuse what is no metric, before the model's outputs are known.
+
+    Raises:
+        ValueError: an unknown name, a class in place of an object, a metric whose update takes the target first.
+    """
+    if isinstance(metric, str):
+        if metric not in NAMES.split(", "):
+            raise ValueError(_unknown(metric, who))
+    elif isinstance(metric, type):
+        raise ValueError(f"{who}: {metric.__name__} is a class. Write {metric.__name__}(), with its arguments.")
+    elif isinstance(metric, Metric):
+        for method in ("score", "update"):
+            check_order(metric, method, "(self, prediction, target)")
+    elif not callable(metric):
+        raise ValueError(_unknown(metric, who))
+
+
+def _unknown(metric: Any, who: str) -> str:
+    near = difflib.get_close_matches(str(metric).lower(), NAMES.split(", "), 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{who}: expected one of {NAMES}, a Metric or a function, got {metric!r}.{hint}"
+
+
+def find(
+    metric: str | Metric | Callable[..., Any], output_shape: Shape, from_logits: bool, binary: bool = False
+) -> Metric:
+    """The metric of that name for outputs of that shape, or the metric or function itself, told what the loss says of the outputs.
+
+    "accuracy" is binary for models with one output and where the loss takes each output as a question of its own (binary), and
+    categorical elsewhere. Scores (from_logits) are cut at 0, probabilities at 0.5.
+    """
+    check(metric, "metrics")
+    if isinstance(metric, Metric):
+        found = metric
+    elif not isinstance(metric, str):
+        found = OfFunction(metric)
+    elif metric == "accuracy":
+        found = BinaryAccuracy() if binary or is_single(output_shape) else CategoricalAccuracy()
+        found.name = metric
+    else:
+        found = _BY_NAME[metric]()
+    found.prepare(tuple(output_shape), from_logits, binary)
+    return found
+
+
+def of_model(model: Any) -> list[Metric]:
+    """The metrics that compile was given, each under a name of its own."""
+    loss = model.loss
+    found = [find(metric, model.output_shape, loss.from_logits, loss.binary) for metric in model.metrics]
+    names = ["loss", *(metric.name for metric in found)]
+    for metric in found:
+        name = metric.name  # of an attribute of what evaluate returns
+        if names.count(name) > 1 or not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
+            raise ValueError(
+                f"metrics: {metric!r} needs a name of its own, got {name!r} among {names}. Set its `name` to a plain word."
+            )
+    return found
+
+
+def rises(measure: str, measures: Iterable[Metric], mode: str, who: str) -> bool:
+    """Whether larger values of what has this name in the logs are better.
+
+    Args:
+        measures: the model's metrics. mode: "min" or "max" settles it; "auto" asks the metric of that name.
+
+    Raises:
+        ValueError: "auto", and nobody says which way is better.
+    """
+    if mode != "auto":
+        return mode == "max"
+    name = measure.removeprefix("val_")
+    said = {metric.name: metric.mode for metric in measures}
+    known = dict.fromkeys(_LARGER_IS_BETTER, "max") | dict.fromkeys(_SMALLER_IS_BETTER, "min") | said
+    if known.get(name) not in ("min", "max"):
+        remedy = 'A Metric of your own may say it itself: mode = "max" in the class.' if name in said else ""
+        raise ValueError(
+            f'{who}: whether a larger {measure!r} is better is not known. Give mode="max" or mode="min". {remedy}'.rstrip()
+        )
+    return known[name] == "max"

@@ -1,0 +1,160 @@
+"""Metric: a number gathered over batches; and what makes one of a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.arguments import one_number, takes_target_first
+from minitorch_np.base.arrays import as_numbers
+from minitorch_np.base.state import attributes, set_attributes
+from minitorch_np.configurable import Configurable
+from minitorch_np.losses.classes import one_hot
+from minitorch_np.shapes import Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+class Metric(Configurable):
+    """A number gathered over batches: `reset()`, `update(prediction, target)` for each batch, then `result()`.
+
+    Here the number is a mean over the examples, of what a subclass returns from `score(prediction, target)`: the
+    sum over the batch. Other metrics override `reset`, `update` and `result`.
+
+    Attributes:
+        name: its key in the history and in what evaluate returns.
+        mode: "max" where larger is better, "min" where smaller is; None where that is not known. Callbacks and
+            tuning.search with mode="auto" ask it.
+    """
+
+    name = ""
+    mode: str | None = None
+    total = 0.0
+    count = 0
+
+    def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
+        """Called before the first batch with the shape of the model's outputs, and what its loss says of them; see Loss.
+
+        Raises:
+            ValueError: the metric means nothing for such outputs.
+        """
+
+    def reset(self) -> None:
+        self.total = 0.0
+        self.count = 0
+
+    def update(self, prediction: NDArray, target: NDArray) -> None:
+        prediction, target = self.arrays(prediction, target)
+        if len(prediction):
+            self.total += self.score(prediction, target)
+            self.count += len(prediction)
+
+    def result(self) -> float:
+        return float(self.total) / self.measured(self.count)
+
+    def score(self, prediction: NDArray, target: NDArray) -> float:
+        raise NotImplementedError(f"{self!r} has no score: write score(self, prediction, target).")
+
+    def get_state(self) -> dict[str, Any]:
+        """What was gathered, copied: every attribute but the constructor's arguments and the name."""
+        return attributes(self, (*self.config(), "name"), strict=True)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what get_state returned. Raises ValueError if it names what a metric does not gather."""
+        set_attributes(self, state, (*self.config(), "name"))
+
+    def arrays(self, prediction: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray]:
+        """Both as arrays of numbers; ValueError if they are none."""
+        return as_numbers(prediction, "prediction", self), as_numbers(target, "target", self)
+
+    def measured(self, count: Any) -> Any:
+        """The count of what was measured; RuntimeError if it is 0."""
+        if not count:
+            raise RuntimeError(f"{self!r}.result: nothing is measured yet. Call update(prediction, target) first.")
+        return count
+
+
+class OfFunction(Metric):
+    """A function of all predictions and all targets of an epoch, called once, when they are complete.
+
+    So it need not be a mean over the examples: the root of a mean square and R2 come out exact. The predictions and targets are kept
+    until then. Beyond 1 GiB of them an error says so.
+
+    Args:
+        function: (prediction, target) -> a number, in this order unless the names of its parameters tell the other one, as
+            (y_true, y_pred) do. Its attribute `mode`, "min" or "max", says which way is better, if it has one.
+    """
+
+    most_bytes = 2**30
+
+    def __init__(self, function: Callable[[NDArray, NDArray], Any]) -> None:
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__).strip("<>")
+        self.mode = getattr(function, "mode", None)
+        self.reset()
+
+    def reset(self) -> None:
+        self.predictions: list[NDArray] = []
+        self.targets: list[NDArray] = []
+        self.bytes = 0
+
+    def update(self, prediction: NDArray, target: NDArray) -> None:
+        prediction, target = self.arrays(prediction, target)
+        self.bytes += prediction.nbytes + target.nbytes
+        if self.bytes > self.most_bytes:
+            raise ValueError(
+                f"metrics: the function {self.name!r} is called with all outputs of an epoch, and these take more than "
+                f"{self.most_bytes / 2**30:g} GiB. Write a Metric with reset, update and result, which gathers batch by batch."
+            )
+        self.predictions.append(np.array(prediction))
+        self.targets.append(np.array(target))
+
+    def result(self) -> float:
+        self.measured(len(self.predictions))
+        prediction, target = np.concatenate(self.predictions), np.concatenate(self.targets)
+        given = (target, prediction) if takes_target_first(self.function) else (prediction, target)
+        try:
+            value = self.function(*given)
+        except Exception as error:
+            error.add_note(
+                f"It was raised by the metric {self.name!r}, called with shapes {given[0].shape} and {given[1].shape}."
+            )
+            raise
+        return one_number(f"metrics: the function {self.name!r}", value, "Return a mean over the examples.")
+
+
+def in_pairs(metric: Metric, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:
+    """Prediction and target in one shape: a column beside a vector becomes one, and class numbers become one-hot rows.
+
+    Raises:
+        ValueError: they have other shapes, which NumPy might broadcast.
+    """
+    if prediction.shape == target.shape:
+        return prediction, target
+    if prediction.squeeze().shape == target.squeeze().shape and len(prediction) == len(target):
+        return prediction, target.reshape(prediction.shape)
+    return prediction, one_hot(class_numbers(metric, prediction, target), prediction.shape[-1], prediction.dtype)
+
+
+def class_numbers(metric: Metric, prediction: NDArray, target: NDArray) -> NDArray:
+    """Targets as class numbers of shape (batch, ...), beside predictions of shape (batch, ..., classes).
+
+    Raises:
+        ValueError: they are none.
+    """
+    if target.shape == (*prediction.shape[:-1], 1):
+        target = target[..., 0]
+    classes = prediction.shape[-1] if prediction.ndim > 1 else 0
+    if prediction.ndim < 2 or target.shape != prediction.shape[:-1]:
+        raise ValueError(
+            f"{metric!r}: expected targets of the prediction's shape {prediction.shape}, or class numbers of shape "
+            f"{prediction.shape[:-1]}, got {target.shape}. They are never broadcast: reshape one of them."
+        )
+    numbers = target.astype(np.int64, copy=False)
+    strange = (numbers != target) | (numbers < 0) | (numbers >= classes)
+    if strange.any():
+        raise ValueError(f"{metric!r}: expected class numbers 0 to {classes - 1}, got {target[strange].flat[0]:g}.")
+    return numbers

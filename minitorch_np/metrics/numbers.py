@@ -1,0 +1,60 @@
+"""Metrics of numbers: how far predictions are from targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.metrics.metric import Metric, in_pairs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class MeanAbsoluteError(Metric):
+    """The mean of |prediction - target|. Class numbers count as their one-hot rows."""
+
+    name = "mae"
+    mode = "min"
+
+    def score(self, prediction: NDArray, target: NDArray) -> float:
+        prediction, target = in_pairs(self, prediction, target)
+        return float(np.abs(np.subtract(prediction, target, dtype=float)).mean()) * len(prediction)
+
+
+class R2Score(Metric):
+    """R2 = 1 - sum (target - prediction)^2 / sum (target - mean)^2 of each output, and the mean over the outputs.
+
+    The mean is that of all targets of the epoch, so the number does not depend on the batches. As in scikit-learn, an output
+    whose targets are all equal has 1 where every prediction is exact, and 0 otherwise; a single example has NaN.
+    """
+
+    name = "r2"
+    mode = "max"
+
+    def reset(self) -> None:
+        self.count = 0
+        self.mean = self.spread = self.error = np.zeros(1)
+
+    def update(self, prediction: NDArray, target: NDArray) -> None:
+        """The means and sums of squares of two parts are joined as Chan, Golub & LeVeque 1983 do, eq. 2.1."""
+        if not self.count:
+            self.reset()
+        prediction, target = in_pairs(self, *self.arrays(prediction, target))
+        if not len(target):
+            return
+        rows, due = (np.asarray(a, float).reshape(len(a), -1) for a in (prediction, target))
+        old, new = self.count, len(due)
+        mean = due.mean(axis=0)
+        self.spread = self.spread + ((due - mean) ** 2).sum(axis=0) + (mean - self.mean) ** 2 * old * new / (old + new)
+        self.mean = self.mean + (mean - self.mean) * (new / (old + new))
+        self.error = self.error + ((due - rows) ** 2).sum(axis=0)
+        self.count = old + new
+
+    def result(self) -> float:
+        if self.measured(self.count) < 2:
+            return float("nan")
+        constant = self.spread == 0
+        share = self.error / np.where(constant, 1, self.spread)
+        return float(np.where(constant, (self.error == 0).astype(float), 1 - share).mean())
