@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minitorch_np import initializers, regularizers
+from minitorch_np.base.arrays import as_numbers
 from minitorch_np.cache import Cache
 from minitorch_np.configurable import is_built_in
 from minitorch_np.parameter import Parameter
@@ -151,7 +152,7 @@ class Layer(Node):
 
     def __call__(self, x: ArrayLike) -> NDArray:
         """Build for the shape of x if this is the first call, then run forward. Whole numbers count as the layer's dtype, as in fit."""
-        x = np.asarray(x)
+        x = as_numbers(x, "x", self, "biufc")
         if not self.built:
             if self._streams is None:
                 self.initialize(x.shape[1:], dtype=x.real.dtype if x.dtype.kind in "fc" else np.float32)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from minitorch_np.arguments import check_order
+from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.files import AnyPath
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
@@ -217,10 +218,11 @@ class Model(Layer):
             ValueError: another number of arrays, or a shape that differs, with the parameter's name.
         """
         parameters = self.parameters()
-        arrays = [np.asarray(array) for array in weights]
         who = f"{type(self).__name__}.set_weights"
-        if len(arrays) != len(parameters):
-            raise ValueError(f"{who}: expected {len(parameters)} arrays, got {len(arrays)}.")
+        if not isinstance(weights, Sequence) or len(weights) != len(parameters):
+            count = f"got {len(weights)}" if isinstance(weights, Sequence) else f"got {type(weights).__name__}"
+            raise ValueError(f"{who}: expected {len(parameters)} arrays, {count}. get_weights gives such a list.")
+        arrays = [as_numbers(array, name, who) for name, array in zip(parameters, weights, strict=True)]
         for (name, parameter), array in zip(parameters.items(), arrays, strict=True):
             if array.shape != parameter.shape:
                 raise ValueError(f"{who}: {name} has shape {parameter.shape}, got {array.shape}.")
@@ -256,7 +258,7 @@ class Model(Layer):
     # Building
 
     def __call__(self, x: ArrayLike) -> NDArray:
-        x = np.asarray(x)
+        x = as_numbers(x, "x", self, "biufc")
         self.ensure_ready(x.shape[1:])
         if x.dtype.kind in "biuf":  # complex numbers are the gradient checker's
             x = x.astype(self.compute_dtype, copy=False)

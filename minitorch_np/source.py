@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from minitorch_np.base.arrays import is_one_array
 from minitorch_np.shapes import Shape
 
 Batch = tuple[Any, ...]  # (x,), (x, y) or (x, y, weights)
@@ -132,7 +133,7 @@ def as_source(x: Any, steps: int | None = None) -> Source | None:
         and all(np.ndim(part) for part in x[0][:2])
     ):
         return Batches(x, steps)
-    if isinstance(x, (list, tuple, range, str, bytes)) or hasattr(x, "__array__"):
+    if is_one_array(x):
         return None
     return Batches(x, steps) if callable(x) or hasattr(x, "__iter__") else None
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+import minitorch_np as mt
 from minitorch_np.base.arrays import as_floats, as_numbers, is_one_array
 
 
@@ -32,12 +33,12 @@ class Guarded:
         (None, "x is None. Give an array"),
         (np.ma.array([1.0, 2.0], mask=[0, 1]), r"masked array, with 1 of 2 values masked. Fill them, x\.filled\(0\)"),
         ([[1.0, 2.0], np.ma.array([1.0, 2.0], mask=[0, 1])], "member 1 is a masked array"),
-        ([[1.0, np.ma.masked], [1.0, 2.0]], "masked value"),
+        ([1.0, np.ma.masked], "masked value"),
         (Sparse(), r"sparse matrix \(Sparse\)\. Make it dense: x\.toarray\(\)"),
         ([Sparse()], "member 0 is a sparse matrix"),
         ({"age": [1, 2]}, r"a dictionary with 'age'\. Give one array, such as np\.column_stack"),
         ({"data": [1], "target": [1]}, r"x\['data'\] and x\['target'\]"),
-        ([{"age": 1}], "member 0 is a dictionary with 'age'"),
+        ([{"age": 1}], r"a list of dictionaries\..*\[list\(row\.values\(\)\) for row in x\]"),
         ({1, 2}, "a set, which has no order"),
         (iter([1, 2]), r"np\.array\(list\(x\)\)"),
         (np.ndarray, "the class ndarray"),
@@ -146,3 +147,95 @@ def test_one_array_is_told_from_batches(values):
     assert is_one_array(values)
     assert not is_one_array(iter([1]))
     assert not is_one_array(lambda: iter([1]))
+
+
+def network(units=1):
+    layers = [mt.Input((2,)), mt.Dense(units)]
+    return mt.Sequential(layers, rng=0).compile(mt.SGD(0.01), mt.MSELoss())
+
+
+ENTRIES = {
+    "fit": lambda x, good: network().fit(x, good[:, :1]),
+    "targets of fit": lambda x, good: network(2).fit(good, x),
+    "sample_weight": lambda x, good: network().fit(good, good[:, :1], sample_weight=x),
+    "validation": lambda x, good: network().fit(good, good[:, :1], validation_data=(x, good[:, :1])),
+    "evaluate": lambda x, good: network().evaluate(x, good[:, :1]),
+    "predict": lambda x, good: network().predict(x),
+    "model": lambda x, good: network()(x),
+    "layer": lambda x, good: mt.Dense(1)(x),
+    "prediction": lambda x, good: mt.MSELoss()(x, good),
+    "target": lambda x, good: mt.MSELoss()(good, x),
+    "adapt": lambda x, good: mt.Normalization().adapt(x),
+    "set_weights": lambda x, good: mt.Sequential([mt.Input((3,)), mt.Dense(2, use_bias=False)]).set_weights([x]),
+    "value": lambda x, good: setattr(mt.Parameter(np.zeros((3, 2))), "value", x),
+    "cross_validate": lambda x, good: mt.tuning.cross_validate(network, x, good[:, :1], folds=2, workers=1),
+}
+
+
+UNFIT = {
+    "masked": lambda x: np.ma.masked_less(x, x.max()),
+    "sparse": lambda x: [Sparse()] * 3,
+    "dictionary": lambda x: {"a": x},
+    "expected numbers": lambda x: x.astype(object).astype(str),
+    "datetime64": lambda x: x.astype("M8[s]"),
+    "complex128": lambda x: x + 1j,
+}
+COMPLEX = ("model", "layer", "prediction")  # the gradient checker calls these with complex numbers
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"), [(e, m) for e in ENTRIES for m in UNFIT if m != "complex128" or e not in COMPLEX]
+)
+def test_every_entry_refuses_alike(rng, entry, message):
+    good = rng.normal(size=(3, 2))
+    with pytest.raises(ValueError, match=message):
+        ENTRIES[entry](UNFIT[message](good), good)
+
+
+@pytest.mark.parametrize(
+    "entry", [ENTRIES[name] for name in ("fit", "targets of fit", "predict", "model", "layer", "prediction", "target")]
+)
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "bool", "float16", "longdouble", ">f4", ">i2"])
+def test_every_entry_computes_in_the_models_precision(rng, entry, dtype):
+    whole = rng.integers(0, 2, (3, 2))
+    results = [entry(x, whole.astype(np.float32)) for x in (whole.astype(dtype), whole.astype(np.float32))]
+    if entry is ENTRIES["layer"]:  # drawn anew each time
+        assert results[0].dtype in (np.float32, np.float64)
+    else:
+        np.testing.assert_allclose(*[r["loss"] if isinstance(r, dict) else r for r in results], rtol=1e-6)
+
+
+def test_bytes_do_not_wrap_round_in_a_loss():
+    assert mt.MSELoss()(np.uint8([10]), np.uint8([30])) == 400
+    with pytest.raises(ValueError, match=r"the prediction is of uint8.*Call loss\(prediction, target\)"):
+        mt.MSELoss().forward(np.uint8([10]), np.uint8([30]))
+
+
+def test_a_list_of_inputs_is_told_from_a_list_of_examples(rng):
+    a = rng.normal(size=(8, 2))
+    for x, y in (([a, a], a[:, :1]), ([a, a[:, :1]], a[:, :1]), (a, [a[:, :1], a[:, :1]])):
+        with pytest.raises(ValueError, match=r"is a list of 2 arrays\. .*np\.concatenate"):
+            network().fit(x, y)
+    assert network().fit(list(a), list(a[:, :1])).epochs == 1
+
+
+class Dataset:
+    """Like a Dataset of PyTorch's."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return np.zeros(2), np.zeros(1)
+
+
+def test_a_dataset_of_single_examples_is_named():
+    with pytest.raises(
+        ValueError, match=r"x is a Dataset\. Give arrays, or its batches; .*DataLoader\(x, batch_size=32\)"
+    ):
+        network().predict(Dataset())
+
+
+def test_layers_are_not_called_on_each_other():
+    with pytest.raises(ValueError, match=r"Dense\(units=3\): .*put them in a list, Sequential"):
+        mt.Dense(3)(mt.Input((8,)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,8 @@ _INSTEAD = {
 }
 
 
-def as_numbers(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
-    """values as a plain array of bool, whole numbers, float32 or float64, in the machine's byte order.
-
-    float16 becomes float32, longdouble float64. Nothing is copied that need not be.
+def as_array(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
+    """values as a plain array of numbers, in whatever precision they come.
 
     Args:
         values: an array, nested lists, a table with numeric columns, a tensor of another framework: what has one meaning as numbers.
@@ -40,23 +38,34 @@ def as_numbers(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray
         ValueError: masked or missing values, sparse matrices, dictionaries, sets, generators, text, dates, complex numbers, rows
             of unequal length. The message says what came and what to write.
 
-    >>> as_numbers([[1, 2], [3, 4]], "x", "Dense.fit")
-    array([[1, 2],
-           [3, 4]])
-    >>> as_numbers({"a": [1, 2]}, "x", "Dense.fit")
+    >>> as_array({"a": [1, 2]}, "x", "Model.fit")
     Traceback (most recent call last):
-    ValueError: Dense.fit: x is a dictionary with 'a'. Give one array, such as np.column_stack(list(x.values())).
+    ValueError: Model.fit: x is a dictionary with 'a'. Give one array, such as np.column_stack(list(x.values())).
     """
-    if type(values) is np.ndarray and (values.dtype is _FLOAT32 or values.dtype is _FLOAT64):
-        return values  # nearly always
     reason = _no_array(values, name)
     if reason:
         raise ValueError(f"{_text(who)}: {name} {reason}")
     array = _table(values, name, who) if _is_table(values) else _read(values, name, who)
     if array.dtype.kind == "O":
+        if isinstance(values, (list, tuple)) and (reason := _no_list(values, name)):
+            raise ValueError(f"{_text(who)}: {name} {reason}")
         array = _from_objects(array, values, name, who)
     if array.dtype.kind not in kinds:
         raise ValueError(f"{_text(who)}: {_wrong_kind(array, name)}")
+    return array
+
+
+def as_numbers(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
+    """The same, ready to compute with: bool, whole numbers, float32 or float64, in the machine's byte order.
+
+    float16 becomes float32, longdouble float64. Nothing is copied that need not be.
+
+    >>> as_numbers([[1, 2], [3, 4]], "x", "Dense").dtype.name
+    'int64'
+    """
+    if type(values) is np.ndarray and (values.dtype is _FLOAT32 or values.dtype is _FLOAT64):
+        return values  # nearly always
+    array = as_array(values, name, who, kinds)
     return array.astype(_INSTEAD.get(array.dtype.name, array.dtype.newbyteorder("=")), copy=False)
 
 
@@ -70,14 +79,26 @@ def is_one_array(values: Any) -> bool:
     """Whether it stands for one array, if perhaps an unfit one, and not for batches that come one after the other."""
     return (
         values is None
-        or isinstance(values, (list, tuple, range, str, bytes, bytearray, memoryview, Mapping, Set))
+        or isinstance(values, (list, tuple, range, str, bytes, Mapping, Set))
         or _is_sparse(values)
-        or any(hasattr(values, mark) for mark in ("__array__", "__array_interface__", "__array_struct__"))
+        or _says_its_array(values)
     )
 
 
+def _says_its_array(values: Any) -> bool:
+    marks = (
+        "__array__",
+        "__array_interface__",
+        "__array_struct__",
+        "__dlpack__",
+        "typecode",
+    )  # the last is array.array's
+    return isinstance(values, (bytearray, memoryview)) or any(hasattr(values, mark) for mark in marks)
+
+
 def _text(who: Any) -> str:
-    return who if isinstance(who, str) else repr(who)
+    text = who if isinstance(who, str) else repr(who)
+    return text if len(text) <= 100 else f"{type(who).__name__}(…)"
 
 
 def _no_array(values: Any, name: str) -> str:
@@ -110,16 +131,20 @@ def _no_array(values: Any, name: str) -> str:
     if isinstance(values, (str, bytes)):
         return f"is text, {values[:40]!r}. Give an array; np.loadtxt, np.load and h5py read files."
     if isinstance(values, (list, tuple)):
-        return _no_list(values, name)
+        masked = any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values)))
+        return _no_list(values, name) if masked else ""  # np.asarray would drop the masks; what else is amiss it finds
+    if hasattr(values, "__getitem__") and not isinstance(values, Sequence) and not _says_its_array(values):
+        # np.asarray would ask it for one item after the other.
+        return f"is a {kind}. Give arrays, or its batches; those of a PyTorch Dataset are DataLoader({name}, batch_size=32)."
     return ""
 
 
 def _no_list(values: list[Any] | tuple[Any, ...], name: str) -> str:
-    """The same of what is in a list, whose first members np.asarray would take for objects, or without their mask."""
+    """The same of what is in a list."""
     for kind in set(map(type, values)) - {int, float, bool}:
         if issubclass(kind, (list, tuple)):
             inner = next((reason for row in values if isinstance(row, kind) and (reason := _no_list(row, name))), "")
-        elif issubclass(kind, np.ndarray) and kind is not np.ma.MaskedArray and not issubclass(kind, np.ma.MaskedArray):
+        elif issubclass(kind, np.ndarray) and not issubclass(kind, np.ma.MaskedArray):
             continue
         else:
             found = next(item for item in values if type(item) is kind)
@@ -127,6 +152,8 @@ def _no_list(values: list[Any] | tuple[Any, ...], name: str) -> str:
                 return "has a masked value in it. Fill it, or leave its row out."
             if issubclass(kind, (str, bytes)) or found is None:
                 continue  # told later, by the place
+            if issubclass(kind, Mapping):
+                return f"is a list of dictionaries. Give a list of rows: [list(row.values()) for row in {name}]."
             inner = _no_array(found, f"{name}[{_place(values, found)}]")
             inner = inner and f"is a {type(values).__name__}, whose member {_place(values, found)} {inner}"
         if inner:
@@ -185,7 +212,12 @@ def _table(table: Any, name: str, who: Any) -> NDArray:
 def _from_objects(array: NDArray, values: Any, name: str, who: Any) -> NDArray:
     """Python's numbers, such as an object column of a table has them, as float64."""
     if array.ndim == 0:
-        raise ValueError(f"{_text(who)}: expected numbers in {name}, got {values!r:.80} ({type(values).__name__}).")
+        remedy = ""
+        if hasattr(values, "forward") and hasattr(values, "backward"):
+            remedy = " Layers are not called on each other: put them in a list, Sequential([Input((8,)), Dense(3)])."
+        text = f"{values!r}"
+        shown = text if len(text) <= 80 else f"{text[:80]}…"
+        raise ValueError(f"{_text(who)}: expected numbers in {name}, got {shown} ({type(values).__name__}).{remedy}")
     for place, item in zip(np.ndindex(array.shape), array.flat, strict=True):
         if isinstance(item, (numbers.Real, np.bool_, Decimal)):
             continue
@@ -219,7 +251,9 @@ def _wrong_kind(array: NDArray, name: str) -> str:
 
 
 def _hint_for_text(name: str) -> str:
+    if name in ("y", "target", "y_true"):
+        return f"np.unique({name}, return_inverse=True)[1] numbers the classes."
     return (
-        f"If they are names of classes, np.unique({name}, return_inverse=True)[1] numbers them; numbers that are written as text "
-        f"become numbers by np.asarray({name}).astype(float)."
+        f"Convert it to numbers first: np.asarray({name}).astype(float) reads numbers that are written as text, "
+        f"np.unique({name}, return_inverse=True)[1] numbers categories."
     )

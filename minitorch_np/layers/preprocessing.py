@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minitorch_np.arguments import check_number
+from minitorch_np.base.arrays import as_array
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_built
 from minitorch_np.shapes import Shape, batch_of
@@ -109,7 +110,7 @@ class Normalization(Layer):
         """
         if self.mean is not None:
             raise ValueError(f"{self!r}.adapt: mean and variance are given already.")
-        found = self._moments(_blocks(data))
+        found = self._moments(_blocks(data, f"{self!r}.adapt"))
         if not self.built:
             self._found = found
             return self
@@ -127,7 +128,7 @@ class Normalization(Layer):
         """
         count, mean, squares = 0, np.zeros(()), np.zeros(())
         for block in blocks:
-            block = np.asarray(block, np.float64)
+            block = block.astype(np.float64, copy=False)
             over = self._others(block.shape[1:])
             own = block.mean(axis=over)
             if count and own.shape != mean.shape:
@@ -203,13 +204,15 @@ def _axes(axis: int | Sequence[int] | None) -> tuple[int, ...]:
     return tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)  # type: ignore[return-value]
 
 
-def _blocks(data: Any) -> Iterator[NDArray]:
+def _blocks(data: Any, who: str) -> Iterator[NDArray]:
     """The examples of an array or a source, some at a time."""
     source = as_source(data)
     if source is None:
-        data = np.asarray(data)
+        data = as_array(data, "data", who)
+        if data.ndim == 0:
+            raise ValueError(f"{who}: expected data with one row per example, got the number {data}.")
         return (data[start : start + _ROWS] for start in range(0, len(data), _ROWS))
-    return (np.asarray(batch[0]) for batch in source.batches(_ROWS))
+    return (as_array(batch[0], "data", who) for batch in source.batches(_ROWS))
 
 
 def _disagree(seen: Shape, expected: Shape) -> str:

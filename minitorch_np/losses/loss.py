@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.arrays import as_floats, as_numbers
 from minitorch_np.cache import Cache
 from minitorch_np.configurable import Configurable
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Loss(Configurable):
@@ -43,8 +44,9 @@ class Loss(Configurable):
     def backward(self) -> NDArray:
         raise NotImplementedError(f"{self!r} has no backward: write backward(self) and return dL/dprediction.")
 
-    def __call__(self, prediction: NDArray, target: NDArray) -> Any:
-        return self.forward(np.asarray(prediction), np.asarray(target))
+    def __call__(self, prediction: ArrayLike, target: ArrayLike) -> Any:
+        """The loss of arrays, lists or tensors; whole numbers are computed in float64."""
+        return self.forward(as_floats(prediction, "prediction", self, "biufc"), as_numbers(target, "target", self))
 
     def mean(self, values: NDArray) -> Any:
         """The mean over all elements, with the examples' weights if there are any: sum of w_b v_bj / number of elements."""
@@ -79,6 +81,11 @@ class Loss(Configurable):
             raise ValueError(
                 f"{self!r}: expected a target of the prediction's shape {prediction.shape}, got {target.shape}. "
                 "They are never broadcast: reshape one of them."
+            )
+        if prediction.dtype.kind in "biu":
+            raise ValueError(
+                f"{self!r}.forward: the prediction is of {prediction.dtype}, in which differences wrap round. "
+                "Call loss(prediction, target), which computes in float64."
             )
         return target.astype(prediction.real.dtype, copy=False)
 

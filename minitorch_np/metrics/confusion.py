@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.base.arrays import as_array
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -34,7 +36,7 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, classes: int | None =
 
 
 def _class_numbers(y: ArrayLike, name: str) -> NDArray:
-    given = np.asarray(y)
+    given = as_array(y, name, "confusion_matrix", "biufUSO")
     if given.ndim > 1 and given.shape[-1] > 1:
         remedy = f"Give the classes, {name}.argmax(axis=-1)."
         raise ValueError(f"confusion_matrix: expected class numbers (n,) in {name}, got shape {given.shape}. {remedy}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import is_whole
+from minitorch_np.base.arrays import as_array
 from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.source import Source, in_background
 
@@ -135,6 +136,30 @@ def memory_size() -> float:
 # At the door: what people pass, and what they meant
 
 
+def check_single(x: Any, y: Any, who: str) -> None:
+    """Refuse lists of several inputs or outputs, [a, b], which as arrays would be two examples."""
+    for name, values, other in (("x", x, y), ("y", y, x)):
+        count = _length_of_members(values)
+        if count is not None and len(values) != count and count in (_length(other), _length_of_members(other)):
+            remedy = "Join them, np.concatenate([a, b], axis=-1); a Model of your own can cut them apart again."
+            raise ValueError(
+                f"{who}: {name} is a list of {len(values)} arrays. A model has one input and one output. {remedy}"
+            )
+
+
+def _length(values: Any) -> int | None:
+    shape = getattr(values, "shape", None)
+    return shape[0] if shape else len(values) if isinstance(values, (list, tuple)) else None
+
+
+def _length_of_members(values: Any) -> int | None:
+    """How many rows every array of a list has, if it is a list of several arrays of one length."""
+    if not isinstance(values, (list, tuple)) or len(values) < 2 or not hasattr(values[0], "shape"):
+        return None
+    lengths = {_length(member) for member in values}
+    return lengths.pop() if len(lengths) == 1 else None
+
+
 def checked_inputs(x: ArrayLike, who: str, input_shape: Shape | None) -> NDArray:
     """x as an array of at least one example, finite and of the model's shape."""
     array = _numbers(x, "x", who)
@@ -205,19 +230,7 @@ def checked_batch_size(batch_size: int | None, who: str) -> int | None:
 
 
 def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
-    if values is None:
-        raise ValueError(f"{who}: {name} is None. Give an array with one entry per example.")
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{who}: {name} is no array: its rows differ in length ({error}).") from None
-    if array.dtype.kind not in "biuf":
-        hint = (
-            "np.unique(y, return_inverse=True)[1] numbers the classes."
-            if name == "y"
-            else "Convert it to numbers first."
-        )
-        raise ValueError(f"{who}: expected numbers in {name}, got {array.dtype}. {hint}")
+    array = as_array(values, name, who)
     if array.ndim == 0 or len(array) == 0:
         raise ValueError(f"{who}: {name} holds no examples (shape {array.shape}).")
     if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():

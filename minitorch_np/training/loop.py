@@ -28,6 +28,7 @@ from minitorch_np.training.examples import (
     Examples,
     Stream,
     check_class_weight,
+    check_single,
     checked_batch_size,
     checked_inputs,
     checked_targets,
@@ -189,6 +190,7 @@ class _Door:
     def checked(
         self, x: Any, y: Any = None, sample_weight: Any = None, *, whole: bool = True
     ) -> tuple[NDArray, NDArray, NDArray | None]:
+        check_single(x, y, self.who)
         x = checked_inputs(x, self.who, self.model.input_shape)
         y = checked_targets(y, self.who, len(x))
         weights = checked_weights(sample_weight, self.class_weight, y, self.who, whole=whole)
@@ -233,8 +235,9 @@ def _held_out(model: Any, given: Any, stem: Any, who: str, *, reread: bool = Tru
     if data is not None:
         door.shape_of(data)
         return Stream(data, door.prepared, stem, model.compute_dtype)
-    if len(given) != 2:
-        raise ValueError(f"{who}: expected a pair (x, y), got {len(given)} items. Weights have no part in it.")
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        got = f"{len(given)} items" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
+        raise ValueError(f"{who}: expected a pair (x, y), got {got}. Weights have no part in it.")
     x, y, _ = door.checked(*given)
     y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
     return Examples(x, y, stem, model.compute_dtype, reread=reread)
