@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import inspect
 import io
+import re
+import secrets
+import time
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -325,34 +328,83 @@ class CSVLogger(Callback):
 
 
 class TensorBoard(Callback):
-    """Write what is measured after every epoch into event files, for `tensorboard --logdir`.
+    """Write what is measured after every epoch into event files, for `tensorboard --logdir`. Every run writes files of its own, and a
+    resumed run takes out of them what came after the moment from which it goes on.
 
     Args:
         log_dir: the folder, made if it is not there.
 
     Raises:
         ImportError: tensorboardX is missing; the message says how to get it.
+        NotADirectoryError, PermissionError: log_dir is a file, or may not be written to.
     """
+
+    kept = ("run", "epochs")
 
     def __init__(self, log_dir: AnyPath) -> None:
         self.log_dir = as_path(log_dir, "TensorBoard", "log_dir")
+        self.writer: Any = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
         try:
-            from tensorboardX import SummaryWriter
+            import tensorboardX  # noqa: F401
         except ImportError:
             raise ImportError(
                 "log_dir and TensorBoard need tensorboardX: pip install 'minitorch-np[tensorboard]'"
             ) from None
-        self.writer = SummaryWriter(str(self.log_dir))
+        if self.log_dir.exists() and not self.log_dir.is_dir():
+            raise NotADirectoryError(f"TensorBoard: {self.log_dir} is a file. Give the path of a folder.")
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        check_writable(self.log_dir / "events", "TensorBoard")
+        self.run, self.epochs = (
+            secrets.token_hex(4),
+            0,
+        )  # what the files of this run are named by; epochs that are in them
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        if self.writer is None:
+            # SummaryWriter would write in another thread, and some seconds later: a killed run lost what it had logged.
+            self.writer = EventsWriter(str(self.log_dir / "events"), f".{self.run}.{secrets.token_hex(4)}")
         for name, value in {**numbers_in(logs or {}), "learning_rate": self.model.optimizer.rate}.items():
-            self.writer.add_scalar(name, value, epoch)
+            self.writer.write_event(Event(wall_time=time.time(), step=epoch, summary=scalar(name, value)))
         self.writer.flush()
+        self.epochs = epoch + 1
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on with the run that was kept, whose files lose the epochs that it will go through again."""
+        if not re.fullmatch("[0-9a-f]{8}", str(state.get("run"))):
+            raise ValueError(f"it names the run of TensorBoard {state.get('run')!r}")
+        super().set_state(state)
+        for path in self.log_dir.glob(f"events.out.tfevents.*.{self.run}.*"):
+            content = path.read_bytes()
+            kept = b"".join(record for record, event in _events(content) if event.step < self.epochs)
+            if kept != content:
+                write_whole(path, kept)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        self.writer.close()
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
+
+def _events(content: bytes) -> Iterator[tuple[bytes, Any]]:
+    """Each record of an event file, and the event in it; the last one may have been cut off.
+
+    A record is the length of the event (8 bytes), its check sum (4), the event, and its check sum (4).
+    """
+    from tensorboardX.proto.event_pb2 import Event
+
+    start = 0
+    while len(content) >= start + 12:
+        stop = start + 16 + int.from_bytes(content[start : start + 8], "little")
+        if len(content) < stop:
+            return
+        yield content[start:stop], Event.FromString(content[start + 12 : stop - 4])
+        start = stop
 
 
 class TerminateOnNaN(Callback):

@@ -720,3 +720,107 @@ def test_a_resumed_log_is_that_of_the_run_straight_on(tmp_path, append):
     assert resumed.read_text() == straight.read_text()
     assert repr(dict(got)) == repr(dict(due))
     assert "after" in due
+
+
+# Event files
+
+
+def scalars(folder):
+    """(step, tag, value) of every event in a folder, read record by record as TensorFlow's format says."""
+    event_pb2 = pytest.importorskip(
+        "tensorboardX.proto.event_pb2", reason="needs tensorboardX: pip install 'minitorch-np[tensorboard]'"
+    )
+    found = []
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        while content:
+            length = int.from_bytes(content[:8], "little")
+            event = event_pb2.Event.FromString(content[12 : 12 + length])
+            found += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
+            content = content[16 + length :]
+    return sorted(found)
+
+
+def test_event_files_hold_what_callbacks_wrote_and_two_fits_in_one_second(model, tmp_path):
+    scalars(tmp_path)
+    x, y = np.ones((4, 3)), np.ones(4)
+    with pytest.warns(UserWarning, match="note"):
+        histories = [
+            model.fit(
+                x, y, epochs=n, log_dir=tmp_path, callbacks=[Write(rate=lambda e: 0.5 * e, note=lambda e: "no number")]
+            )
+            for n in (3, 2)
+        ]
+    due = [
+        (epoch, name, np.float32(value))
+        for history in histories
+        for name, values in {**history, "learning_rate": [0.01] * history.epochs}.items()
+        for epoch, value in enumerate(values)
+    ]
+    assert scalars(tmp_path) == sorted(due)
+
+
+def test_a_resumed_run_has_every_event_once(tmp_path, monkeypatch):
+    scalars(tmp_path)
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", 1000)  # nothing is kept before the end
+    x = np.random.default_rng(0).normal(size=(8, 3))
+
+    class Fall(mt.Callback):
+        def __init__(self, epoch):
+            self.epoch = epoch
+
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == self.epoch:
+                raise OSError("the power is gone")
+
+    def run(folder, fall, epochs):
+        made = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
+        watchers = [Write(rate=lambda e: 0.5 * e), callbacks.TensorBoard(tmp_path / folder), Fall(fall)]
+        resume = {"resume": tmp_path / f"{folder}.run"} if folder == "killed" else {}
+        return made.fit(x, x[:, 0], epochs=epochs, callbacks=watchers, **resume)
+
+    run("straight", 9, 6)
+    with pytest.raises(OSError, match="power"):
+        run("killed", 1, 6)
+    run("killed", 9, 2)
+    with pytest.raises(OSError, match="power"):
+        run("killed", 4, 6)
+    newest = max((tmp_path / "killed").iterdir(), key=lambda path: path.stat().st_mtime)
+    newest.write_bytes(newest.read_bytes()[:-5])  # the last record was cut off
+    run("killed", 9, 6)
+    assert scalars(tmp_path / "killed") == scalars(tmp_path / "straight")
+
+
+def test_a_file_in_the_place_of_the_folder_for_events_is_said_before_training(model, tmp_path):
+    scalars(tmp_path)
+    (tmp_path / "ev").write_text("")
+    with pytest.raises(NotADirectoryError, match=r"TensorBoard: .*ev is a file"):
+        model.fit(np.ones((4, 3)), np.ones(4), log_dir=tmp_path / "ev")
+
+
+# Callbacks that raise
+
+
+def test_every_callback_that_began_hears_of_the_end(model):
+    heard = []
+
+    class Ends(mt.Callback):
+        def __init__(self, name, fails=()):
+            self.name, self.fails = name, fails
+
+        def on_train_begin(self, logs=None):
+            if "begin" in self.fails:
+                raise OSError(f"{self.name} cannot begin")
+
+        def on_train_end(self, logs=None):
+            heard.append(self.name)
+            if "end" in self.fails:
+                raise OSError(f"{self.name} cannot end")
+
+    with pytest.raises(OSError, match="b cannot begin"):
+        fit(model, 1, Ends("a"), Ends("b", "begin"), Ends("c"))
+    assert heard == ["a"]
+    heard.clear()
+    with pytest.raises(OSError, match="a cannot end"):
+        fit(model, 1, Ends("a", ["end"]), Ends("b"))
+    assert heard == ["a", "b"]

@@ -62,6 +62,27 @@ class Center(mt.Layer):
         return dy
 
 
+class Gap(mt.Callback):
+    """Writes into the logs of an epoch, from the second one on."""
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch:
+            logs["gap"] = np.float32(logs["val_loss"] - logs["loss"])
+
+
+def events(folder):
+    """What is in the event files, record by record."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        while content:
+            length = int.from_bytes(content[:8], "little")
+            event = Event.FromString(content[12 : 12 + length])
+            yield from ((event.step, value.tag, value.simple_value) for value in event.summary.value)
+            content = content[16 + length :]
+
+
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(90, 20)).astype(np.float32), rng.integers(0, 2, 90)
 held_out = x[:20], y[:20]
@@ -70,7 +91,7 @@ model = mt.Sequential([mt.Input((20,)), Noise(), Center(), inner, mt.Dense(1), m
 schedule = mt.schedules.CosineDecay(0.1, steps=200, warmup=5)
 model.compile(mt.SGD(schedule if how == "arrays" else 0.1, momentum=0.9), mt.BCELoss(), metrics=["accuracy", "auc"])
 best = mt.callbacks.ModelCheckpoint(folder / "best.weights.h5", "val_loss", save_best_only=True)
-callbacks = [mt.callbacks.EarlyStopping("loss", patience=50, restore_best_weights=True), best]
+callbacks = [mt.callbacks.EarlyStopping("loss", patience=50, restore_best_weights=True), best, Gap()]
 callbacks += [mt.callbacks.CSVLogger(folder / "log.csv", append=how == "function")]
 settings = dict(epochs=25, callbacks=callbacks, validation_data=held_out, class_weight={0: 1.0, 1: 2.0})
 settings |= dict(resume=folder / "checkpoint") if resume else {}
@@ -83,6 +104,7 @@ else:
 whole = b"".join(w.tobytes() for w in model.get_weights()) + repr((dict(history), vars(model.seen))).encode()
 whole += (folder / "log.csv").read_bytes() + (folder / "best.weights.h5").read_bytes()
 whole += b"".join(v.tobytes() for state in model.optimizer.state.values() for v in state.values())
+whole += repr(sorted(events(folder / "events")) if how == "arrays" else "").encode()
 print(hashlib.sha256(whole).hexdigest())
 '''
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from minitorch_np.base.state import as_state, put_back
@@ -165,6 +166,13 @@ def tell(watchers: Iterable[Callback], hook: str, *arguments: Any) -> None:
     """Call one hook of every callback."""
     for watcher in watchers:
         getattr(watcher, hook)(*arguments)
+
+
+def end(watchers: Sequence[Callback], logs: Logs) -> None:
+    """Call on_train_end of every callback in turn, also of those after one that raises."""
+    with ExitStack() as stack:
+        for watcher in reversed(watchers):  # the stack goes through them backwards
+            stack.callback(watcher.on_train_end, logs)
 
 
 def check_all_measured(watchers: Sequence[Callback], names: Collection[str]) -> None:

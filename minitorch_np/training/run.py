@@ -11,7 +11,7 @@ import numpy as np
 
 from minitorch_np.base.console import say
 from minitorch_np.training import standing
-from minitorch_np.training.callbacks import Callback, tell
+from minitorch_np.training.callbacks import Callback, end, tell
 from minitorch_np.training.divergence import EVERY, LastGood, first_bad_layer
 from minitorch_np.training.examples import Examples, Stream
 from minitorch_np.training.history import History, numbers_in
@@ -72,11 +72,16 @@ class Run:
         model = self.model
         state = None if self.checkpoint is None else self.checkpoint.read()  # refused before anything is changed
         model.history, model.stop_training, model.seen = self.history, False, self.ranges
-        tell(self.watchers, "on_train_begin", {})
+        begun: list[Callback] = []
         try:
+            for watcher in self.watchers:
+                watcher.on_train_begin({})
+                begun.append(watcher)
             if state is not None:
                 with self.checkpoint.refusing():
                     standing.put_back(self, state)
+            else:
+                self._keep()  # from now on the file knows what callbacks have begun to write
             with Interrupt() as interrupt:
                 if state is None and self.last_good.not_finite() is None:
                     self.last_good.keep(0)
@@ -91,7 +96,7 @@ class Run:
             self._check_finite()
             self._keep()
         finally:
-            tell(self.watchers, "on_train_end", self.logs)
+            end(begun, self.logs)
         return self.history
 
     def one_epoch(self, interrupt: Interrupt) -> bool:
