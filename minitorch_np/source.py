@@ -80,14 +80,15 @@ class Batches(Source):
         return None
 
     def fingerprint(self) -> str:
-        """That of the first batch.
+        """That of the first batch; of a list of batches, that of all.
 
         Raises:
             ValueError: an iterator cannot begin anew.
         """
         if self._iterator is not None:
             raise ValueError("fit(resume=…): an iterator cannot begin anew. Give the function that makes it.")
-        return fingerprint(*(part for item in islice(self._begin(), 1) for part in as_batch(item)))
+        first = None if isinstance(self.given, (list, tuple)) else 1
+        return fingerprint(*(part for item in islice(self._begin(), first) for part in as_batch(item)))
 
     def _begin(self) -> Iterator[Any]:
         if self._iterator is None:

@@ -16,6 +16,7 @@ import pytest
 import minitorch_np as mt
 from minitorch_np.base.state import same
 from minitorch_np.saving import archive, checkpoint
+from minitorch_np.source import Source
 
 PROGRAM = '''
 import hashlib, pathlib, sys, time
@@ -337,6 +338,88 @@ def test_another_schedule_is_refused_and_the_same_goes_on(data, tmp_path):
     assert run(2, lambda epoch: 0.1).epochs == 2  # another object of the same name, elsewhere in memory
     with pytest.raises(mt.ModelFileError, match=r"LearningRateScheduler.schedule is StepDecay\(.* here and <function"):
         run(3, mt.schedules.StepDecay(0.1, every=2))
+
+
+CODE = """
+def rate(epoch): return {number}
+class Cut(mt.Loss):
+    def forward(self, prediction, target):
+        self.cache = prediction - target
+        return (self.cache**2).mean()
+    def backward(self): return {number} * self.cache / self.cache.size
+class Half(mt.Layer):
+    def forward(self, x):
+        self.cache = 1
+        return {number} * x
+    def backward(self, dy): return {number} * dy
+class Own(mt.Optimizer):
+    def update(self, parameter, state): parameter.value -= {number} * parameter.grad
+class Watch(mt.Callback):
+    def on_epoch_end(self, epoch, logs): self.seen = {number}
+def closeness(p, t): return {number} * float(abs(p - t).mean())
+def batches():
+    yield x, y
+    if {number} > 0.3: yield x, y
+class Rows(Source):
+    shape, count = (5,), 40
+    def batches(self, batch_size, rng=None, skip=0): yield from [({number} * x, y)][skip:]
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        (lambda n: {"callbacks": [mt.callbacks.LearningRateScheduler(n["rate"])]}, "LearningRateScheduler.schedule"),
+        (lambda n: {"optimizer": mt.SGD(n["rate"])}, "learning_rate"),
+        (lambda n: {"loss": n["Cut"]()}, "the loss"),
+        (lambda n: {"layer": n["Half"]()}, "layer half_1"),
+        (lambda n: {"optimizer": n["Own"](0.1)}, "the optimizer"),
+        (lambda n: {"callbacks": [n["Watch"]()]}, "callback Watch"),
+        (lambda n: {"metrics": [n["closeness"]]}, "metric 1"),
+        (lambda n: {"given": n["batches"]}, "data"),
+        (lambda n: {"given": n["Rows"]()}, "data"),
+        (lambda n: {"validation_data": n["batches"]}, "validation data"),
+    ],
+)
+def test_changed_code_is_warned_of_by_name_and_the_same_is_not(data, tmp_path, what, name):
+    x, y = data
+
+    def run(number, epochs):
+        namespace = {"mt": mt, "Source": Source, "x": x, "y": y, "__name__": "program"}
+        exec(CODE.format(number=number), namespace)
+        chosen = what(namespace)
+        layers = [mt.Input((5,)), mt.Dense(1), *([chosen["layer"]] if "layer" in chosen else []), mt.Sigmoid()]
+        model = mt.Sequential(layers, rng=0)
+        model.compile(
+            chosen.get("optimizer") or mt.SGD(0.1), chosen.get("loss") or mt.MSELoss(), chosen.get("metrics", [])
+        )
+        settings = {key: chosen[key] for key in ("callbacks", "validation_data") if key in chosen}
+        given = (chosen["given"],) if "given" in chosen else (x, y)
+        return model.fit(*given, epochs=epochs, resume=tmp_path / "kept", **settings)
+
+    run(0.25, 1)
+    run(0.25, 2)
+    with pytest.warns(UserWarning, match=f"the code of {name} has changed, .* may end in other bits"):
+        run(0.5, 3)
+    run(0.5, 4)
+
+
+def test_the_conditions_of_the_same_bits_are_compared(data, tmp_path, monkeypatch):
+    network().fit(*data, epochs=1, resume=tmp_path / "kept")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
+    with pytest.warns(UserWarning, match=r"number of BLAS threads was \d+ and is 7\. .* other bits"):
+        network().fit(*data, epochs=2, resume=tmp_path / "kept")
+    network().fit(*data, epochs=3, resume=tmp_path / "kept")
+    monkeypatch.setattr(np, "__version__", "1.0")
+    with pytest.warns(UserWarning, match=r"NumPy was .* and is 1\.0"):
+        network().fit(*data, epochs=4, resume=tmp_path / "kept")
+
+
+def test_a_later_batch_of_a_list_that_changed_is_refused(data, tmp_path):
+    x, y = data
+    network().fit([(x[:20], y[:20]), (x[20:], y[20:])], resume=tmp_path / "kept")
+    with pytest.raises(mt.ModelFileError, match="data is other examples here"):
+        network().fit([(x[:20], y[:20]), (x[20:] + 1, y[20:])], epochs=2, resume=tmp_path / "kept")
 
 
 def test_other_weights_are_refused_as_weights(data, tmp_path):

@@ -73,10 +73,12 @@ class ImageFolder(Source):
                 yield np.stack(list(pictures)), self.y[rows]
 
     def fingerprint(self) -> str:
-        """Names and sizes of the files, and the shape."""
+        """Names and sizes of the files, and the shape; of at most 64 files what is in them."""
         found = hashlib.sha256(repr(self.shape).encode())
         for file in self.files:
             found.update(f"{file.parent.name}/{file.name} {file.stat().st_size}\n".encode())
+        for file in self.files[:: -(-len(self.files) // 64)]:
+            found.update(file.read_bytes())
         return found.hexdigest()
 
 

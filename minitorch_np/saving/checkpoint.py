@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.code import sum_of_code
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.configurable import is_built_in, without_address
 from minitorch_np.parameter import Parameter
 from minitorch_np.saving import archive
+from minitorch_np.saving.environment import environment
 from minitorch_np.saving.errors import ModelFileError, refusing
 
 FORMAT = 2
@@ -38,11 +41,19 @@ class Checkpoint:
         self.path = as_path(path, "fit", "resume")
         check_writable(self.path, "fit(resume=…)")
         self.about: dict[str, str] = {}
+        self.code: dict[str, str] = {}
         self.parameters: Mapping[str, Parameter] = {}
         self.optimizer: Any = None
 
-    def begin(self, model: Any, settings: dict[str, Any]) -> None:
-        """Note model, optimiser, loss, data and settings, which the run must have in common with the file's."""
+    def begin(
+        self,
+        model: Any,
+        settings: dict[str, Any],
+        watchers: Sequence[Any] = (),
+        sources: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note model, optimiser, loss, data and settings, which the run must have in common with the file's; and the code of
+        whatever is not of this package, whose changes are warned of."""
         self.parameters, self.optimizer = model.parameters(), model.optimizer
         self.about = {f"layer {name or 'model'}": _outline(layer) for name, layer in model.walk()}
         self.about |= self._shapes()
@@ -51,6 +62,7 @@ class Checkpoint:
         self.about |= {"learning_rate": _words(model.optimizer.learning_rate), "loss": _words(model.loss)}
         self.about |= {"metrics": ", ".join(map(_words, model.metrics)), "dtype": str(model.compute_dtype)}
         self.about |= {name: str(value) for name, value in settings.items()}
+        self.code = _sums(model, watchers, sources or {})
 
     def write(self, state: dict[str, Any]) -> None:
         """Put a run's state in the place of the earlier one: plain data, dictionaries, lists and arrays."""
@@ -58,6 +70,8 @@ class Checkpoint:
         described = {
             "format": FORMAT,
             "about": self.about,
+            "code": self.code,
+            "environment": environment(),
             "since": {"learning_rate": str(state["optimizer"]["learning_rate"]), **self._shapes()},
             "state": _take_out(state, arrays),
         }
@@ -88,7 +102,10 @@ class Checkpoint:
                     return None
                 raise
             self._check(state)
-            return state
+            changed = self._changes(described["code"], described["environment"])
+        for change in changed:
+            warnings.warn(f"{self.path}: {change}", stacklevel=5)
+        return state
 
     def refusing(self) -> AbstractContextManager[None]:
         """What goes wrong inside the `with` block is the file's fault."""
@@ -109,6 +126,15 @@ class Checkpoint:
             raise ModelFileError(self.path, what, _REMEDY)
         self.about = there
 
+    def _changes(self, code: dict[str, str], there: dict[str, str]) -> list[str]:
+        """What is another since the file was written, and is no reason to refuse it."""
+        here = environment()
+        others = [f"{name} was {there.get(name)} and is {here[name]}" for name in here if here[name] != there.get(name)]
+        changed = [name for name in self.code if self.code[name] != code.get(name, self.code[name])]
+        if changed and here["Python"] == there.get("Python"):  # another Python translates the same text into other code
+            others.append(f"the code of {', '.join(changed)} has changed, or a number that it takes from around it")
+        return [f"{change}. The run goes on, and may end in other bits than without the break." for change in others]
+
     def _check(self, state: Any) -> None:
         """That the arrays and counts fit, before anything is changed."""
         for name, parameter in self.parameters.items():
@@ -126,6 +152,33 @@ class Checkpoint:
         for value in (state["position"]["total"], *(value for values in state["history"].values() for value in values)):
             if value is not None and not isinstance(value, (int, float, np.number, np.bool_)):
                 raise ValueError(f"it says {value!r} where a number that was measured belongs")
+
+
+def _sums(model: Any, watchers: Sequence[Any], sources: Mapping[str, Any]) -> dict[str, str]:
+    """The code of each part of a run that is not of this package alone, as a sum, by name."""
+    rate = model.optimizer.learning_rate
+    parts: dict[str, Any] = {f"layer {place or 'model'}": layer for place, layer in model.walk()}
+    parts |= {
+        "the loss": model.loss,
+        "the optimizer": model.optimizer,
+        "learning_rate": rate if callable(rate) else None,
+    }
+    parts |= {f"metric {number}": metric for number, metric in enumerate(model.metrics, start=1)}
+    for watcher in watchers:
+        for name in watcher.compared:
+            key = f"{type(watcher).__name__}.{name}"
+            parts[key] = (*parts.get(key, ()), getattr(watcher, name))
+    places = {id(part) for part in parts.values()}
+    sums = {name: sum_of_code(part, *_held(part, places)) for name, part in parts.items() if part is not None}
+    strangers = {type(watcher) for watcher in watchers if not is_built_in(type(watcher))}
+    sums |= {f"callback {kind.__name__}": sum_of_code(kind) for kind in strangers}
+    return sums | {name: sum_of_code(data, *_held(data, set()), arrays=True) for name, data in sources.items()}
+
+
+def _held(thing: Any, places: set[int]) -> list[Any]:
+    """The functions and objects from elsewhere in the attributes of an object, but for those that have a place of their own."""
+    held = [value for value in getattr(thing, "__dict__", {}).values() if id(value) not in places]
+    return [value for value in held if callable(value) and not is_built_in(type(value))]
 
 
 def _fits(array: Any, who: str, like: np.ndarray) -> None:

@@ -118,8 +118,10 @@ def fit(
             "batch_size": batch_size,
             "steps_per_epoch": steps_per_epoch,
             "shuffle": shuffle,
+            "class names": None if data is None else data.class_names,
         }
-        checkpoint.begin(model, about | steering(watchers))
+        sources = {"data": data, "validation data": as_source(validation_data)}
+        checkpoint.begin(model, about | steering(watchers), watchers, sources)
     if data is not None:
         model.class_names = data.class_names or model.class_names
     shuffling = model.shuffling if shuffle else None
