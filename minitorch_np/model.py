@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +14,7 @@ from minitorch_np.arguments import check_order
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.files import AnyPath
 from minitorch_np.layer import Layer
+from minitorch_np.layers import Sigmoid, Softmax
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics import check as check_metric
@@ -59,6 +61,7 @@ class Model(Layer):
     class_names: Sequence[str] | None = None
     seen: Seen | None = None
     _own_streams: Streams | None = None
+    _doubted = False  # whether compile has warned of the last layer
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
         if _dtype_name(dtype) not in ("float32", "float64"):
@@ -135,7 +138,8 @@ class Model(Layer):
             validation_split: the share at the end of x and y to keep for that instead.
             sample_weight: what each example counts in the loss, (n,): the mean of w_i L_i. Metrics and validation do not
                 follow it.
-            class_weight: likewise by class, {0: 1.0, 1: 2.5}.
+            class_weight: likewise by class, {0: 1.0, 1: 2.5}; where y has a class for each step, each step is weighed. Targets that
+                are no classes, such as several yes-or-no columns, are refused.
             steps_per_epoch: batches in one epoch, for iterables that never end.
             shuffle: draw a new order for every epoch.
             progress: show a bar, if the output is a terminal or a notebook.
@@ -299,12 +303,33 @@ class Model(Layer):
         """The leading layers whose output depends on the data alone, and the rest; (None, self) where there is no telling."""
         return None, self
 
+    def last_layer(self) -> Layer | None:
+        """The layer whose outputs are the model's, where that is known."""
+        return None
+
+    def check_outputs(self, outputs: NDArray) -> None:
+        """Warn of outputs that the loss cannot mean, or refuse them. fit and evaluate ask once, with those of the first batch."""
+        last = self.last_layer() or next((layer for _, layer in self.walk() if layer._cache is outputs), None)
+        text = self.loss.doubt(outputs) or doubt(self.loss, last, outputs.shape[1:])
+        if text and not self._doubted:
+            warnings.warn(f"{type(self).__name__}: {text}.", stacklevel=2)
+
     def _require_compiled(self, method: str) -> None:
         if "loss" not in vars(self):
             raise RuntimeError(
                 f"{type(self).__name__}.{method}: say first how to learn, with "
                 'model.compile(optimizer=SGD(learning_rate=0.01), loss=BCELoss(), metrics=["accuracy"]).'
             )
+
+
+def doubt(loss: Loss, last: Any, output_shape: Shape | None) -> str:
+    """Why the loss cannot mean the outputs of this last layer, or ""."""
+    if isinstance(last, Softmax) and output_shape and output_shape[last.axis - (last.axis > 0)] == 1:
+        return f"{last!r} over one unit gives the same for every input: end the model with Dense(1) and Sigmoid(), or give it two units"
+    if loss.from_logits and last is not None and type(last) in (Sigmoid, Softmax):
+        other = loss.instead.get(type(last).__name__, "")
+        return f"the last layer is {last!r}, and {loss!r} takes scores before it: leave it out{other}"
+    return ""
 
 
 def _dtype_name(dtype: DTypeLike) -> str | None:

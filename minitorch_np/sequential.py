@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Dense, Input, ReLU, Sigmoid, Softmax
-from minitorch_np.losses import BCEWithLogitsLoss, CrossEntropyLoss, KLDivLoss, Loss, NLLLoss
+from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
-from minitorch_np.model import Model
+from minitorch_np.model import Model, doubt
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.shapes import Shape
 
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.randomness import Seed
-
-
-# What else could be done where a loss takes scores and the layer before it gives probabilities.
-_OF_PROBABILITIES: dict[tuple[type[Loss], type[Layer]], str] = {
-    (CrossEntropyLoss, Softmax): ", or give from_logits=False",
-    (BCEWithLogitsLoss, Sigmoid): ", or use BCELoss()",
-    (NLLLoss, Softmax): " and use CrossEntropyLoss()",
-    (KLDivLoss, Softmax): " and use CrossEntropyLoss()",
-}
 
 
 class Sequential(Model):
@@ -75,21 +66,20 @@ class Sequential(Model):
     def compile(
         self, optimizer: Optimizer, loss: Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     ) -> Self:
-        """See Model; warn of a loss of scores after a layer that makes probabilities of them."""
+        """See Model; warn of a last layer whose outputs the loss cannot mean."""
         super().compile(optimizer, loss, metrics)
-        last = self._last()
-        if loss.from_logits and last is not None and type(last) in (Sigmoid, Softmax):
-            other = _OF_PROBABILITIES.get((type(loss), type(last)), "")
-            warnings.warn(
-                f"{type(self).__name__}.compile: the last layer is {last!r}, and {loss!r} takes scores before it: leave it "
-                f"out{other}.",
-                stacklevel=2,
-            )
+        last, shape = self.last_layer(), self.output_shape
+        if isinstance(last, Softmax) and shape is None and isinstance(self._layers[0], Input):
+            shape = self.compute_output_shape(self._layers[0].shape)
+        text = doubt(loss, last, shape)
+        self._doubted = bool(text)
+        if text:
+            warnings.warn(f"{type(self).__name__}.compile: {text}.", stacklevel=2)
         return self
 
-    def _last(self) -> Layer | None:
+    def last_layer(self) -> Layer | None:
         last = self._layers[-1] if self._layers else None
-        return last._last() if isinstance(last, Sequential) else last
+        return last.last_layer() if isinstance(last, Model) else last
 
     def _append(self, layer: Layer) -> None:
         if isinstance(layer, type) and issubclass(layer, Layer):

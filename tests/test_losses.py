@@ -308,3 +308,154 @@ MISTAKES = [
 def test_arguments_and_targets_are_checked(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Losses of one's own, and outputs that cannot be meant
+
+
+class Squares(mt.Loss):
+    """A right one, of which the others are wrong variants."""
+
+    def forward(self, prediction, target):
+        self.cache = prediction - target
+        return (self.cache**2).mean()
+
+    def backward(self):
+        return 2 * self.cache / self.cache.size
+
+
+class Each(Squares):
+    def forward(self, prediction, target):
+        super().forward(prediction, target)
+        return self.cache**2
+
+
+class Nothing(Squares):
+    def forward(self, prediction, target):
+        super().forward(prediction, target)
+
+
+class Kept(Squares):
+    def forward(self, prediction, target):
+        return np.array([super().forward(prediction, target)])
+
+
+class NoGradient(Squares):
+    def backward(self):
+        super().backward()
+
+
+class Flat(Squares):
+    def backward(self):
+        return super().backward().ravel()
+
+
+class Swapped(Squares):
+    def forward(self, y_true, y_pred):
+        return super().forward(y_pred, y_true)
+
+
+def of_one(loss, *end, units=1, inputs=3):
+    return mt.Sequential([mt.Input((inputs,)), mt.Dense(units), *end], rng=0).compile(mt.SGD(0.1), loss)
+
+
+@pytest.mark.parametrize(
+    ("loss", "got"),
+    [(Each(), r"an array of shape \(6, 1\)"), (Nothing(), "None"), (Kept(), r"an array of shape \(1,\)")],
+    ids=repr,
+)
+def test_a_loss_that_is_no_number_is_named_everywhere(loss, got, rng):
+    x, y, message = rng.normal(size=(6, 3)), rng.normal(size=(6, 1)), rf"\.forward: expected one number, got {got}"
+    for use in (
+        lambda: of_one(loss).fit(x, y),
+        lambda: of_one(loss).evaluate(x, y),
+        lambda: mt.gradcheck(loss, x[:, :1], y),
+        lambda: mt.gradcheck(mt.Sequential([mt.Dense(1)], rng=0), x, y, loss=loss),
+    ):
+        with pytest.raises(ValueError, match=type(loss).__name__ + r"\(\)" + message):
+            use()
+
+
+@pytest.mark.parametrize(("loss", "got"), [(Flat(), r"\(6,\)"), (NoGradient(), "None")], ids=repr)
+def test_a_gradient_of_another_shape_is_named_everywhere(loss, got, rng):
+    x, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
+    with pytest.raises(
+        ValueError, match=rf"{loss!r}\.backward: expected .* shape \(6, 1\), got {got}".replace("()", r"\(\)")
+    ):
+        of_one(loss).fit(x, y)
+    with pytest.raises(mt.GradcheckError, match=r"\(5?6?,?\), expected|got None"):
+        mt.gradcheck(loss, x[:, :1], y)
+
+
+def test_a_loss_that_takes_the_target_first_is_refused(rng):
+    message = (
+        r"Swapped\.forward\(y_true, y_pred\): predictions come first here.* Write forward\(self, prediction, target\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        of_one(Swapped())
+    with pytest.raises(ValueError, match=message):
+        mt.gradcheck(Swapped(), rng.normal(size=(6, 1)), rng.normal(size=(6, 1)))
+
+
+@pytest.mark.parametrize("loss", [mt.NLLLoss(), mt.KLDivLoss()], ids=repr)
+@pytest.mark.parametrize("use", ["fit", "evaluate"])
+def test_a_loss_of_log_probabilities_refuses_what_is_none(loss, use, rng):
+    x, numbers = rng.normal(size=(8, 3)), rng.integers(0, 4, 8)
+    y = numbers if isinstance(loss, mt.NLLLoss) else np.eye(4)[numbers]
+    for model in (of_one(loss, units=4), of_one(loss, mt.ReLU(), units=4)):
+        before = model.get_weights()[0]
+        with pytest.raises(ValueError, match=r"expected log-probabilities.*LogSoftmax\(\), or use CrossEntropyLoss"):
+            getattr(model, use)(x, y)
+        np.testing.assert_array_equal(model.get_weights()[0], before)
+    getattr(of_one(loss, mt.LogSoftmax(), units=4), use)(x, y)
+
+
+class Own(mt.Model):
+    """A model whose last layer nobody knows from its list."""
+
+    def __init__(self, units, last, rng=0):
+        super().__init__(rng)
+        self.last, self.dense = last, mt.Dense(units)
+
+    def forward(self, x):
+        return self.last(self.dense(x))
+
+    def backward(self, dy):
+        return self.dense.backward(self.last.backward(dy))
+
+
+@pytest.mark.parametrize("use", ["fit", "evaluate"])
+def test_scores_that_are_probabilities_already_are_warned_of(use, rng):
+    x, numbers = rng.normal(size=(8, 3)), rng.integers(0, 4, 8)
+    model = Own(4, mt.Softmax()).compile(mt.SGD(0.1), mt.CrossEntropyLoss())
+    model(x)
+    with pytest.warns(
+        UserWarning, match=r"rows that sum to 1, and CrossEntropyLoss\(\) takes scores.*from_logits=False"
+    ):
+        getattr(model, use)(x, numbers)
+    for loss in (mt.CrossEntropyLoss(from_logits=False), mt.MSELoss()):
+        getattr(model.compile(mt.SGD(0.1), loss), use)(x, np.eye(4)[numbers])
+
+
+def test_a_sigmoid_before_a_loss_of_scores_is_warned_of_in_a_model_of_ones_own(rng):
+    model = Own(1, mt.Sigmoid()).compile(mt.SGD(0.1), mt.BCEWithLogitsLoss())
+    with pytest.warns(UserWarning, match=r"the last layer is Sigmoid\(\).*leave it out, or use BCELoss\(\)"):
+        model.fit(rng.normal(size=(8, 3)), rng.integers(0, 2, 8))
+
+
+def test_outputs_that_are_no_probabilities_of_classes_are_warned_of(rng):
+    model = of_one(mt.CrossEntropyLoss(from_logits=False), mt.Sigmoid(), units=4)
+    with pytest.warns(UserWarning, match=r"outputs do not sum to 1: end it with Softmax\(\)"):
+        model.fit(rng.normal(size=(8, 3)), rng.integers(0, 4, 8))
+
+
+@pytest.mark.parametrize("loss", [mt.BCELoss(), mt.MSELoss(), mt.CrossEntropyLoss(from_logits=False)], ids=repr)
+@pytest.mark.parametrize("end", [mt.Softmax, mt.LogSoftmax])
+def test_a_softmax_over_one_unit_is_warned_of(loss, end, rng):
+    message = r"oftmax\(\) over one unit gives the same for every input: end the model with Dense\(1\) and Sigmoid\(\)"
+    with pytest.warns(UserWarning, match=r"Sequential\.compile: .*" + message):
+        of_one(loss, end())
+    if end is mt.Softmax and isinstance(loss, mt.BCELoss):
+        for model in (mt.Sequential([mt.Dense(1), end()], rng=0), Own(1, end())):
+            with pytest.warns(UserWarning, match=message):
+                model.compile(mt.SGD(0.1), loss).fit(rng.normal(size=(8, 3)), rng.integers(0, 2, 8))

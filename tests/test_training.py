@@ -188,6 +188,47 @@ def test_weights_of_classes_numbers_and_one_hot_rows(x, rng):
     np.testing.assert_allclose(results[0], results[2], rtol=1e-12)
 
 
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_the_weight_of_a_class_is_that_of_each_step(one_hot):
+    """Equal scores cost log 2 in each step; the weights of 010 and 111 are 1 10 1 and 10 10 10, whose mean is 7."""
+    y = np.array([[0, 1, 0], [1, 1, 1]])
+    model = mt.Sequential([mt.Input((3, 4)), mt.Dense(2, kernel_initializer="zeros")], rng=0, dtype="float64")
+    model.compile(mt.SGD(1e-9), mt.CrossEntropyLoss())
+    targets = np.eye(2)[y] if one_hot else y
+    history = model.fit(np.ones((2, 3, 4)), targets, class_weight={0: 1, 1: 10})
+    assert history["loss"][0] == pytest.approx(7 * np.log(2))
+    with pytest.raises(ValueError, match=r"class_weight has \[1\], y also has 0"):
+        model.fit(np.ones((2, 3, 4)), targets, class_weight={1: 10})
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "targets"),
+    [
+        (mt.BCELoss(), 2, [[0.0, 1], [1, 1]]),
+        (mt.BCEWithLogitsLoss(), 2, [[0.0, 1], [1, 0]]),
+        (mt.MSELoss(), 1, [0.5, 1]),
+        (mt.MSELoss(), 2, [[0.0, 2], [1, 1]]),
+        (mt.CrossEntropyLoss(), 2, [[0.5, 0.5], [1, 0]]),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_class_weights_of_targets_that_are_no_classes_are_refused(loss, units, targets, streamed):
+    end = [mt.Sigmoid()] if isinstance(loss, mt.BCELoss) else []
+    model, x = model_of(mt.Dense(units), *end, loss=loss), np.ones((2, 3))
+    data = ([(x, np.array(targets))],) if streamed else (x, targets)
+    with pytest.raises(ValueError, match=r"class_weight needs a class for each example.* Give sample_weight"):
+        model.fit(*data, class_weight={0: 1, 1: 10, 2: 1})
+
+
+def test_weights_are_looked_at_after_the_split(x, y):
+    end = np.arange(20) >= 15
+    for options in ({"sample_weight": end}, {"sample_weight": 1 - end, "class_weight": {0: 0, 1: 0}}):
+        with pytest.raises(ValueError, match="the weights of all examples to learn from are 0"):
+            model_of().fit(x, y, validation_split=0.25, **options)
+    with pytest.raises(ValueError, match="the weights of all examples to learn from are 0"):
+        model_of(loss=mt.MSELoss()).fit(x, end * 1.0, validation_split=0.25, class_weight={0: 0, 1: 1})
+
+
 def test_weights_end_with_fit_and_leave_validation_alone(x, y):
     model = model_of(rate=1e-300)
     history = model.fit(x, y, validation_data=(x, y), class_weight={0: 5.0, 1: 5.0})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import check_order
 from minitorch_np.checking.anatomy import WithLoss, parts
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.part import Part
@@ -100,6 +101,9 @@ def _check(
         raise ValueError(
             f"gradcheck: {target!r} compares a prediction with a target: give both, gradcheck(loss, prediction, y)."
         )
+    for one in (target, loss):
+        if isinstance(one, Loss):
+            check_order(one, "forward", "(self, prediction, target)")
     rows = _rows(inputs)
     inputs, y = inputs[rows], y if y is None else np.asarray(y)[rows]
     layer = copy.deepcopy(as_layer(target, y if loss is None else None))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import one_number
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
 from minitorch_np.parameter import Parameter
@@ -90,10 +91,16 @@ class LossLayer(Layer):
         self.loss, self.target = loss, target
 
     def forward(self, x: NDArray) -> NDArray:
-        return np.asarray(self.loss.forward(x, self.target))
+        value = self.loss.forward(x, self.target)
+        real = value.real if np.iscomplexobj(value) else value
+        one_number(f"{self.loss!r}.forward", real, "Return the mean over the batch, self.mean(values).")
+        return np.asarray(value)
 
     def backward(self, dy: NDArray) -> NDArray:
-        return dy * self.loss.backward()
+        dx = self.loss.backward()
+        if dx is None:
+            raise ValueError(f"{self.loss!r}.backward: expected dL/dprediction, got None. End it with a return.")
+        return dy * dx
 
 
 class Subject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class BCEWithLogitsLoss(Loss):
     """
 
     from_logits = True
+    instead = MappingProxyType({"Sigmoid": ", or use BCELoss()"})
     binary = True
     takes_weights = True
 

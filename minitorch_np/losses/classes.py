@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.arguments import check_flags, check_number
 from minitorch_np.functions import log_softmax
-from minitorch_np.losses.loss import Loss, listed
+from minitorch_np.losses.loss import Loss, listed, rows_of_probabilities
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class CrossEntropyLoss(Loss):
     """
 
     takes_weights = True
+    instead = MappingProxyType({"Softmax": ", or give from_logits=False"})
 
     def __init__(self, label_smoothing: float = 0.0, from_logits: bool = True) -> None:
         check_number("CrossEntropyLoss", "label_smoothing", label_smoothing, "[0, 1)")
@@ -87,6 +89,11 @@ class CrossEntropyLoss(Loss):
             return target
         return class_numbers(self, target, output_shape)
 
+    def doubt(self, outputs: NDArray) -> str:
+        if not self.from_logits and not rows_of_probabilities(outputs, 1e-2):
+            return f"{self!r} takes the probabilities of classes, and the model's outputs do not sum to 1: end it with Softmax()"
+        return super().doubt(outputs)
+
     def _remedy(self, target: NDArray) -> str:
         return "Give y as class numbers (n,), or one-hot with one column per class."
 
@@ -101,6 +108,10 @@ class NLLLoss(Loss):
 
     from_logits = True  # the largest log-probability is that of the likeliest class, as with logits
     takes_weights = True
+    instead = MappingProxyType({"Softmax": " and use CrossEntropyLoss()"})
+
+    def doubt(self, outputs: NDArray) -> str:
+        return check_log_probabilities(self, outputs)
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         check_class_numbers(self, prediction, target)
@@ -132,6 +143,10 @@ class KLDivLoss(Loss):
 
     from_logits = True
     takes_weights = True
+    instead = MappingProxyType({"Softmax": " and use CrossEntropyLoss()"})
+
+    def doubt(self, outputs: NDArray) -> str:
+        return check_log_probabilities(self, outputs)
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
@@ -153,6 +168,18 @@ class KLDivLoss(Loss):
                 f"and sums of {sums.min():g} to {sums.max():g}."
             )
         return target
+
+
+def check_log_probabilities(loss: Loss, outputs: NDArray) -> str:
+    """Refuse outputs whose exponentials do not sum to 1 in each row."""
+    with np.errstate(over="ignore"):
+        sums = np.exp(outputs).sum(axis=-1)
+    if (abs(sums - 1) > 1e-2).any():  # NaN ends training with another message
+        raise ValueError(
+            f"{loss!r}: expected log-probabilities, whose exp sums to 1 in each row, got rows with sums of {sums.min():g} to "
+            f"{sums.max():g}. End the network with LogSoftmax(), or use CrossEntropyLoss(), which takes scores."
+        )
+    return ""
 
 
 def expectation(target: NDArray, values: NDArray) -> NDArray:

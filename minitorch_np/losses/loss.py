@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import one_number
 from minitorch_np.base.arrays import as_floats, as_numbers
 from minitorch_np.cache import Cache
 from minitorch_np.configurable import Configurable
@@ -23,7 +26,9 @@ class Loss(Configurable):
 
     Attributes:
         from_logits: True where predictions are scores before the sigmoid or softmax; accuracy then thresholds at 0.
-        weights: one number per example, (batch,), by which its part of the mean is multiplied, or None. fit sets it.
+        weights: one number per example, (batch,), or per step of it, (batch, steps), by which its part of the mean is
+            multiplied, or None. fit sets it.
+        instead: what to do, beside leaving it out, where a layer of that name gives probabilities to a loss of scores.
         binary: True where every output is a yes-or-no question of its own.
         probabilistic: False where predictions have no probability: the margins of HingeLoss, the values of a regression.
         takes_weights: True where forward and backward use `mean` and `weigh`, and so follow the weights.
@@ -33,6 +38,7 @@ class Loss(Configurable):
     binary = False
     probabilistic = True
     takes_weights = False
+    instead: Mapping[str, str] = MappingProxyType({})
     weights: NDArray | None = None
     keep_cache = True
     cache = Cache()
@@ -56,7 +62,35 @@ class Loss(Configurable):
         """Every example's values times its weight."""
         if self.weights is None:
             return values
-        return values * self.weights.reshape(-1, *[1] * (values.ndim - 1))
+        return values * self.weights.reshape(*self.weights.shape, *[1] * (values.ndim - self.weights.ndim))
+
+    def checked_forward(self, prediction: NDArray, target: NDArray) -> float:
+        """What forward returns, as a float; ValueError if it is no number."""
+        value = self.forward(prediction, target)
+        if isinstance(value, np.floating):  # nearly always
+            return float(value)
+        return one_number(f"{self!r}.forward", value, "Return the mean over the batch, self.mean(values).")
+
+    def checked_backward(self, prediction: NDArray) -> NDArray:
+        """What backward returns; ValueError if it does not have the prediction's shape."""
+        gradient = self.backward()
+        if getattr(gradient, "shape", None) != prediction.shape:
+            got = getattr(gradient, "shape", repr(gradient))
+            raise ValueError(
+                f"{self!r}.backward: expected dL/dprediction of the prediction's shape {prediction.shape}, got {got}."
+            )
+        return gradient
+
+    def doubt(self, outputs: NDArray) -> str:
+        """Why these outputs of a model cannot be meant for this loss, or "". fit and evaluate ask once, with the first batch.
+
+        Raises:
+            ValueError: the loss is no loss for such outputs.
+        """
+        if self.from_logits and rows_of_probabilities(outputs):
+            other = self.instead.get("Softmax", "")
+            return f"the model's outputs are rows that sum to 1, and {self!r} takes scores before the softmax: leave it out{other}"
+        return ""
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         """The targets as forward takes them, checked once before training.
@@ -88,6 +122,12 @@ class Loss(Configurable):
                 "Call loss(prediction, target), which computes in float64."
             )
         return target.astype(prediction.real.dtype, copy=False)
+
+
+def rows_of_probabilities(rows: NDArray, off: float = 1e-3) -> bool:
+    """Whether the numbers of each row are at least 0 and sum to 1."""
+    several = rows.ndim > 1 and rows.shape[-1] > 1 and rows.size > 0
+    return bool(several and rows.min() >= 0 and (abs(rows.sum(axis=-1) - 1) <= off).all())
 
 
 def listed(values: NDArray, most: int = 6) -> str:

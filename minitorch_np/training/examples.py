@@ -183,31 +183,57 @@ def checked_targets(y: ArrayLike, who: str, count: int) -> NDArray:
     return array
 
 
-def checked_weights(
-    sample_weight: ArrayLike | None, class_weight: Mapping[Any, float] | None, y: NDArray, who: str, *, whole: bool
-) -> NDArray | None:
-    """What each example counts: sample_weight times the class_weight of its class, or None without either.
-
-    All may be 0 in one batch of many, but not in the whole data.
-    """
-    weights = None
-    if sample_weight is not None:
-        weights = _numbers(sample_weight, "sample_weight", who)
-        if weights.shape != (len(y),):
-            raise ValueError(f"{who}: expected sample_weight of shape ({len(y)},), got {weights.shape}.")
-    if class_weight is not None:
-        one_hot = y.ndim > 1 and y.shape[-1] > 1
-        classes = y.argmax(axis=-1) if one_hot else y.reshape(len(y), -1)[:, 0]
-        missing = sorted({float(value) for value in np.unique(classes)} - {float(key) for key in class_weight})
-        if missing:
-            raise ValueError(
-                f"{who}: class_weight has {list(class_weight)}, y also has {', '.join(f'{v:g}' for v in missing)}."
-            )
-        of_class = np.array([float(class_weight[value]) for value in classes.tolist()])
-        weights = of_class if weights is None else weights * of_class
-    if weights is not None and (weights.min() < 0 or (whole and not weights.any())):
+def checked_weights(sample_weight: ArrayLike | None, count: int, who: str) -> NDArray | None:
+    """sample_weight as an array, one number of at least 0 for each example."""
+    if sample_weight is None:
+        return None
+    weights = _numbers(sample_weight, "sample_weight", who)
+    if weights.shape != (count,):
+        raise ValueError(f"{who}: expected sample_weight of shape ({count},), got {weights.shape}.")
+    if weights.min() < 0:
         raise ValueError(f"{who}: weights are at least 0 and not all 0, got {weights.min():g} to {weights.max():g}.")
     return weights
+
+
+def weights_of_classes(
+    class_weight: Mapping[Any, float], y: NDArray, output_shape: Shape, *, separate: bool, who: str
+) -> NDArray:
+    """The class_weight of each example, (n,), or of each step of it, (n, steps).
+
+    Args:
+        y: the prepared targets. separate: whether each output is a yes-or-no question of its own.
+
+    Raises:
+        ValueError: the targets are no classes, or one of them has no weight.
+    """
+    classes = _classes(y, tuple(output_shape), separate)
+    if classes is None:
+        raise ValueError(
+            f"{who}: class_weight needs a class for each example: a class number, or a one-hot row. The targets have shape {y.shape} "
+            f"and are none, such as {y[0].tolist()!s:.60}. Give sample_weight, one number for each example."
+        )
+    values, places = np.unique(classes, return_inverse=True)
+    missing = sorted({float(value) for value in values} - {float(key) for key in class_weight})
+    if missing:
+        raise ValueError(
+            f"{who}: class_weight has {list(class_weight)}, y also has {', '.join(f'{v:g}' for v in missing)}."
+        )
+    return np.array([float(class_weight[value]) for value in values.tolist()])[places.reshape(classes.shape)]
+
+
+def _classes(y: NDArray, output_shape: Shape, separate: bool) -> NDArray | None:
+    """The class of each example, or of each step of it; None where there is none."""
+    shape = y.shape[1:]
+    if shape == output_shape and output_shape[-1:] not in ((), (1,)):
+        one_hot = not separate and ((y == 0) | (y == 1)).all() and (y.sum(axis=-1) == 1).all()
+        return y.argmax(axis=-1) if one_hot else None
+    if shape == output_shape[:-1]:
+        classes = y
+    elif shape == output_shape:
+        classes = y[..., 0]
+    else:
+        classes = y.reshape(len(y)) if y.size == len(y) else np.full(1, np.nan)
+    return classes if (classes == np.rint(classes)).all() else None
 
 
 def check_class_weight(class_weight: Any, who: str) -> None:

@@ -33,6 +33,7 @@ from minitorch_np.training.examples import (
     checked_inputs,
     checked_targets,
     checked_weights,
+    weights_of_classes,
 )
 from minitorch_np.training.history import History
 from minitorch_np.training.run import Run, measure
@@ -88,6 +89,9 @@ def fit(
     training: Examples | Stream
     if data is None:
         y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
+        weights = door.weights(y, weights)
+        if weights is not None and not weights.any():
+            raise ValueError(f"{who}: the weights of all examples to learn from are 0.")
         seen.look(x)
         training = Examples(x, y, stem, model.compute_dtype, reread=True, weights=weights)
         if stem is not None:
@@ -146,7 +150,8 @@ def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequ
         raise ValueError(f"{who}: the targets come with the data, so y is left out, got {type(y).__name__}.")
     examples = _held_out(model, (x, y) if data is None else data, None, who, reread=False)
     introduce(callbacks, model, 1, _steps(examples, batch_size), False)
-    measured = measure(model, model.loss, resolve_metrics(model), examples.batches(batch_size), callbacks)
+    batches = examples.batches(batch_size)
+    measured = measure(model, model.loss, resolve_metrics(model), batches, callbacks, model.check_outputs)
     scores = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
     return scores(**measured)
 
@@ -189,14 +194,12 @@ class _Door:
     def __init__(self, model: Any, who: str, class_weight: Mapping[Any, float] | None = None) -> None:
         self.model, self.who, self.class_weight = model, who, class_weight
 
-    def checked(
-        self, x: Any, y: Any = None, sample_weight: Any = None, *, whole: bool = True
-    ) -> tuple[NDArray, NDArray, NDArray | None]:
+    def checked(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
         check_single(x, y, self.who)
         x = checked_inputs(x, self.who, self.model.input_shape)
         y = checked_targets(y, self.who, len(x))
-        weights = checked_weights(sample_weight, self.class_weight, y, self.who, whole=whole)
-        if weights is not None and not self.model.loss.takes_weights:
+        weights = checked_weights(sample_weight, len(y), self.who)
+        if (weights is not None or self.class_weight is not None) and not self.model.loss.takes_weights:
             raise ValueError(
                 f"{self.who}: {self.model.loss!r} takes no weights: let it use self.mean and self.weigh, and set "
                 "takes_weights = True."
@@ -205,11 +208,24 @@ class _Door:
 
     def prepared(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
         """One batch of a source, as the step takes it."""
-        x, y, weights = self.checked(x, y, sample_weight, whole=False)
+        x, y, weights = self.checked(x, y, sample_weight)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*every target is")  # of a batch that says nothing
             y = self.model.loss.prepare(y, self.model.output_shape, self.model.compute_dtype)
+        weights = self.weights(y, weights)
         return x, y, None if weights is None else weights.astype(self.model.compute_dtype)
+
+    def weights(self, y: NDArray, sample_weight: NDArray | None) -> NDArray | None:
+        """What each example counts, or each step of it: sample_weight times the class_weight of its class, or None without either."""
+        if self.class_weight is None:
+            return sample_weight
+        model = self.model
+        of_class = weights_of_classes(
+            self.class_weight, y, model.output_shape, separate=model.loss.binary, who=self.who
+        )
+        if sample_weight is None:
+            return of_class
+        return of_class * sample_weight.reshape(-1, *[1] * (of_class.ndim - 1))
 
     def alone(self, data: Source, others: dict[str, Any]) -> None:
         """A source brings its targets and weights itself."""

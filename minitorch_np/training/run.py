@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +59,7 @@ class Run:
         self.shuffling, self.ranges, self.checkpoint = shuffling, ranges, checkpoint
         self.parameters = model.parameters()
         self.trainable: list[bool] = []
+        self.looked = False  # at the first outputs
         self.last_good = LastGood(self.parameters, model.optimizer)
         self.history = History()
         self.logs: dict[str, float] = {}  # of the last epoch
@@ -148,7 +149,10 @@ class Run:
         self._follow_freezing()
         loss = self.model.loss
         prediction = self.body.forward(x)
-        value = float(loss.forward(prediction, y)) + (penalty(self.regularized) if self.regularized else 0.0)
+        if not self.looked:
+            self.looked = True
+            self.model.check_outputs(prediction)
+        value = loss.checked_forward(prediction, y) + (penalty(self.regularized) if self.regularized else 0.0)
         if not math.isfinite(value):
             self._stop_diverged(value, x)
         spoilt = self.last_good.statistic_not_finite()
@@ -159,7 +163,7 @@ class Run:
             self.last_good.keep(self.steps)
         for metric in self.measures:
             metric.update(prediction, y)
-        self.body.backward(loss.backward())
+        self.body.backward(loss.checked_backward(prediction))
         for parameter in self.regularized:
             parameter.grad = parameter.grad + parameter.regularizer.gradient(parameter.value)
         self.model.optimizer.step(self.parameters)
@@ -234,8 +238,9 @@ def measure(
     measures: Sequence[metrics.Metric],
     batches: Iterator[tuple[NDArray, NDArray, Any]],
     watchers: Sequence[Callback],
+    first_outputs: Callable[[NDArray], None] | None = None,
 ) -> dict[str, float]:
-    """Loss and metrics in inference mode, as means over all examples."""
+    """Loss and metrics in inference mode, over all examples. `first_outputs` is called with those of the first batch."""
     total, count = 0.0, 0
     for metric in measures:
         metric.reset()
@@ -244,7 +249,9 @@ def measure(
         for number, (x, y, _) in enumerate(batches):
             tell(watchers, "on_test_batch_begin", number, {})
             prediction = body.forward(x)
-            value = float(loss.forward(prediction, y))
+            if number == 0 and first_outputs is not None:
+                first_outputs(prediction)
+            value = loss.checked_forward(prediction, y)
             total += value * len(x)
             count += len(x)
             for metric in measures:
