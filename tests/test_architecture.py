@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Each room may import from those before it, and from itself.
 ROOMS = [
-    {"base"}, {"shapes"}, {"arguments"}, {"source"}, {"functions"}, {"significance"}, {"randomness"}, {"room"}, {"cache"}, {"configurable"}, {"regularizers"},
+    {"base"}, {"hdf5"}, {"shapes"}, {"arguments"}, {"source"}, {"functions"}, {"significance"}, {"randomness"}, {"room"}, {"cache"}, {"configurable"}, {"regularizers"},
     {"parameter"}, {"tree"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
     {"schedules"}, {"summary"}, {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"},
     {"checking"}, {"tuning"}, {"cli"}, {"__main__"}, {""},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from minitorch_np.hdf5 import check_structure
 from minitorch_np.saving.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_MOST_PIECES = 60_000  # about three for each array; they are walked in less than 2 s
 _DISTRUST = "Do not trust this file"
 
 
@@ -27,8 +29,10 @@ def is_hdf5(file: BinaryIO) -> bool:
 
 
 def open_hdf5(file: BinaryIO) -> Any:
+    """The file, opened by HDF5 after its structure was found to be sound."""
     import h5py
 
+    check_structure(file, most=_MOST_PIECES)
     return h5py.File(file, "r")
 
 
