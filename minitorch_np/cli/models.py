@@ -11,6 +11,7 @@ import numpy as np
 
 from minitorch_np.base.text import printable
 from minitorch_np.cli.error import CommandError, complain
+from minitorch_np.hdf5 import check_data_file
 from minitorch_np.losses.probabilities import probabilities
 from minitorch_np.saving import ModelFileError, load_model
 
@@ -157,9 +158,10 @@ def _split(path: str) -> str:
     import h5py
 
     try:
+        check_data_file(path)
         with h5py.File(path, "r", locking=False) as file:
             return "train" if "train_set_x" in file and "test_set_x" not in file else "test"
-    except OSError:
+    except (OSError, ValueError):
         return "test"  # what is wrong with the file is said when it is opened for good
 
 

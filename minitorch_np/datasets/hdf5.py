@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from minitorch_np.base.files import AnyPath, as_path
+from minitorch_np.hdf5 import check_data_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +80,7 @@ def _read(path: Path) -> dict[str, NDArray]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file. Give the path of an HDF5 file.")
     try:
+        check_data_file(path, *KEYS)
         with h5py.File(path, "r") as file:
             found = {key: file[key][()] for key in KEYS if isinstance(file.get(key), h5py.Dataset)}
             present = ", ".join(file) or "none"

@@ -14,6 +14,7 @@ import numpy as np
 
 from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.datasets.hdf5 import text
+from minitorch_np.hdf5 import check_data_file
 from minitorch_np.source import Source, in_background
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class HDF5Dataset(Source):
         if not path.is_file():
             raise FileNotFoundError(f"{path}: there is no such file. Give the path of an HDF5 file.")
         try:
+            check_data_file(path, self.x_name, *([self.y_name] if self.y_name else []), "list_classes")
             with h5py.File(path, "r", locking=False) as file:
                 x_set = self._dataset(file, self.x_name)
                 self.y = None if self.y_name is None else self._dataset(file, self.y_name)[()]

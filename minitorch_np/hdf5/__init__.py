@@ -8,4 +8,5 @@ Source: HDF5 File Format Specification 3.0, whose section numbers are named wher
 """
 
 from minitorch_np.hdf5.storage import Damaged as Damaged
+from minitorch_np.hdf5.walk import check_data_file as check_data_file
 from minitorch_np.hdf5.walk import check_structure as check_structure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from typing import TYPE_CHECKING, NamedTuple
@@ -90,7 +91,7 @@ def _texts(storage: Storage, parts: list[bytes]) -> None:
             if address not in known:
                 known[address] = global_heap(storage, address)
             _, stored = known[address].get(index, (0, -1))
-            if stored < 0 or length > max(stored, 1) * 8:  # the length counts elements
+            if length > stored:
                 raise Damaged("a text lies outside its heap")
 
 
@@ -100,20 +101,19 @@ def _chunks(
     """Addresses and sizes of all chunks."""
     rank = len(dims) + 1  # the last axis is that of the bytes of one element
     if layout[0] == 3:
-        found, address = struct.unpack_from("<BQ", layout, 2)
+        found, root = struct.unpack_from("<BQ", layout, 2)
         shape = struct.unpack_from(f"<{rank}I", layout, 11) if found == rank else ()
-        kind, place = 0, 0
+        kind = place = 0
     else:
-        flags, found, width = layout[2:5]
+        found, width = layout[3:5]
         if found != rank or not 1 <= width <= 8:
             raise Damaged("the chunks of a dataset are damaged")
         shape = tuple(
             int.from_bytes(layout[5 + width * axis : 5 + width * (axis + 1)], "little") for axis in range(rank)
         )
         place = 5 + width * rank
-        kind = layout[place]
+        kind, root = layout[place], UNDEFINED
         place += 1
-        (address,) = struct.unpack_from("<Q", layout, len(layout) - 8) if kind in (1, 2) else (0,)
     if len(shape) != rank or not all(shape) or shape[-1] != size:
         raise Damaged("the chunks of a dataset are damaged")
     counts = tuple(-(-length // part) for length, part in zip(dims, shape, strict=False))
@@ -121,7 +121,7 @@ def _chunks(
         raise NotKnown(f"a dataset has {math.prod(counts)} chunks")
     chunks = Chunks(shape[:-1], counts, math.prod(shape), filtered)
     if kind == 0:
-        return _older(storage, address, chunks, nodes) if address != UNDEFINED else _nothing()
+        return _older(storage, root, chunks, nodes) if root != UNDEFINED else _nothing()
     return _newer(storage, layout, place, kind, chunks)
 
 
@@ -156,16 +156,15 @@ def _older(storage: Storage, root: int, chunks: Chunks, nodes: int) -> tuple[NDA
 
 def _newer(storage: Storage, layout: bytes, place: int, kind: int, chunks: Chunks) -> tuple[NDArray, NDArray]:
     """By the index of layout 4: 1 a single chunk, 2 all of them in a row, 3 and 4 arrays of addresses, 5 a B-tree."""
-    (address,) = struct.unpack_from(
-        "<Q", layout, {1: place + 12 * (layout[2] >> 1 & 1), 2: place, 3: place + 1, 4: place + 5, 5: place + 6}[kind]
-    )
+    before = {1: 12 if layout[2] & 2 else 0, 2: 0, 3: 1, 4: 5, 5: 6}[kind]  # bytes about the index
+    (address,) = struct.unpack_from("<Q", layout, place + before)
     if address == UNDEFINED:
         return _nothing()
-    count = math.prod(chunks.counts)
     if kind in (1, 2):
-        size = struct.unpack_from("<Q", layout, place)[0] if kind == 1 and layout[2] & 2 else chunks.nbytes
-        starts = address + chunks.nbytes * np.arange(count, dtype=np.uint64)
-        return starts, np.full(count, size, np.uint64)
+        size = chunks.nbytes * math.prod(chunks.counts)
+        if kind == 1 and layout[2] & 2:
+            (size,) = struct.unpack_from("<Q", layout, place)
+        return np.array([address], np.uint64), np.array([size], np.uint64)
     if kind in (3, 4):
         read = arrays.fixed if kind == 3 else arrays.extensible
         return arrays.addresses(read(storage, address), chunks.filtered, chunks.nbytes)
@@ -174,7 +173,7 @@ def _newer(storage: Storage, layout: bytes, place: int, kind: int, chunks: Chunk
         raise Damaged("the index of a dataset is of another kind")
     tail = 8 * len(chunks.shape)
     where = [struct.unpack(f"<{len(chunks.shape)}Q", record[-tail:]) for record in records]
-    if any(not one < two for one, two in zip(where, where[1:], strict=False)) or any(
+    if any(not one < two for one, two in itertools.pairwise(where)) or any(
         number >= count for one in where for number, count in zip(one, chunks.counts, strict=True)
     ):
         raise Damaged("the chunks of a dataset are not in their order")

@@ -17,10 +17,12 @@ _BY_NAME, _BY_ORDER = 5, 6  # kinds of B-trees of version 2
 
 
 class Link(NamedTuple):
-    """A hard link: its name, the object's address, and where its table lies as the link itself says, if it does."""
+    """A link: its name, the object's address, which is undefined of soft and external links, and where the object's table lies
+    as the link itself says, if it does.
+    """
 
     name: bytes
-    address: int
+    address: int = UNDEFINED
     table: tuple[int, int] | None = None
 
 
@@ -33,7 +35,7 @@ class Sizes(NamedTuple):
 
 
 def links(storage: Storage, found: list[Message], sizes: Sizes) -> Iterator[Link]:
-    """The hard links of a group; soft and external ones lead to no address in the file."""
+    """The links of a group."""
     for message in found:
         if message.kind == headers.SYMBOL_TABLE:
             tree, heap = struct.unpack_from("<QQ", message.own())
@@ -72,6 +74,7 @@ def _symbols(storage: Storage, tree: int, heap: bytes, sizes: Sizes) -> Iterator
                 before = name
                 if cached == 2:  # a soft link, whose path lies in the heap
                     name_at(heap, one & 0xFFFFFFFF)
+                    yield Link(name)
                 else:
                     yield Link(name, header, (one, two) if cached == 1 else None)
 
@@ -86,8 +89,8 @@ def _link(data: bytes) -> Iterator[Link]:
     place += width
     if version != 1 or place + length > len(data):
         raise Damaged("a link is damaged")
-    if kind == 0:
-        yield Link(data[place : place + length], struct.unpack_from("<Q", data, place + length)[0])
+    name = data[place : place + length]
+    yield Link(name, struct.unpack_from("<Q", data, place + length)[0]) if kind == 0 else Link(name)
 
 
 def _dense(storage: Storage, data: bytes) -> Iterator[Link]:

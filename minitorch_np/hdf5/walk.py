@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections import Counter
 from collections.abc import Collection
@@ -48,6 +49,19 @@ def check_structure(file: BinaryIO, wanted: Collection[str] | None = None, most:
         raise Damaged(f"its structure is damaged or forged ({type(error).__name__})") from None
 
 
+def check_data_file(path: str | os.PathLike[str], *wanted: str) -> None:
+    """The same for a file of data by its path, of which these datasets will be read.
+
+    Raises:
+        ValueError: it names the path.
+    """
+    with open(path, "rb") as file:
+        try:
+            check_structure(file, wanted)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}. Fetch or write it again.") from None
+
+
 def _signature(file: BinaryIO) -> int | None:
     """Where HDF5's part of the file begins: at 0, 512, 1024, 2048, …"""
     size, place = file.seek(0, 2), 0
@@ -63,7 +77,8 @@ class _Walk:
     def __init__(self, storage: Storage, wanted: Collection[str] | None) -> None:
         self.storage = storage
         self.wanted = None if wanted is None else {tuple(path.encode().strip(b"/").split(b"/")) for path in wanted}
-        self.passed_over = False
+        self.passed_over = False  # something was not looked at
+        self.led_on = False  # something that is asked for is a link to a path
 
     def run(self) -> None:
         root, sizes, extension = self._superblock()
@@ -78,7 +93,9 @@ class _Walk:
             if not asked and seen > _MOST_OTHERS:
                 self.passed_over = True
                 continue
-            if link.address in counts:
+            if link.address == UNDEFINED:
+                self.led_on |= asked
+            if link.address in counts or link.address == UNDEFINED:
                 continue
             found, counts[link.address] = headers.messages(self.storage, link.address)
             if link.table and groups.table(found) not in (
@@ -95,6 +112,8 @@ class _Walk:
                 if asked:
                     raise
                 self.passed_over = True
+        if self.passed_over and self.led_on:
+            raise NotKnown("a dataset is a link to another path, in a file with things that are not read here")
         if not self.passed_over:
             for address, count in counts.items():
                 if linked[address] != count and address != root.address:

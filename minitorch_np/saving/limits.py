@@ -45,6 +45,8 @@ def counted(described: Any) -> Any:
     for count, item in enumerate(_walk(described)):
         if count > _MOST_ITEMS:
             raise ValueError("it says more than there is to say of a model")
+        if isinstance(item, float) and math.isnan(item):
+            raise ValueError(f"it speaks of {item}")
         if isinstance(item, int) and abs(item) > _LARGEST_COUNT:
             raise ValueError(
                 f"it speaks of {item:.3g}, more than there are steps"
