@@ -27,6 +27,7 @@ from minitorch_np.summary import summarize
 from minitorch_np.training import loop
 from minitorch_np.training.callbacks import Callback
 from minitorch_np.training.history import History
+from minitorch_np.training.options import BATCH_SIZE, LARGE_BATCH_SIZE
 from minitorch_np.training.seen import Seen
 
 if TYPE_CHECKING:
@@ -114,13 +115,14 @@ class Model(Layer):
         y: ArrayLike | None = None,
         *,
         epochs: int = 1,
-        batch_size: int | None = 32,
+        batch_size: int | None = BATCH_SIZE,
         validation_data: tuple[ArrayLike, ArrayLike] | Source | Iterable[Any] | None = None,
         validation_split: float = 0.0,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | None = None,
         steps_per_epoch: int | None = None,
-        shuffle: bool = True,
+        validation_steps: int | None = None,
+        shuffle: bool | None = None,
         progress: bool = True,
         callbacks: Sequence[Callback] = (),
         resume: AnyPath | None = None,
@@ -130,18 +132,24 @@ class Model(Layer):
 
         Args:
             x: one row per example, (n, *input_shape), numbers of any type. Or, without y, what gives batches: a Source such as
-                datasets.HDF5Dataset, an iterable of (x, y) or (x, y, weights), or a function that returns one.
+                datasets.HDF5Dataset, an iterable of (x, y) or (x, y, weights), an object with `__len__` and `__getitem__` of
+                such batches, or a function that returns one of these. They are gone through in the thread that calls fit, one
+                batch at a time, and each is copied before the next is asked for; only a Source with `read_ahead`, as this
+                package's own are, is read in another thread.
             y: the targets, one per example; (n,) and (n, 1) both suit a model with one output.
             epochs: how often to go through the examples.
-            batch_size: examples in one step; None for all of them. The last batch may be smaller.
-            validation_data: a pair (x, y) that is measured after every epoch.
+            batch_size: examples in one step; None for all of them. The last batch may be smaller. Not beside batches that are
+                made already.
+            validation_data: a pair (x, y), or batches as for x, measured after every epoch.
             validation_split: the share at the end of x and y to keep for that instead.
             sample_weight: what each example counts in the loss, (n,): the mean of w_i L_i. Metrics and validation do not
                 follow it.
             class_weight: likewise by class, {0: 1.0, 1: 2.5}; where y has a class for each step, each step is weighed. Targets that
                 are no classes, such as several yes-or-no columns, are refused.
-            steps_per_epoch: batches in one epoch, for iterables that never end.
-            shuffle: draw a new order for every epoch.
+            steps_per_epoch: batches in one epoch, of an iterable or generator. The next epoch goes on where this one ended, and
+                at the end of the data they begin anew. Without it an epoch goes through all, so one that never ends needs it.
+            validation_steps: batches of validation_data to measure on, likewise; each validation begins anew.
+            shuffle: draw a new order for every epoch, which is the default; batches that are made already keep theirs.
             progress: show a bar, if the output is a terminal or a notebook.
             callbacks: objects that are told of every epoch and batch; validation is a test to them.
             resume: a file in which the run is kept while it goes on. If it is there, the run continues where it stands, to the bit,
@@ -178,6 +186,7 @@ class Model(Layer):
             sample_weight=sample_weight,
             class_weight=class_weight,
             steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
             shuffle=shuffle,
             progress=progress,
             callbacks=callbacks,
@@ -189,16 +198,30 @@ class Model(Layer):
         x: Any,
         y: ArrayLike | None = None,
         *,
-        batch_size: int | None = 256,
+        batch_size: int | None = LARGE_BATCH_SIZE,
+        steps: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Any:
-        """Loss and metrics in inference mode, as a named tuple: `scores.loss, scores.accuracy`, or unpacked; x as for fit."""
-        self._require_compiled("evaluate")
-        return loop.evaluate(self, x, y, batch_size, callbacks)
+        """Loss and metrics in inference mode, as a named tuple: `scores.loss, scores.accuracy`, or unpacked; x as for fit.
 
-    def predict(self, x: Any, *, batch_size: int | None = 256, callbacks: Sequence[Callback] = ()) -> NDArray:
-        """The outputs for x in inference mode, computed batch by batch, x as for fit; no activations are kept."""
-        return loop.predict(self, x, batch_size, callbacks)
+        `steps` is the number of batches to take from an iterable or generator; None for all, so one that never ends needs it.
+        """
+        self._require_compiled("evaluate")
+        return loop.evaluate(self, x, y, batch_size, steps, callbacks)
+
+    def predict(
+        self,
+        x: Any,
+        *,
+        batch_size: int | None = LARGE_BATCH_SIZE,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> NDArray:
+        """The outputs for x in inference mode, computed batch by batch, x as for fit; no activations are kept.
+
+        `steps` as for evaluate.
+        """
+        return loop.predict(self, x, batch_size, steps, callbacks)
 
     def summary(self) -> None:
         """Print each layer with its output shape and its parameters, and the total."""

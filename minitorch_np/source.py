@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
+import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
-from itertools import islice
-from queue import SimpleQueue
-from threading import Event, Semaphore, Thread
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from threading import Event
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +19,7 @@ from minitorch_np.shapes import Shape
 
 Batch = tuple[Any, ...]  # (x,), (x, y) or (x, y, weights)
 Item = TypeVar("Item")
+_END = object()
 
 
 class Source:
@@ -25,11 +29,14 @@ class Source:
         count: number of examples, or None if that is not known before they have all come.
         shape: the shape of one example, the batch left out.
         class_names: the names of the classes by number, or None.
+        read_ahead: True lets fit, evaluate and predict go through `batches` in another thread, some batches before they are
+            needed. False, the default: the thread that calls fit goes through them, one batch at a time.
     """
 
     count: int | None = None
     shape: Shape | None = None
     class_names: list[str] | None = None
+    read_ahead = False
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
         """The batches of one epoch: (x,), (x, y) or (x, y, weights), one row per example.
@@ -47,34 +54,56 @@ class Source:
 
 
 class Batches(Source):
-    """What somebody else's iterable or generator function gives, batch by batch.
+    """What somebody else's iterable or generator function gives, batch by batch, in the giver's own order.
 
     Args:
-        given: an iterable that can be gone through anew for each epoch; a function that returns one; or an iterator, which
-            can be gone through once.
-        steps: batches in one epoch; None for all there are. An iterator goes on where the last epoch ended.
+        given: an iterable that can be gone through anew; an object with `__len__` and `__getitem__`, which has so many batches;
+            a function that returns one of these; or an iterator, which can be gone through once.
+        steps: batches in one epoch; None for all there are.
+        argument: what the caller of fit, evaluate or predict calls these steps, for messages.
+        goes_on: True: with `steps`, an epoch begins where the last one ended, and begins anew at the end of the data, as in Keras.
+            False: every time begins at the beginning. An iterator always goes on.
 
-    The order is the giver's own: nothing is shuffled, and batch_size is not looked at.
+    Attributes:
+        position: how many batches since the beginning of the data earlier epochs took.
     """
 
-    def __init__(self, given: Iterable[Any] | Callable[[], Iterable[Any]], steps: int | None = None) -> None:
-        self.given, self.steps = given, steps
-        self._iterator = iter(given) if hasattr(given, "__next__") else None  # type: ignore[arg-type]
+    def __init__(
+        self, given: Any, steps: int | None = None, argument: str = "steps_per_epoch", *, goes_on: bool = True
+    ) -> None:
+        self.given, self.steps, self.argument = given, steps, argument
+        self.position = 0
+        self._once = hasattr(given, "__next__")
+        self._goes_on = goes_on and steps is not None
         self._used = False
+        self._pass: Iterator[Any] | None = None  # through the data, where one has begun
+        self._place = 0  # of the next batch in this pass
         self._peeked: list[Any] = []
+        if steps is None and _never_ends(given):
+            raise ValueError(f"{given!r} never ends. Give {argument}, the number of batches to take.")
+
+    @property
+    def length(self) -> int | None:
+        """Batches in one epoch, as far as that is known."""
+        return self.steps or operator.length_hint(self.given) or None
 
     @property
     def shape(self) -> Shape | None:  # type: ignore[override]
-        """The shape of the first example; the first batch is looked at for it."""
-        for item in self._peeked or islice(self._begin(), 1):
-            if self._iterator is not None:
-                self._peeked = [item]
-            batch = as_batch(item)
-            shape = np.shape(batch[0])
-            if not shape or any(part is not None and np.ndim(part) == 0 for part in batch[1:2]):
+        """The shape of one example, seen in the first batch; None if there are no batches."""
+        for item in self._peek():
+            x, *more = as_batch(item)
+            shape, of_y = np.shape(x), np.shape(more[0]) if more and more[0] is not None else np.shape(x)
+            if not shape or not of_y:
+                raise ValueError(f"{self.given!r} gives single examples; {_remedy(self.given)}")
+            if len(shape) < 2:
                 raise ValueError(
-                    f"{self.given!r} gives single examples; batches are expected, (x, y) of several examples. "
-                    "Give x and y as arrays, or stack some examples at a time with np.stack."
+                    f"{self.given!r} gives x of shape {shape}, one number per example; use x[:, None] for examples of one feature. "
+                    f"If these are single examples, {_remedy(self.given)}"
+                )
+            if shape[0] != of_y[0]:
+                raise ValueError(
+                    f"{self.given!r}: x has {shape[0]} examples and y has {of_y[0]}. If these are single examples, "
+                    f"{_remedy(self.given)}"
                 )
             return shape[1:]
         return None
@@ -85,30 +114,99 @@ class Batches(Source):
         Raises:
             ValueError: an iterator cannot begin anew.
         """
-        if self._iterator is not None:
+        if self._once:
             raise ValueError("fit(resume=…): an iterator cannot begin anew. Give the function that makes it.")
-        first = None if isinstance(self.given, (list, tuple)) else 1
-        return fingerprint(*(part for item in islice(self._begin(), first) for part in as_batch(item)))
-
-    def _begin(self) -> Iterator[Any]:
-        if self._iterator is None:
-            return iter(self.given() if callable(self.given) else self.given)
-        return self._iterator
+        items = self.given if isinstance(self.given, (list, tuple)) else self._peek()
+        return fingerprint(*(part for item in items for part in as_batch(item)))
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
-        if self._iterator is not None and self._used and self.steps is None:
+        if self._once and self._used and self.steps is None:
             raise ValueError(
                 "an iterator can be gone through once, and this is the second time. Give the function that makes it, or "
-                "steps_per_epoch if it never ends."
+                f"{self.argument} if it never ends."
             )
         self._used = True
-        peeked, self._peeked = self._peeked, []
-        count = skip
-        for item in islice((item for part in (peeked, self._begin()) for item in part), skip, self.steps):
-            count += 1
-            yield as_batch(item)
-        if self.steps is not None and count < self.steps:
-            warnings.warn(f"steps_per_epoch is {self.steps}, and the data ended after {count}.", stacklevel=2)
+        self._begin()
+        while self._place < self.position:
+            self._next()
+        count, whole = 0, False
+        try:
+            while count != self.steps:
+                item = self._next()
+                if item is _END:
+                    if self.steps is not None and count and (self._once or count >= self._place):
+                        self._warn_of_the_end(count)
+                    if self._once or not self._goes_on or not self._place:
+                        break
+                    self._pass = None
+                    self._begin()
+                    continue
+                count += 1
+                if count > skip:
+                    yield as_batch(item)
+            whole = self._goes_on
+            self.position = self._place if whole else 0
+        finally:
+            if not whole:
+                self._leave()
+
+    def _begin(self) -> None:
+        if self._pass is None:
+            self._pass, self._place = _through(self.given() if callable(self.given) else self.given), 0
+
+    def _next(self) -> Any:
+        item = self._peeked.pop() if self._peeked else next(self._pass, _END)  # type: ignore[arg-type]
+        self._place += item is not _END
+        return item
+
+    def _peek(self) -> list[Any]:
+        """The first batch, which is given out all the same, and is the only one that is drawn."""
+        if not self._peeked and self._pass is None:
+            self._begin()
+            item = next(self._pass, _END)  # type: ignore[call-overload]
+            self._peeked = [] if item is _END else [item]
+        return self._peeked
+
+    def _leave(self) -> None:
+        """End the pass, which may have more to give. An iterator is the giver's, and goes on."""
+        if not self._once:
+            left, self._pass, self._peeked = self._pass, None, []
+            if hasattr(left, "close"):
+                left.close()  # type: ignore[union-attr]
+
+    def _warn_of_the_end(self, count: int) -> None:
+        then = ": they begin anew within the epoch" if self._goes_on and not self._once else ""
+        warnings.warn(f"{self.argument} is {self.steps}, and the data ended after {count}{then}.", stacklevel=3)
+
+
+def _through(iterable: Any) -> Iterator[Any]:
+    """Once through it. What has `__len__` and `__getitem__` has so many items, also where `__getitem__` never says that it ends."""
+    if not hasattr(iterable, "__iter__") and not is_sequence(iterable):
+        raise ValueError(f"expected batches, and the function returned {iterable!r}. Write it with yield.")
+    if not is_sequence(iterable):
+        return iter(iterable)
+    if hasattr(iterable, "__iter__"):
+        return itertools.islice(iter(iterable), len(iterable))
+    return (iterable[number] for number in range(len(iterable)))
+
+
+def is_sequence(x: Any) -> bool:
+    """Whether it has so many items, by number."""
+    return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, Mapping)
+
+
+def _never_ends(given: Any) -> bool:
+    if isinstance(given, itertools.repeat):
+        return operator.length_hint(given, -1) < 0  # repeat(x, times) knows its length
+    return isinstance(given, (itertools.cycle, itertools.count))
+
+
+def _remedy(given: Any) -> str:
+    """What to do where single examples come in place of batches."""
+    remedy = "Give x and y as arrays, or stack some examples at a time with np.stack."
+    if is_sequence(given) and not isinstance(given, list):
+        remedy = "Return several at a time from __getitem__, or give torch.utils.data.DataLoader(data, batch_size=32)."
+    return f"batches are expected, (x, y) of several examples. {remedy}"
 
 
 def fingerprint(*arrays: Any) -> str:
@@ -122,21 +220,21 @@ def fingerprint(*arrays: Any) -> str:
     return found.hexdigest()
 
 
-def as_source(x: Any, steps: int | None = None) -> Source | None:
-    """x as a Source, or None if it is an array or can become one; a list of pairs of arrays is one of batches."""
+def as_source(
+    x: Any, steps: int | None = None, argument: str = "steps_per_epoch", *, goes_on: bool = True
+) -> Source | None:
+    """x as a Source, or None if it is an array or can become one; a list of pairs of arrays is one of batches.
+
+    The other arguments are those of Batches.
+    """
     if isinstance(x, Source):
         return x
-    if (
-        isinstance(x, list)
-        and x
-        and isinstance(x[0], tuple)
-        and len(x[0]) > 1
-        and all(np.ndim(part) for part in x[0][:2])
-    ):
-        return Batches(x, steps)
-    if is_one_array(x):
+    pairs = isinstance(x, list) and x and isinstance(x[0], tuple) and len(x[0]) > 1
+    if not (pairs and all(np.ndim(part) for part in x[0][:2])) and is_one_array(x):
         return None
-    return Batches(x, steps) if callable(x) or hasattr(x, "__iter__") else None
+    if callable(x) or hasattr(x, "__iter__") or is_sequence(x):
+        return Batches(x, steps, argument, goes_on=goes_on)
+    return None
 
 
 def as_batch(item: Any) -> Batch:
@@ -151,32 +249,45 @@ def as_batch(item: Any) -> Batch:
     return batch
 
 
-def in_background(items: Iterator[Item], ahead: int = 2, *, wait: bool = False) -> Generator[Item]:
-    """The same items, each computed in another thread while the caller works on those before it.
+def in_background(items: Generator[Item], ahead: int = 2) -> Generator[Item]:
+    """The same items, some of them computed in another thread while the caller works on those before them.
 
-    A caller that leaves early does not wait for an item that is slow to come, unless `wait` says so: the thread ends after
-    that item, or with the program.
+    The thread ends with the caller's loop or with the program: it is never waited for longer than one item takes. A caller that
+    leaves early has `items` closed in the thread, and waits a second for that at most, since the item that is being computed may
+    need a lock that the caller holds.
     """
-    coming: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-    room, left, end = Semaphore(ahead), Event(), object()
+    process, left = os.getpid(), Event()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
-    def read() -> None:
-        try:
-            while room.acquire() and not left.is_set():
-                coming.put((next(items, end), None))
-        except BaseException as error:  # for the caller, whatever it is
-            coming.put((end, error))
+    def step() -> Any:
+        return _END if left.is_set() else next(items, _END)
 
-    reader = Thread(target=read, name="reader", daemon=True)
-    reader.start()
     try:
-        while (found := coming.get())[0] is not end:
-            room.release()
-            yield found[0]
-        wait = True  # nothing is read any more
-        if found[1] is not None:
-            raise found[1]
+        coming = deque(begun(pool, step) for _ in range(ahead))
+        while True:
+            coming.append(begun(pool, step))
+            if (item := coming.popleft()()) is _END:
+                return
+            yield item
+            if os.getpid() != process:
+                raise RuntimeError(
+                    "these batches are read by a thread of the process that began them, and this process is a fork of it. "
+                    "Begin anew here: call batches(…), fit, evaluate or predict again."
+                )
     finally:
-        left.set()
-        room.release()
-        reader.join(None if wait else 0.1)
+        if os.getpid() == process:
+            left.set()
+            try:
+                closed = wait([pool.submit(items.close)], timeout=1).done
+            except RuntimeError:  # the program ends, and no thread runs any more
+                closed = set()
+                items.close()
+            pool.shutdown(wait=bool(closed))
+
+
+def begun(pool: Executor, call: Callable[[], Item]) -> Callable[[], Item]:
+    """A function that waits for what the call returns, which has been begun in a thread; or the call itself, where none can be begun."""
+    try:
+        return pool.submit(call).result
+    except RuntimeError:  # the program ends, or has as many threads as it may
+        return call

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -85,6 +86,53 @@ def test_validation_split_takes_the_end_and_trains_on_the_rest(x, y):
     first = split.fit(x, y, epochs=2, validation_split=0.25)
     second = by_hand.fit(x[:15], y[:15], epochs=2, validation_data=(x[15:], y[15:]))
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "due"), [(100, 0.29, 29), (100, 0.57, 57), (100, 0.07, 7), (8, 0.3, 3), (7, 0.5, 4)]
+)
+def test_validation_split_is_the_share_as_it_is_written(count, share, due):
+    """Rounded up, as in Keras; 100 * 0.29 is 28.999999999999996, and Keras makes 8 of 100 * 0.07."""
+    tested = []
+
+    class Counts(mt.Callback):
+        def on_test_batch_end(self, batch, logs):
+            tested.append(batch)
+
+    x = np.random.default_rng(0).normal(size=(count, 3))
+    model_of().fit(x, np.arange(count) % 2, batch_size=1, validation_split=share, callbacks=[Counts()])
+    assert len(tested) == due
+
+
+@pytest.mark.parametrize("form", ["numbers", "column", "one-hot", "yes or no"])
+def test_a_split_that_holds_back_a_whole_class_is_warned_of(rng, form):
+    x, y = rng.normal(size=(12, 3)), np.repeat([0, 1, 2], 4)
+    head, loss = [mt.Dense(3)], mt.CrossEntropyLoss()
+    if form == "column":
+        y = y[:, None]
+    elif form == "one-hot":
+        y = np.eye(3)[y]
+    elif form == "yes or no":
+        y, head, loss = (y > 0).astype(int), [mt.Dense(1), mt.Sigmoid()], mt.BCELoss()
+        y = np.sort(1 - y) if y[0] else np.where(np.arange(12) < 8, 0, 1)
+    model = mt.Sequential([mt.Input((3,)), *head], rng=0).compile(mt.SGD(0.1), loss)
+    held_back = "1" if form == "yes or no" else "2"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*every target is")
+        with pytest.warns(
+            UserWarning, match=rf"last 4 examples .* have class {held_back}, .* Shuffle them first: order = np"
+        ):
+            model.fit(x, y, validation_split=0.3)
+    order = np.random.default_rng(1).permutation(12)
+    model.fit(x[order], y[order], validation_split=0.3)
+    model.fit(x, y, validation_data=(x, y))
+
+
+def test_numbers_that_are_no_classes_are_split_without_a_word(rng):
+    x, y = rng.normal(size=(12, 3)), np.arange(12.0)
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
+    model.fit(x, y, validation_split=0.3)
+    model.fit(x, y.astype(int), validation_split=0.3)
 
 
 def test_validation_draws_nothing_and_learns_nothing(x, y):

@@ -32,6 +32,7 @@ class ImageFolder(Source):
     """
 
     shape: tuple[int, int, int]
+    read_ahead = True
 
     def __init__(self, path: AnyPath, shape: tuple[int, int, int]) -> None:
         sizes = shape if isinstance(shape, (tuple, list)) else ()

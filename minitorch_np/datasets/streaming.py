@@ -48,6 +48,8 @@ class HDF5Dataset(Source):
         ValueError: it is no HDF5 file, has no such dataset (those present are listed), or x and y differ in length.
     """
 
+    read_ahead = True
+
     def __init__(
         self,
         path: AnyPath,
@@ -100,7 +102,7 @@ class HDF5Dataset(Source):
             h5py.File(self.path, "r", locking=False, rdcc_nbytes=0) as file,
             _Rows(file[self.x_name], self.path) as rows,
         ):
-            blocks = in_background(map(rows.read, _without(skip * size, self._blocks(rng))), ahead=1, wait=True)
+            blocks = in_background((rows.read(part) for part in _without(skip * size, self._blocks(rng))), ahead=1)
             with closing(blocks):
                 yield from _cut(blocks, size, self.y)
 

@@ -145,7 +145,7 @@ class Checkpoint:
             for key, array in kept.items():  # only a user's own optimiser may keep other shapes
                 like = self.parameters[name].value if is_built_in(type(self.optimizer)) else array
                 _fits(array, f"the optimizer's {key} of {name}", like)
-        counts = [state["position"][name] for name in ("steps", "epoch", "batch", "seen")]
+        counts = [state["position"][name] for name in ("steps", "epoch", "batch", "seen", "place")]
         for count in (*counts, state["optimizer"]["iteration"]):
             if isinstance(count, bool) or not isinstance(count, int) or count < 0:
                 raise ValueError(f"it says {count!r} where a number of steps or examples belongs")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import numbers
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import is_whole
 from minitorch_np.base.arrays import as_array
 from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.source import Source, in_background
@@ -78,7 +77,10 @@ class Examples:
 
 
 class Stream:
-    """The examples of a Source, ready for a model's body: checked, prepared and brought through the stem in another thread.
+    """The examples of a Source, ready for a model's body: checked, prepared and brought through the stem.
+
+    All this is done in another thread if the source allows that, and in the caller's otherwise. A batch that comes out shares
+    no memory with what the source gave, which may fill the same arrays again.
 
     Args:
         source: where they come from.
@@ -100,15 +102,28 @@ class Stream:
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Ready]:
         """(x, y, weights) of each batch."""
-        with closing(in_background(map(self._ready, self.source.batches(batch_size, rng, skip)))) as coming:
-            for given, ready in coming:
-                self.note(given, ready[0])
-                yield ready
+        ready = self._ready(self.source.batches(batch_size, rng, skip))
+        with closing(in_background(ready) if self.source.read_ahead else ready) as coming:
+            for given, batch in coming:
+                self.note(given, batch[0])
+                yield batch
 
-    def _ready(self, batch: tuple[Any, ...]) -> tuple[NDArray, Ready]:
-        given, y, weights = self.prepare(*batch)
-        x = given.astype(self.dtype, copy=False)
-        return given, (self.stem.forward(x) if self.stem else x, y, weights)
+    def _ready(self, batches: Iterator[tuple[Any, ...]]) -> Generator[tuple[NDArray, Ready]]:
+        try:
+            for batch in batches:
+                given, y, weights = self.prepare(*batch)
+                x = given.astype(self.dtype, copy=False)
+                x = self.stem.forward(x) if self.stem else x
+                yield given, (_own(x, batch), _own(y, batch), None if weights is None else _own(weights, batch))
+        finally:
+            if isinstance(batches, Generator):
+                batches.close()
+
+
+def _own(array: NDArray, given: tuple[Any, ...]) -> NDArray:
+    """The array, or a copy if it lies in the memory of one that was given."""
+    arrays = (np.asarray(part) for part in given if hasattr(part, "__array__"))
+    return array.copy() if any(np.may_share_memory(array, part) for part in arrays) else array
 
 
 def batches(
@@ -247,12 +262,6 @@ def check_class_weight(class_weight: Any, who: str) -> None:
             f"{who}: class_weight has a finite number of at least 0 for each class number, as in {{0: 1.0, 1: 2.5}}, "
             f"got {class_weight!r}."
         )
-
-
-def checked_batch_size(batch_size: int | None, who: str) -> int | None:
-    if batch_size is None or (is_whole(batch_size) and batch_size >= 1):
-        return batch_size
-    raise ValueError(f"{who}: batch_size is an int of at least 1, or None for the whole set, got {batch_size!r}.")
 
 
 def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:

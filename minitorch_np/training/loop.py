@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np import metrics
-from minitorch_np.arguments import check_number, check_whole
+from minitorch_np.arguments import check_whole
 from minitorch_np.base.console import progress_is_seen
 from minitorch_np.source import Batches, Source, as_source, fingerprint
 from minitorch_np.training.callbacks import (
@@ -29,13 +29,21 @@ from minitorch_np.training.examples import (
     Stream,
     check_class_weight,
     check_single,
-    checked_batch_size,
     checked_inputs,
     checked_targets,
     checked_weights,
     weights_of_classes,
 )
 from minitorch_np.training.history import History
+from minitorch_np.training.options import (
+    check_class_names,
+    check_steps,
+    check_validation,
+    checked_batch_size,
+    checked_shuffle,
+    split,
+    warn_of_classes_not_learnt,
+)
 from minitorch_np.training.run import Run, measure
 from minitorch_np.training.seen import Seen
 
@@ -55,25 +63,25 @@ def fit(
     sample_weight: Any,
     class_weight: Mapping[Any, float] | None,
     steps_per_epoch: int | None,
-    shuffle: bool,
+    validation_steps: int | None,
+    shuffle: bool | None,
     progress: bool,
     callbacks: Sequence[Callback],
     checkpoint: Any,
 ) -> History:
     who = f"{type(model).__name__}.fit"
     check_whole(who, "epochs", epochs, 1)
-    check_whole(who, "steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch, 1)
-    batch_size = checked_batch_size(batch_size, who)
     callbacks = checked_callbacks(callbacks, who)
     check_class_weight(class_weight, who)
+    check_validation(who, validation_data, validation_split, validation_steps)
     door = _Door(model, who, class_weight)
     data = as_source(x, steps_per_epoch)
-    if steps_per_epoch is not None and not isinstance(data, Batches):
-        raise ValueError(f"{who}: steps_per_epoch is for iterables and generators; what has a length has batch_size.")
+    check_steps(who, "steps_per_epoch", steps_per_epoch, data)
+    batch_size, shuffle = checked_batch_size(batch_size, who, data), checked_shuffle(shuffle, who, data)
     if data is None:
         x, y, weights = door.checked(x, y, sample_weight)
-        if validation_data is None and validation_split:
-            x, y, validation_data = _split(x, y, validation_split, who)
+        if validation_split:
+            x, y, validation_data = split(x, y, validation_split, who)
             weights = None if weights is None else weights[: len(x)]
         shape = x.shape[1:]
     else:
@@ -106,17 +114,22 @@ def fit(
         training = Stream(data, door.prepared, stem, model.compute_dtype, note)
     validation = None
     if validation_data is not None:
-        validation = _held_out(model, validation_data, stem, f"{who}: validation_data")
+        held_out = f"{who}: validation_data"
+        validation = _held_out(model, validation_data, stem, held_out, validation_steps, "validation_steps")
+        if isinstance(validation, Stream) and data is not None:
+            check_class_names(held_out, data.class_names, validation.source.class_names)
+        if validation_split and isinstance(training, Examples) and isinstance(validation, Examples):
+            warn_of_classes_not_learnt(training.y, validation.y, who)
 
     shown = progress and progress_is_seen()
     watchers = [*callbacks, *([ProgressBar()] if shown else [])]
-    introduce(watchers, model, epochs, _steps(training, batch_size, steps_per_epoch), shown)
+    introduce(watchers, model, epochs, _steps(training, batch_size), shown)
     names = ["loss", *(metric.name for metric in measures)]
     check_all_measured(watchers, names if validation is None else [*names, *(f"val_{name}" for name in names)])
     if checkpoint is not None:
         about = {
             "data": fingerprint(x, y) if data is None else data.fingerprint(),
-            "validation data": _fingerprint(validation_data),
+            "validation data": _fingerprint(validation, validation_data),
             "class_weight": class_weight,
             "weights": None if data is not None or weights is None else f"an array with SHA-256 {fingerprint(weights)}",
             "batch_size": batch_size,
@@ -140,15 +153,19 @@ def fit(
             model.drop_caches()
 
 
-def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequence[Callback]) -> Any:
+def evaluate(
+    model: Any, x: Any, y: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]
+) -> Any:
     who = f"{type(model).__name__}.evaluate"
-    batch_size = checked_batch_size(batch_size, who)
     callbacks = checked_callbacks(callbacks, who)
     model.require_built(who)
-    data = as_source(x)
+    data = as_source(x, steps, "steps", goes_on=False)
+    batch_size = checked_batch_size(batch_size, who, data)
     if data is not None and y is not None:
         raise ValueError(f"{who}: the targets come with the data, so y is left out, got {type(y).__name__}.")
-    examples = _held_out(model, (x, y) if data is None else data, None, who, reread=False)
+    if data is not None:
+        check_class_names(who, model.class_names, data.class_names)
+    examples = _held_out(model, (x, y) if data is None else data, None, who, steps, "steps", reread=False)
     introduce(callbacks, model, 1, _steps(examples, batch_size), False)
     batches = examples.batches(batch_size)
     measured = measure(model, model.loss, resolve_metrics(model), batches, callbacks, model.check_outputs)
@@ -156,18 +173,23 @@ def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, callbacks: Sequ
     return scores(**measured)
 
 
-def predict(model: Any, x: Any, batch_size: int | None, callbacks: Sequence[Callback]) -> NDArray:
+def predict(model: Any, x: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]) -> NDArray:
     who = f"{type(model).__name__}.predict"
-    batch_size = checked_batch_size(batch_size, who)
     callbacks = checked_callbacks(callbacks, who)
     model.require_built(who)
-    data = as_source(x)
+    data = as_source(x, steps, "steps", goes_on=False)
+    check_steps(who, "steps", steps, data)
+    batch_size = checked_batch_size(batch_size, who, data)
     examples: Examples | Stream
     if data is None:
         x = checked_inputs(x, who, model.input_shape)
         examples = Examples(x, x, None, model.compute_dtype, reread=False)
     else:
-        checked = lambda x, *_: (checked_inputs(x, who, model.input_shape), x, None)  # noqa: E731
+
+        def checked(x: Any, *_: Any) -> tuple[NDArray, NDArray, None]:
+            x = checked_inputs(x, who, model.input_shape)
+            return x, x[:0], None
+
         examples = Stream(data, checked, None, model.compute_dtype)
     introduce(callbacks, model, 1, _steps(examples, batch_size), False)
     tell(callbacks, "on_predict_begin", {})
@@ -209,9 +231,7 @@ class _Door:
     def prepared(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
         """One batch of a source, as the step takes it."""
         x, y, weights = self.checked(x, y, sample_weight)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*every target is")  # of a batch that says nothing
-            y = self.model.loss.prepare(y, self.model.output_shape, self.model.compute_dtype)
+        y = self.model.loss.prepare_batch(y, self.model.output_shape, self.model.compute_dtype)
         weights = self.weights(y, weights)
         return x, y, None if weights is None else weights.astype(self.model.compute_dtype)
 
@@ -246,13 +266,22 @@ class _Door:
         return tuple(shape)
 
 
-def _held_out(model: Any, given: Any, stem: Any, who: str, *, reread: bool = True) -> Examples | Stream:
-    """Examples to measure on, ready for what comes after the stem."""
+def _held_out(
+    model: Any, given: Any, stem: Any, who: str, steps: int | None, argument: str, *, reread: bool = True
+) -> Examples | Stream:
+    """Examples to measure on, ready for what comes after the stem; `steps` is what the caller calls by the name `argument`."""
     door = _Door(model, who)
-    data = as_source(given)
+    data = as_source(given, steps, argument, goes_on=False)
+    check_steps(who, argument, steps, data)
     if data is not None:
+
+        def prepared(x: Any, y: Any = None, weights: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
+            if weights is not None:
+                raise ValueError(f"{who}: expected batches (x, y), got (x, y, weights). Weights have no part in it.")
+            return door.prepared(x, y)
+
         door.shape_of(data)
-        return Stream(data, door.prepared, stem, model.compute_dtype)
+        return Stream(data, prepared, stem, model.compute_dtype)
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         got = f"{len(given)} items" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
         raise ValueError(f"{who}: expected a pair (x, y), got {got}. Weights have no part in it.")
@@ -261,27 +290,17 @@ def _held_out(model: Any, given: Any, stem: Any, who: str, *, reread: bool = Tru
     return Examples(x, y, stem, model.compute_dtype, reread=reread)
 
 
-def _fingerprint(held_out: Any) -> str | None:
-    data = as_source(held_out)
-    if data is not None:
-        return data.fingerprint()
-    return None if held_out is None else fingerprint(*held_out)
+def _fingerprint(held_out: Examples | Stream | None, given: Any) -> str | None:
+    if isinstance(held_out, Stream):
+        return held_out.source.fingerprint()
+    return None if held_out is None else fingerprint(*given)
 
 
-def _steps(examples: Examples | Stream, batch_size: int | None, steps_per_epoch: int | None = None) -> int | None:
+def _steps(examples: Examples | Stream, batch_size: int | None) -> int | None:
     """Steps in one epoch, as far as that is known."""
-    if examples.count is None:
-        return steps_per_epoch
-    return math.ceil(examples.count / (batch_size or examples.count))
-
-
-def _split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
-    """The last part of the data for validation, as Keras takes it: before any shuffling."""
-    check_number(who, "validation_split", share, "(0, 1)")
-    first = len(x) - int(len(x) * share)
-    if first == len(x):
-        raise ValueError(f"{who}: validation_split={share} of {len(x)} examples leaves none to validate with.")
-    return x[:first], y[:first], (x[first:], y[first:])
+    if isinstance(examples, Stream) and isinstance(examples.source, Batches):
+        return examples.source.length
+    return None if examples.count is None else math.ceil(examples.count / (batch_size or examples.count))
 
 
 def _warn_of_raw_pixels(x: NDArray, who: str) -> None:

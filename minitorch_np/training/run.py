@@ -125,6 +125,16 @@ class Run:
             raise ValueError(f"{type(self.model).__name__}.fit: the data gave no batches.")
         return True
 
+    @property
+    def place(self) -> int:
+        """Where the epoch begins in data that go on from epoch to epoch."""
+        return getattr(getattr(self.training, "source", None), "position", 0)
+
+    @place.setter
+    def place(self, place: int) -> None:
+        if place:
+            self.training.source.position = place  # type: ignore[union-attr]
+
     def _end_of_epoch(self) -> None:
         if self.batch >= EVERY:  # where epochs are shorter, every 16th step is often enough
             self._check_finite()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_POSITION = ("steps", "epoch", "batch", "seen", "total")
+_POSITION = ("steps", "epoch", "batch", "seen", "total", "place")
 
 
 def of(run: Any) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Options of fit, evaluate and predict: refused where the data leave them without effect."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.arguments import check_flags, check_number, check_whole, is_whole
+from minitorch_np.source import Batches, Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Default(int):
+    """A default that can be told, by its class, from the same number given by the caller."""
+
+
+BATCH_SIZE = Default(32)  # of fit
+LARGE_BATCH_SIZE = Default(256)  # of evaluate and predict, which keep no activations
+
+
+def checked_batch_size(batch_size: int | None, who: str, data: Source | None = None) -> int | None:
+    """batch_size, refused if it was given beside batches that are made already."""
+    if isinstance(data, Batches) and not isinstance(batch_size, Default):
+        raise ValueError(
+            f"{who}: batch_size={batch_size!r} has no effect, since x gives batches that are made already. Leave it out, and "
+            "choose the size where they are made."
+        )
+    if batch_size is None or (is_whole(batch_size) and batch_size >= 1):
+        return batch_size if batch_size is None else int(batch_size)
+    raise ValueError(f"{who}: batch_size is an int of at least 1, or None for the whole set, got {batch_size!r}.")
+
+
+def checked_shuffle(shuffle: bool | None, who: str, data: Source | None) -> bool:
+    """Whether fit draws the order of the examples."""
+    if shuffle is None:
+        return not isinstance(data, Batches)
+    check_flags(who, {"shuffle": shuffle})
+    if shuffle and isinstance(data, Batches):
+        raise ValueError(
+            f"{who}: shuffle=True has no effect, since x gives batches in an order of its own. Leave it out, and shuffle where "
+            "they are made."
+        )
+    return bool(shuffle)
+
+
+def check_steps(who: str, name: str, steps: int | None, data: Any) -> None:
+    """Refuse what is no number of batches, and any number for data whose length is known."""
+    if steps is None:
+        return
+    check_whole(who, name, steps, 1)
+    if not isinstance(data, Batches):
+        raise ValueError(f"{who}: {name} is for iterables and generators; what has a length has batch_size.")
+
+
+def check_validation(who: str, data: Any, split: float, steps: int | None) -> None:
+    """Refuse options of validation that exclude each other."""
+    if data is not None and split:
+        raise ValueError(
+            f"{who}: validation_split={split!r} has no effect beside validation_data. Leave one of the two out."
+        )
+    if data is None and steps is not None:
+        raise ValueError(f"{who}: validation_steps={steps!r} has no effect without validation_data. Leave it out.")
+
+
+def check_class_names(who: str, known: Sequence[str] | None, given: Sequence[str] | None) -> None:
+    """Refuse data in which a class has another number than the same class has in the model or in the training data."""
+    if known is None or given is None:
+        return
+    for number, name in enumerate(given):
+        if name in known and (number >= len(known) or known[number] != name):
+            raise ValueError(
+                f"{who}: class {name!r} has number {number} in these data and {list(known).index(name)} in training. Give both "
+                "the same classes in the same order; ImageFolder takes them as class_names=."
+            )
+
+
+def split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
+    """The last part of the data for validation, as Keras takes it: before any shuffling, and rounded up.
+
+    The share is the decimal number that was written: in binary, 100 * 0.29 is less than 29.
+    """
+    check_number(who, "validation_split", share, "(0, 1)")
+    exact = Fraction(str(float(share)))
+    first = math.floor(len(x) * (1 - exact))
+    if len(x) * exact < 1 or not first:
+        rest = "to learn from" if not first else "to validate with"
+        raise ValueError(f"{who}: validation_split={share} of {len(x)} examples leaves none {rest}.")
+    return x[:first], y[:first], (x[first:], y[first:])
+
+
+def warn_of_classes_not_learnt(learnt: NDArray, held_out: NDArray, who: str) -> None:
+    """Warn if validation_split keeps a class for validation that training never sees; both as the loss prepared them."""
+    missing = sorted(set(_classes(held_out)) - set(_classes(learnt)))
+    if missing:
+        names = ", ".join(f"{name:g}" for name in missing[:6]) + (", …" if len(missing) > 6 else "")
+        warnings.warn(
+            f"{who}: validation_split keeps the last {len(held_out)} examples for validation, and only these have class {names}, "
+            "which is then measured and never learnt. Are the examples sorted? Shuffle them first: "
+            "order = np.random.default_rng(0).permutation(len(x)); x, y = x[order], y[order].",
+            stacklevel=4,
+        )
+
+
+def _classes(y: NDArray) -> Any:
+    """The classes among class numbers, one-hot rows, or a column of yes and no; none among other targets."""
+    if y.ndim == 1 and y.dtype.kind in "iu":
+        return np.unique(y).tolist()
+    if y.ndim != 2 or not np.isin(y, (-1, 0, 1)).all():
+        return []
+    if y.shape[1] == 1:
+        return np.unique(y).tolist()
+    return np.flatnonzero(y.any(axis=0)).tolist() if ((y == 1).sum(axis=1) == 1).all() and (y >= 0).all() else []
