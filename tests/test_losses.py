@@ -459,3 +459,11 @@ def test_a_softmax_over_one_unit_is_warned_of(loss, end, rng):
         for model in (mt.Sequential([mt.Dense(1), end()], rng=0), Own(1, end())):
             with pytest.warns(UserWarning, match=message):
                 model.compile(mt.SGD(0.1), loss).fit(rng.normal(size=(8, 3)), rng.integers(0, 2, 8))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_small_loss_of_a_large_logit_keeps_its_digits(dtype):
+    """log(1 + exp(-40)) beside x = 40 is far below its last digit."""
+    x, t = np.array([[40.0], [-40.0]], dtype), np.array([[1.0], [0.0]], dtype)
+    assert mt.BCEWithLogitsLoss()(x, t) == pytest.approx(np.exp(-40.0), rel=1e-6)
+    assert mt.FocalLoss(0, None)(x, t) == pytest.approx(np.exp(-40.0), rel=1e-6)
