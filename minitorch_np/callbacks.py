@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from minitorch_np.arguments import check_flags, check_number, check_whole
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
+from minitorch_np.saving.model_file import save_model
 from minitorch_np.training.callbacks import Callback as Callback
 from minitorch_np.training.callbacks import Logs
 from minitorch_np.training.callbacks import ProgressBar as ProgressBar
@@ -99,6 +100,7 @@ class ModelCheckpoint(Monitor):
         self.filepath, self.save_best_only = as_path(filepath, "ModelCheckpoint", "filepath"), save_best_only
         if not str(self.filepath).endswith((".weights.h5", ".keras")):
             raise ValueError(f"ModelCheckpoint: filepath ends in .keras or .weights.h5, got {str(self.filepath)!r}.")
+        self._told: set[str] = set()  # warnings about the model, which would come with every epoch
         self._path(_AnyMeasure(epoch=1))  # says now what is wrong with its fields
 
     def set_model(self, model: Any) -> None:
@@ -122,7 +124,10 @@ class ModelCheckpoint(Monitor):
             path = self._path({"epoch": epoch + 1, **(logs or {})})
             if "{" in str(self.filepath.parent):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self.model.save(path) if path.suffix == ".keras" else self.model.save_weights(path)
+            if path.suffix == ".keras":
+                save_model(self.model, path, told=self._told)
+            else:
+                self.model.save_weights(path)
 
     def check_measured(self, names: Collection[str]) -> None:
         if self.save_best_only:

@@ -133,9 +133,24 @@ def test_classes_of_ones_own_come_back_through_the_registry(model, tmp_path, x):
         assert json.loads(file.read("minitorch_np.json"))["not_in_keras"] in (["Twice"], ["Wide"])
 
 
+class Apply(mt.Layer):
+    """y = function(x)."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
 def test_what_cannot_be_saved_is_named(tmp_path):
-    model = mt.Sequential([mt.Input((4,)), mt.Dense(1, kernel_initializer=lambda shape, rng: np.ones(shape))])
-    with pytest.raises(ValueError, match=r"argument kernel_initializer: <function .* cannot be saved"):
+    model = mt.Sequential([mt.Input((4,)), Apply(np.tanh), mt.Dense(1)])
+    with (
+        pytest.warns(UserWarning, match="Keras has no Apply"),
+        pytest.raises(
+            ValueError, match=r"argument function: <ufunc 'tanh'> cannot be saved.*save_weights keeps the weights"
+        ),
+    ):
         model.save(tmp_path / "m.keras")
     with pytest.raises(ValueError, match=r"path ends in \.keras"):
         network().save(tmp_path / "m.txt")
@@ -533,3 +548,144 @@ def test_control_characters_in_a_message_are_escaped(tmp_path):
         mt.load_model(tmp_path / "b.keras")
     assert str(caught.value).isprintable()
     assert "owned" in str(caught.value)
+
+
+# Functions, which no file holds
+
+
+def closeness(prediction, target):
+    return float(np.abs(prediction - target).mean())
+
+
+def spread(prediction, target):
+    return float(np.ptp(prediction))
+
+
+def halved(step):
+    return 0.1 * 0.5**step
+
+
+def drawn(shape, rng):
+    return rng.uniform(-1, 1, shape)
+
+
+class Scaled(mt.Loss):
+    """MSE scaled by a function of the error."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def forward(self, prediction, target):
+        self.cache = prediction - target
+        return self.scale(float(np.mean(self.cache**2)))
+
+    def backward(self):
+        return 2 * self.cache / self.cache.size
+
+
+def with_functions(optimizer=None, loss=None, metrics=(), **options):
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(2, **options), mt.ReLU(), mt.Dense(1)], rng=0)
+    model.compile(optimizer or mt.SGD(0.1, momentum=0.9), loss or mt.MSELoss(), list(metrics))
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    model.fit(x, x[:, 0], epochs=2, progress=False)
+    return model, x
+
+
+def saved_with_a_word(model, path, words):
+    with pytest.warns(UserWarning, match=words):
+        model.save(path)
+    return mt.load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*Keras has no")
+def test_a_metric_function_is_left_out_with_a_word(tmp_path):
+    model, x = with_functions(metrics=["mae", closeness, spread])
+    words = (
+        r"m\.keras: left out is what no file holds: the metrics closeness, spread\. After loading write "
+        r"model\.compile\(model\.optimizer, model\.loss, \['mae', closeness, spread\]\)"
+    )
+    again = saved_with_a_word(model, tmp_path / "m.keras", words)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert again.metrics == ["mae"]
+    assert again.optimizer.iteration == model.optimizer.iteration
+    again.compile(again.optimizer, again.loss, ["mae", closeness, spread])  # as the message says
+    for one in (again, model):
+        one.fit(x, x[:, 0], epochs=2, shuffle=False)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*Keras has no")
+@pytest.mark.parametrize("schedule", [halved, lambda step: 0.1 * 0.5**step])
+def test_a_schedule_that_is_a_function_becomes_its_present_value_with_a_word(tmp_path, schedule):
+    model, x = with_functions(mt.Adam(schedule))
+    words = r"the learning rate (halved|<lambda>), in whose place is its present value 0\.025\. .*optimizer\.learning_rate = "
+    again = saved_with_a_word(model, tmp_path / "m.keras", words)
+    assert again.optimizer.learning_rate == halved(2)
+    again.optimizer.learning_rate = schedule
+    for one in (again, model):
+        one.fit(x, x[:, 0], epochs=2, shuffle=False)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*Keras has no")
+def test_a_loss_with_a_function_leaves_the_file_uncompiled_with_a_word(tmp_path):
+    model, x = with_functions(loss=Scaled(float))
+    words = (
+        r"how the model learns \(Scaled.*argument scale.*After loading write model\.compile\(optimizer, loss, metrics\)"
+    )
+    again = saved_with_a_word(model, tmp_path / "m.keras", words)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    with pytest.raises(RuntimeError, match="compile"):
+        again.fit(x, x[:, 0])
+
+
+def test_an_initializer_that_is_a_function_is_left_out_and_its_weights_are_kept(tmp_path):
+    model, x = with_functions(kernel_initializer=drawn)
+    again = saved_with_a_word(
+        model, tmp_path / "m.keras", "the kernel_initializer drawn of dense_1; the weights that it drew"
+    )
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert again.layers[1].kernel_initializer == "glorot_uniform"
+
+
+class Price(mt.regularizers.Regularizer):
+    """A price that is a function of the value."""
+
+    def __init__(self, price):
+        self.price = price
+
+    def __call__(self, value):
+        return float(self.price(value))
+
+    def gradient(self, value):
+        return np.zeros_like(value)
+
+
+@pytest.mark.filterwarnings("ignore:.*Keras has no")
+def test_a_regularizer_with_a_function_is_left_out_with_the_line_that_puts_it_back(tmp_path):
+    model, x = with_functions(kernel_regularizer=Price(np.sum))
+    words = (
+        r'the kernel_regularizer Price of dense_1\. .*model\.parameters\(\)\["dense_1\.kernel"\]\.regularizer = Price'
+    )
+    again = saved_with_a_word(model, tmp_path / "m.keras", words)
+    again.parameters()["dense_1.kernel"].regularizer = Price(np.sum)
+    for one in (again, model):
+        one.fit(x, x[:, 0], epochs=2, shuffle=False)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_a_rate_of_zero_comes_back(tmp_path):
+    model, x = with_functions()
+    model.fit(x, x[:, 0], callbacks=[mt.callbacks.LearningRateScheduler(lambda epoch: 0.0)])
+    model.save(tmp_path / "m.keras")
+    assert mt.load_model(tmp_path / "m.keras").optimizer.learning_rate == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*Keras has no")
+def test_a_checkpoint_of_every_epoch_warns_once(tmp_path):
+    model, x = with_functions(metrics=[closeness])
+    keep = mt.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
+    with pytest.warns(UserWarning, match="left out is what no file holds: the metric closeness") as said:
+        model.fit(x, x[:, 0], epochs=4, callbacks=[keep])
+    assert sum("closeness. After loading" in str(one.message) for one in said) == 1
+    assert len(list(tmp_path.iterdir())) == 4

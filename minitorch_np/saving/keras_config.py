@@ -10,6 +10,7 @@ from minitorch_np import initializers
 from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.layer import Layer
 from minitorch_np.saving.errors import NotHere
+from minitorch_np.saving.functions import for_file
 from minitorch_np.saving.objects import registered_name
 from minitorch_np.tree import snake_case
 
@@ -66,7 +67,7 @@ def twin(layer: Layer) -> tuple[str, dict[str, Any]] | None:
 
 def described(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
     class_name, arguments = twin(layer) or ("", {})
-    config = {argument: _value(value, name, dtype) for argument, value in arguments.items()}
+    config = {argument: _value(for_file(layer, argument, value), name, dtype) for argument, value in arguments.items()}
     frozen = {"trainable": False} if is_frozen(layer) else {}
     return as_object("keras.layers", class_name, {"name": name, "dtype": dtype, **frozen, **config})
 

@@ -17,28 +17,24 @@ class _NotThere(ValueError):
     """Something that Keras does not have; it names it."""
 
 
-def compile_config(model: Any, path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """How the model learns, in Keras's words; where Keras has no words for it, warn, and return None."""
+def compile_config(model: Any, optimizer: Any, notes: list[str]) -> dict[str, Any] | None:
+    """How the model learns, in Keras's words; where Keras has no words for it, add a note, and return None."""
     described: list[Any] = []
     missing = []
-    for in_words, one in ((_optimizer, model.optimizer), (_loss, model.loss)):
+    for in_words, one in ((_optimizer, optimizer), (_loss, model.loss)):
         try:
             described.append(in_words(one))
         except _NotThere as error:
             missing.append(str(error))
     if missing:
-        warnings.warn(
-            f"{os.fspath(path)}: Keras has no {', '.join(missing)}, so it will open this file uncompiled; mt.load_model opens "
-            "it as it is.",
-            stacklevel=4,
+        notes.append(
+            f"Keras has no {', '.join(missing)}, so it will open this file uncompiled; mt.load_model opens it as it is."
         )
         return None
     metrics, missing = keras_metrics.to_keras(model)
     if missing:
-        warnings.warn(
-            f"{os.fspath(path)}: Keras has no {', '.join(missing)} that means the same, so it will not measure it; "
-            "mt.load_model opens the file as it is.",
-            stacklevel=4,
+        notes.append(
+            f"Keras has no {', '.join(missing)} that means the same, so it will not measure it; mt.load_model opens the file as it is."
         )
     return {"optimizer": described[0], "loss": described[1], "metrics": metrics}
 

@@ -12,6 +12,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from minitorch_np.optimizers import Optimizer
 from minitorch_np.room import room_for
 from minitorch_np.saving import (
     archive,
+    functions,
     hdf5,
     keras_config,
     keras_graph,
@@ -45,11 +47,14 @@ _WEIGHTS = "model.weights.h5"
 _AGAIN = "Save the model again"
 
 
-def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True) -> None:
+def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True, told: set[str] | None = None) -> None:
     """Write architecture, weights, optimiser with its state, loss, metrics, class names and what the data were like.
 
     Args:
         include_optimizer: False leaves out the optimiser's state and its count of steps, so that training begins anew.
+        told: warnings that were given already and are not given again; new ones are added.
+
+    Warns of what Keras does not have, and of functions, such as a metric, which no file holds and which are left out.
 
     Raises:
         ValueError: the path does not end in .keras, or something in the model cannot be saved; it names it.
@@ -60,35 +65,37 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True) -> 
     check_writable(path, f"{type(model).__name__}.save")
     memory = io.BytesIO()
     weights.write_values(model, memory)
+    optimizer, left_out = functions.optimizer_for_file(model)
     if include_optimizer:
-        optimizer_state.write(model, memory)
+        optimizer_state.write(model, optimizer, memory)
+    notes: list[str] = []
     foreign = sorted(set(keras_config.without_twin(model)))
     if foreign:
         described: dict[str, Any] = {"class_name": type(model).__name__, "config": {}}
         built_in = all(is_built_in(type(layer)) for _, layer in model.walk())
         where = "" if built_in else ", where the classes that are not of this package are defined or imported"
-        warnings.warn(
-            f"{os.fspath(path)}: Keras has no {', '.join(foreign)}, so it will not open this file; mt.load_model does{where}.",
-            stacklevel=3,
-        )
+        notes.append(f"Keras has no {', '.join(foreign)}, so it will not open this file; mt.load_model does{where}.")
     else:
         described = keras_graph.to_keras(model)
         in_part = keras_config.frozen_in_part(model)
         if in_part:
-            warnings.warn(
-                f"{os.fspath(path)}: Keras freezes whole layers, and not {', '.join(in_part)} in part, so it will open this file "
-                "uncompiled, and learn what is frozen; mt.load_model opens it as it is.",
-                stacklevel=3,
+            notes.append(
+                f"Keras freezes whole layers, and not {', '.join(in_part)} in part, so it will open this file "
+                "uncompiled, and learn what is frozen; mt.load_model opens it as it is."
             )
         elif include_optimizer and "loss" in vars(model):
-            described["compile_config"] = keras_training.compile_config(model, path)
+            described["compile_config"] = keras_training.compile_config(model, optimizer, notes)
+    instead, of_layers = functions.in_layers(model)
+    compiled, of_training = functions.compiled(model, optimizer)
+    notes += [f"left out is what no file holds: {note}." for note in of_layers + left_out + of_training]
+    _warn(path, notes, set() if told is None else told)
     own = {
         "format": FORMAT,
         "model": _within_limits(
-            model, lambda: limits.checked(encode(model, type(model).__name__), len(memory.getvalue()))
+            model, lambda: limits.checked(encode(model, type(model).__name__, instead), len(memory.getvalue()))
         ),
         "input_shape": list(model.input_shape or ()),
-        "compile": _within_limits(model, lambda: limits.counted(_compiled(model))),
+        "compile": _within_limits(model, lambda: limits.counted(compiled)),
         "class_names": _class_names(model),
         "seen": model.seen.ranges if model.seen else [],
         "iteration": getattr(getattr(model, "optimizer", None), "iteration", 0) if include_optimizer else 0,
@@ -98,6 +105,13 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True) -> 
     metadata = {"keras_version": "3.0.0", "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
     files = {"metadata.json": archive.as_json(metadata), _THEIRS: archive.as_json(described)}
     write_whole(path, archive.pack({**files, _WEIGHTS: memory.getvalue(), _OURS: archive.as_json(own)}))
+
+
+def _warn(path: Path, notes: list[str], told: set[str]) -> None:
+    for note in notes:
+        if note not in told:
+            told.add(note)
+            warnings.warn(f"{path}: {note}", stacklevel=4)
 
 
 def _within_limits(model: Any, describe: Callable[[], Any]) -> Any:
@@ -167,6 +181,8 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
         optimizer, loss, metrics = (decode(own["compile"][name]) for name in ("optimizer", "loss", "metrics"))
         if not isinstance(optimizer, Optimizer) or not isinstance(loss, Loss):
             raise ValueError("its optimizer or loss is none")
+        if "learning_rate" in own["compile"]:
+            optimizer.learning_rate = optimizer.checked_rate(own["compile"]["learning_rate"], zero=True)
         model.compile(optimizer, loss, metrics)
         resolve_metrics(model)
         optimizer.iteration = limits.iteration(own["iteration"])
@@ -203,12 +219,6 @@ def _class_names(model: Any) -> list[str]:
             f"{given!r:.200}. Write model.class_names = ['cat', 'dog']."
         )
     return names
-
-
-def _compiled(model: Any) -> dict[str, Any] | None:
-    if "loss" not in vars(model):
-        return None
-    return {name: encode(getattr(model, name), f"compile, {name}") for name in ("optimizer", "loss", "metrics")}
 
 
 # What the description holds beside objects

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,28 +11,32 @@ from minitorch_np.configurable import Configurable
 from minitorch_np.saving.errors import NotHere
 
 
-def encode(value: Any, who: str) -> Any:
+def encode(value: Any, who: str, instead: Mapping[tuple[int, str], Any] | None = None) -> Any:
     """The value as what JSON can hold.
+
+    Args:
+        who: for messages. instead: constructor arguments, by the id of the object and their names, that are replaced.
 
     Raises:
         ValueError: it holds something that is no plain data, such as a lambda; it names the argument.
     """
     if isinstance(value, Configurable):
         arguments = {name: item for name, item in value.config().items() if name != "rng"}
+        arguments |= {name: instead[id(value), name] for name in arguments if instead and (id(value), name) in instead}
         return {
             "class": registered_name(type(value)),
-            "config": {name: encode(item, f"{value!r}, argument {name}") for name, item in arguments.items()},
+            "config": {name: encode(item, f"{value!r}, argument {name}", instead) for name, item in arguments.items()},
         }
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (int, float, np.integer, np.floating)):
         return int(value) if isinstance(value, (int, np.integer)) else float(value)
     if isinstance(value, tuple):
-        return {"tuple": [encode(item, who) for item in value]}
+        return {"tuple": [encode(item, who, instead) for item in value]}
     if isinstance(value, list):
-        return [encode(item, who) for item in value]
+        return [encode(item, who, instead) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: encode(item, who) for key, item in value.items()}}
+        return {"dict": {key: encode(item, who, instead) for key, item in value.items()}}
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return value.tolist()
     raise ValueError(f"{who}: {value!r} cannot be saved. Use a name, a number or an object of this package.")

@@ -23,11 +23,10 @@ _THEIRS = "optimizer/vars"
 _AGAIN = "Save the model again"
 
 
-def write(model: Any, memory: io.BytesIO) -> None:
-    """Add the state to the weights of a file in memory."""
+def write(model: Any, optimizer: Any, memory: io.BytesIO) -> None:
+    """Add the state of its optimiser, or of a copy with another rate, to the weights of a file in memory."""
     import h5py
 
-    optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return
     slots = _slots(optimizer)
