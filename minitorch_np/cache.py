@@ -2,25 +2,105 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+from contextvars import ContextVar
 from typing import Any
+
+_turns = itertools.count(1)
+
+
+class Call:
+    """A forward or backward that runs now in this thread.
+
+    Args:
+        root: the outermost layer of the call.
+        node: the innermost one whose method is guarded.
+
+    Attributes:
+        turn: a number of its own for each outermost forward.
+    """
+
+    def __init__(self, root: Any, node: Any = None) -> None:
+        self.root, self.node = root, node
+        self.next_turn()
+
+    def next_turn(self) -> None:
+        self.turn = next(_turns)
+
+
+current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
 
 
 class Cache:
     """The attribute `cache` of layers and losses: written by `forward`, read by `backward`.
 
     Nothing is kept while the owner's `keep_cache` is False, so that a prediction holds no activations.
-    Reading before anything was kept raises a RuntimeError that names the owner.
+
+    Raises:
+        RuntimeError: it is read before anything was kept, or after one forward of a model has written it twice. The message
+            names the owner.
     """
 
     def __get__(self, owner: Any, owner_type: type) -> Any:
         if owner is None:
             return self
         if owner._cache is None:
-            raise RuntimeError(
-                f"{owner!r}.backward: there is no cache to read. Run forward first, in training mode "
-                "(forward stores in self.cache what backward needs; predict and evaluate keep nothing)."
-            )
+            raise RuntimeError(_nothing_kept(owner, sys._getframe(1).f_code.co_name))
+        if owner._used_twice and owner._notes_use:
+            raise RuntimeError(used_twice(owner))
         return owner._cache
 
     def __set__(self, owner: Any, value: Any) -> None:
-        owner._cache = value if owner.keep_cache else None
+        if owner.keep_cache:
+            owner._cache = value
+            if owner._notes_use:
+                note_use(owner)
+        else:
+            owner._cache = None
+
+
+class Cached:
+    """What layers and losses share: one cache, from one forward to its backward.
+
+    Attributes:
+        keep_cache: False while nobody will call backward.
+    """
+
+    keep_cache = True
+    cache = Cache()
+    _cache: Any = None
+    _turn = 0  # the outermost forward in which it was used last
+    _used_twice = False  # in that one
+    _notes_use = True  # when its cache is written; a guarded forward does it itself
+
+    def forget(self) -> None:
+        """Drop what forward kept."""
+        self._cache, self._used_twice = None, False
+
+
+def note_use(owner: Any) -> None:
+    """Notice when one forward of a model uses a layer twice. By itself a layer may run often: backward belongs to the last run."""
+    call = current_call.get()
+    if call is None:
+        owner._used_twice = False
+    else:
+        owner._used_twice = owner._turn == call.turn
+        owner._turn = call.turn
+
+
+def used_twice(owner: Any) -> str:
+    """What is wrong when backward follows a forward that used a layer twice."""
+    return (
+        f"{owner!r}.backward: it ran twice in one forward of its model, and the second run replaced what the first had kept for "
+        "backward. Use a second instance in the second place, or put both inputs into one batch (np.concatenate) and call it once."
+    )
+
+
+def _nothing_kept(owner: Any, reader: str) -> str:
+    if reader == "forward":
+        return f"{owner!r}.forward reads self.cache, which is only for backward. Use a name of its own in forward."
+    return (
+        f"{owner!r}.backward: there is no cache to read. Run forward first, in training mode: layer(x), or model(x, training=True) "
+        "(forward stores in self.cache what backward needs; model(x), predict and evaluate keep nothing)."
+    )

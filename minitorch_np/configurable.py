@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Self
 
 from minitorch_np.base.foreign_names import AnswersForeignNames
 
+PACKAGE = __name__.partition(".")[0]
+
 
 class Configurable(AnswersForeignNames):
     """An object that its constructor's arguments describe completely.
@@ -77,7 +79,7 @@ def without_address(thing: Any) -> str:
 
 
 def is_built_in(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return cls.__module__.partition(".")[0] == PACKAGE
 
 
 def signature_defaults(cls: type) -> dict[str, Any]:

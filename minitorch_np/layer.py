@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minitorch_np import initializers, regularizers
+from minitorch_np.arguments import check_flags
 from minitorch_np.base.arrays import as_numbers
-from minitorch_np.cache import Cache
 from minitorch_np.configurable import is_built_in
+from minitorch_np.contract import guard
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
+from minitorch_np.replica import original_of, refill, replica
 from minitorch_np.room import limit_zeros, take_room
 from minitorch_np.shapes import Shape
 from minitorch_np.tree import Node
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from minitorch_np.randomness import Seed
+
+# Held while a layer is built, which may build layers inside it.
+_BUILDING = threading.RLock()
 
 
 class Layer(Node):
@@ -58,7 +64,6 @@ class Layer(Node):
     built = False
     input_shape: Shape | None = None
     output_shape: Shape | None = None
-    cache = Cache()
     in_keras = False
     keras_activation: str | None = None
     elementwise = False
@@ -66,6 +71,12 @@ class Layer(Node):
     _streams: Streams | None = None
     _generator: np.random.Generator | None = None
     _dtype: np.dtype = np.dtype(np.float32)
+    _trainable = True
+    _parameter_names: list[str] | None = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        guard(cls)
 
     if not TYPE_CHECKING:  # where it would make every attribute known
 
@@ -99,9 +110,11 @@ class Layer(Node):
         if self.elementwise and is_built_in(type(self)):  # a subclass of somebody's may do something else
             return input_shape
         limit_zeros(input_shape)
-        # On a throwaway copy, so that nothing is built, drawn or remembered; but layers inside are built by their use.
-        layer = self if self.built and self.sublayers() else copy.deepcopy(self)
-        if not self.built:
+        # Asked of a copy, so that the layer remembers nothing of it. Layers inside a built one are built by their use.
+        if self.built:
+            layer = replica(self)
+        else:
+            layer = copy.deepcopy(self)
             layer.receive(streams(0), self._dtype)
             layer.make_parameters(input_shape)
         with layer.in_mode(training=False, keep_cache=False), np.errstate(all="ignore"):
@@ -138,6 +151,7 @@ class Layer(Node):
                 f"{self!r}: the initializer {initializer!r} returned shape {np.shape(value)}, expected {tuple(shape)}."
             )
         parameter = Parameter.sharing(np.array(value, self._dtype, order="C"), trainable)
+        parameter.trainable = trainable and self._trainable
         parameter.regularizer = regularizers.find(regularizer)
         return parameter
 
@@ -145,8 +159,31 @@ class Layer(Node):
     def generator(self) -> np.random.Generator:
         """The layer's own generator, for a forward that draws; drawing from it moves no other."""
         if self._generator is None:
-            (self._generator,) = self._received().noise.spawn(1)
+            original = original_of(self)
+            # A replica draws from a generator of its own, so that asking moves none that training uses.
+            source = self._received().noise if original is None else original.generator
+            (self._generator,) = source.spawn(1)
         return self._generator
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the parameters of this layer and of those inside it learn. Set it to False to freeze them all, to True to free them.
+
+        It holds from the next step on. Where only some parameters are frozen it is True.
+        """
+        learnable = [parameter for parameter in self._all_parameters() if parameter.learnable]
+        return any(parameter.trainable for parameter in learnable) if learnable else self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        check_flags(f"{type(self).__name__}", {"trainable": trainable})
+        for _, layer in self.walk():
+            layer._trainable = bool(trainable)  # for parameters that are made later
+        for parameter in self._all_parameters():
+            parameter.trainable = parameter.learnable and bool(trainable)
+
+    def _all_parameters(self) -> list[Parameter]:
+        return [parameter for _, layer in self.walk() for parameter in layer.own_parameters().values()]
 
     # What happens around it
 
@@ -174,16 +211,31 @@ class Layer(Node):
 
     def ensure_built(self, input_shape: Shape) -> Shape:
         """Build once; return the output shape."""
-        if self.output_shape is None or not self.built:
-            self.make_parameters(input_shape)
-            self.input_shape = input_shape
-            self.built = True
-            self.output_shape = self.compute_output_shape(input_shape)
-        return self.output_shape
+        if self.output_shape is not None and self.built:
+            return self.output_shape
+        original = original_of(self)
+        with _BUILDING:  # two threads that ask a new model build it once
+            if original is not None:
+                original.ensure_built(input_shape)
+                refill(self)
+            elif self.output_shape is None or not self.built:
+                self.make_parameters(input_shape)
+                self.input_shape = input_shape
+                self.built = True
+                self.output_shape = self.compute_output_shape(
+                    input_shape
+                )  # which builds the layers inside by their use
+        return self.output_shape  # type: ignore[return-value]
 
     def make_parameters(self, input_shape: Shape) -> None:
         self.build(input_shape)
+        self._parameter_names = None
         self.receive(self._received(), self._dtype)  # sublayers that build has only now created
+        if not self._trainable:
+            self.trainable = False
+
+    def before_backward(self) -> None:
+        """Called before a backward of somebody's own class; a model refuses one that no forward in training has prepared."""
 
     def _received(self) -> Streams:
         if self._streams is None:

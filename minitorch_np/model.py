@@ -13,6 +13,8 @@ import numpy as np
 from minitorch_np.arguments import check_order
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.files import AnyPath
+from minitorch_np.cache import Call
+from minitorch_np.contract import calling, is_called
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Sigmoid, Softmax
 from minitorch_np.losses import Loss
@@ -24,7 +26,7 @@ from minitorch_np.randomness import Streams, streams
 from minitorch_np.shapes import Shape
 from minitorch_np.source import Source
 from minitorch_np.summary import summarize
-from minitorch_np.training import loop
+from minitorch_np.training import loop, sharing
 from minitorch_np.training.callbacks import Callback
 from minitorch_np.training.history import History
 from minitorch_np.training.options import BATCH_SIZE, LARGE_BATCH_SIZE
@@ -63,6 +65,9 @@ class Model(Layer):
     seen: Seen | None = None
     _own_streams: Streams | None = None
     _doubted = False  # whether compile has warned of the last layer
+    _calls_train = False  # what train() and eval() said of calls
+    _await_backward = 0  # calls in training mode since the last backward
+    _only_answered = False  # the last call kept nothing, and no earlier one awaits its backward
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
         if _dtype_name(dtype) not in ("float32", "float64"):
@@ -235,8 +240,10 @@ class Model(Layer):
         return super().parameters()
 
     def get_weights(self) -> list[NDArray]:
-        """Copies of all values, in the order of `parameters()`."""
-        return [parameter.value.copy() for parameter in self.parameters().values()]
+        """Copies of all values, in the order of `parameters()`; beside a fit in another thread, those after one of its steps."""
+        parameters = self.parameters().values()
+        with sharing.paused(parameters):
+            return [parameter.value.copy() for parameter in parameters]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace all values; nothing is changed unless every shape fits.
@@ -253,15 +260,17 @@ class Model(Layer):
         for (name, parameter), array in zip(parameters.items(), arrays, strict=True):
             if array.shape != parameter.shape:
                 raise ValueError(f"{who}: {name} has shape {parameter.shape}, got {array.shape}.")
-        for parameter, array in zip(parameters.values(), arrays, strict=True):
-            parameter.value[...] = array
+        with sharing.paused(parameters.values(), to_write=True):
+            for parameter, array in zip(parameters.values(), arrays, strict=True):
+                parameter.value[...] = array
 
     def save_weights(self, path: AnyPath) -> None:
         """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is only replaced by a whole one."""
         from minitorch_np.saving.weights import save_weights
 
         self.require_built(f"{type(self).__name__}.save_weights")
-        save_weights(self, path)
+        with sharing.paused(self.parameters().values()):
+            save_weights(self, path)
 
     def load_weights(self, path: AnyPath) -> None:
         """Read the values that `save_weights` wrote; nothing is changed unless every one is there and fits."""
@@ -280,16 +289,69 @@ class Model(Layer):
         from minitorch_np.saving.model_file import save_model
 
         self.require_built(f"{type(self).__name__}.save")
-        save_model(self, path, include_optimizer=include_optimizer)
+        with sharing.paused(self.parameters().values()):
+            save_model(self, path, include_optimizer=include_optimizer)
 
     # Building
 
-    def __call__(self, x: ArrayLike) -> NDArray:
+    def __call__(self, x: ArrayLike, training: bool | None = None) -> NDArray:
+        """y for x, as `predict` gives it for one batch: in inference mode, keeping nothing.
+
+        Args:
+            x: one row per example.
+            training: True for a forward in training mode, which `backward` may follow: `model(x, training=True)`. Said once for
+                all calls by `model.train()`, and taken back by `model.eval()`.
+
+        Inside the forward of another model, this one follows the mode of that one.
+        """
         x = as_numbers(x, "x", self, "biufc")
         self.ensure_ready(x.shape[1:])
         if x.dtype.kind in "biuf":  # complex numbers are the gradient checker's
             x = x.astype(self.compute_dtype, copy=False)
-        return self.forward(x)
+        if is_called(self):
+            return self.forward(x)
+        if self._calls_train if training is None else training:
+            return self._call_in_training(x)
+        self._only_answered = not self._await_backward
+        with sharing.reading(self) as replicator:
+            asked = replicator.of(self)
+            with calling(Call(asked)):
+                return asked.forward(x)
+
+    def _call_in_training(self, x: NDArray) -> NDArray:
+        for fit in sharing.fits_of_this_thread(self):  # in a callback, where backward is to give every gradient
+            fit.disturbed = self.wants_dx = True
+        self._await_backward, self._only_answered = self._await_backward + 1, False
+        with self.in_mode(training=True, keep_cache=True), calling(Call(self)):
+            return self.forward(x)
+
+    def train(self) -> Self:
+        """Let calls of this model be in training mode from now on: model(x) is then followed by model.backward(dy)."""
+        self._calls_train = True
+        return super().train()
+
+    def eval(self) -> Self:
+        """Let calls of this model be in inference mode, as they are from the beginning."""
+        self._calls_train = False
+        return super().eval()
+
+    def before_backward(self) -> None:
+        if self._only_answered:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward: the last call of this model was inference, which keeps nothing for backward. "
+                "Write model(x, training=True), or model.train() once before the loop."
+            )
+        if self._await_backward > 1:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward: the model ran {self._await_backward} times in training mode since the last backward, "
+                "and each run replaced what the one before had kept. Put all inputs into one batch (np.concatenate) and call it "
+                "once; model(x) asks without keeping anything; model.drop_caches() forgets runs that need no backward."
+            )
+        self._await_backward = 0
+
+    def forget(self) -> None:
+        super().forget()
+        self._await_backward, self._only_answered = 0, False
 
     def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike | None = None) -> Self:
         return super().initialize(input_shape, rng, self.dtype if dtype is None else dtype)

@@ -75,6 +75,16 @@ class Parameter(AnswersForeignNames):
         """Let this very array be the value, whatever its dtype and order in memory, without a copy."""
         self._value = value
 
+    def twin(self, *, copy: bool) -> Self:
+        """Another Parameter with this very value, or with a copy of it, and no gradient."""
+        twin = self.sharing(self._value.copy(order="K") if copy else self._value, self.learnable)
+        twin.trainable, twin.regularizer = self.trainable, self.regularizer
+        return twin
+
+    def renew(self) -> None:
+        """Go on with a copy of the value, so that whoever reads the array that was here until now sees it unchanged."""
+        self._value = self._value.copy(order="K")
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self._value.shape

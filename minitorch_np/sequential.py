@@ -130,6 +130,7 @@ class Sequential(Model):
 
     def backward(self, dy: NDArray) -> Any:
         """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it."""
+        self.before_backward()
         for layer in reversed(self._layers[self._last_to_learn :]):
             dy = layer.backward(dy)
         return dy

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+from minitorch_np.cache import Cached
 from minitorch_np.configurable import Configurable
 from minitorch_np.parameter import Parameter
 
 
-class Node(Configurable):
+class Node(Cached, Configurable):
     """An object whose attributes hold parameters and further nodes, alone or in lists and dictionaries.
 
     Names come from the place in the tree: an attribute gives its own name, a dictionary's member its key, a
@@ -22,14 +23,12 @@ class Node(Configurable):
     """
 
     training = True
-    keep_cache = True
-    _cache: Any = None
 
     def sublayers(self) -> dict[str, Any]:
         """The nodes directly below this one, by name."""
         found: dict[str, Any] = {}
         seen: set[int] = set()
-        for attribute, value in vars(self).items():
+        for attribute, value in vars(self).copy().items():  # another thread may add an attribute
             for name, node in _members(attribute, value, Node):
                 if id(node) not in seen:
                     seen.add(id(node))
@@ -57,17 +56,35 @@ class Node(Configurable):
             pending += [(_join(name, below), child) for below, child in reversed(node.sublayers().items())]
 
     def own_parameters(self) -> dict[str, Parameter]:
-        """The parameters of this node alone by name, the learnable ones first, frozen or not."""
-        own = [pair for attribute, value in vars(self).items() for pair in _members(attribute, value, Parameter)]
-        return dict(sorted(own, key=lambda pair: not pair[1].learnable))
+        """The parameters of this node alone by name, the learnable ones first, frozen or not.
+
+        One that is in two attributes, such as self.kernel and a list self.weights, has the name of the first.
+        """
+        own: dict[int, tuple[str, Parameter]] = {}
+        for attribute, value in vars(self).copy().items():
+            for name, parameter in _members(attribute, value, Parameter):
+                own.setdefault(id(parameter), (name, parameter))
+        return dict(sorted(own.values(), key=lambda pair: not pair[1].learnable))
 
     def parameters(self) -> dict[str, Parameter]:
-        """Every parameter of this node and all below it by dotted name."""
-        return {
+        """Every parameter of this node and all below it by dotted name.
+
+        Raises:
+            ValueError: one Parameter stands in two places; the backward of each would replace the gradient of the other.
+        """
+        found = {
             _join(place, name): parameter
             for place, node in self.walk()
             for name, parameter in node.own_parameters().items()
         }
+        if len({id(parameter) for parameter in found.values()}) < len(found):
+            names = [name for name, parameter in found.items() if list(found.values()).count(parameter) > 1]
+            raise ValueError(
+                f"{' and '.join(names)} are one Parameter. Each backward sets its grad anew, so the gradient of one place would be "
+                "lost. Give each its own and copy the values (b.value[...] = a.value), or write a layer that uses it in both "
+                "places and adds the two gradients."
+            )
+        return found
 
     def train(self) -> Self:
         """Put this node and all below it into training mode."""
@@ -96,7 +113,7 @@ class Node(Configurable):
     def drop_caches(self) -> None:
         """Forget what forward kept in this node and all below it."""
         for _, node in self.walk():
-            node._cache = None
+            node.forget()
 
 
 def snake_case(name: str) -> str:

@@ -73,7 +73,7 @@ def test_config_describes_the_layer_completely(example, shape):
 def test_dtype_is_kept(example, shape, rng, dtype):
     layer = built(example, shape, dtype)
     x = data(layer, shape, rng, dtype=dtype)
-    y = layer(x)
+    y = layer.forward(x)
     dx = layer.backward(rng.normal(size=y.shape).astype(dtype))
     assert y.dtype == dtype
     assert dx.dtype == dtype if x.dtype.kind == "f" else dx is None
@@ -90,7 +90,7 @@ def test_numpy_numbers_do_not_widen_float32(example, shape, rng):
     settings = {k: np.float64(v) if isinstance(v, float) else v for k, v in example.clone().config().items()}
     layer = built(type(example)(**settings), shape, np.float32)
     x = data(layer, shape, rng, dtype=np.float32)
-    y = layer(x)
+    y = layer.forward(x)
     dx = layer.backward(rng.normal(size=y.shape).astype(np.float32))
     arrays = [y, dx, *(parameter.grad for parameter in layer.parameters().values())]
     assert {array.dtype for array in arrays if array is not None} == {np.dtype(np.float32)}
@@ -100,13 +100,13 @@ def test_numpy_numbers_do_not_widen_float32(example, shape, rng):
 def test_nothing_handed_in_or_out_is_changed(example, shape, rng):
     layer, x = built(example, shape), data(example, shape, rng)
     x.flags.writeable = False
-    y = layer(x)
+    y = layer.forward(x)
     dy = rng.normal(size=y.shape)
     dy.flags.writeable = False
     y_before = y.copy()
     dx = layer.backward(dy)
     dx_before = np.copy(dx)
-    layer.backward(layer(data(layer, shape, rng)))
+    layer.backward(layer.forward(data(layer, shape, rng)))
     np.testing.assert_array_equal(y, y_before)
     np.testing.assert_array_equal(dx, dx_before)
 
@@ -121,7 +121,7 @@ def test_same_seed_same_bits(example, shape, rng):
 @every_example
 def test_backward_overwrites_and_repeats(example, shape, rng):
     layer = built(example, shape)
-    dy = rng.normal(size=layer(data(layer, shape, rng)).shape)
+    dy = rng.normal(size=layer.forward(data(layer, shape, rng)).shape)
     trainable = [parameter for parameter in layer.parameters().values() if parameter.trainable]
     for parameter in trainable:
         parameter.grad = np.full(parameter.shape, np.nan)
@@ -137,13 +137,13 @@ def test_backward_overwrites_and_repeats(example, shape, rng):
 def test_backward_sums_over_the_batch(example, shape, rng):
     layer, x = built(example, shape), data(example, shape, rng)
     with inference(layer):
-        dy = rng.normal(size=layer(x).shape)
+        dy = rng.normal(size=layer.forward(x).shape)
         trainable = {name: parameter for name, parameter in layer.parameters().items() if parameter.trainable}
         layer.backward(dy)
         whole = {name: parameter.grad.copy() for name, parameter in trainable.items()}
         parts = dict.fromkeys(whole, 0.0)
         for row in range(len(x)):
-            layer(x[row : row + 1])
+            layer.forward(x[row : row + 1])
             layer.backward(dy[row : row + 1])
             for name, parameter in trainable.items():
                 parts[name] = parts[name] + parameter.grad
@@ -155,9 +155,9 @@ def test_backward_sums_over_the_batch(example, shape, rng):
 def test_inference_keeps_nothing(example, shape, rng):
     layer, x = built(example, shape), data(example, shape, rng)
     with inference(layer):
-        y = layer(x)
+        y = layer.forward(x)
     with layer.in_mode(training=False, keep_cache=False):
-        np.testing.assert_allclose(layer(x), y)
+        np.testing.assert_allclose(layer.forward(x), y)
     assert all(node._cache is None for _, node in layer.walk())
 
 

@@ -619,5 +619,5 @@ def test_a_callback_may_freeze_layers_and_let_them_learn_again(x, y, nested):
         several.fit(x, y, epochs=1, shuffle=False)
     for mine, expected in zip(once.get_weights(), several.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, expected)
-    once(x)
+    once(x, training=True)
     assert once.backward(np.ones((len(x), 1), np.float32)).shape == x.shape

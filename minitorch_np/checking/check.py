@@ -194,7 +194,7 @@ def _build(layer: Layer, x: NDArray) -> NDArray:
 
 def _takes_whole_numbers(layer: Layer, x: NDArray) -> bool:
     """Whether the layer refuses fractions and has no dx: its inputs are then no values to differentiate by."""
-    layer = copy.deepcopy(layer)
+    layer = copy.deepcopy(layer).train()
     try:
         if layer.backward(np.ones_like(layer(x))) is None:
             layer(x + 0.5)

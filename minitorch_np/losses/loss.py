@@ -11,7 +11,7 @@ import numpy as np
 
 from minitorch_np.arguments import one_number
 from minitorch_np.base.arrays import as_floats, as_numbers
-from minitorch_np.cache import Cache
+from minitorch_np.cache import Cached
 from minitorch_np.configurable import Configurable
 from minitorch_np.shapes import Shape, batch_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ONE_OF_MANY: ContextVar[bool] = ContextVar("ONE_OF_MANY", default=False)
 
 
-class Loss(Configurable):
+class Loss(Cached, Configurable):
     """L = a mean over the batch of how far `prediction` is from `target`.
 
     A subclass writes `forward(prediction, target) -> scalar array`, which leaves in `self.cache` what
@@ -44,10 +44,8 @@ class Loss(Configurable):
     probabilistic = True
     takes_weights = False
     instead: Mapping[str, str] = MappingProxyType({})
+    _notes_use = False
     weights: NDArray | None = None
-    keep_cache = True
-    cache = Cache()
-    _cache: Any = None
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         raise NotImplementedError(f"{self!r} has no forward: write forward(self, prediction, target) and return L.")

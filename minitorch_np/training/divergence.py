@@ -10,6 +10,7 @@ import numpy as np
 
 from minitorch_np.configurable import is_built_in
 from minitorch_np.parameter import Parameter
+from minitorch_np.replica import Replicator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +83,7 @@ def is_finite(array: NDArray) -> bool:
 
 
 def first_bad_layer(model: Any, body: Any, x: NDArray) -> str | None:
-    """The name in model of the first layer whose output is not finite when body meets x: one more forward, watched."""
+    """The name in model of the first layer whose output is not finite when body meets x: one more forward, on a replica."""
     bad: list[str] = []
 
     def watched(name: str, layer: Any) -> Any:
@@ -96,12 +97,9 @@ def first_bad_layer(model: Any, body: Any, x: NDArray) -> str | None:
 
         return forward_and_look
 
-    layers = [(name, layer) for name, layer in model.walk() if name]
-    for name, layer in layers:
-        layer.forward = watched(name, layer)
-    try:
-        body.forward(x)
-    finally:
-        for _, layer in layers:
-            del layer.forward
+    replicator = Replicator(copy_weights=True, training=True)
+    for name, layer in replicator.of(model).walk():
+        if name:
+            layer.forward = watched(name, layer)
+    replicator.of(body).forward(x)
     return bad[0] if bad else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections import namedtuple
@@ -14,7 +15,10 @@ import numpy as np
 from minitorch_np import metrics
 from minitorch_np.arguments import check_whole
 from minitorch_np.base.console import progress_is_seen
+from minitorch_np.cache import Call
+from minitorch_np.contract import calling
 from minitorch_np.source import Batches, Source, as_source, fingerprint
+from minitorch_np.training import sharing
 from minitorch_np.training.callbacks import (
     Callback,
     ProgressBar,
@@ -142,14 +146,24 @@ def fit(
     if data is not None:
         model.class_names = data.class_names or model.class_names
     shuffling = model.shuffling if shuffle else None
-    run = Run(model, body, measures, training, validation, batch_size, watchers, shuffling, seen, checkpoint)
+    fitting = sharing.Fitting(model.parameters().values(), [model.loss, *measures])
+    measures = [copy.deepcopy(metric) if sharing.is_used(metric) else metric for metric in measures]
     # A value that overflows ends in a loss that is not finite, which is reported with the layer that began it.
-    with model.in_mode(training=True, keep_cache=True), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with (
+        sharing.fitting(fitting, who),
+        model.in_mode(training=True, keep_cache=True),
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+    ):
+        model.drop_caches()
+        run = Run(
+            model, body, measures, fitting, training, validation, batch_size, watchers, shuffling, seen, checkpoint
+        )
         try:
             return run.all_epochs(epochs)
         finally:
             body.wants_dx = True
-            model.loss.weights = None
+            run.loss.weights = None
+            run.loss.forget()
             model.drop_caches()
 
 
@@ -167,8 +181,8 @@ def evaluate(
         check_class_names(who, model.class_names, data.class_names)
     examples = _held_out(model, (x, y) if data is None else data, None, who, steps, "steps", reread=False)
     introduce(callbacks, model, 1, _steps(examples, batch_size), False)
-    batches = examples.batches(batch_size)
-    measured = measure(model, model.loss, resolve_metrics(model), batches, callbacks, model.check_outputs)
+    metrics_now = resolve_metrics(model)
+    measured = measure(model, model.loss, metrics_now, examples, batch_size, callbacks, model.check_outputs)
     scores = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
     return scores(**measured)
 
@@ -194,10 +208,12 @@ def predict(model: Any, x: Any, batch_size: int | None, steps: int | None, callb
     introduce(callbacks, model, 1, _steps(examples, batch_size), False)
     tell(callbacks, "on_predict_begin", {})
     outputs: list[NDArray] = []
-    with model.in_mode(training=False, keep_cache=False), closing(examples.batches(batch_size)) as batches:  # type: ignore[type-var]
+    with sharing.reading(model) as replicator, closing(examples.batches(batch_size)) as batches:  # type: ignore[type-var]
+        asked = replicator.of(model)
         for number, (x, _, _) in enumerate(batches):
             tell(callbacks, "on_predict_batch_begin", number, {})
-            outputs.append(model.forward(x))
+            with calling(Call(asked)):
+                outputs.append(asked.forward(x))
             tell(callbacks, "on_predict_batch_end", number, {"outputs": outputs[-1]})
     if not outputs:
         raise ValueError(f"{who}: the data gave no batches.")

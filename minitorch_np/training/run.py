@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.console import say
-from minitorch_np.training import standing
+from minitorch_np.cache import Call
+from minitorch_np.contract import calling
+from minitorch_np.replica import Replicator
+from minitorch_np.training import sharing, standing
 from minitorch_np.training.callbacks import Callback, end, tell
 from minitorch_np.training.divergence import EVERY, LastGood, first_bad_layer
 from minitorch_np.training.examples import Examples, Stream
 from minitorch_np.training.history import History, numbers_in
 from minitorch_np.training.interrupt import Interrupt
+from minitorch_np.training.sharing import Fitting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +38,7 @@ class Run:
 
     Args:
         model: with its optimiser and loss. body: what of it sees the examples.
-        measures: the metrics.
+        measures: the metrics. fitting: what other threads know of this run.
         training, validation: the examples.
         watchers: the callbacks.
         shuffling: draws the order of the examples, or None.
@@ -46,6 +51,7 @@ class Run:
         model: Any,
         body: Any,
         measures: Sequence[metrics.Metric],
+        fitting: Fitting,
         training: Examples | Stream,
         validation: Examples | Stream | None,
         batch_size: int | None,
@@ -54,7 +60,8 @@ class Run:
         ranges: Seen,
         checkpoint: Any = None,
     ) -> None:
-        self.model, self.body, self.measures = model, body, measures
+        self.model, self.body, self.measures, self.fitting = model, body, measures, fitting
+        self.call = Call(model)
         self.training, self.validation, self.batch_size, self.watchers = training, validation, batch_size, watchers
         self.shuffling, self.ranges, self.checkpoint = shuffling, ranges, checkpoint
         self.parameters = model.parameters()
@@ -68,6 +75,8 @@ class Run:
         self.total = 0.0
         self.order = standing.of_generator(shuffling)
         self.due = time.monotonic() + _SECONDS
+        used = sharing.is_used(model.loss)
+        self._own_loss = Replicator(training=True, keep_cache=True).of(model.loss) if used else None
 
     def all_epochs(self, epochs: int) -> History:
         model = self.model
@@ -79,7 +88,7 @@ class Run:
                 watcher.on_train_begin({})
                 begun.append(watcher)
             if state is not None:
-                with self.checkpoint.refusing():
+                with self.checkpoint.refusing(), self.fitting:
                     standing.put_back(self, state)
             else:
                 self._keep()  # from now on the file knows what callbacks have begun to write
@@ -110,8 +119,8 @@ class Run:
         for x, y, weights in self.training.batches(self.batch_size, self.shuffling, self.batch):
             for watcher in self.watchers:
                 watcher.on_train_batch_begin(self.batch, {})
-            self.model.loss.weights = weights
-            loss = self.one_step(x, y)
+            with self.fitting:
+                loss = self.one_step(x, y, weights)
             self.total += loss * len(x)
             self.seen += len(x)
             self.batch += 1
@@ -142,9 +151,7 @@ class Run:
         for metric in self.measures:
             logs[metric.name] = metric.result()
         if self.validation is not None:
-            self.model.loss.weights = None
-            batches = self.validation.batches(self.batch_size)
-            measured = measure(self.body, self.model.loss, self.measures, batches, self.watchers)
+            measured = measure(self.body, self.loss, self.measures, self.validation, self.batch_size, self.watchers)
             logs.update({f"val_{name}": value for name, value in measured.items()})
         self.history.record(self.epoch, logs)
         tell(self.watchers, "on_epoch_end", self.epoch, logs)
@@ -155,10 +162,18 @@ class Run:
         self.total = 0.0
         self.order = standing.of_generator(self.shuffling)
 
-    def one_step(self, x: NDArray, y: NDArray) -> float:
-        self._follow_freezing()
-        loss = self.model.loss
-        prediction = self.body.forward(x)
+    @property
+    def loss(self) -> Any:
+        """The model's loss, or a copy where another fit uses that object now."""
+        return self.model.loss if self._own_loss is None else self._own_loss
+
+    def one_step(self, x: NDArray, y: NDArray, weights: NDArray | None) -> float:
+        self._follow_callbacks()
+        loss = self.loss
+        loss.weights = weights
+        self.call.next_turn()
+        with calling(self.call):
+            prediction = self.body.forward(x)
         if not self.looked:
             self.looked = True
             self.model.check_outputs(prediction)
@@ -180,11 +195,14 @@ class Run:
         self.steps += 1
         return value
 
-    def _follow_freezing(self) -> None:
-        """A callback may freeze layers, or let them learn again: backward goes as far as the first that learns."""
+    def _follow_callbacks(self) -> None:
+        """A callback may call the model itself, which leaves caches; it may freeze layers, or let them learn again: backward
+        goes as far as the first that learns.
+        """
         trainable = [parameter.trainable for parameter in self.parameters.values()]
-        if trainable != self.trainable:
-            self.trainable = trainable
+        if trainable != self.trainable or self.fitting.disturbed:
+            self.trainable, self.fitting.disturbed = trainable, False
+            self.model.drop_caches()
             self.regularized = regularized(self.parameters.values())
             self.body.wants_dx = False
 
@@ -195,7 +213,7 @@ class Run:
         before = f" {spoilt} was not finite before that batch." if spoilt else ""
         raise FloatingPointError(
             f"{type(self.model).__name__}.fit: the loss is {value} in epoch {self.epoch + 1}, batch {self.batch + 1}.{before} "
-            f"First output that is not finite: {bad or repr(self.model.loss)}. "
+            f"First output that is not finite: {bad or repr(self.loss)}. "
             f"{self.last_good.description()} Lower the learning rate ({self.model.optimizer!r}), or look at the data of that batch."
         )
 
@@ -215,7 +233,8 @@ class Run:
             first, last = (self.last_good.step or 0) + 1, self.steps
             steps = f"step {last}" if first >= last else f"one of the steps {first} to {last}"
             where = f"epoch {self.epoch + 1}, batch {self.batch}" if self.batch else f"the end of epoch {self.epoch}"
-            self.last_good.put_back()
+            with self.fitting:
+                self.last_good.put_back()
             raise FloatingPointError(
                 f"{type(self.model).__name__}.fit: {spoilt} is not finite since {steps}, seen at {where}. "
                 f"{self.last_good.description()} Lower the learning rate ({self.model.optimizer!r}), or look for outliers in the data."
@@ -246,30 +265,36 @@ def measure(
     body: Any,
     loss: Any,
     measures: Sequence[metrics.Metric],
-    batches: Iterator[tuple[NDArray, NDArray, Any]],
+    examples: Examples | Stream,
+    batch_size: int | None,
     watchers: Sequence[Callback],
     first_outputs: Callable[[NDArray], None] | None = None,
 ) -> dict[str, float]:
-    """Loss and metrics in inference mode, over all examples. `first_outputs` is called with those of the first batch."""
+    """Loss and metrics in inference mode, over all examples, on copies of all that has state.
+
+    `first_outputs` is called with those of the first batch.
+    """
     total, count = 0.0, 0
-    for metric in measures:
-        metric.reset()
-    tell(watchers, "on_test_begin", {})
-    with body.in_mode(training=False, keep_cache=False):
-        for number, (x, y, _) in enumerate(batches):
+    with sharing.reading(body) as replicator:
+        asked, asked_loss, gathered = replicator.of(body), Replicator(keep_cache=True).of(loss), [copy.deepcopy(m) for m in measures]
+        for metric in gathered:
+            metric.reset()
+        tell(watchers, "on_test_begin", {})
+        for number, (x, y, _) in enumerate(examples.batches(batch_size)):
             tell(watchers, "on_test_batch_begin", number, {})
-            prediction = body.forward(x)
+            with calling(Call(asked)):
+                prediction = asked.forward(x)
             if number == 0 and first_outputs is not None:
                 first_outputs(prediction)
-            value = loss.checked_forward(prediction, y)
+            value = asked_loss.checked_forward(prediction, y)
             total += value * len(x)
             count += len(x)
-            for metric in measures:
+            for metric in gathered:
                 metric.update(prediction, y)
             tell(watchers, "on_test_batch_end", number, {"loss": value})
-    if not count:
-        raise ValueError("evaluate: the data gave no batches.")
-    price = penalty(regularized(body.parameters().values()))
-    measured = {"loss": total / count + price, **{metric.name: metric.result() for metric in measures}}
+        if not count:
+            raise ValueError("evaluate: the data gave no batches.")
+        price = penalty(regularized(asked.parameters().values()))
+    measured = {"loss": total / count + price, **{metric.name: metric.result() for metric in gathered}}
     tell(watchers, "on_test_end", measured)
     return numbers_in(measured)  # with what callbacks wrote into it

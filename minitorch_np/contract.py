@@ -1,0 +1,124 @@
+"""The contract of a layer, checked around every `forward` and `backward` that is not of this package.
+
+A layer of somebody's own may forget to return y, or be used twice before its backward. Both go on for a while and end in a
+wrong number or in an error far away. `guarded` puts a check around such a method when its class is defined; the layers of this
+package are tested instead.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from minitorch_np.cache import Call, current_call, note_use, used_twice
+from minitorch_np.configurable import PACKAGE
+from minitorch_np.parameter import Parameter
+from minitorch_np.tree import Node
+
+
+@contextmanager
+def calling(call: Call | None) -> Iterator[None]:
+    """Inside the `with` block this call runs, in this thread."""
+    token = current_call.set(call)
+    try:
+        yield
+    finally:
+        current_call.reset(token)
+
+
+def is_called(node: Node) -> bool:
+    """Whether a node that holds this one is being called in this thread, so that this one follows its mode."""
+    call = current_call.get()
+    return call is not None and any(below is node for _, below in call.root.walk())
+
+
+def guard(cls: type) -> None:
+    """Put the checks around the `forward` and `backward` that the class or a base from outside this package defines."""
+    for name, check in (("forward", _guarded_forward), ("backward", _guarded_backward)):
+        method = getattr(cls, name)
+        if not hasattr(method, "is_guarded") and method.__module__.partition(".")[0] != PACKAGE:
+            method = check(method)
+            method.is_guarded = True  # type: ignore[attr-defined]
+            setattr(cls, name, method)
+    cls._notes_use = not hasattr(cls.forward, "is_guarded")  # type: ignore[attr-defined]
+
+
+def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(forward)
+    def guarded(self: Any, *arguments: Any, **named: Any) -> Any:
+        call = current_call.get()
+        if call is not None and call.node is self:  # super().forward
+            return forward(self, *arguments, **named)
+        names = _parameter_names(self)
+        if self.keep_cache:
+            note_use(self)
+        with calling(_inner(call, self)):
+            y = forward(self, *arguments, **named)
+        if not hasattr(y, "shape") or isinstance(y, Parameter):
+            raise ValueError(f"{self!r}.forward returned {_described(y)}, expected an array. End it with `return y`.")
+        _refuse_replaced(self, names, "forward", "self.{0}.value[...] = … to change its values")
+        return y
+
+    return guarded
+
+
+def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(backward)
+    def guarded(self: Any, dy: Any, *arguments: Any, **named: Any) -> Any:
+        call = current_call.get()
+        if call is not None and call.node is self:  # super().backward
+            return backward(self, dy, *arguments, **named)
+        if dy is None:
+            raise ValueError(
+                f"{self!r}.backward got None for dy: the layer after it returned no dL/dx. End its backward with `return dx`."
+            )
+        self.before_backward()
+        if self._used_twice:
+            raise RuntimeError(used_twice(self))
+        names = _parameter_names(self)
+        with calling(_inner(call, self)):
+            dx = backward(self, dy, *arguments, **named)
+        if dx is not None and not hasattr(dx, "shape"):
+            raise ValueError(
+                f"{self!r}.backward returned {_described(dx)}, expected the array dL/dx. Gradients of parameters go into their grad."
+            )
+        _refuse_replaced(self, names, "backward", "self.{0}.grad = …")
+        return dx
+
+    return guarded
+
+
+def _inner(call: Call | None, node: Any) -> Call:
+    if call is None:
+        return Call(node, node)
+    inner = Call(call.root, node)
+    inner.turn = call.turn
+    return inner
+
+
+def _parameter_names(node: Any) -> list[str]:
+    """The attributes that hold a Parameter, looked for once."""
+    if node._parameter_names is None:
+        node._parameter_names = [name for name, value in vars(node).items() if isinstance(value, Parameter)]
+    return node._parameter_names
+
+
+def _refuse_replaced(node: Any, names: list[str], method: str, remedy: str) -> None:
+    """An attribute that held a Parameter holds something else now."""
+    for name in names:
+        if not isinstance(vars(node).get(name), Parameter):
+            raise ValueError(
+                f"{node!r}.{method} replaced the parameter self.{name} by {_described(vars(node).get(name))}. "
+                f"Write {remedy.format(name)}."
+            )
+
+
+def _described(value: Any) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, Parameter):
+        return "a Parameter (its array is .value)"
+    kind = type(value).__name__
+    return f"an array of shape {value.shape}" if hasattr(value, "shape") else f"a {kind}"

@@ -1,0 +1,121 @@
+"""Replica: a copy of layers (or of a loss) that shares the weights, so that asking writes nothing that another call reads.
+
+`predict`, `evaluate` and `model(x)` run on a replica in inference mode. What `forward` writes into a layer (its cache, its last
+input, a counter) goes into the replica and ends with it. Thus any number of threads may ask one model, also while it learns.
+"""
+
+from __future__ import annotations
+
+import copy
+import types
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.cache import Cached
+from minitorch_np.configurable import is_built_in
+from minitorch_np.parameter import Parameter
+from minitorch_np.tree import Node
+
+
+class Replicator:
+    """Makes replicas. Objects that are met twice, also by two calls, have one replica.
+
+    Args:
+        copy_weights: whether the values are copied, for a reader beside a thread that changes them.
+        training, keep_cache: the mode of the replicas.
+    """
+
+    def __init__(self, *, copy_weights: bool = False, training: bool = False, keep_cache: bool = False) -> None:
+        self.copy_weights, self.training, self.keep_cache = copy_weights, training, keep_cache
+        self.made: dict[int, Any] = {}
+        self.parameters: list[Parameter] = []  # the originals
+
+    def of(self, item: Any, own: bool = False) -> Any:
+        """The replica of a layer, a loss, a parameter, or of a list, tuple or dictionary of these; anything else is itself.
+
+        Args:
+            item: what is copied.
+            own: whether a class from outside the package holds it. What forward may change there, arrays, lists and values that
+                are not learnt, is copied too.
+        """
+        if isinstance(item, Cached):
+            return self._object(item)
+        if isinstance(item, Parameter):
+            return self._parameter(item, own)
+        if isinstance(item, np.ndarray):
+            return item.copy(order="K") if own else item
+        if isinstance(item, (list, tuple, dict)) and not is_built_in(type(item)):
+            return self._container(item, own)
+        if isinstance(item, types.MethodType) and isinstance(item.__self__, Cached):
+            return types.MethodType(item.__func__, self._object(item.__self__))
+        return item
+
+    def _object(self, item: Any) -> Any:
+        twin = self.made.get(id(item))
+        if twin is None:
+            twin = self.made[id(item)] = object.__new__(type(item))
+            self.fill(twin, item)
+        return twin
+
+    def fill(self, twin: Any, original: Any) -> None:
+        """Give a twin what the original has now."""
+        attributes, own = vars(twin), not is_built_in(type(original))
+        for name, value in vars(original).copy().items():
+            attributes[name] = value if type(value) in _PLAIN else self.of(value, own)
+        attributes.update(
+            _cache=None, training=self.training, keep_cache=self.keep_cache, _origin=_Origin(original, self)
+        )
+        if isinstance(original, Node):
+            attributes.update(_generator=None)
+        else:
+            attributes["weights"] = None
+
+    def _parameter(self, item: Parameter, own: bool) -> Parameter:
+        twin = self.made.get(id(item))
+        if twin is None:
+            copied = self.copy_weights or (own and not item.learnable)
+            twin = self.made[id(item)] = item.twin(copy=copied)
+            self.parameters.append(item)
+        return twin
+
+    def _container(self, items: Any, own: bool) -> Any:
+        inside = items.copy().values() if isinstance(items, dict) else items
+        new = [self.of(value, own) for value in inside]
+        if not own and all(a is b for a, b in zip(new, inside, strict=True)):
+            return items
+        if isinstance(items, tuple):
+            return items._make(new) if hasattr(items, "_make") else type(items)(new)
+        changed = copy.copy(items)  # of the same class, such as OrderedDict
+        for key, value in zip(items.copy() if isinstance(items, dict) else range(len(new)), new, strict=True):
+            changed[key] = value
+        return changed
+
+
+class _Origin:
+    """Where a replica comes from. An object of its own, so that the original is not taken for a layer inside the replica."""
+
+    def __init__(self, original: Any, replicator: Replicator) -> None:
+        self.original, self.replicator = original, replicator
+
+
+_PLAIN = (type(None), bool, int, float, str, np.dtype, type)
+
+
+def replica(item: Any) -> Any:
+    """The replica of one layer or loss, in inference mode, with the weights shared."""
+    return Replicator().of(item)
+
+
+def original_of(item: Any) -> Any:
+    """What a replica was made of; None for what is no replica."""
+    origin = vars(item).get("_origin")
+    return None if origin is None else origin.original
+
+
+def refill(twin: Any) -> None:
+    """Take over what the original, and the layers inside it, have become since: they were built only now."""
+    replicator, original = twin._origin.replicator, twin._origin.original
+    for _, node in original.walk():
+        if id(node) in replicator.made:
+            replicator.fill(replicator.made[id(node)], node)

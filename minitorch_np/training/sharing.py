@@ -1,0 +1,188 @@
+"""Sharing: one model in several threads, of which one trains it while others ask it or save it.
+
+A reader (`predict`, `evaluate`, `model(x)`) works on a replica. Where no fit runs, the replica shares the weights. Beside a fit it
+copies them between two steps. A fit that begins goes on with copies of the weights that readers hold, so that these never
+change under a reader. A fit therefore never waits for a prediction, and a prediction waits at most for one step.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import get_ident
+from typing import Any
+
+from minitorch_np.replica import Replicator
+
+_gate = threading.Lock()  # held while one of these is read or changed
+_fits: list[Fitting] = []
+_readers: dict[int, tuple[int, Replicator]] = {}
+_pauses: list[Pause] = []
+_mine = threading.local()  # .step is the Fitting whose step runs in this thread
+
+
+class Fitting:
+    """One call of fit that runs now. `with fitting:` is one step, beside which nobody reads the weights.
+
+    Args:
+        parameters: what it changes.
+        uses: objects with state that belong to this fit while it runs: the loss and the metrics.
+    """
+
+    def __init__(self, parameters: Iterable[Any], uses: Iterable[Any] = ()) -> None:
+        self.thread, self.parameters, self.uses = get_ident(), list(parameters), list(uses)
+        self.ids = {id(parameter) for parameter in self.parameters}
+        self.disturbed = False  # a callback called the model in training mode
+        # Two locks make it fair: who waits for the step holds the way to it, which the next step needs as well.
+        self.way, self.step = threading.Lock(), threading.Lock()
+
+    def __enter__(self) -> None:
+        with self.way:
+            self.step.acquire()
+        _mine.step = self
+
+    def __exit__(self, *_: object) -> None:
+        _mine.step = None
+        self.step.release()
+
+
+class Pause:
+    """Somebody who reads or writes the weights themselves, in one piece."""
+
+    def __init__(self, ids: set[int]) -> None:
+        self.thread, self.ids, self.end = get_ident(), ids, threading.Event()
+
+
+@contextmanager
+def fitting(fit: Fitting, who: str) -> Iterator[None]:
+    """Announce a fit while it runs.
+
+    Raises:
+        RuntimeError: another thread trains the same weights.
+    """
+    with _gate:
+        if any(other.ids & fit.ids for other in _others(_fits)):
+            raise RuntimeError(f"{who}: another thread trains these weights now. Wait until its fit has ended.")
+        _fits.append(fit)
+        pauses = [pause for pause in _others(_pauses) if pause.ids & fit.ids]
+        _renew_what_is_read(fit.ids)
+    try:
+        for pause in pauses:
+            pause.end.wait()
+        yield
+    finally:
+        with _gate:
+            _fits.remove(fit)
+
+
+def is_used(item: Any) -> bool:
+    """Whether a running fit uses this loss or metric."""
+    return any(item is used for fit in _fits for used in fit.uses)
+
+
+def fits_of_this_thread(item: Any) -> list[Fitting]:
+    """The fits around this call, in whose callbacks it runs, that change weights of this layer."""
+    if not _fits:
+        return []
+    ids = _ids(item)
+    return [fit for fit in _fits if fit.thread == get_ident() and fit.ids & ids]
+
+
+@contextmanager
+def reading(item: Any) -> Iterator[Replicator]:
+    """A Replicator with the replica of a layer made, whose weights stay as they are inside the `with` block."""
+    replicator = Replicator()
+    try:
+        _make(replicator, item)
+        yield replicator
+    finally:
+        _readers.pop(id(replicator), None)
+
+
+def _make(replicator: Replicator, item: Any) -> None:
+    while True:
+        with _gate:
+            fits = list(_others(_fits))
+            if fits:
+                ids = _ids(item)
+                fits = [fit for fit in fits if fit.ids & ids]
+            if not fits:
+                _readers[id(replicator)] = get_ident(), replicator
+                replicator.of(item)
+                return
+        with _between_steps(fits):
+            if all(fit in _fits for fit in fits):  # else another may have begun
+                replicator.copy_weights = True
+                replicator.of(item)
+                return
+
+
+@contextmanager
+def paused(parameters: Iterable[Any], *, to_write: bool = False) -> Iterator[None]:
+    """Inside the `with` block no other thread's fit changes these parameters; to write them, readers are given copies."""
+    ids = {id(parameter) for parameter in parameters}
+    pause = Pause(ids)
+    with _gate:
+        _pauses.append(pause)
+        fits = [fit for fit in _others(_fits) if fit.ids & ids]
+        if to_write:
+            _renew_what_is_read(ids)
+    try:
+        with _between_steps(fits):
+            yield
+    finally:
+        with _gate:
+            _pauses.remove(pause)
+        pause.end.set()
+
+
+@contextmanager
+def _between_steps(fits: list[Fitting]) -> Iterator[None]:
+    """Hold back the next step of these fits. A step of this thread's own is left meanwhile: two that wait for each other would hang."""
+    own = getattr(_mine, "step", None)
+    if own is not None:
+        own.__exit__()
+    try:
+        with ExitStack() as stack:
+            for fit in fits:
+                with fit.way:
+                    stack.enter_context(fit.step)
+            yield
+    finally:
+        if own is not None:
+            own.__enter__()
+
+
+def _renew_what_is_read(ids: set[int]) -> None:
+    read = (parameter for _, replicator in _others_readers() for parameter in replicator.parameters)
+    for parameter in {id(parameter): parameter for parameter in read if id(parameter) in ids}.values():
+        parameter.renew()
+
+
+def _others_readers() -> Iterator[tuple[int, Replicator]]:
+    me = get_ident()
+    return (reader for reader in list(_readers.values()) if reader[0] != me)
+
+
+def _others(items: list[Any]) -> Iterator[Any]:
+    me = get_ident()
+    return (item for item in list(items) if item.thread != me)
+
+
+def _ids(item: Any) -> set[int]:
+    return {id(parameter) for _, node in item.walk() for parameter in node.own_parameters().values()}
+
+
+def _begin_anew() -> None:
+    """In the child of a fork only the thread that forked goes on."""
+    global _gate
+    _gate = threading.Lock()
+    _fits[:] = [fit for fit in _fits if fit.thread == get_ident()]
+    _readers.clear()
+    _pauses.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
