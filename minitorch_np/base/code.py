@@ -131,7 +131,7 @@ def _outer_names(code: CodeType) -> tuple[set[str], set[str]]:
 
 def _of_class(cls: type, arrays: bool, seen: set[int]) -> Iterator[str]:
     for base in cls.__mro__:
-        if _is_of(base, _PACKAGE) or _is_installed(base):
+        if _is_of(base, _PACKAGE) or is_installed(base):
             yield f"{base.__module__}.{base.__qualname__}"
             continue
         yield base.__name__
@@ -151,13 +151,13 @@ def _settings(thing: Any) -> list[Any]:
     held = {
         name: value for name, value in getattr(thing, "__dict__", {}).items() if isinstance(value, (*_PLAIN, tuple))
     }
-    if any(_is_of(base, _PACKAGE) for base in type(thing).__mro__) or _is_installed(type(thing)):
+    if any(_is_of(base, _PACKAGE) for base in type(thing).__mro__) or is_installed(type(thing)):
         return []
     arguments = inspect.signature(type(thing)).parameters
     return [held[name] for name in arguments if name in held] or list(held.values())
 
 
-def _is_installed(cls: type) -> bool:
+def is_installed(cls: type) -> bool:
     """Whether a class comes from the standard library or from an installed package."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
     return cls.__module__.partition(".")[0] in sys.stdlib_module_names or file.startswith(_INSTALLED)

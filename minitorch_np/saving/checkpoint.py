@@ -18,6 +18,7 @@ from minitorch_np.parameter import Parameter
 from minitorch_np.saving import archive
 from minitorch_np.saving.environment import environment
 from minitorch_np.saving.errors import ModelFileError, refusing
+from minitorch_np.saving.own_state import check_plain, own_state
 
 FORMAT = 2
 _STATE, _ARRAYS = "state.json", "arrays"
@@ -42,6 +43,7 @@ class Checkpoint:
         check_writable(self.path, "fit(resume=…)")
         self.about: dict[str, str] = {}
         self.code: dict[str, str] = {}
+        self.own_state: dict[str, list[str]] = {}
         self.parameters: Mapping[str, Parameter] = {}
         self.optimizer: Any = None
 
@@ -63,6 +65,8 @@ class Checkpoint:
         self.about |= {"metrics": ", ".join(map(_words, model.metrics)), "dtype": str(model.compute_dtype)}
         self.about |= {name: str(value) for name, value in settings.items()}
         self.code = _sums(model, watchers, sources or {})
+        self.own_state = own_state(model)
+        check_plain(model, self.own_state)
 
     def write(self, state: dict[str, Any]) -> None:
         """Put a run's state in the place of the earlier one: plain data, dictionaries, lists and arrays."""

@@ -37,6 +37,7 @@ from minitorch_np.saving import (
 from minitorch_np.saving.errors import ModelFileError, warn_unsummed
 from minitorch_np.saving.objects import decode, encode
 from minitorch_np.saving.opening import opened
+from minitorch_np.saving.own_state import warn_of_own_state
 from minitorch_np.training.loop import resolve_metrics
 from minitorch_np.training.seen import Seen
 
@@ -63,6 +64,7 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True, tol
     if path.suffix != ".keras":
         raise ValueError(f"{type(model).__name__}.save: path ends in .keras, got {str(path)!r}.")
     check_writable(path, f"{type(model).__name__}.save")
+    warn_of_own_state(model, path)
     memory = io.BytesIO()
     weights.write_values(model, memory)
     optimizer, left_out = functions.optimizer_for_file(model)

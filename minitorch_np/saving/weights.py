@@ -23,6 +23,7 @@ from minitorch_np.saving import hdf5, keras_graph
 from minitorch_np.saving.errors import ModelFileError, refusing, warn_unsummed
 from minitorch_np.saving.keras_config import keras_name
 from minitorch_np.saving.opening import opened
+from minitorch_np.saving.own_state import warn_of_own_state
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +46,7 @@ def save_weights(model: Any, path: AnyPath) -> None:
             f"{type(model).__name__}.save_weights: weights are HDF5, in name.weights.h5, got {str(path)!r}. "
             "model.save writes the whole model, in name.keras."
         )
+    warn_of_own_state(model, path)
     memory = io.BytesIO()
     write_values(model, memory, userblock_size=_BLOCK)
     content = memory.getvalue()[_BLOCK:]

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.state import as_state
+from minitorch_np.base.state import put_back as back
+
 _POSITION = ("steps", "epoch", "batch", "seen", "total", "place")
 
 
@@ -17,6 +20,7 @@ def of(run: Any) -> dict[str, Any]:
         "stopped": run.model.stop_training,
         "data_seen": run.model.seen.get_state(),
         "weights": {name: parameter.value for name, parameter in run.parameters.items()},
+        "layers": {f"{place}.{name}": as_state(own[name]) for place, own, name in _own_state(run) if name in own},
         "trainable": {name: parameter.trainable for name, parameter in run.parameters.items()},
         "optimizer": run.model.optimizer.get_state(),
         "history": dict(run.history),
@@ -36,6 +40,9 @@ def put_back(run: Any, state: dict[str, Any]) -> None:
     for name, parameter in run.parameters.items():
         parameter.value[...] = state["weights"][name]
         parameter.trainable = state["trainable"][name]
+    for place, own, name in _own_state(run):
+        if f"{place}.{name}" in state["layers"]:
+            own[name] = back(own.get(name), state["layers"][f"{place}.{name}"])
     run.model.optimizer.set_state(state["optimizer"])
     run.history.update(state["history"])
     run.logs = {name: values[-1] for name, values in run.history.items()}
@@ -54,6 +61,13 @@ def put_back(run: Any, state: dict[str, Any]) -> None:
     run.order = state["order"]
     if run.shuffling is not None:
         run.shuffling.bit_generator.state = run.order
+
+
+def _own_state(run: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The place, the attributes, and the name of each that is state of a layer of somebody's own."""
+    for place, layer in run.model.walk():
+        for name in run.checkpoint.own_state.get(place, []):
+            yield place, vars(layer), name
 
 
 def generators(model: Any) -> Iterator[tuple[str, np.random.Generator]]:

@@ -1,0 +1,207 @@
+"""Own state: what the forward of somebody's layer reads and then changes, without being a parameter.
+
+A file holds parameters. A running total in a plain attribute is lost with the program, and nobody is told; a constant, or an
+array that every forward makes anew, is no loss. Which is which shows when forward runs twice from two values of the attribute.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.base.code import is_installed
+from minitorch_np.base.files import AnyPath
+from minitorch_np.base.state import as_state, same
+from minitorch_np.configurable import is_built_in
+from minitorch_np.parameter import Parameter
+from minitorch_np.tree import Node
+
+_BATCH = 3
+_DEEPEST = 6
+_SCALAR = (bool, int, float, complex, np.generic)
+Place = tuple[Any, ...]  # an attribute's name, then the keys and positions inside it
+
+
+def own_state(model: Any) -> dict[str, list[str]]:
+    """By the place of each layer the attributes that its forward, while it learns, reads and then changes.
+
+    Layers of this package keep no such state, and where forward fails on random inputs nothing is found.
+    """
+    found = {}
+    for place, layer in model.walk():
+        if not is_built_in(type(layer)) and layer.built and layer.input_shape is not None:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                names = _of_layer(layer)
+            if names:
+                found[place] = names
+    return found
+
+
+def warn_of_own_state(model: Any, path: AnyPath) -> None:
+    """Say, where a file is written that holds parameters, what of the layers' state it does not hold."""
+    found = advice(model, own_state(model))
+    if found:
+        warnings.warn(f"{os.fspath(path)!s}: {found}. Until then the file does not hold it.", stacklevel=4)
+
+
+def check_plain(model: Any, found: dict[str, list[str]]) -> None:
+    """Refuse state that a checkpoint cannot hold, before training."""
+    layers = dict(model.walk())
+    for place, names in found.items():
+        for name in names:
+            try:
+                as_state(vars(layers[place]).get(name))
+            except ValueError:
+                raise ValueError(f"fit(resume=…): {advice(model, {place: [name]})}.") from None
+
+
+def advice(model: Any, found: dict[str, list[str]]) -> str:
+    """Which attributes they are, and the line that makes parameters of them."""
+    layers, lines = dict(model.walk()), []
+    for place, names in found.items():
+        for name in names:
+            value = vars(layers[place]).get(name)
+            shape = value.shape if isinstance(value, np.ndarray) and value.shape else (1,)
+            lines.append(
+                f"{type(layers[place]).__name__}.{name} is state that forward changes, and no parameter. Write in build "
+                f'self.{name} = self.add_parameter({shape}, "zeros", trainable=False), and self.{name}.value in forward'
+            )
+    return "; ".join(lines)
+
+
+def _of_layer(layer: Any) -> list[str]:
+    """The names, found with a few rows, or with as many as an array in the layer has, such as the outputs of the batch before."""
+    lengths = [value.shape[0] for _, value in _leaves(layer) if isinstance(value, np.ndarray) and value.ndim]
+    for rows in dict.fromkeys([_BATCH, *filter(None, lengths)]):
+        try:
+            return _changing(layer, rows)
+        except Exception:
+            continue
+    return []
+
+
+def _changing(layer: Any, rows: int) -> list[str]:
+    rng = np.random.default_rng(0)
+    first, second = (layer.example_input((rows, *layer.input_shape), rng) for _ in range(2))
+    if first.dtype.kind == "f":  # larger and smaller ones than before, or a running maximum would stay what it is
+        flat = first.reshape(rows, -1)
+        second[-1] *= 0.01
+        second[1 % rows], second[0] = 4 * first[flat.min(axis=1).argmin()], 4 * first[flat.max(axis=1).argmax()]
+        first, second = first.astype(layer._dtype), second.astype(layer._dtype)
+    begun = _copy(layer)
+    for _ in range(2):  # what is made once is there after the first
+        _run(begun, first)
+    before = dict(_leaves(begun))
+    after, again = (_run(_copy(begun), second) for _ in range(2))
+    steady = {place: value for place, value in after.items() if place in again and same(value, again[place])}
+    changed = [place for place in before if place in after and not same(before[place], after[place])]
+    names = []
+    for name in dict.fromkeys(place[0] for place in changed):
+        places = [place for place in changed if place[0] == name]
+        if any(
+            _matters(begun, second, {place: (before[place], after[place]) for place in places}, steady, up)
+            for up in (True, False)
+        ):
+            names.append(name)
+    return names
+
+
+def _matters(begun: Any, x: Any, changed: dict[Place, tuple[Any, Any]], steady: dict[Place, Any], up: bool) -> bool:
+    """Whether other numbers, where forward changes some, lead to another output or leave other numbers behind."""
+    other = _copy(begun)
+    for place, (before, after) in changed.items():
+        _set(other, place, _moved(before, after, up))
+    try:
+        found = _run(other, x)
+    except Exception:  # as of a position that is now outside
+        return True
+    return any(place not in found or not same(value, found[place]) for place, value in steady.items())
+
+
+def _moved(before: Any, after: Any, up: bool) -> Any:
+    """Another number in place of each that changed, far away on one side."""
+    value, then = np.array(before), np.asarray(after)
+    where = value != then if value.shape == then.shape else np.ones(value.shape, bool)
+    if value.dtype.kind == "b":
+        value[where] ^= True
+    elif value.dtype.kind in "iu":
+        value[where] += np.array(7 if up or value.dtype.kind == "u" else -7).astype(value.dtype)
+    else:
+        value[where] += (1000 if up else -1000) * (np.abs(value[where]) + 1)
+    if isinstance(before, np.ndarray):
+        return value
+    return value[()] if isinstance(before, np.generic) else type(before)(value[()])
+
+
+def _run(layer: Any, x: Any) -> dict[Place, Any]:
+    """One forward while learning: the output, and what is then in the attributes and the parameters."""
+    with layer.in_mode(training=True, keep_cache=True):
+        y = layer.forward(x.copy())
+    found = {("", "output"): np.array(y), **dict(_leaves(layer))}
+    found |= {("", name): parameter.value.copy() for name, parameter in Node.parameters(layer).items()}
+    for place, below in layer.walk():
+        found |= {("", place, *inside): value for inside, value in _leaves(below)} if place else {}
+    return found
+
+
+def _copy(layer: Any) -> Any:
+    """A copy that shares the learnable parameters, which no forward changes, and how the model is trained."""
+    shared = [parameter for parameter in Node.parameters(layer).values() if parameter.learnable]
+    shared += [vars(layer)[name] for name in ("optimizer", "loss", "history", "metrics") if name in vars(layer)]
+    return copy.deepcopy(layer, {id(one): one for one in shared})
+
+
+# Numbers and arrays in attributes, and in lists, dictionaries and objects inside them
+
+
+def _leaves(layer: Any) -> Iterator[tuple[Place, Any]]:
+    ours = [base for base in type(layer).__mro__ if is_built_in(base)]
+    for name, value in vars(layer).items():
+        if not any(name in vars(base) or name in getattr(base, "__annotations__", {}) for base in ours):
+            yield from _inside((name,), value)
+
+
+def _inside(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind in "biufc":
+            yield place, value.copy()
+    elif isinstance(value, _SCALAR):
+        yield place, value
+    elif len(place) <= _DEEPEST:
+        for key, item in _members(value):
+            yield from _inside((*place, key), item)
+
+
+def _members(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return list(value.items())
+    if isinstance(value, (list, tuple, deque)):
+        return list(enumerate(value))
+    plain = (
+        isinstance(value, (Node, Parameter, type))
+        or callable(value)
+        or is_built_in(type(value))
+        or is_installed(type(value))
+    )
+    return [] if plain else list(getattr(value, "__dict__", {}).items())
+
+
+def _set(container: Any, place: Place, value: Any) -> Any:
+    """The container with the value in that place."""
+    if not place:
+        return value
+    key, *rest = place
+    if isinstance(container, tuple):
+        return tuple(_set(item, tuple(rest), value) if number == key else item for number, item in enumerate(container))
+    if isinstance(container, (dict, list, deque)):
+        container[key] = _set(container[key], tuple(rest), value)
+    else:
+        setattr(container, key, _set(getattr(container, key), tuple(rest), value))
+    return container
