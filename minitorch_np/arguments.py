@@ -1,19 +1,118 @@
-"""Arguments: what constructors say to numbers that they cannot use."""
+"""Arguments: what constructors say to numbers that they cannot use, and assignments after them.
+
+A class states its checks once, as a table, and both the constructor's `self.rate = rate` and a later `layer.rate = 5` obey it:
+
+    checks = {"rate": number("[0, 1)")}
+"""
 
 from __future__ import annotations
 
 import inspect
+import operator
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
+
+Check = Callable[[str, str, Any], None]
 
 _WORDS = {
     "[0, inf)": "a finite number of at least 0",
     "(0, inf)": "a positive, finite number",
     "(-inf, inf)": "a finite number",
 }
+
+
+class Checked:
+    """An attribute that is checked whenever it is assigned to.
+
+    It has no __get__, so that reading costs what it costs of every attribute.
+    """
+
+    def __init__(self, name: str, check: Check) -> None:
+        self.name, self.check = name, check
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        value = without_arrays(value)
+        self.check(type(owner).__name__, self.name, value)
+        attributes = vars(owner)
+        known, before = self.name in attributes, attributes.get(self.name)
+        if known and isinstance(self.check, Fixed) and getattr(owner, "built", False) and value != before:
+            raise ValueError(
+                f"{type(owner).__name__}: {self.name} is {before!r} and stays so, as the layer is built. Make a new layer."
+            )
+        attributes[self.name] = value
+        try:
+            if owner.checked_names <= attributes.keys():
+                owner.settle()
+        except ValueError:
+            if known:
+                attributes[self.name] = before
+            raise
+
+
+class CheckedArguments:
+    """A class whose attributes are checked when they are assigned to.
+
+    Attributes:
+        checks: for each argument of the constructor what refuses a wrong value, (class name, argument, value) -> None. It holds for
+            subclasses too.
+    """
+
+    checks: ClassVar[Mapping[str, Check]] = {}
+    checked_names: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = vars(cls).get("checks", {})
+        cls.checked_names = cls.checked_names | own.keys()
+        for name, check in own.items():
+            setattr(cls, name, Checked(name, check))
+
+    def settle(self) -> None:
+        """Runs once all arguments with a check are there, and after each later assignment to one.
+
+        Raise ValueError here if they do not go together, and compute what follows from them.
+        """
+
+
+class Fixed:
+    """The check of an argument that shapes parameters: it stays as it is once the layer is built."""
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+
+    def __call__(self, who: str, name: str, value: Any) -> None:
+        self.check(who, name, value)
+
+
+def without_arrays(value: Any) -> Any:
+    """np.array(3) as the number that it holds, also inside a tuple or list."""
+    if type(value) in (tuple, list):
+        return type(value)(map(without_arrays, value))
+    return value[()] if isinstance(value, np.ndarray) and not value.ndim else value
+
+
+def number(interval: str = "[0, inf)") -> Check:
+    return lambda who, name, value: check_number(who, name, value, interval)
+
+
+def whole(least: int = 0) -> Check:
+    return lambda who, name, value: check_whole(who, name, value, least)
+
+
+def flag(who: str, name: str, value: Any) -> None:
+    check_flags(who, {name: value})
+
+
+def optional(check: Check) -> Check:
+    """The same, or None."""
+    return lambda who, name, value: None if value is None else check(who, name, value)
+
+
+def anything(who: str, name: str, value: Any) -> None:
+    """For Fixed alone."""
 
 
 def check_number(who: str, name: str, value: Any, interval: str = "[0, inf)") -> None:
@@ -51,7 +150,12 @@ def is_number(value: Any) -> bool:
 
 
 def is_whole(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    """Whether it counts something: what operator.index takes, such as np.int64(3) and np.array(3), and no bool."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool)
 
 
 def _lies_in(value: float, interval: str) -> bool:

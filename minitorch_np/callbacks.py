@@ -11,9 +11,10 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from minitorch_np.arguments import check_flags, check_number, check_whole
+from minitorch_np.arguments import check_flags, flag, number, whole
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.saving.model_file import save_model
 from minitorch_np.training.callbacks import Callback as Callback
@@ -40,6 +41,7 @@ class EarlyStopping(Monitor):
 
     kept = ("best", "best_epoch", "stopped_epoch", "best_weights")
     compared = (*Monitor.compared, "patience", "restore_best_weights")
+    checks = MappingProxyType({"patience": whole(), "restore_best_weights": flag})
 
     def __init__(
         self,
@@ -50,8 +52,6 @@ class EarlyStopping(Monitor):
         restore_best_weights: bool = False,
     ) -> None:
         super().__init__(monitor, min_delta, mode)
-        check_whole("EarlyStopping", "patience", patience)
-        check_flags("EarlyStopping", {"restore_best_weights": restore_best_weights})
         self.patience, self.restore_best_weights = patience, restore_best_weights
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -177,7 +177,7 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         optimizer = self.model.optimizer
         known = (epoch, optimizer.current_rate())[: self._arguments]
-        optimizer.learning_rate = optimizer.checked_rate(self.schedule(*known), zero=True)
+        optimizer.learning_rate = optimizer.checked_rate(self.schedule(*known))
 
 
 def _arguments(schedule: Any) -> int:
@@ -211,6 +211,9 @@ class ReduceLROnPlateau(Monitor):
 
     kept = ("best", "waited", "resting")
     compared = (*Monitor.compared, "factor", "patience", "cooldown", "min_lr")
+    checks = MappingProxyType(
+        {"factor": number("(0, 1)"), "patience": whole(), "cooldown": whole(), "min_lr": number()}
+    )
 
     def __init__(
         self,
@@ -222,10 +225,6 @@ class ReduceLROnPlateau(Monitor):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
-        check_number("ReduceLROnPlateau", "factor", factor, "(0, 1)")
-        check_whole("ReduceLROnPlateau", "patience", patience)
-        check_whole("ReduceLROnPlateau", "cooldown", cooldown)
-        check_number("ReduceLROnPlateau", "min_lr", min_lr)
         super().__init__(monitor, min_delta, mode)
         self.factor, self.patience, self.cooldown, self.min_lr = factor, patience, cooldown, min_lr
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from minitorch_np.base.foreign_names import AnswersForeignNames
+from minitorch_np.arguments import Checked, CheckedArguments
+from minitorch_np.base.foreign_names import AnswersForeignNames, line_for
 
 PACKAGE = __name__.partition(".")[0]
 
 
-class Configurable(AnswersForeignNames):
+class Configurable(CheckedArguments, AnswersForeignNames):
     """An object that its constructor's arguments describe completely.
 
     The contract is scikit-learn's: the constructor takes named arguments (no `*args`, no `**kwargs`) and
@@ -67,10 +68,36 @@ class Configurable(AnswersForeignNames):
 
     # The instance's own dictionary comes first, so that a property of the same name may do more than read.
     def _stores(self, name: str) -> bool:
-        return name in vars(self) or hasattr(type(self), name)
+        of_class = getattr(type(self), name, None)
+        return name in vars(self) or (hasattr(type(self), name) and not isinstance(of_class, Checked))
 
     def _stored(self, name: str) -> Any:
         return vars(self)[name] if name in vars(self) else getattr(self, name)
+
+
+class OwnAttributes(Configurable):
+    """An object of the package's own classes has the attributes that it has: a name that only looks like one is refused."""
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            known = name[0] == "_" or name in vars(self)
+            if not known and (replaces_nothing(type(self), name, value)) and is_built_in(type(self)):
+                raise AttributeError(no_attribute(self, name), name=name, obj=self)
+            object.__setattr__(self, name, value)
+
+
+def replaces_nothing(cls: type, name: str, value: Any) -> bool:
+    """Whether an assignment creates an attribute, or puts a value in the place of a method."""
+    if not hasattr(cls, name):
+        return True
+    return inspect.isroutine(getattr(cls, name)) and not callable(value)
+
+
+def no_attribute(owner: Configurable, name: str) -> str:
+    names = ", ".join(signature_defaults(type(owner))) or "none"
+    line = line_for(type(owner), name) or f"The attributes that can be set are {names}."
+    return f"{type(owner).__name__} has no attribute {name!r}, so setting it has no effect. {line}"
 
 
 def without_address(thing: Any) -> str:

@@ -8,12 +8,13 @@ are cut off at two standard deviations and rescaled to the stated variance, as i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
-from minitorch_np.configurable import Configurable
+from minitorch_np.arguments import anything, number
+from minitorch_np.configurable import OwnAttributes
 from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
@@ -90,23 +91,24 @@ def fans(shape: Shape) -> tuple[int, int]:
     return max(1, window * shape[-2]), max(1, window * shape[-1])
 
 
-class Constant(Configurable):
+class Constant(OwnAttributes):
     """All of one value."""
 
+    checks = MappingProxyType({"value": number("(-inf, inf)")})
+
     def __init__(self, value: float = 0.0) -> None:
-        check_number("Constant", "value", value, "(-inf, inf)")
         self.value = value
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         return np.full(shape, float(self.value))
 
 
-class RandomNormal(Configurable):
+class RandomNormal(OwnAttributes):
     """Normal, with this mean and standard deviation."""
 
+    checks = MappingProxyType({"mean": number("(-inf, inf)"), "stddev": number()})
+
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
-        check_number("RandomNormal", "mean", mean, "(-inf, inf)")
-        check_number("RandomNormal", "stddev", stddev)
         self.mean = mean
         self.stddev = stddev
 
@@ -114,27 +116,29 @@ class RandomNormal(Configurable):
         return self.mean + self.stddev * rng.standard_normal(shape)
 
 
-class RandomUniform(Configurable):
+class RandomUniform(OwnAttributes):
     """Uniform between minval and maxval."""
 
+    checks = MappingProxyType({"minval": number("(-inf, inf)"), "maxval": number("(-inf, inf)")})
+
     def __init__(self, minval: float = -0.05, maxval: float = 0.05) -> None:
-        check_number("RandomUniform", "minval", minval, "(-inf, inf)")
-        check_number("RandomUniform", "maxval", maxval, "(-inf, inf)")
-        if minval > maxval:
-            raise ValueError(f"RandomUniform: minval is at most maxval, got {minval!r} and {maxval!r}.")
         self.minval = minval
         self.maxval = maxval
+
+    def settle(self) -> None:
+        if self.minval > self.maxval:
+            raise ValueError(f"RandomUniform: minval is at most maxval, got {self.minval!r} and {self.maxval!r}.")
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         return rng.uniform(self.minval, self.maxval, shape)
 
 
-class TruncatedNormal(Configurable):
+class TruncatedNormal(OwnAttributes):
     """Normal, cut off at two standard deviations. As in Keras, stddev is that of the uncut curve: 0.88 of it remains."""
 
+    checks = MappingProxyType({"mean": number("(-inf, inf)"), "stddev": number()})
+
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
-        check_number("TruncatedNormal", "mean", mean, "(-inf, inf)")
-        check_number("TruncatedNormal", "stddev", stddev)
         self.mean = mean
         self.stddev = stddev
 
@@ -142,7 +146,7 @@ class TruncatedNormal(Configurable):
         return self.mean + truncated_normal(shape, rng, self.stddev * _TRUNCATED_DEVIATION)
 
 
-class VarianceScaling(Configurable):
+class VarianceScaling(OwnAttributes):
     """Mean 0 and variance scale / fan. The initialisers with the names of authors are cases of it.
 
     Args:
@@ -151,18 +155,21 @@ class VarianceScaling(Configurable):
         distribution: "truncated_normal", "untruncated_normal" or "uniform".
     """
 
+    checks = MappingProxyType({"scale": number("(0, inf)"), "mode": anything, "distribution": anything})
+
     def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> None:
-        check_number("VarianceScaling", "scale", scale, "(0, inf)")
-        if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(f"VarianceScaling: mode is fan_in, fan_out or fan_avg, got {mode!r}.")
-        if distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
-            raise ValueError(
-                "VarianceScaling: distribution is truncated_normal, untruncated_normal or uniform, "
-                f"got {distribution!r}."
-            )
         self.scale = scale
         self.mode = mode
         self.distribution = distribution
+
+    def settle(self) -> None:
+        if self.mode not in ("fan_in", "fan_out", "fan_avg"):
+            raise ValueError(f"VarianceScaling: mode is fan_in, fan_out or fan_avg, got {self.mode!r}.")
+        if self.distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
+            raise ValueError(
+                "VarianceScaling: distribution is truncated_normal, untruncated_normal or uniform, "
+                f"got {self.distribution!r}."
+            )
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         fan_in, fan_out = fans(shape)
@@ -176,14 +183,15 @@ class VarianceScaling(Configurable):
         return rng.uniform(-limit, limit, shape)
 
 
-class Orthogonal(Configurable):
+class Orthogonal(OwnAttributes):
     """A matrix with orthogonal columns, or rows if it is wider than high, of length gain. Saxe et al. 2014, section 3.
 
     A kernel with a window counts as a matrix of all its other axes by the last. Every such matrix is equally likely.
     """
 
+    checks = MappingProxyType({"gain": number("(-inf, inf)")})
+
     def __init__(self, gain: float = 1.0) -> None:
-        check_number("Orthogonal", "gain", gain, "(-inf, inf)")
         self.gain = gain
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
@@ -195,11 +203,12 @@ class Orthogonal(Configurable):
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
-class Identity(Configurable):
+class Identity(OwnAttributes):
     """gain where row and column are the same, 0 elsewhere."""
 
+    checks = MappingProxyType({"gain": number("(-inf, inf)")})
+
     def __init__(self, gain: float = 1.0) -> None:
-        check_number("Identity", "gain", gain, "(-inf, inf)")
         self.gain = gain
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:

@@ -5,19 +5,20 @@ They belong to a parameter, `Dense(20, kernel_regularizer=L2(0.01))`. A layer's 
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
-from minitorch_np.configurable import Configurable
+from minitorch_np.arguments import number
+from minitorch_np.configurable import OwnAttributes
 from minitorch_np.functions import row_products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Regularizer(Configurable):
+class Regularizer(OwnAttributes):
     """A number for a value, and the gradient of that number.
 
     A subclass writes `__call__(value) -> float` and `gradient(value) -> array`, of the value's shape and dtype.
@@ -37,9 +38,9 @@ class L1L2(Regularizer):
         l1, l2: at least 0. Both are 0 unless said, as in Keras.
     """
 
+    checks = MappingProxyType({"l1": number(), "l2": number()})
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        check_number("L1L2", "l1", l1)
-        check_number("L1L2", "l2", l2)
         self.l1 = l1
         self.l2 = l2
 
@@ -58,8 +59,9 @@ class L1(Regularizer):
         l1: at least 0.
     """
 
+    checks = MappingProxyType({"l1": number()})
+
     def __init__(self, l1: float = 0.01) -> None:
-        check_number("L1", "l1", l1)
         self.l1 = l1
 
     def __call__(self, value: NDArray) -> float:
@@ -79,8 +81,9 @@ class L2(Regularizer):
         l2: at least 0.
     """
 
+    checks = MappingProxyType({"l2": number()})
+
     def __init__(self, l2: float = 0.01) -> None:
-        check_number("L2", "l2", l2)
         self.l2 = l2
 
     def __call__(self, value: NDArray) -> float:

@@ -6,12 +6,13 @@ mt.SGD(learning_rate=mt.schedules.CosineDecay(0.1, steps=1000, warmup=50))
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
-from minitorch_np.arguments import check_number, check_whole
-from minitorch_np.configurable import Configurable
+from minitorch_np.arguments import number, whole
+from minitorch_np.configurable import OwnAttributes
 
 
-class Schedule(Configurable):
+class Schedule(OwnAttributes):
     """step -> rate. A subclass writes `__call__(step)`."""
 
     def __call__(self, step: int) -> float:
@@ -21,10 +22,9 @@ class Schedule(Configurable):
 class StepDecay(Schedule):
     """rate = initial * factor ** (step // every)."""
 
+    checks = MappingProxyType({"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")})
+
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
-        check_number("StepDecay", "initial", initial, "(0, inf)")
-        check_whole("StepDecay", "every", every, 1)
-        check_number("StepDecay", "factor", factor, "(0, inf)")
         self.initial, self.every, self.factor = initial, every, factor
 
     def __call__(self, step: int) -> float:
@@ -34,10 +34,9 @@ class StepDecay(Schedule):
 class ExponentialDecay(Schedule):
     """rate = initial * factor ** (step / every): the same decay as StepDecay, without the steps."""
 
+    checks = MappingProxyType({"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")})
+
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
-        check_number("ExponentialDecay", "initial", initial, "(0, inf)")
-        check_whole("ExponentialDecay", "every", every, 1)
-        check_number("ExponentialDecay", "factor", factor, "(0, inf)")
         self.initial, self.every, self.factor = initial, every, factor
 
     def __call__(self, step: int) -> float:
@@ -54,16 +53,16 @@ class CosineDecay(Schedule):
     [0.05, 0.1, 0.1, 0.05, 0.0, 0.0]
     """
 
+    checks = MappingProxyType({"initial": number("(0, inf)"), "steps": whole(1), "warmup": whole(), "final": number()})
+
     def __init__(self, initial: float, steps: int, warmup: int = 0, final: float = 0.0) -> None:
-        check_number("CosineDecay", "initial", initial, "(0, inf)")
-        check_whole("CosineDecay", "steps", steps, 1)
-        check_whole("CosineDecay", "warmup", warmup)
-        check_number("CosineDecay", "final", final)
-        if warmup >= steps:
-            raise ValueError(
-                f"CosineDecay: warmup ends before the last step, got warmup={warmup!r} and steps={steps!r}."
-            )
         self.initial, self.steps, self.warmup, self.final = initial, steps, warmup, final
+
+    def settle(self) -> None:
+        if self.warmup >= self.steps:
+            raise ValueError(
+                f"CosineDecay: warmup ends before the last step, got warmup={self.warmup!r} and steps={self.steps!r}."
+            )
 
     def __call__(self, step: int) -> float:
         if step < self.warmup:

@@ -65,6 +65,129 @@ def test_a_number_that_does_not_fit_is_refused(who, name, make, good, wrong):
             make(value)
 
 
+@every_number
+def test_an_assignment_is_checked_like_an_argument(who, name, make, good, wrong):
+    made = make(good)
+    setattr(made, name, good)
+    for value in (wrong, str(good), np.nan, None if name not in ("alpha", "weight_decay") else "x"):
+        with pytest.raises(ValueError, match=rf"^{who}: {name} is an? "):
+            setattr(made, name, value)
+        assert getattr(made, name) == good
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "wrong", "message"),
+    [
+        (mt.SGD(0.1), "learning_rate", -1, "SGD: learning_rate is a finite number of at least 0, got -1"),
+        (mt.SGD(0.1), "learning_rate", np.array([0.1, 0.2]), "SGD: learning_rate is a number or a schedule"),
+        (mt.SGD(0.1), "learning_rate", schedules.StepDecay, "SGD: learning_rate is a number or a schedule"),
+        (mt.Adam(), "clipnorm", -1, "Adam: give one of clipnorm, global_clipnorm and clipvalue"),
+        (mt.Adam(clipnorm=1), "clipvalue", 1, "Adam: give one of clipnorm, global_clipnorm and clipvalue"),
+        (mt.SGD(momentum=0.9, nesterov=True), "momentum", 0, "SGD: nesterov looks ahead along the velocity"),
+        (schedules.CosineDecay(0.1, 10, 3), "warmup", 10, "CosineDecay: warmup ends before the last step"),
+        (initializers.RandomUniform(-1, 1), "minval", 2, "RandomUniform: minval is at most maxval"),
+        (callbacks.EarlyStopping(), "mode", "up", "EarlyStopping: mode is 'auto', 'min' or 'max'"),
+        (mt.Conv2D(2, 3), "strides", 0, "Conv2D: strides is an int of at least 1"),
+        (mt.MaxPooling2D(), "padding", "full", 'MaxPooling2D: padding is "valid" or "same"'),
+        (mt.ZeroPadding2D(), "padding", -1, "ZeroPadding2D: padding is an int of at least 0"),
+        (mt.RandomFlip(), "mode", "left", "RandomFlip: mode is one of"),
+        (mt.Softmax(), "axis", 0, "Softmax: axis is an int other than 0"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_assignments_that_do_not_go_together_are_refused_and_undone(made, name, wrong, message):
+    before = getattr(made, name)
+    with pytest.raises(ValueError, match=message):
+        setattr(made, name, wrong)
+    assert getattr(made, name) == before
+
+
+def test_what_follows_from_an_argument_follows_an_assignment(rng):
+    x = rng.normal(size=(2, 8, 8, 3)).astype(np.float32)
+    conv, pool = mt.Conv2D(2, 3), mt.MaxPooling2D()
+    conv.strides, pool.pool_size = 2, 4
+    assert conv(x).shape == (2, 3, 3, 2)
+    assert pool(x).shape == (2, 2, 2, 3)
+
+
+def test_what_shapes_parameters_stays_once_the_layer_is_built():
+    layer = mt.Dense(3)
+    layer.units = 4
+    assert layer(np.ones((2, 5))).shape == (2, 4)
+    layer.units = 4
+    for name, value in (("units", 5), ("use_bias", False), ("kernel_initializer", "zeros")):
+        with pytest.raises(ValueError, match=f"Dense: {name} is .* and stays so, as the layer is built"):
+            setattr(layer, name, value)
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        *((mt.SGD(0.1), name) for name in ("learningrate", "lr", "decay", "betas", "eps")),
+        (mt.HuberLoss(), "reduction"),
+        (mt.L2(), "l1"),
+        (schedules.StepDecay(0.1, 3), "decay_rate"),
+        (initializers.RandomNormal(), "std"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_an_attribute_that_there_is_not_is_refused(made, name):
+    with pytest.raises(AttributeError, match=name):
+        setattr(made, name, 0.5)
+    made._own = 1  # a private one, as of a test, is nobody's mistake
+
+
+def test_the_rate_of_the_step_is_not_the_learning_rate():
+    with pytest.raises(AttributeError, match=r"Write optimizer\.learning_rate = 0\.5"):
+        mt.SGD(0.1).rate = 0.5
+
+
+def test_other_peoples_classes_take_any_attribute():
+    class Mine(mt.SGD):
+        def __init__(self, rate):
+            super().__init__(rate)
+            self.rate = rate
+            self.anything = 3
+
+    assert Mine(0.5).learning_rate == 0.5
+
+
+WHOLE = {
+    "Input": lambda n: mt.Input((n, 4)),
+    "Permute": lambda n: mt.Permute((2, n - 2)),
+    "Reshape": lambda n: mt.Reshape((n, -1)),
+    "Dense": mt.Dense,
+    "Conv2D": lambda n: mt.Conv2D(n, n, strides=(n, n)),
+    "DepthwiseConv2D": lambda n: mt.DepthwiseConv2D(n, depth_multiplier=n),
+    "MaxPooling2D": lambda n: mt.MaxPooling2D(n, (n, n)),
+    "ZeroPadding2D": lambda n: mt.ZeroPadding2D(((n, n), n)),
+    "UpSampling2D": lambda n: mt.UpSampling2D((n, n)),
+    "LSTM": mt.LSTM,
+    "Embedding": lambda n: mt.Embedding(n, n),
+    "PositionalEmbedding": mt.PositionalEmbedding,
+    "MultiHeadAttention": lambda n: mt.MultiHeadAttention(n, n, value_dim=n),
+    "Softmax": lambda n: mt.Softmax(n),
+    "BatchNormalization": lambda n: mt.BatchNormalization(axis=n),
+    "LayerNormalization": lambda n: mt.LayerNormalization(axis=(n, n + 1)),
+    "Normalization": lambda n: mt.Normalization(axis=n),
+    "EarlyStopping": lambda n: callbacks.EarlyStopping(patience=n),
+    "StepDecay": lambda n: schedules.StepDecay(0.1, n),
+}
+
+
+@pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE)
+def test_a_whole_number_is_what_operator_index_takes_and_no_bool(make):
+    for three in (3, np.int64(3), np.uint8(3), np.array(3)):
+        made = make(three)
+        if isinstance(made, mt.Layer):
+            assert made.clone().config() == make(3).config()
+    for wrong in (True, np.True_, 3.0, np.float64(3), "3", None):
+        if wrong is None and make is WHOLE["Normalization"]:
+            continue
+        with pytest.raises((ValueError, TypeError)):
+            make(wrong)
+
+
 FLAGS = [
     ("Dense", "use_bias", lambda v: mt.Dense(3, v)),
     ("Conv2D", "use_bias", lambda v: mt.Conv2D(3, 2, use_bias=v)),

@@ -184,14 +184,14 @@ def test_an_optimizer_of_ones_own(rng):
     assert repr(SignSGD(0.5)) == "SignSGD(learning_rate=0.5)"
 
 
-@pytest.mark.parametrize("rate", [0, -0.1, float("nan"), float("inf"), "fast", True, None])
-def test_learning_rate_is_positive_and_finite(rate):
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf"), "fast", True, None])
+def test_learning_rate_is_at_least_0_and_finite(rate):
     with pytest.raises(ValueError, match="SGD: learning_rate is a"):
         mt.SGD(rate)
 
 
 def test_a_schedule_that_returns_nonsense_is_told():
-    with pytest.raises(ValueError, match=r"learning_rate is a positive, finite number, got -1"):
+    with pytest.raises(ValueError, match=r"learning_rate is a finite number of at least 0, got -1"):
         mt.SGD(lambda step: -1.0).step({})
 
 
@@ -225,3 +225,60 @@ def test_a_small_value_keeps_its_digits_beside_a_large_average():
     average, new = np.array([1.0, 3.0]), np.array([1.4e-9, 2e-20])
     follow(average, new, 1.0, np.empty(2))
     np.testing.assert_array_equal(average, new)
+
+
+def test_a_rate_of_0_leaves_the_weights(rng):
+    parameter = mt.Parameter(rng.normal(size=3))
+    before = parameter.value.copy()
+    parameter.grad = rng.normal(size=3)
+    optimizer = mt.SGD(0.0)
+    optimizer.step({"w": parameter})
+    np.testing.assert_array_equal(parameter.value, before)
+    optimizer.learning_rate = np.float32(0.5)
+    optimizer.step({"w": parameter})
+    np.testing.assert_allclose(parameter.value, before - 0.5 * parameter.grad)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_centered_rmsprop_of_nearly_equal_gradients_stays_finite(rng, dtype):
+    parameter = mt.Parameter(np.zeros((200, 200), dtype))
+    optimizer = mt.RMSprop(1e-3, centered=True)
+    for _ in range(300):
+        parameter.grad = (1 + 1e-6 * rng.standard_normal((200, 200))).astype(dtype)
+        optimizer.step({"w": parameter})
+    assert np.isfinite(parameter.value).all()
+    assert (parameter.value < 0).all()
+
+
+@pytest.mark.parametrize("epsilon", [0, 1e-60])
+@pytest.mark.parametrize("cls", [mt.Adam, mt.AdamW, mt.Nadam, mt.RMSprop, mt.Adagrad])
+def test_a_weight_without_gradient_stays_without_epsilon(cls, epsilon):
+    parameter = mt.Parameter(np.array([1, 2], np.float32))
+    more = {"initial_accumulator_value": 0} if cls is mt.Adagrad else {"amsgrad": True} if cls is mt.Adam else {}
+    optimizer = cls(0.01, epsilon=epsilon, weight_decay=0.0, **more)
+    for _ in range(3):
+        parameter.grad = np.array([0, 0.5], np.float32)
+        optimizer.step({"w": parameter})
+    assert parameter.value[0] == 1
+    assert 1.9 < parameter.value[1] < 2
+
+
+def test_an_optimizer_may_forget_its_bases_constructor():
+    class Plain(mt.Optimizer):
+        def __init__(self, rate):
+            self.learning_rate = rate
+
+        def update(self, parameter, state):
+            state["n"] = state.get("n", 0) + 1
+            parameter.value -= self.rate * parameter.grad
+
+    parameter = mt.Parameter(np.ones(2))
+    parameter.grad = np.array([1.0, 2.0])
+    optimizer = Plain(0.5)
+    optimizer.step({"w": parameter})
+    np.testing.assert_array_equal(parameter.value, [0.5, 0])
+    assert optimizer.iteration == 1
+    x = np.arange(8.0)[:, None]
+    model = mt.Sequential([mt.Input((1,)), mt.Dense(1)], rng=0).compile(Plain(0.01), mt.MSELoss())
+    losses = model.fit(x, 2 * x, epochs=3)["loss"]
+    assert losses[-1] < losses[0]

@@ -58,7 +58,7 @@ def test_a_picture_is_predicted_with_the_saved_weights(tmp_path):
     ("options", "message"),
     [
         (["--image", "none.png"], "No such file"),
-        (["--learning-rate", "0"], "learning_rate is a positive, finite number"),
+        (["--learning-rate", "-1"], "learning_rate is a finite number of at least 0"),
         (["--epochs", "0"], "epochs is an int of at least 1"),
         (["--hidden", "0"], "units is the number of outputs"),
         (["--seed", "-3"], "a seed is an int of at least 0"),

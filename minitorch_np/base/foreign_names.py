@@ -69,7 +69,12 @@ class AnswersForeignNames:
         def __new__(cls, *args, **kwargs):
             """Look at the names alone; that the rest fits is left to the constructor."""
             _refuse_unknown(cls, "", cls.__init__, args, kwargs)
-            return super().__new__(cls)
+            made = super().__new__(cls)
+            made.before_constructor()
+            return made
+
+        def before_constructor(self):
+            """Runs before the constructor; what is made here is there even if a subclass forgets super().__init__()."""
 
         def __getattr__(self, name):
             """Runs for what is missing. A property that failed fails again, with its own error."""

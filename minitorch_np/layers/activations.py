@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags
+from minitorch_np.arguments import Fixed, flag
 from minitorch_np.functions import erf, log_softmax, sigmoid, softmax, softplus, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis
@@ -80,8 +81,9 @@ class Softmax(Layer):
 
     in_keras = True
 
+    checks = MappingProxyType({"axis": Fixed(check_axis)})
+
     def __init__(self, axis: int = -1) -> None:
-        check_axis(type(self).__name__, axis)
         self.axis = axis
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -123,6 +125,8 @@ class LogSoftmax(Softmax):
     in_keras = False
     keras_activation: str | None = "log_softmax"
 
+    checks = MappingProxyType({"axis": Fixed(check_axis)})
+
     def __init__(self, axis: int = -1) -> None:
         super().__init__(axis)
         if axis != -1:
@@ -153,11 +157,13 @@ class GELU(Layer):
     keras_activation: str | None = "gelu"
     elementwise = True
 
+    checks = MappingProxyType({"approximate": flag})
+
     def __init__(self, approximate: bool = False) -> None:
-        check_flags("GELU", {"approximate": approximate})
         self.approximate = approximate
-        if approximate:
-            self.keras_activation = None  # Keras's function of that name is the exact one
+
+    def settle(self) -> None:
+        self.keras_activation = None if self.approximate else "gelu"  # Keras's function of that name is the exact one
 
     def forward(self, x: NDArray) -> NDArray:
         curve = np.tanh(_ROOT * (x + _CUBIC * (x * x * x))) if self.approximate else erf(x * math.sqrt(0.5))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags
+from minitorch_np.arguments import Fixed, flag, optional
 from minitorch_np.functions import channel_sums, row_products, sums
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import checked_count, require_built
+from minitorch_np.layers.guards import count, require_built
 from minitorch_np.parameter import Parameter
 from minitorch_np.shapes import Shape, batch_of
 
@@ -60,6 +60,16 @@ class MultiHeadAttention(Layer):
         }
     )
 
+    checks = MappingProxyType(
+        {
+            "num_heads": count("the number of heads"),
+            "key_dim": count("the size of a head's queries and keys"),
+            "value_dim": Fixed(optional(count("the size of a value"))),
+            "use_bias": Fixed(flag),
+            "causal": flag,
+        }
+    )
+
     def __init__(
         self,
         num_heads: int,
@@ -71,19 +81,17 @@ class MultiHeadAttention(Layer):
         kernel_regularizer: str | Regularizer | None = None,
         causal: bool = False,
     ) -> None:
-        who = type(self).__name__
-        self.num_heads = checked_count(num_heads, who, "num_heads", "the number of heads")
-        self.key_dim = checked_count(key_dim, who, "key_dim", "the size of a head's queries and keys")
+        self.num_heads = num_heads
+        self.key_dim = key_dim
         self.value_dim = value_dim
-        self.head_dim = (
-            key_dim if value_dim is None else checked_count(value_dim, who, "value_dim", "the size of a value")
-        )
-        check_flags(who, {"use_bias": use_bias, "causal": causal})
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
         self.causal = causal
+
+    def settle(self) -> None:
+        self.head_dim = self.key_dim if self.value_dim is None else self.value_dim
 
     def build(self, input_shape: Shape) -> None:
         features = self.compute_output_shape(input_shape)[-1]

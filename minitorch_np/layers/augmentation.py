@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_number, is_number
+from minitorch_np.arguments import anything, is_number, number
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape, batch_of
 
@@ -14,6 +15,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Range = float | tuple[float, float]
+
+
+def _limits(who: str, name: str, factor: Range) -> tuple[float, float]:
+    """(lowest, highest) of a factor that is given as one number or as both.
+
+    Raises:
+        ValueError: they are no numbers between -1 and 1 in order.
+    """
+    low, high = factor if isinstance(factor, (tuple, list)) and len(factor) == 2 else (factor, factor)
+    if not (is_number(low) and is_number(high)):
+        raise ValueError(f"{who}: {name} is a share such as 0.1, or a pair (lowest, highest), got {factor!r}.")
+    low = low if isinstance(factor, (tuple, list)) else -high
+    if not -1 <= low <= high <= 1:
+        raise ValueError(f"{who}: {name} lies between -1 and 1, the lower limit first, got {factor!r}.")
+    return float(low), float(high)
+
+
+def _check_limits(who: str, name: str, factor: Any) -> None:
+    _limits(who, name, factor)
+
+
+def _check_range(who: str, name: str, value: Any) -> None:
+    pair = isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value))
+    if not pair or not value[0] < value[1]:
+        raise ValueError(f"{who}: {name} is (lowest, highest), got {value!r}.")
 
 
 class _Augmentation(Layer):
@@ -56,10 +82,14 @@ class RandomFlip(_Augmentation):
 
     _AXES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2)}
 
+    checks = MappingProxyType({"mode": anything})
+
     def __init__(self, mode: str = "horizontal_and_vertical") -> None:
-        if mode not in self._AXES:
-            raise ValueError(f"RandomFlip: mode is one of {', '.join(self._AXES)}, got {mode!r}.")
         self.mode = mode
+
+    def settle(self) -> None:
+        if self.mode not in self._AXES:
+            raise ValueError(f"RandomFlip: mode is one of {', '.join(self._AXES)}, got {self.mode!r}.")
 
     def draw(self, x: NDArray) -> tuple[NDArray, ...]:
         return tuple(self.generator.random(len(x)) < 0.5 for _ in self._AXES[self.mode])
@@ -93,6 +123,16 @@ class RandomTranslation(_Augmentation):
     Shapes: x (batch, height, width, channels) -> y the same.
     """
 
+    checks = MappingProxyType(
+        {
+            "height_factor": _check_limits,
+            "width_factor": _check_limits,
+            "fill_mode": anything,
+            "interpolation": anything,
+            "fill_value": number("(-inf, inf)"),
+        }
+    )
+
     def __init__(
         self,
         height_factor: Range,
@@ -101,15 +141,18 @@ class RandomTranslation(_Augmentation):
         interpolation: str = "bilinear",
         fill_value: float = 0.0,
     ) -> None:
-        _limits("RandomTranslation", "height_factor", height_factor)
-        _limits("RandomTranslation", "width_factor", width_factor)
-        if fill_mode not in _FILL_MODES:
-            raise ValueError(f"RandomTranslation: fill_mode is one of {', '.join(_FILL_MODES)}, got {fill_mode!r}.")
-        if interpolation not in ("bilinear", "nearest"):
-            raise ValueError(f"RandomTranslation: interpolation is 'bilinear' or 'nearest', got {interpolation!r}.")
-        check_number("RandomTranslation", "fill_value", fill_value, "(-inf, inf)")
         self.height_factor, self.width_factor = height_factor, width_factor
         self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
+
+    def settle(self) -> None:
+        if self.fill_mode not in _FILL_MODES:
+            raise ValueError(
+                f"RandomTranslation: fill_mode is one of {', '.join(_FILL_MODES)}, got {self.fill_mode!r}."
+            )
+        if self.interpolation not in ("bilinear", "nearest"):
+            raise ValueError(
+                f"RandomTranslation: interpolation is 'bilinear' or 'nearest', got {self.interpolation!r}."
+            )
 
     def draw(self, x: NDArray) -> tuple[NDArray, ...]:
         factors = ("height_factor", self.height_factor), ("width_factor", self.width_factor)
@@ -169,11 +212,9 @@ class RandomBrightness(_Augmentation):
     Shapes: x (batch, height, width, channels) -> y the same.
     """
 
+    checks = MappingProxyType({"factor": _check_limits, "value_range": _check_range})
+
     def __init__(self, factor: Range, value_range: tuple[float, float] = (0, 255)) -> None:
-        _limits("RandomBrightness", "factor", factor)
-        pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2 and all(map(is_number, value_range))
-        if not pair or not value_range[0] < value_range[1]:
-            raise ValueError(f"RandomBrightness: value_range is (lowest, highest), got {value_range!r}.")
         self.factor, self.value_range = factor, value_range
 
     def draw(self, x: NDArray) -> tuple[NDArray, ...]:
@@ -194,21 +235,6 @@ class RandomBrightness(_Augmentation):
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [(cls(0.3, (-1, 1)), (3, 4, 2)), (cls((0.1, 0.2), (0.0, 1.0)), (2, 2, 2))]
-
-
-def _limits(who: str, name: str, factor: Range) -> tuple[float, float]:
-    """(lowest, highest) of a factor that is given as one number or as both.
-
-    Raises:
-        ValueError: they are no numbers between -1 and 1 in order.
-    """
-    low, high = factor if isinstance(factor, (tuple, list)) and len(factor) == 2 else (factor, factor)
-    if not (is_number(low) and is_number(high)):
-        raise ValueError(f"{who}: {name} is a share such as 0.1, or a pair (lowest, highest), got {factor!r}.")
-    low = low if isinstance(factor, (tuple, list)) else -high
-    if not -1 <= low <= high <= 1:
-        raise ValueError(f"{who}: {name} lies between -1 and 1, the lower limit first, got {factor!r}.")
-    return float(low), float(high)
 
 
 def _along_rows(matrices: NDArray, x: NDArray) -> NDArray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import Fixed
 from minitorch_np.layer import Layer
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.lstm import LSTM
@@ -14,6 +16,11 @@ from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def _check_mode(who: str, name: str, value: Any) -> None:
+    if value not in ("concat", "sum", "mul", "ave"):
+        raise ValueError(f"{who}: merge_mode is 'concat', 'sum', 'mul' or 'ave', got {value!r}.")
 
 
 class Bidirectional(Layer):
@@ -33,14 +40,14 @@ class Bidirectional(Layer):
 
     in_keras = True
 
+    checks = MappingProxyType({"merge_mode": Fixed(_check_mode)})
+
     def __init__(self, layer: _Recurrent, merge_mode: str = "concat") -> None:
         if not isinstance(layer, _Recurrent) or layer.go_backwards:
             raise ValueError(
                 f"Bidirectional: expected a SimpleRNN, LSTM or GRU without go_backwards, got {layer!r}. "
                 "The second direction is made here."
             )
-        if merge_mode not in ("concat", "sum", "mul", "ave"):
-            raise ValueError(f"Bidirectional: merge_mode is 'concat', 'sum', 'mul' or 'ave', got {merge_mode!r}.")
         self.forward_layer = layer
         self.backward_layer = type(layer)(**{**layer.config(), "go_backwards": True})
         self.layer = layer

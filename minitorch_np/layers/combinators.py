@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import Fixed
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
@@ -179,8 +181,9 @@ class Concatenate(Branches, Layer):
         ValueError: branches is no such list, a layer stands in it twice, axis is none, or the shapes do not fit.
     """
 
+    checks = MappingProxyType({"axis": Fixed(check_axis)})
+
     def __init__(self, branches: Sequence[Branch], axis: int = -1) -> None:
-        check_axis("Concatenate", axis)
         self.axis = axis
         self._take(branches)
 

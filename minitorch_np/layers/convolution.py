@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minitorch_np.arguments import check_flags
+from minitorch_np.arguments import Fixed, anything, flag
 from minitorch_np.functions import channel_sums, row_products
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import Pair, checked_count, require_built
+from minitorch_np.layers.guards import Pair, count, require_built
 from minitorch_np.layers.windows import make_windows
 from minitorch_np.shapes import Shape
 
@@ -59,6 +60,15 @@ class Conv2D(Layer):
     """
 
     in_keras = True
+    checks = MappingProxyType(
+        {
+            "filters": count("the number of output channels"),
+            "kernel_size": Fixed(anything),
+            "strides": Fixed(anything),
+            "padding": Fixed(anything),
+            "use_bias": Fixed(flag),
+        }
+    )
 
     def __init__(
         self,
@@ -71,8 +81,7 @@ class Conv2D(Layer):
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
-        self.filters = checked_count(filters, "Conv2D", "filters", "the number of output channels")
-        check_flags("Conv2D", {"use_bias": use_bias})
+        self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
@@ -80,7 +89,9 @@ class Conv2D(Layer):
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
-        self._windows = make_windows("Conv2D", ("kernel_size", "strides"), kernel_size, strides, padding)
+
+    def settle(self) -> None:
+        self._windows = make_windows("Conv2D", ("kernel_size", "strides"), self.kernel_size, self.strides, self.padding)
 
     def build(self, input_shape: Shape) -> None:
         self._windows.require_images(self, input_shape)
@@ -196,6 +207,15 @@ class DepthwiseConv2D(Layer):
     """
 
     in_keras = True
+    checks = MappingProxyType(
+        {
+            "depth_multiplier": count("the number of outputs of each channel"),
+            "kernel_size": Fixed(anything),
+            "strides": Fixed(anything),
+            "padding": Fixed(anything),
+            "use_bias": Fixed(flag),
+        }
+    )
 
     def __init__(
         self,
@@ -208,8 +228,6 @@ class DepthwiseConv2D(Layer):
         bias_initializer: str | Initializer = "zeros",
         depthwise_regularizer: str | Regularizer | None = None,
     ) -> None:
-        checked_count(depth_multiplier, "DepthwiseConv2D", "depth_multiplier", "the number of outputs of each channel")
-        check_flags("DepthwiseConv2D", {"use_bias": use_bias})
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
@@ -218,7 +236,11 @@ class DepthwiseConv2D(Layer):
         self.depthwise_initializer = depthwise_initializer
         self.bias_initializer = bias_initializer
         self.depthwise_regularizer = depthwise_regularizer
-        self._windows = make_windows("DepthwiseConv2D", ("kernel_size", "strides"), kernel_size, strides, padding)
+
+    def settle(self) -> None:
+        self._windows = make_windows(
+            "DepthwiseConv2D", ("kernel_size", "strides"), self.kernel_size, self.strides, self.padding
+        )
 
     def build(self, input_shape: Shape) -> None:
         channels = self.compute_output_shape(input_shape)[-1]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags
+from minitorch_np.arguments import Fixed, anything, flag
 from minitorch_np.functions import channel_sums, row_products
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import checked_count, require_built
+from minitorch_np.layers.guards import count, require_built
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ class Dense(Layer):
     """
 
     in_keras = True
+    checks = MappingProxyType(
+        {
+            "units": count("the number of outputs"),
+            "use_bias": Fixed(flag),
+            "kernel_initializer": Fixed(anything),
+            "bias_initializer": Fixed(anything),
+            "kernel_regularizer": Fixed(anything),
+        }
+    )
 
     def __init__(
         self,
@@ -48,8 +58,7 @@ class Dense(Layer):
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
-        self.units = checked_count(units, "Dense", "units", "the number of outputs")
-        check_flags("Dense", {"use_bias": use_bias})
+        self.units = units
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.functions import segment_sums, sums
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import checked_count, require_built
+from minitorch_np.layers.guards import count, require_built
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Embedding(Layer):
     """
 
     in_keras = True
+    checks = MappingProxyType(
+        {"input_dim": count("the size of the vocabulary"), "output_dim": count("the length of the vectors")}
+    )
 
     def __init__(
         self,
@@ -41,8 +45,8 @@ class Embedding(Layer):
         embeddings_initializer: str | Initializer = "uniform",
         embeddings_regularizer: str | Regularizer | None = None,
     ) -> None:
-        self.input_dim = checked_count(input_dim, "Embedding", "input_dim", "the size of the vocabulary")
-        self.output_dim = checked_count(output_dim, "Embedding", "output_dim", "the length of the vectors")
+        self.input_dim = input_dim
+        self.output_dim = output_dim
         self.embeddings_initializer = embeddings_initializer
         self.embeddings_regularizer = embeddings_regularizer
 
@@ -118,10 +122,10 @@ class PositionalEmbedding(Layer):
         ValueError: sequence_length is not a positive int; x has another rank, is longer, or has other features.
     """
 
+    checks = MappingProxyType({"sequence_length": count("the longest sequence")})
+
     def __init__(self, sequence_length: int, initializer: str | Initializer = "glorot_uniform") -> None:
-        self.sequence_length = checked_count(
-            sequence_length, "PositionalEmbedding", "sequence_length", "the longest sequence"
-        )
+        self.sequence_length = sequence_length
         self.initializer = initializer
 
     def build(self, input_shape: Shape) -> None:

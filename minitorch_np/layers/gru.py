@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags
+from minitorch_np.arguments import Fixed, flag
 from minitorch_np.functions import row_products, sigmoid, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent, columns
@@ -44,6 +45,7 @@ class GRU(_Recurrent):
     """
 
     in_keras = True
+    checks = MappingProxyType({"reset_after": Fixed(flag)})
     gates = 3
 
     def __init__(
@@ -70,7 +72,6 @@ class GRU(_Recurrent):
             return_sequences,
             go_backwards,
         )
-        check_flags("GRU", {"reset_after": reset_after})
         self.reset_after = reset_after
 
     def bias_shape(self) -> Shape:

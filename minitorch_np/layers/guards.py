@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np.arguments import is_whole
+from minitorch_np.arguments import Check, Fixed, is_whole
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -38,14 +38,17 @@ def pair(who: str, name: str, value: Any) -> Pair:
     return int(numbers[0]), int(numbers[1])
 
 
-def checked_count(value: int, who: str, name: str, meaning: str) -> int:
-    """The value of a constructor's argument that counts something; ValueError if it is no int of at least 1."""
-    if not is_whole(value) or value < 1:
-        raise ValueError(f"{who}: {name} is {meaning}, an int of at least 1, got {value!r}.")
-    return value
+def count(meaning: str) -> Check:
+    """The check of an argument that counts something and shapes parameters: an int of at least 1."""
+
+    def check(who: str, name: str, value: Any) -> None:
+        if not is_whole(value) or value < 1:
+            raise ValueError(f"{who}: {name} is {meaning}, an int of at least 1, got {value!r}.")
+
+    return Fixed(check)
 
 
-def check_axis(who: str, axis: int) -> None:
+def check_axis(who: str, name: str, axis: Any) -> None:
     """Refuse what is no axis of an example; that there is such an axis is seen when the shape is known."""
     if not is_whole(axis) or axis == 0:
         raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")

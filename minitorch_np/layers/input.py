@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+from minitorch_np.arguments import Fixed, is_whole
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def _check_shape(who: str, name: str, value: Any) -> None:
+    sizes = value if isinstance(value, (tuple, list)) else ()
+    if not sizes or not all(is_whole(size) and size >= 1 for size in sizes):
+        hint = f" Write Input(({value},))." if is_whole(value) else ""
+        raise ValueError(f"{who}: shape is a tuple of positive ints such as (64, 64, 3), got {value!r}.{hint}")
 
 
 class Input(Layer):
@@ -24,11 +33,9 @@ class Input(Layer):
 
     precomputable = True
 
+    checks = MappingProxyType({"shape": Fixed(_check_shape)})
+
     def __init__(self, shape: Shape) -> None:
-        sizes = shape if isinstance(shape, (tuple, list)) else ()
-        if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
-            hint = f" Write Input(({shape},))." if isinstance(shape, int) else ""
-            raise ValueError(f"Input: shape is a tuple of positive ints such as (64, 64, 3), got {shape!r}.{hint}")
         self.shape = shape
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

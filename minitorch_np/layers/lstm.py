@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags
+from minitorch_np.arguments import Fixed, flag
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent
 from minitorch_np.shapes import Shape
@@ -42,6 +43,7 @@ class LSTM(_Recurrent):
     """
 
     in_keras = True
+    checks = MappingProxyType({"unit_forget_bias": Fixed(flag)})
     gates = 4
 
     def __init__(
@@ -68,7 +70,6 @@ class LSTM(_Recurrent):
             return_sequences,
             go_backwards,
         )
-        check_flags("LSTM", {"unit_forget_bias": unit_forget_bias})
         self.unit_forget_bias = unit_forget_bias
 
     def build(self, input_shape: Shape) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import number
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape, batch_of
 
@@ -30,8 +31,9 @@ class Dropout(Layer):
     in_keras = True
     elementwise = True
 
+    checks = MappingProxyType({"rate": number("[0, 1)")})
+
     def __init__(self, rate: float) -> None:
-        check_number(type(self).__name__, "rate", rate, "[0, 1)")
         self.rate = rate
 
     def forward(self, x: NDArray) -> NDArray:
@@ -105,8 +107,9 @@ class GaussianNoise(Layer):
     in_keras = True
     elementwise = True
 
+    checks = MappingProxyType({"stddev": number()})
+
     def __init__(self, stddev: float) -> None:
-        check_number("GaussianNoise", "stddev", stddev)
         self.stddev = stddev
 
     def forward(self, x: NDArray) -> NDArray:

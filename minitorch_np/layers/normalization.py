@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags, check_number, is_whole
+from minitorch_np.arguments import Fixed, flag, is_whole, number
 from minitorch_np.functions import channel_products, channel_sums, sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, require_built
@@ -45,6 +46,15 @@ class BatchNormalization(Layer):
     """
 
     in_keras = True
+    checks = MappingProxyType(
+        {
+            "axis": Fixed(check_axis),
+            "momentum": number("[0, 1]"),
+            "epsilon": number("(0, inf)"),
+            "center": Fixed(flag),
+            "scale": Fixed(flag),
+        }
+    )
 
     def __init__(
         self,
@@ -58,10 +68,6 @@ class BatchNormalization(Layer):
         moving_mean_initializer: str | Initializer = "zeros",
         moving_variance_initializer: str | Initializer = "ones",
     ) -> None:
-        check_axis("BatchNormalization", axis)
-        check_number("BatchNormalization", "momentum", momentum, "[0, 1]")
-        check_number("BatchNormalization", "epsilon", epsilon, "(0, inf)")
-        check_flags("BatchNormalization", {"center": center, "scale": scale})
         self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
@@ -178,6 +184,12 @@ class BatchNormalization(Layer):
         ]
 
 
+def _check_axes(who: str, name: str, axis: Any) -> None:
+    axes = (axis,) if is_whole(axis) else axis
+    if not isinstance(axes, (tuple, list)) or not axes or not all(is_whole(a) and a != 0 for a in axes):
+        raise ValueError(f"{who}: axis is an int other than 0, which is the batch, or several of them, got {axis!r}.")
+
+
 class LayerNormalization(Layer):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance of each example by itself.
 
@@ -196,6 +208,14 @@ class LayerNormalization(Layer):
     """
 
     in_keras = True
+    checks = MappingProxyType(
+        {
+            "axis": Fixed(_check_axes),
+            "epsilon": number("(0, inf)"),
+            "center": Fixed(flag),
+            "scale": Fixed(flag),
+        }
+    )
 
     def __init__(
         self,
@@ -206,13 +226,6 @@ class LayerNormalization(Layer):
         beta_initializer: str | Initializer = "zeros",
         gamma_initializer: str | Initializer = "ones",
     ) -> None:
-        axes = (axis,) if is_whole(axis) else axis
-        if not isinstance(axes, (tuple, list)) or not axes or not all(is_whole(a) and a != 0 for a in axes):
-            raise ValueError(
-                f"LayerNormalization: axis is an int other than 0, which is the batch, or several of them, got {axis!r}."
-            )
-        check_number("LayerNormalization", "epsilon", epsilon, "(0, inf)")
-        check_flags("LayerNormalization", {"center": center, "scale": scale})
         self.axis = axis
         self.epsilon = epsilon
         self.center = center

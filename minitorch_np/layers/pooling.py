@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import reduce
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags
+from minitorch_np.arguments import Fixed, anything, flag
 from minitorch_np.functions import sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, require_images
@@ -34,14 +35,18 @@ class MaxPooling2D(Layer):
 
     in_keras = True
 
+    checks = MappingProxyType({"pool_size": Fixed(anything), "strides": Fixed(anything), "padding": Fixed(anything)})
+
     def __init__(
         self, pool_size: int | Pair = (2, 2), strides: int | Pair | None = None, padding: str = "valid"
     ) -> None:
         self.pool_size = pool_size
         self.strides = strides
         self.padding = padding
-        steps = pool_size if strides is None else strides
-        self._windows = make_windows("MaxPooling2D", ("pool_size", "strides"), pool_size, steps, padding)
+
+    def settle(self) -> None:
+        steps = self.pool_size if self.strides is None else self.strides
+        self._windows = make_windows("MaxPooling2D", ("pool_size", "strides"), self.pool_size, steps, self.padding)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._windows.require_images(self, input_shape)
@@ -96,14 +101,18 @@ class AveragePooling2D(Layer):
 
     in_keras = True
 
+    checks = MappingProxyType({"pool_size": Fixed(anything), "strides": Fixed(anything), "padding": Fixed(anything)})
+
     def __init__(
         self, pool_size: int | Pair = (2, 2), strides: int | Pair | None = None, padding: str = "valid"
     ) -> None:
         self.pool_size = pool_size
         self.strides = strides
         self.padding = padding
-        steps = pool_size if strides is None else strides
-        self._windows = make_windows("AveragePooling2D", ("pool_size", "strides"), pool_size, steps, padding)
+
+    def settle(self) -> None:
+        steps = self.pool_size if self.strides is None else self.strides
+        self._windows = make_windows("AveragePooling2D", ("pool_size", "strides"), self.pool_size, steps, self.padding)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._windows.require_images(self, input_shape)
@@ -151,8 +160,9 @@ class GlobalAveragePooling2D(Layer):
 
     in_keras = True
 
+    checks = MappingProxyType({"keepdims": Fixed(flag)})
+
     def __init__(self, keepdims: bool = False) -> None:
-        check_flags(type(self).__name__, {"keepdims": keepdims})
         self.keepdims = keepdims
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -183,8 +193,9 @@ class GlobalMaxPooling2D(Layer):
 
     in_keras = True
 
+    checks = MappingProxyType({"keepdims": Fixed(flag)})
+
     def __init__(self, keepdims: bool = False) -> None:
-        check_flags(type(self).__name__, {"keepdims": keepdims})
         self.keepdims = keepdims
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

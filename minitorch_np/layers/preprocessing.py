@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import is_whole, number
 from minitorch_np.base.arrays import as_array
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_built
@@ -37,9 +38,9 @@ class Rescaling(Layer):
     elementwise = True
     precomputable = True
 
+    checks = MappingProxyType({"scale": number("(-inf, inf)"), "offset": number("(-inf, inf)")})
+
     def __init__(self, scale: float, offset: float = 0.0) -> None:
-        check_number("Rescaling", "scale", scale, "(-inf, inf)")
-        check_number("Rescaling", "offset", offset, "(-inf, inf)")
         self.scale = scale
         self.offset = offset
 
@@ -82,7 +83,7 @@ class Normalization(Layer):
         variance: float | Sequence[Any] | None = None,
     ) -> None:
         axes = _axes(axis)
-        if any(isinstance(one, bool) or not isinstance(one, int) or one == 0 for one in axes):
+        if not all(is_whole(one) and one != 0 for one in axes):
             raise ValueError(f"Normalization: axis is an int other than 0, several of them, or None, got {axis!r}.")
         if (mean is None) != (variance is None):
             raise ValueError(f"Normalization: give mean and variance or neither, got {mean!r} and {variance!r}.")

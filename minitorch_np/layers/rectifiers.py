@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import number
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape
 
@@ -52,8 +53,9 @@ class LeakyReLU(Layer):
     in_keras = True
     elementwise = True
 
+    checks = MappingProxyType({"negative_slope": number()})
+
     def __init__(self, negative_slope: float = 0.3) -> None:
-        check_number("LeakyReLU", "negative_slope", negative_slope)
         self.negative_slope = negative_slope
 
     def forward(self, x: NDArray) -> NDArray:
@@ -84,8 +86,9 @@ class ELU(Layer):
     in_keras = True
     elementwise = True
 
+    checks = MappingProxyType({"alpha": number()})
+
     def __init__(self, alpha: float = 1.0) -> None:
-        check_number("ELU", "alpha", alpha)
         self.alpha = alpha
 
     def forward(self, x: NDArray) -> NDArray:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags
+from minitorch_np.arguments import Fixed, flag
 from minitorch_np.functions import row_products, sums
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import checked_count, require_built
+from minitorch_np.layers.guards import count, require_built
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,14 @@ class _Recurrent(Layer):
     keras_places = MappingProxyType(
         {"kernel": "cell/vars/0", "recurrent_kernel": "cell/vars/1", "bias": "cell/vars/2"},
     )
+    checks = MappingProxyType(
+        {
+            "units": count("the size of the state"),
+            "use_bias": Fixed(flag),
+            "return_sequences": Fixed(flag),
+            "go_backwards": Fixed(flag),
+        }
+    )
 
     def __init__(
         self,
@@ -47,11 +55,7 @@ class _Recurrent(Layer):
         return_sequences: bool = False,
         go_backwards: bool = False,
     ) -> None:
-        self.units = checked_count(units, type(self).__name__, "units", "the size of the state")
-        check_flags(
-            type(self).__name__,
-            {"use_bias": use_bias, "return_sequences": return_sequences, "go_backwards": go_backwards},
-        )
+        self.units = units
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.recurrent_initializer = recurrent_initializer

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import is_whole
+from minitorch_np.arguments import Fixed, anything, is_whole
 from minitorch_np.functions import sums
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, pair, require_images
@@ -30,9 +31,13 @@ class ZeroPadding2D(Layer):
 
     in_keras = True
 
+    checks = MappingProxyType({"padding": Fixed(anything)})
+
     def __init__(self, padding: int | Pair | tuple[Pair, Pair] = (1, 1)) -> None:
         self.padding = padding
-        self._margins = margins(padding)
+
+    def settle(self) -> None:
+        self._margins = margins(self.padding)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         require_images(self, input_shape)
@@ -70,12 +75,16 @@ class UpSampling2D(Layer):
 
     in_keras = True
 
+    checks = MappingProxyType({"size": Fixed(anything), "interpolation": anything})
+
     def __init__(self, size: int | Pair = (2, 2), interpolation: str = "nearest") -> None:
-        if interpolation not in ("nearest", "bilinear"):
-            raise ValueError(f'UpSampling2D: interpolation is "nearest" or "bilinear", got {interpolation!r}.')
         self.size = size
         self.interpolation = interpolation
-        self._size = pair("UpSampling2D", "size", size)
+
+    def settle(self) -> None:
+        if self.interpolation not in ("nearest", "bilinear"):
+            raise ValueError(f'UpSampling2D: interpolation is "nearest" or "bilinear", got {self.interpolation!r}.')
+        self._size = pair("UpSampling2D", "size", self.size)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         require_images(self, input_shape)

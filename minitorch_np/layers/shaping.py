@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import Fixed, is_whole
 from minitorch_np.layer import Layer
 from minitorch_np.shapes import Shape, batch_of
 
@@ -38,6 +40,20 @@ class Flatten(Layer):
         return [(cls(), (3, 4, 2)), (cls(), (5,))]
 
 
+def _check_target(who: str, name: str, value: Any) -> None:
+    sizes = value if isinstance(value, (tuple, list)) else (None,)
+    if not all(is_whole(size) and (size >= 1 or size == -1) for size in sizes) or list(sizes).count(-1) > 1:
+        raise ValueError(
+            f"{who}: target_shape is a tuple of positive ints, one of which may be -1, such as (8, 8, -1); got {value!r}."
+        )
+
+
+def _check_dims(who: str, name: str, value: Any) -> None:
+    dims = value if isinstance(value, (tuple, list)) and all(map(is_whole, value)) else ()
+    if not dims or sorted(dims) != list(range(1, len(dims) + 1)):
+        raise ValueError(f"{who}: dims names every axis from 1 once, such as (2, 1), got {value!r}.")
+
+
 class Reshape(Layer):
     """The numbers of each example in another shape.
 
@@ -52,14 +68,9 @@ class Reshape(Layer):
     in_keras = True
     precomputable = True
 
+    checks = MappingProxyType({"target_shape": Fixed(_check_target)})
+
     def __init__(self, target_shape: Shape) -> None:
-        sizes = target_shape if isinstance(target_shape, (tuple, list)) else (None,)
-        whole = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
-        if not whole or any(size < 1 and size != -1 for size in sizes) or list(sizes).count(-1) > 1:
-            raise ValueError(
-                "Reshape: target_shape is a tuple of positive ints, one of which may be -1, such as (8, 8, -1); "
-                f"got {target_shape!r}."
-            )
         self.target_shape = target_shape
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -97,9 +108,9 @@ class Permute(Layer):
     in_keras = True
     precomputable = True
 
+    checks = MappingProxyType({"dims": Fixed(_check_dims)})
+
     def __init__(self, dims: Shape) -> None:
-        if not isinstance(dims, (tuple, list)) or sorted(dims) != list(range(1, len(dims) + 1)) or not dims:
-            raise ValueError(f"Permute: dims names every axis from 1 once, such as (2, 1), got {dims!r}.")
         self.dims = dims
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

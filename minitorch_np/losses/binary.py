@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import number, optional
 from minitorch_np.functions import sigmoid, softplus
 from minitorch_np.losses.loss import ONE_OF_MANY, Loss, listed
 from minitorch_np.shapes import Shape
@@ -106,10 +106,9 @@ class FocalLoss(Loss):
     binary = True
     takes_weights = True
 
+    checks = MappingProxyType({"gamma": number(), "alpha": optional(number("[0, 1]"))})
+
     def __init__(self, gamma: float = 2.0, alpha: float | None = 0.25) -> None:
-        check_number("FocalLoss", "gamma", gamma)
-        if alpha is not None:
-            check_number("FocalLoss", "alpha", alpha, "[0, 1]")
         self.gamma = gamma
         self.alpha = alpha
 

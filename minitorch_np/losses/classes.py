@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags, check_number
+from minitorch_np.arguments import flag, number
 from minitorch_np.functions import log_softmax
 from minitorch_np.losses.loss import Loss, listed, rows_of_probabilities
 from minitorch_np.shapes import Shape, batch_of
@@ -36,9 +36,9 @@ class CrossEntropyLoss(Loss):
     takes_weights = True
     instead = MappingProxyType({"Softmax": ", or give from_logits=False"})
 
+    checks = MappingProxyType({"label_smoothing": number("[0, 1)"), "from_logits": flag})
+
     def __init__(self, label_smoothing: float = 0.0, from_logits: bool = True) -> None:
-        check_number("CrossEntropyLoss", "label_smoothing", label_smoothing, "[0, 1)")
-        check_flags("CrossEntropyLoss", {"from_logits": from_logits})
         self.label_smoothing = label_smoothing
         self.from_logits = from_logits
 

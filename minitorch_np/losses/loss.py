@@ -12,7 +12,7 @@ import numpy as np
 from minitorch_np.arguments import one_number
 from minitorch_np.base.arrays import as_floats, as_numbers
 from minitorch_np.cache import Cached
-from minitorch_np.configurable import Configurable
+from minitorch_np.configurable import OwnAttributes
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ONE_OF_MANY: ContextVar[bool] = ContextVar("ONE_OF_MANY", default=False)
 
 
-class Loss(Cached, Configurable):
+class Loss(Cached, OwnAttributes):
     """L = a mean over the batch of how far `prediction` is from `target`.
 
     A subclass writes `forward(prediction, target) -> scalar array`, which leaves in `self.cache` what

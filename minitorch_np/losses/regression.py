@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import number
 from minitorch_np.losses.loss import Loss
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ class HuberLoss(Loss):
     probabilistic = False
     takes_weights = True
 
+    checks = MappingProxyType({"delta": number("(0, inf)")})
+
     def __init__(self, delta: float = 1.0) -> None:
-        check_number("HuberLoss", "delta", delta, "(0, inf)")
         self.delta = delta
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:

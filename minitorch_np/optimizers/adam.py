@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags, check_number
-from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
+from minitorch_np.arguments import check_number, flag, number, optional
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
 from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Adam(Optimizer):
     up for that. PyTorch adds epsilon to sqrt(velocity / (1 - beta_2^t)), so that only its epsilon differs from this one.
 
     Args:
-        learning_rate: a positive number, or a schedule `step -> rate`.
+        learning_rate: a number of at least 0, or a schedule `step -> rate`.
         beta_1: share of the mean gradient that is kept, in [0, 1).
         beta_2: share of the mean square that is kept, in [0, 1).
         epsilon: at least 0; keeps the denominator from 0.
@@ -34,6 +35,16 @@ class Adam(Optimizer):
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
+
+    checks = MappingProxyType(
+        {
+            "beta_1": number("[0, 1)"),
+            "beta_2": number("[0, 1)"),
+            "epsilon": number(),
+            "amsgrad": flag,
+            "weight_decay": optional(number()),
+        }
+    )
 
     def __init__(
         self,
@@ -48,12 +59,6 @@ class Adam(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        who = type(self).__name__
-        check_number(who, "beta_1", beta_1, "[0, 1)")
-        check_number(who, "beta_2", beta_2, "[0, 1)")
-        check_number(who, "epsilon", epsilon)
-        check_number(who, "weight_decay", weight_decay or 0)
-        check_flags(who, {"amsgrad": amsgrad})
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -72,9 +77,15 @@ class Adam(Optimizer):
             velocity = np.maximum(largest, velocity, out=largest)
         np.sqrt(velocity, out=buffer)
         buffer += float(self.epsilon)
-        np.divide(momentum, buffer, out=buffer)
+        quotient(momentum, buffer, self.epsilon)
         buffer *= self.rate * math.sqrt(1 - beta_2**self.iteration) / (1 - beta_1**self.iteration)
         value -= buffer
+
+
+def _decay_of_adamw(who: str, name: str, value: Any) -> None:
+    if value is None:
+        raise ValueError(f"{who}: weight_decay is a number, got None. Adam() is AdamW without it.")
+    check_number(who, name, value)
 
 
 class AdamW(Adam):
@@ -84,7 +95,7 @@ class AdamW(Adam):
     with large gradients.
 
     Args:
-        learning_rate: a positive number, or a schedule `step -> rate`.
+        learning_rate: a number of at least 0, or a schedule `step -> rate`.
         weight_decay: at least 0.
         beta_1: share of the mean gradient that is kept, in [0, 1).
         beta_2: share of the mean square that is kept, in [0, 1).
@@ -92,6 +103,8 @@ class AdamW(Adam):
         amsgrad: see Adam.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
+
+    checks = MappingProxyType({"weight_decay": _decay_of_adamw})
 
     def __init__(
         self,
@@ -105,8 +118,6 @@ class AdamW(Adam):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
     ) -> None:
-        if weight_decay is None:
-            raise ValueError("AdamW: weight_decay is a number, got None. Adam() is AdamW without it.")
         super().__init__(
             learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, clipnorm, clipvalue, global_clipnorm
         )
@@ -124,13 +135,22 @@ class Nadam(Optimizer):
     not with u_t, and 0.96 is raised to t, where PyTorch raises it to 0.004 t.
 
     Args:
-        learning_rate: a positive number, or a schedule `step -> rate`.
+        learning_rate: a number of at least 0, or a schedule `step -> rate`.
         beta_1: share of the mean gradient that is kept, in [0, 1).
         beta_2: share of the mean square that is kept, in [0, 1).
         epsilon: at least 0; keeps the denominator from 0.
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
+
+    checks = MappingProxyType(
+        {
+            "beta_1": number("[0, 1)"),
+            "beta_2": number("[0, 1)"),
+            "epsilon": number(),
+            "weight_decay": optional(number()),
+        }
+    )
 
     def __init__(
         self,
@@ -144,10 +164,6 @@ class Nadam(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_number("Nadam", "beta_1", beta_1, "[0, 1)")
-        check_number("Nadam", "beta_2", beta_2, "[0, 1)")
-        check_number("Nadam", "epsilon", epsilon)
-        check_number("Nadam", "weight_decay", weight_decay or 0)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -167,7 +183,7 @@ class Nadam(Optimizer):
         np.multiply(velocity, 1 / (1 - beta_2**self.iteration), out=buffer)
         np.sqrt(buffer, out=buffer)
         buffer += float(self.epsilon)
-        self.descend(parameter, np.divide(ahead, buffer, out=ahead))
+        self.descend(parameter, quotient(ahead, buffer, self.epsilon))
 
     def _u(self, step: int) -> float:
         return float(self.beta_1) * (1 - 0.5 * 0.96**step)

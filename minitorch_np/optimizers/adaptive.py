@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags, check_number
-from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
+from minitorch_np.arguments import flag, number, optional
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
 from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -21,12 +22,16 @@ class Adagrad(Optimizer):
     stands inside the root and the accumulator does not begin at 0; in PyTorch it is neither.
 
     Args:
-        learning_rate: a positive number, or a schedule `step -> rate`.
+        learning_rate: a number of at least 0, or a schedule `step -> rate`.
         initial_accumulator_value: where the accumulator begins, at least 0.
         epsilon: at least 0; keeps the denominator from 0.
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
+
+    checks = MappingProxyType(
+        {"initial_accumulator_value": number(), "epsilon": number(), "weight_decay": optional(number())}
+    )
 
     def __init__(
         self,
@@ -39,9 +44,6 @@ class Adagrad(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_number("Adagrad", "initial_accumulator_value", initial_accumulator_value)
-        check_number("Adagrad", "epsilon", epsilon)
-        check_number("Adagrad", "weight_decay", weight_decay or 0)
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
         self.weight_decay = weight_decay
@@ -53,7 +55,7 @@ class Adagrad(Optimizer):
         accumulator += np.multiply(gradient, gradient, out=buffer)
         np.add(accumulator, float(self.epsilon), out=buffer)
         np.sqrt(buffer, out=buffer)
-        self.descend(parameter, np.divide(gradient, buffer, out=buffer))
+        self.descend(parameter, quotient(gradient, buffer, self.epsilon))
 
 
 class RMSprop(Optimizer):
@@ -63,7 +65,7 @@ class RMSprop(Optimizer):
     momentum = m * momentum + step;   value -= momentum. As in Keras, epsilon stands inside the root; PyTorch has it outside.
 
     Args:
-        learning_rate: a positive number, or a schedule `step -> rate`.
+        learning_rate: a number of at least 0, or a schedule `step -> rate`.
         rho: share of the mean square that is kept, in [0, 1).
         momentum: share m of the last step that is kept, in [0, 1).
         epsilon: at least 0; keeps the denominator from 0.
@@ -71,6 +73,16 @@ class RMSprop(Optimizer):
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
+
+    checks = MappingProxyType(
+        {
+            "rho": number("[0, 1)"),
+            "momentum": number("[0, 1)"),
+            "epsilon": number(),
+            "centered": flag,
+            "weight_decay": optional(number()),
+        }
+    )
 
     def __init__(
         self,
@@ -85,11 +97,6 @@ class RMSprop(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_number("RMSprop", "rho", rho, "[0, 1)")
-        check_number("RMSprop", "momentum", momentum, "[0, 1)")
-        check_number("RMSprop", "epsilon", epsilon)
-        check_number("RMSprop", "weight_decay", weight_decay or 0)
-        check_flags("RMSprop", {"centered": centered})
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
@@ -108,9 +115,10 @@ class RMSprop(Optimizer):
             follow(mean, gradient, share, buffer)
             np.multiply(mean, mean, out=buffer)
             variance = np.subtract(velocity, buffer, out=buffer)
+            np.maximum(variance, 0, out=variance)  # of nearly equal gradients it is below 0 by rounding
         np.add(variance, float(self.epsilon), out=buffer)
         np.sqrt(buffer, out=buffer)
-        np.divide(gradient, buffer, out=buffer)
+        quotient(gradient, buffer, self.epsilon)
         if not self.momentum:
             self.descend(parameter, buffer)
             return

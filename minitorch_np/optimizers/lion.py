@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
 from minitorch_np.parameter import Parameter
 
@@ -22,12 +23,16 @@ class Lion(Optimizer):
     Chen et al. 2023, algorithm 2. Every element moves by the rate, so the rate is 3 to 10 times smaller than Adam's.
 
     Args:
-        learning_rate: a positive number, or a schedule `step -> rate`.
+        learning_rate: a number of at least 0, or a schedule `step -> rate`.
         beta_1: share of the momentum in the direction, in [0, 1).
         beta_2: share of the momentum that is kept, in [0, 1).
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
+
+    checks = MappingProxyType(
+        {"beta_1": number("[0, 1)"), "beta_2": number("[0, 1)"), "weight_decay": optional(number())}
+    )
 
     def __init__(
         self,
@@ -40,9 +45,6 @@ class Lion(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_number("Lion", "beta_1", beta_1, "[0, 1)")
-        check_number("Lion", "beta_2", beta_2, "[0, 1)")
-        check_number("Lion", "weight_decay", weight_decay or 0)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.weight_decay = weight_decay

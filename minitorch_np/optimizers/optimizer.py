@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import is_number
+from minitorch_np.arguments import anything, is_number
 from minitorch_np.base.state import as_state, attributes, set_attributes
-from minitorch_np.configurable import Configurable
+from minitorch_np.configurable import OwnAttributes, is_built_in
 from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -19,7 +20,24 @@ if TYPE_CHECKING:
 Schedule = Callable[[int], float]
 
 
-class Optimizer(Configurable):
+class _RateOfStep:
+    """The attribute `rate`, which each step sets. It has no __get__: reading it finds the instance's own number."""
+
+    def __set__(self, owner: Optimizer, value: float) -> None:
+        if is_built_in(type(owner)):  # another's subclass may have an argument of that name
+            raise AttributeError(
+                f"{type(owner).__name__}: rate is the learning rate of the current step, which each step sets anew. "
+                f"Write optimizer.learning_rate = {value!r}."
+            )
+        vars(owner)["rate"] = value
+
+
+def _check_rate(who: str, name: str, value: Any) -> None:
+    if not callable(value) or isinstance(value, type):
+        checked_rate(who, value)
+
+
+class Optimizer(OwnAttributes):
     """Changes parameters so that the loss falls.
 
     A subclass writes `update(parameter, state)`, which changes `parameter.value` in place by means of
@@ -27,7 +45,7 @@ class Optimizer(Configurable):
     parameter alone and starts empty.
 
     Args:
-        learning_rate: a positive number, or a schedule `step -> rate` with steps counted from 0.
+        learning_rate: a number of at least 0, or a schedule `step -> rate` with steps counted from 0.
         clipnorm: gradients longer than this, each parameter's by itself, are cut to this length.
         clipvalue: elements of gradients are cut to [-clipvalue, clipvalue].
         global_clipnorm: like clipnorm, of all gradients together. Pascanu et al. 2013, algorithm 1. At most one of the
@@ -39,10 +57,18 @@ class Optimizer(Configurable):
         state: the dictionaries by the parameters' names.
     """
 
-    rate = 0.0
-    clipnorm: float | None = None
-    clipvalue: float | None = None
-    global_clipnorm: float | None = None
+    checks = MappingProxyType(
+        {"learning_rate": _check_rate, "clipnorm": anything, "global_clipnorm": anything, "clipvalue": anything}
+    )
+    rate: float = _RateOfStep()  # type: ignore[assignment]
+    learning_rate: float | Schedule
+    iteration: int
+    state: dict[str, dict[str, NDArray]]
+
+    def before_constructor(self) -> None:
+        """What every step needs is there even if a subclass forgets super().__init__()."""
+        vars(self).update(rate=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None)
+        Optimizer.reset(self)
 
     def __init__(
         self,
@@ -51,22 +77,23 @@ class Optimizer(Configurable):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
     ) -> None:
-        if not callable(learning_rate):
-            self.checked_rate(learning_rate)
-        limits = [limit for limit in (clipnorm, global_clipnorm, clipvalue) if limit is not None]
-        if len(limits) > 1 or not all(is_number(limit) and limit > 0 for limit in limits):
-            raise ValueError(
-                f"{type(self).__name__}: give one of clipnorm, global_clipnorm and clipvalue, a positive number; "
-                f"got {clipnorm!r}, {global_clipnorm!r} and {clipvalue!r}."
-            )
         self.learning_rate = learning_rate
         self.clipnorm, self.global_clipnorm, self.clipvalue = clipnorm, global_clipnorm, clipvalue
         self.reset()
 
+    def settle(self) -> None:
+        limits = [limit for limit in (self.clipnorm, self.global_clipnorm, self.clipvalue) if limit is not None]
+        if len(limits) > 1 or not all(is_number(limit) and limit > 0 for limit in limits):
+            raise ValueError(
+                f"{type(self).__name__}: give one of clipnorm, global_clipnorm and clipvalue, a positive number; "
+                f"got {self.clipnorm!r}, {self.global_clipnorm!r} and {self.clipvalue!r}."
+            )
+
     def reset(self) -> None:
         """Forget the past: iteration 0 and no state."""
-        self.iteration = 0
-        self.state: dict[str, dict[str, NDArray]] = {}
+        attributes = vars(self)
+        attributes["iteration"] = 0
+        attributes["state"] = {}
         self._buffers: dict[Any, NDArray] = {}
 
     def get_state(self) -> dict[str, Any]:
@@ -84,7 +111,8 @@ class Optimizer(Configurable):
         """
         others = {name: value for name, value in state.items() if name not in ("learning_rate", "state")}
         rate = state["learning_rate"]
-        rate = self.learning_rate if rate is None else self.checked_rate(rate, zero=True)
+        rate = self.learning_rate if rate is None else self.checked_rate(rate)
+        vars(self)["rate"] = self.checked_rate(others.pop("rate", 0.0))
         set_attributes(self, others, ("_buffers",))
         self.learning_rate, self.state = rate, as_state(state["state"])
 
@@ -99,8 +127,9 @@ class Optimizer(Configurable):
             raise ValueError(
                 f"{self!r}.step: expected model.parameters(), a dictionary by name, got {type(parameters).__name__}."
             )
-        self.rate = self.current_rate()
-        self.iteration += 1
+        attributes = vars(self)
+        attributes["rate"] = self.current_rate()
+        attributes["iteration"] += 1
         shrink = self._shrinking(parameters)
         for name, parameter in parameters.items():
             if not parameter.trainable:
@@ -143,14 +172,15 @@ class Optimizer(Configurable):
 
     def descend(self, parameter: Parameter, direction: NDArray) -> None:
         """value -= rate * direction, in place."""
-        buffer = self.buffer(parameter)
+        buffer, value = self.buffer(parameter), parameter.value
         np.multiply(direction, self.rate, out=buffer)
-        parameter.value -= buffer
+        value -= buffer
 
     def decay(self, parameter: Parameter, weight_decay: float | None) -> None:
         """value -= rate * weight_decay * value: decay beside the gradient, not in it. Loshchilov & Hutter 2019, algorithm 2."""
         if weight_decay:
-            parameter.value *= 1 - self.rate * float(weight_decay)
+            value = parameter.value
+            value *= 1 - self.rate * float(weight_decay)
 
     def buffer(self, parameter: Parameter, number: int = 0) -> NDArray:
         """An array like the value, kept from step to step, with anything in it.
@@ -166,21 +196,32 @@ class Optimizer(Configurable):
     def current_rate(self) -> float:
         """The learning rate of the next step, as a Python float: a NumPy one would turn float32 into float64."""
         if callable(self.learning_rate):
-            return self.checked_rate(self.learning_rate(self.iteration), zero=True)
+            return self.checked_rate(self.learning_rate(self.iteration))
         return float(self.learning_rate)
 
-    def checked_rate(self, rate: float, *, zero: bool = False) -> float:
-        """The rate as a Python float; a schedule may also say 0.
+    def checked_rate(self, rate: float) -> float:
+        """The rate as a Python float.
 
         Raises:
-            ValueError: it is no positive, finite number.
+            ValueError: it is no finite number of at least 0.
         """
-        name = type(self).__name__
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) and not hasattr(rate, "__float__"):
-            raise ValueError(f"{name}: learning_rate is a number or a schedule (step) -> rate, got {rate!r}.")
-        if not (math.isfinite(rate) and (rate > 0 or (zero and rate == 0))):
-            raise ValueError(f"{name}: learning_rate is a positive, finite number, got {rate!r}.")
-        return float(rate)
+        return checked_rate(type(self).__name__, rate)
+
+
+def checked_rate(who: str, rate: Any) -> float:
+    """See Optimizer.checked_rate."""
+    if isinstance(rate, (bool, np.bool_, type)) or np.ndim(rate) or not hasattr(rate, "__float__"):
+        raise ValueError(f"{who}: learning_rate is a number or a schedule (step) -> rate, got {rate!r}.")
+    if not (math.isfinite(rate) and rate >= 0):
+        raise ValueError(f"{who}: learning_rate is a finite number of at least 0, got {rate!r}.")
+    return float(rate)
+
+
+def quotient(numerator: NDArray, denominator: NDArray, epsilon: float) -> NDArray:
+    """numerator / denominator, in place of the denominator. 0 where that is 0, as where nothing was learnt with epsilon = 0."""
+    if denominator.dtype.type(epsilon):  # 1e-50 is 0 in float32
+        return np.divide(numerator, denominator, out=denominator)
+    return np.divide(numerator, denominator, out=denominator, where=denominator != 0)
 
 
 def _length(gradient: NDArray) -> float:

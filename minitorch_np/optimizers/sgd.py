@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from minitorch_np.arguments import check_flags, check_number
+from minitorch_np.arguments import flag, number
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule
 from minitorch_np.parameter import Parameter
 
@@ -22,12 +23,14 @@ class SGD(Optimizer):
     The formulas are PyTorch's: the rate is not folded into the velocity, and weight decay is part of the gradient.
 
     Args:
-        learning_rate: a positive number, or a schedule `step -> rate`.
+        learning_rate: a number of at least 0, or a schedule `step -> rate`.
         momentum: share of the velocity that is kept, in [0, 1). Polyak 1964.
         nesterov: look ahead along the velocity. Needs momentum. Sutskever et al. 2013, section 2.
         weight_decay: at least 0; the gradient of weight_decay / 2 * value^2 is added.
         clipnorm, clipvalue, global_clipnorm: see Optimizer; gradients are clipped before anything is added to them.
     """
+
+    checks = MappingProxyType({"momentum": number("[0, 1)"), "nesterov": flag, "weight_decay": number()})
 
     def __init__(
         self,
@@ -40,14 +43,14 @@ class SGD(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
-        check_number("SGD", "momentum", momentum, "[0, 1)")
-        check_number("SGD", "weight_decay", weight_decay)
-        check_flags("SGD", {"nesterov": nesterov})
-        if nesterov and not momentum:
-            raise ValueError("SGD: nesterov looks ahead along the velocity: give a momentum, such as 0.9.")
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
+
+    def settle(self) -> None:
+        super().settle()
+        if self.nesterov and not self.momentum:
+            raise ValueError("SGD: nesterov looks ahead along the velocity: give a momentum, such as 0.9.")
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         direction = parameter.grad

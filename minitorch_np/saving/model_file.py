@@ -184,7 +184,7 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
         if not isinstance(optimizer, Optimizer) or not isinstance(loss, Loss):
             raise ValueError("its optimizer or loss is none")
         if "learning_rate" in own["compile"]:
-            optimizer.learning_rate = optimizer.checked_rate(own["compile"]["learning_rate"], zero=True)
+            optimizer.learning_rate = optimizer.checked_rate(own["compile"]["learning_rate"])
         model.compile(optimizer, loss, metrics)
         resolve_metrics(model)
         optimizer.iteration = limits.iteration(own["iteration"])

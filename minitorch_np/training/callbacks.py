@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from minitorch_np.arguments import CheckedArguments
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.configurable import without_address
 from minitorch_np.training.history import numbers_in
@@ -14,7 +15,7 @@ from minitorch_np.training.hooks import check_hooks
 Logs = dict[str, Any] | None
 
 
-class Callback:
+class Callback(CheckedArguments):
     """Methods that fit, evaluate and predict call; a subclass overrides those it needs. Names and order are Keras's.
 
     `logs` is always passed: at the end of a batch its loss (its "outputs" in predict), at the end of an epoch and of a test

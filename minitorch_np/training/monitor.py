@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from types import MappingProxyType
+from typing import Any
 
 from minitorch_np import metrics
-from minitorch_np.arguments import check_number
+from minitorch_np.arguments import number
 from minitorch_np.training.callbacks import Callback, Logs
+
+
+def _check_mode(who: str, name: str, value: Any) -> None:
+    if value not in ("auto", "min", "max"):
+        raise ValueError(f"{who}: mode is 'auto', 'min' or 'max', got {value!r}.")
 
 
 class Monitor(Callback):
@@ -25,11 +32,9 @@ class Monitor(Callback):
 
     kept: tuple[str, ...] = ("best",)
     compared: tuple[str, ...] = ("monitor", "min_delta", "mode")
+    checks = MappingProxyType({"min_delta": number(), "mode": _check_mode})
 
     def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"{type(self).__name__}: mode is 'auto', 'min' or 'max', got {mode!r}.")
-        check_number(type(self).__name__, "min_delta", min_delta)
         self.monitor, self.min_delta, self.mode = monitor, min_delta, mode
         self.best: float | None = None
 

@@ -276,7 +276,11 @@ def measure(
     """
     total, count = 0.0, 0
     with sharing.reading(body) as replicator:
-        asked, asked_loss, gathered = replicator.of(body), Replicator(keep_cache=True).of(loss), [copy.deepcopy(m) for m in measures]
+        asked, asked_loss, gathered = (
+            replicator.of(body),
+            Replicator(keep_cache=True).of(loss),
+            [copy.deepcopy(m) for m in measures],
+        )
         for metric in gathered:
             metric.reset()
         tell(watchers, "on_test_begin", {})
