@@ -246,23 +246,60 @@ class Model(Layer):
             return [parameter.value.copy() for parameter in parameters]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Replace all values; nothing is changed unless every shape fits.
+        """Replace all values; nothing is changed unless every one fits.
 
         Raises:
-            ValueError: another number of arrays, or a shape that differs, with the parameter's name.
+            ValueError: another number of arrays; a shape that differs, numbers too large for the dtype, or no real numbers, with
+                the parameter's name.
         """
-        parameters = self.parameters()
+        names = list(self.parameters())
         who = f"{type(self).__name__}.set_weights"
-        if not isinstance(weights, Sequence) or len(weights) != len(parameters):
+        if not isinstance(weights, Sequence) or len(weights) != len(names):
             count = f"got {len(weights)}" if isinstance(weights, Sequence) else f"got {type(weights).__name__}"
-            raise ValueError(f"{who}: expected {len(parameters)} arrays, {count}. get_weights gives such a list.")
-        arrays = [as_numbers(array, name, who) for name, array in zip(parameters, weights, strict=True)]
-        for (name, parameter), array in zip(parameters.items(), arrays, strict=True):
+            raise ValueError(f"{who}: expected {len(names)} arrays, {count}. get_weights gives such a list.")
+        self._replace(dict(zip(names, weights, strict=True)), who)
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Copies of all values by name, as PyTorch has it, each in C order: for whatever reads raw memory, such as safetensors."""
+        return {
+            name: np.ascontiguousarray(value) for name, value in zip(self.parameters(), self.get_weights(), strict=True)
+        }
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        """Replace all values by those of the same name; nothing is changed unless every one is there and fits.
+
+        Raises:
+            ValueError: a name is missing or there is one too many; and as for set_weights.
+        """
+        who, names = f"{type(self).__name__}.load_state_dict", self.parameters().keys()
+        if not isinstance(state, Mapping):
+            raise ValueError(
+                f"{who}: expected a dictionary by name, as state_dict gives it, got {type(state).__name__}."
+            )
+        for problem, wrong in (("is missing", names - state.keys()), ("is not in the model", state.keys() - names)):
+            if wrong:
+                raise ValueError(
+                    f"{who}: {', '.join(sorted(map(str, wrong)))} {problem}. The names are {', '.join(names)}."
+                )
+        self._replace(state, who)
+
+    def _replace(self, values: Mapping[str, ArrayLike], who: str) -> None:
+        """Replace all values by name, once every one is known to fit."""
+        parameters, fitting = self.parameters(), {}
+        for name, parameter in parameters.items():
+            array = as_numbers(values[name], name, who)
             if array.shape != parameter.shape:
                 raise ValueError(f"{who}: {name} has shape {parameter.shape}, got {array.shape}.")
+            with np.errstate(over="ignore"):
+                fitting[name] = array.astype(parameter.value.dtype)
+            if np.isinf(fitting[name]).sum() > np.isinf(array).sum():
+                raise ValueError(
+                    f"{who}: {name} has numbers up to {np.abs(array).max():.3g}, too large for {parameter.value.dtype}. Scale them, or "
+                    'make the model with dtype="float64".'
+                )
         with sharing.paused(parameters.values(), to_write=True):
-            for parameter, array in zip(parameters.values(), arrays, strict=True):
-                parameter.value[...] = array
+            for name, parameter in parameters.items():
+                parameter.value[...] = fitting[name]
 
     def save_weights(self, path: AnyPath) -> None:
         """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is only replaced by a whole one."""

@@ -266,3 +266,65 @@ def test_probabilities_for_a_loss_of_scores_are_warned_of(last, loss, message):
 
 def test_probabilities_for_a_loss_of_probabilities_are_not():
     mt.Sequential([mt.Dense(3), mt.Softmax()]).compile(mt.SGD(), mt.CrossEntropyLoss(from_logits=False))
+
+
+@pytest.fixture
+def recurrent():
+    """A model whose kernels lie in Fortran order."""
+    return mt.Sequential([mt.Input((5, 3)), mt.LSTM(4), mt.BatchNormalization(), mt.Dense(2)], rng=0)
+
+
+def test_the_state_by_name_lies_in_c_order_and_is_a_copy(recurrent):
+    state = recurrent.state_dict()
+    assert list(state) == list(recurrent.parameters())
+    for name, parameter in recurrent.parameters().items():
+        assert state[name].flags.c_contiguous
+        np.testing.assert_array_equal(state[name], parameter.value)
+        read_raw = np.frombuffer(state[name].tobytes(), state[name].dtype).reshape(state[name].shape)
+        np.testing.assert_array_equal(read_raw, parameter.value)
+        assert not np.shares_memory(state[name], parameter.value)
+
+
+def test_a_state_by_name_goes_into_another_model(recurrent, rng, tmp_path):
+    other = mt.Sequential([mt.Input((5, 3)), mt.LSTM(4), mt.BatchNormalization(), mt.Dense(2)], rng=1)
+    x = rng.normal(size=(6, 5, 3))
+    other.load_state_dict(dict(reversed(recurrent.state_dict().items())))
+    np.testing.assert_array_equal(other.predict(x), recurrent.predict(x))
+    np.savez(tmp_path / "w.npz", **recurrent.state_dict())
+    with np.load(tmp_path / "w.npz") as state:
+        other.load_state_dict(state)
+    np.testing.assert_array_equal(other.predict(x), recurrent.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"dense_1.bias": np.zeros(3)}, r"dense_1\.bias has shape \(2,\), got \(3,\)"),
+        ({"dense_1.bias": np.array([1j, 0])}, r"expected numbers in dense_1\.bias, got complex128"),
+        ({"dense_1.bias": np.array(["3", "4"])}, r"expected numbers in dense_1\.bias, got"),
+        ({"dense_1.bias": ["a", "b"]}, r"dense_1\.bias"),
+        ({"dense_1.bias": [None, 1]}, r"dense_1\.bias"),
+        ({"dense_1.bias": np.ma.array([1, 2], mask=[0, 1])}, r"dense_1\.bias is a masked array"),
+        ({"dense_1.bias": [1e300, 0]}, r"dense_1\.bias has numbers up to 1e\+300, too large for float32"),
+    ],
+)
+def test_nothing_is_changed_unless_every_value_fits(recurrent, wrong, words):
+    before = recurrent.state_dict()
+    state = {name: value + 1 for name, value in before.items()} | wrong
+    with pytest.raises(ValueError, match=rf"Sequential\.load_state_dict: .*{words}"):
+        recurrent.load_state_dict(state)
+    with pytest.raises(ValueError, match=rf"Sequential\.set_weights: .*{words}"):
+        recurrent.set_weights(list(state.values()))
+    for name, value in recurrent.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_names_that_are_missing_or_too_many_are_said(recurrent):
+    state = recurrent.state_dict()
+    with pytest.raises(ValueError, match=r"extra\.kernel is not in the model"):
+        recurrent.load_state_dict(state | {"extra.kernel": np.zeros(1)})
+    state.pop("dense_1.bias")
+    with pytest.raises(ValueError, match=r"dense_1\.bias is missing"):
+        recurrent.load_state_dict(state)
+    with pytest.raises(ValueError, match="expected a dictionary by name"):
+        recurrent.load_state_dict(recurrent.get_weights())

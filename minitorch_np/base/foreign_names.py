@@ -35,7 +35,6 @@ TABLE = {
     "Optimizer.zero_grad": "Leave it out: every backward replaces the gradients.",
     # Models
     "Model.fit(verbose=)": "Write progress=False to hide the bar.",
-    "Model.state_dict": "Write model.save_weights(path), or {name: p.value.copy() for name, p in model.parameters().items()}.",
     # Parameters
     "Parameter.requires_grad =": "Write parameter.trainable = False to freeze it.",
     # The package
