@@ -16,6 +16,7 @@ import numpy as np
 import minitorch_np as mt
 
 KINDS = ("ours.keras", "theirs.keras", "ours.weights.h5", "theirs.weights.h5", "theirs.h5", "checkpoint")
+DATA = ("one_piece.h5", "chunks.h5", "many.h5", "newest.h5", "growing.h5")
 SECONDS = 10  # after which a process is ended
 
 
@@ -62,8 +63,36 @@ def make(folder):
     return model
 
 
+def make_data(folder):
+    """A good data file of every kind: in one piece, in compressed chunks, among many others, and in HDF5's newest forms."""
+    import h5py
+
+    x = np.random.default_rng(0).integers(0, 256, (90, 4, 3), np.uint8)
+    y = np.arange(90) % 2
+    settings = {
+        "one_piece.h5": {},
+        "chunks.h5": {"chunks": (1, 4, 3), "compression": "gzip"},
+        "many.h5": {"chunks": (2, 3, 3)},
+        "newest.h5": {"chunks": (1, 4, 3), "compression": "gzip"},
+        "growing.h5": {"chunks": (1, 4, 3), "maxshape": (None, 4, 3)},
+    }
+    for kind, how in settings.items():
+        newest = kind in ("newest.h5", "growing.h5")
+        with h5py.File(folder / kind, "w", libver="latest" if newest else "earliest") as file:
+            file.create_dataset("train_set_x", data=x, **how)
+            file["train_set_y"], file["list_classes"] = y, ["cat", "dog"]
+            if kind != "one_piece.h5":
+                file.create_dataset("test_set_x", data=x[::-1], **({**how, "maxshape": (None,) * 3} if newest else how))
+                file["test_set_y"] = y[::-1]
+            for number in range(300 if kind in ("many.h5", "newest.h5") else 0):
+                file[f"others/{number}"] = np.arange(number)
+
+
 def open_file(kind, path):
-    """The weights that a file gives."""
+    """The weights that a file gives, or the data."""
+    if kind in DATA:
+        found = [np.concatenate(part) for part in zip(*mt.datasets.HDF5Dataset(path).batches(16), strict=True)]
+        return found + [np.array(part) for part in mt.datasets.load_hdf5(path)]
     if kind.endswith("weights.h5"):
         model = network(8)
         model.load_weights(path)
@@ -101,6 +130,9 @@ def _serve():
         make(pathlib.Path(folder))
         for kind in KINDS:
             open_file(kind, pathlib.Path(folder) / kind)
+        make_data(pathlib.Path(folder))
+        for kind in DATA:
+            open_file(kind, pathlib.Path(folder) / kind)
     for kind, path in jobs:
         print(json.dumps(_watched(kind, path)), flush=True)
 
@@ -129,6 +161,8 @@ def _outcome(kind, path):
             result, said = "taken", digest(open_file(kind, path))
         except mt.ModelFileError as error:
             result, said = "refused", f"{error.what}. {error.remedy}"
+        except ValueError as error:  # of data
+            result, said = "refused" if kind in DATA else "raised ValueError", str(error)[:500]
         except BaseException as error:
             result, said = f"raised {type(error).__name__}", str(error)[:500]
     memory = max(after - ago for after, ago in zip(_memory(), before, strict=True))
