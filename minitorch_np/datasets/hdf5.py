@@ -84,7 +84,7 @@ def _read(path: Path) -> dict[str, NDArray]:
         with h5py.File(path, "r") as file:
             found = {key: file[key][()] for key in KEYS if isinstance(file.get(key), h5py.Dataset)}
             present = ", ".join(file) or "none"
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: not a readable HDF5 file ({error}). Fetch or write it again.") from None
     if not any(key in found for key in KEYS[:4]):
         raise ValueError(

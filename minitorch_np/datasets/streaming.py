@@ -75,7 +75,7 @@ class HDF5Dataset(Source):
                 names = self._dataset(file, "list_classes")[()] if "list_classes" in file else None
                 self.count, self.shape, self.dtype = len(x_set), x_set.shape[1:], x_set.dtype
                 self.rows_in_chunk = x_set.chunks[0] if x_set.chunks else 1
-        except OSError as error:
+        except (OSError, KeyError, RuntimeError) as error:
             raise ValueError(f"{path}: not a readable HDF5 file ({error}). Fetch or write it again.") from None
         if self.dtype.kind not in "biuf" or not self.count:
             raise ValueError(f"{path}: expected numbers in {self.x_name}, got {self.count} examples of {self.dtype}.")

@@ -32,13 +32,14 @@ class Chunks(NamedTuple):
     filtered: bool
 
 
-def claim(storage: Storage, found: list[Message], nodes: int) -> None:
-    """Walk the storage of a dataset and claim all of it."""
+def claim(storage: Storage, found: list[Message], nodes: int) -> tuple[int, int]:
+    """Walk the storage of a dataset and claim all of it; how many of its parts are stored, and how many there are."""
     by_kind = {message.kind: message for message in found}
     if headers.EXTERNAL in by_kind:
         local_heap(storage, struct.unpack_from("<8xQ", by_kind[headers.EXTERNAL].own())[0])
     if headers.LAYOUT not in by_kind:
-        return
+        return 0, 0
+    stored = parts_due = 1
     layout = by_kind[headers.LAYOUT].own()
     dims = _dims(by_kind[headers.DATASPACE].own())
     datatype = by_kind[headers.DATATYPE].own()
@@ -52,14 +53,17 @@ def claim(storage: Storage, found: list[Message], nodes: int) -> None:
     elif kind == _CONTIGUOUS:
         address, length = struct.unpack_from("<QQ", layout, 2)
         external = headers.EXTERNAL in by_kind
+        stored = int(address != UNDEFINED or external or not math.prod(dims))
         if address != UNDEFINED and length:
             if length != math.prod(dims) * size and not external:
                 raise Damaged(f"a dataset of {math.prod(dims) * size} bytes has room for {length}")
             storage.claim(address, length)
         parts = [] if address == UNDEFINED or datatype[0] & 15 != _VARIABLE else [storage.read(address, length)]
     elif kind == _CHUNKED:
-        starts, sizes = _chunks(storage, layout, dims, size, headers.FILTERS in by_kind, nodes)
+        starts, sizes, parts_due = _chunks(storage, layout, dims, size, headers.FILTERS in by_kind, nodes)
+        starts, sizes = starts[starts != UNDEFINED], sizes[starts != UNDEFINED]
         storage.claim_all(starts, sizes)
+        stored = len(starts)
         parts = []
         if datatype[0] & 15 == _VARIABLE:
             if headers.FILTERS in by_kind:
@@ -67,11 +71,12 @@ def claim(storage: Storage, found: list[Message], nodes: int) -> None:
             parts = [storage.read(int(start), int(length)) for start, length in zip(starts, sizes, strict=True)]
     elif kind == _VIRTUAL:
         global_heap(storage, struct.unpack_from("<Q", layout, 2)[0])
-        return
+        return 1, 1
     else:
         raise Damaged(f"a dataset has a layout of kind {kind}")
     if datatype[0] & 15 == _VARIABLE:
         _texts(storage, parts)
+    return stored, parts_due
 
 
 def _dims(dataspace: bytes) -> tuple[int, ...]:
@@ -97,8 +102,8 @@ def _texts(storage: Storage, parts: list[bytes]) -> None:
 
 def _chunks(
     storage: Storage, layout: bytes, dims: tuple[int, ...], size: int, filtered: bool, nodes: int
-) -> tuple[NDArray, NDArray]:
-    """Addresses and sizes of all chunks."""
+) -> tuple[NDArray, NDArray, int]:
+    """Addresses and sizes of all chunks that are stored, and how many chunks there are."""
     rank = len(dims) + 1  # the last axis is that of the bytes of one element
     if layout[0] == 3:
         found, root = struct.unpack_from("<BQ", layout, 2)
@@ -121,8 +126,8 @@ def _chunks(
         raise NotKnown(f"a dataset has {math.prod(counts)} chunks")
     chunks = Chunks(shape[:-1], counts, math.prod(shape), filtered)
     if kind == 0:
-        return _older(storage, root, chunks, nodes) if root != UNDEFINED else _nothing()
-    return _newer(storage, layout, place, kind, chunks)
+        return *(_older(storage, root, chunks, nodes) if root != UNDEFINED else _nothing()), math.prod(counts)
+    return *_newer(storage, layout, place, kind, chunks), 1 if kind in (1, 2) else math.prod(counts)
 
 
 def _nothing() -> tuple[NDArray, NDArray]:

@@ -24,7 +24,7 @@ def check_structure(file: BinaryIO, wanted: Collection[str] | None = None, most:
 
     Args:
         file: the file, open for reading.
-        wanted: the datasets that will be read, by their paths. Forms of HDF5 that are not known here are refused there, and
+        wanted: the datasets that will be read, by their paths, which have to be stored whole. Forms of HDF5 that are not known here are refused there, and
             elsewhere passed over. None for everything.
         most: how many pieces the file may have, chunks not counted.
 
@@ -107,7 +107,12 @@ class _Walk:
                 for inner in groups.links(self.storage, found, sizes):
                     linked[inner.address] += 1
                     pending.append(((*path, inner.name), inner))
-                datasets.claim(self.storage, found, sizes.chunks)
+                stored, due = datasets.claim(self.storage, found, sizes.chunks)
+                if asked and self.wanted is not None and stored < due:
+                    name = b"/".join(path).decode(errors="replace")
+                    raise Damaged(
+                        f"of {name!r} {stored} of {due} parts are stored; the others were never written, or are lost"
+                    )
             except NotKnown:
                 if asked:
                     raise
