@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections import Counter, deque
 
+import h5py
 import numpy as np
 import pytest
 
@@ -84,34 +85,87 @@ def events(folder):
             content = content[16 + length :]
 
 
+class Gap(mt.Callback):
+    """Adds to the logs, in some epochs alone, and counts in plain attributes."""
+
+    kept = ("count",)
+    count = 0
+
+    def on_train_batch_end(self, batch, logs):
+        self.count += 1
+
+    def on_epoch_end(self, epoch, logs):
+        logs["steps"] = self.count
+        if epoch % 3 == 1:
+            logs["now_and_then"] = epoch / 7
+
+
+def events_in(place):
+    """Every (step, tag, value), in order."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = []
+    for path in place.glob("events.*"):
+        content, start = path.read_bytes(), 0
+        while start < len(content):
+            size = int.from_bytes(content[start : start + 8], "little")
+            event = Event.FromString(content[start + 12 : start + 12 + size])
+            found += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
+            start += size + 16
+    return sorted(found)
+
+
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(90, 20)).astype(np.float32), rng.integers(0, 2, 90)
 held_out = x[:20], y[:20]
-inner = mt.Sequential([mt.Dense(30), Noise(40), mt.ReLU()], rng=5)
-model = mt.Sequential([mt.Input((20,)), Noise(), Center(), inner, mt.Dense(1), mt.Sigmoid()], rng=np.random.default_rng(1))
+inner = mt.Sequential([mt.Dense(30), Noise(40), mt.BatchNormalization(), mt.ReLU(), mt.Dropout(0.3)], rng=5)
+layers = [mt.Input((20,)), Noise(), Center(), inner, mt.Dense(1), mt.Sigmoid()]
+model = mt.Sequential(layers, rng=np.random.default_rng(1))
 schedule = mt.schedules.CosineDecay(0.1, steps=200, warmup=5)
-model.compile(mt.SGD(schedule if how == "arrays" else 0.1, momentum=0.9), mt.BCELoss(), metrics=["accuracy", "auc"])
+optimizer = mt.SGD(schedule, momentum=0.9) if how == "arrays" else mt.Adam(0.01)
+model.compile(optimizer, mt.BCELoss(), metrics=["accuracy", "auc", mt.metrics.F1Score()])
 best = mt.callbacks.ModelCheckpoint(folder / "best.weights.h5", "val_loss", save_best_only=True)
-callbacks = [mt.callbacks.EarlyStopping("loss", patience=50, restore_best_weights=True), best, Gap()]
-callbacks += [mt.callbacks.CSVLogger(folder / "log.csv", append=how == "function")]
-settings = dict(epochs=25, callbacks=callbacks, validation_data=held_out, class_weight={0: 1.0, 1: 2.0})
+callbacks = [Gap(), mt.callbacks.EarlyStopping("loss", patience=50, restore_best_weights=True), best]
+callbacks += [mt.callbacks.CSVLogger(folder / "log.csv", append=how == "function"), mt.callbacks.TerminateOnNaN()]
+callbacks += [mt.callbacks.ModelCheckpoint(folder / "every.weights.h5")]
+settings = dict(epochs=15, callbacks=callbacks, validation_data=held_out, class_weight={0: 1.0, 1: 2.0}, log_dir=folder / "events")
 settings |= dict(resume=folder / "checkpoint") if resume else {}
+if how != "arrays":
+    callbacks += [mt.callbacks.ReduceLROnPlateau("loss", patience=2), mt.callbacks.LearningRateScheduler(lambda e, r: r * 0.99)]
 print("ready", flush=True)
 if how == "arrays":
-    history = model.fit(x, y, batch_size=16, log_dir=folder / "events", **settings)
-else:
-    callbacks += [mt.callbacks.ReduceLROnPlateau("loss", patience=2), mt.callbacks.LearningRateScheduler(lambda e, r: r * 0.99)]
+    history = model.fit(x, y, batch_size=16, **settings)
+elif how == "stream":
+    history = model.fit(mt.datasets.HDF5Dataset(folder.parent / "data.h5", block_bytes=1600), batch_size=16, **settings)
+elif how == "function":
     history = model.fit(lambda: ((x[i : i + 16], y[i : i + 16]) for i in range(0, 90, 16)), **settings)
-whole = b"".join(w.tobytes() for w in model.get_weights()) + repr((dict(history), vars(model.seen))).encode()
-whole += (folder / "log.csv").read_bytes() + (folder / "best.weights.h5").read_bytes()
-whole += b"".join(v.tobytes() for state in model.optimizer.state.values() for v in state.values())
-whole += repr(sorted(events(folder / "events")) if how == "arrays" else "").encode()
-print(hashlib.sha256(whole).hexdigest())
+else:
+    batches = [(x[i : i + 16], y[i : i + 16]) for i in range(0, 90, 16)]
+    history = model.fit(batches, steps_per_epoch=4, **settings)
+parts = {
+    "weights": b"".join(w.tobytes() for w in model.get_weights()),
+    "history": repr((dict(history), vars(model.seen))).encode(),
+    "optimizer": b"".join(v.tobytes() for state in model.optimizer.state.values() for v in state.values()),
+    "log": (folder / "log.csv").read_bytes(),
+    "best": (folder / "best.weights.h5").read_bytes(),
+    "every": (folder / "every.weights.h5").read_bytes(),
+    "events": repr(events_in(folder / "events")).encode(),
+}
+if len(set(events_in(folder / "events"))) != len(events_in(folder / "events")):
+    print("events written twice", file=sys.stderr)
+print(" ".join(f"{name}:{hashlib.sha256(part).hexdigest()}" for name, part in parts.items()))
 '''
+
+HOW = ("arrays", "function", "list", "stream")
 
 
 def started(how, folder, *arguments):
     folder.mkdir(exist_ok=True)
+    if how == "stream" and not (folder.parent / "data.h5").exists():
+        rng = np.random.default_rng(0)
+        with h5py.File(folder.parent / "data.h5", "w") as file:
+            file.create_dataset("train_set_x", data=rng.normal(size=(90, 20)).astype(np.float32), chunks=(10, 20))
+            file["train_set_y"] = rng.integers(0, 2, 90)
     command = [sys.executable, "-c", PROGRAM, how, str(folder), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -119,7 +173,7 @@ def started(how, folder, *arguments):
 def outcome(process):
     printed, _ = process.communicate()
     assert process.returncode == 0
-    return printed.split()[-1]
+    return printed.splitlines()[-1].split()
 
 
 def kill_until_done(how, folder, rng, kills):
@@ -137,10 +191,10 @@ def kill_until_done(how, folder, rng, kills):
     return outcome(started(how, folder, "resume"))
 
 
-@pytest.mark.parametrize("how", ["arrays", "function"])
+@pytest.mark.parametrize("how", HOW)
 def test_a_killed_run_ends_in_the_same_bytes(tmp_path, how):
     due = outcome(started(how, tmp_path / "straight"))
-    assert kill_until_done(how, tmp_path / "killed", np.random.default_rng(0), kills=4) == due
+    assert kill_until_done(how, tmp_path / "killed", np.random.default_rng(0), kills=2) == due
 
 
 @pytest.fixture
@@ -715,7 +769,7 @@ if __name__ == "__main__":
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    for how in ("arrays", "function"):
+    for how in sys.argv[2:] or HOW:
         with TemporaryDirectory() as folder:
             due = outcome(started(how, Path(folder) / "straight"))
             kills = int(sys.argv[1])

@@ -141,7 +141,7 @@ def fit(
             "shuffle": shuffle,
             "class names": None if data is None else data.class_names,
         }
-        sources = {"data": data, "validation data": as_source(validation_data)}
+        sources = {"data": data, "validation data": getattr(validation, "source", None)}
         checkpoint.begin(model, about | steering(watchers), watchers, sources)
     if data is not None:
         model.class_names = data.class_names or model.class_names
