@@ -421,3 +421,37 @@ def test_outputs_that_are_questions_of_their_own_are_thresholded_each(name, loss
     measure = getattr(measures, {"f1": "f1_score"}.get(name, f"{name}_score"))
     due = measure(target.ravel(), scores.ravel() > 0)
     assert metric.result() == pytest.approx(due)
+
+
+@pytest.mark.parametrize("value", [np.ones(2), None, 1j])
+def test_a_metric_whose_result_is_no_number_is_named(value, rng):
+    class Says(mt.Metric):
+        name = "says"
+
+        def result(self):
+            return value
+
+        def score(self, prediction, target):
+            return 0.0
+
+    model, x = outputs(), rng.normal(size=(4, 3))
+    model.metrics = [Says()]
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=r"Says\(\)\.result: expected one number, got"):
+            use(x, x[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("given", "due"), [("acc", "accuracy"), ("mean_squared_error", "mse"), ("f1_score", "f1"), ("R2", "r2")]
+)
+def test_names_from_elsewhere_are_answered(given, due):
+    with pytest.raises(ValueError, match=f"Did you mean '{due}'"):
+        mt.Sequential([mt.Dense(1)]).compile(mt.SGD(0.1), mt.MSELoss(), [given])
+
+
+@pytest.mark.parametrize("batch_size", [3, 20])
+def test_squared_errors_are_those_of_the_epoch(batch_size, rng):
+    x, y, model = rng.normal(size=(20, 3)), rng.normal(size=20), outputs()
+    due = np.mean((model.predict(x)[:, 0] - y) ** 2)
+    assert measured(model, "mse", x, y, batch_size) == pytest.approx(due)
+    assert measured(model, "rmse", x, y, batch_size) == pytest.approx(np.sqrt(due))

@@ -689,3 +689,17 @@ def test_a_checkpoint_of_every_epoch_warns_once(tmp_path):
         model.fit(x, x[:, 0], epochs=4, callbacks=[keep])
     assert sum("closeness. After loading" in str(one.message) for one in said) == 1
     assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.filterwarnings("ignore:.*Keras has no")
+@pytest.mark.parametrize("loss", [mt.BCEWithLogitsLoss(), mt.BCELoss(), mt.CrossEntropyLoss()], ids=repr)
+def test_metrics_of_older_files_ask_the_loss(loss, tmp_path, monkeypatch):
+    """Their files state a threshold of 0.5 and binary=False, which were the defaults."""
+    units = 3 if isinstance(loss, mt.CrossEntropyLoss) else 1
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(units)], rng=0)
+    model.compile(mt.SGD(0.1), loss, [mt.metrics.Precision(), mt.metrics.BalancedAccuracy()])
+    monkeypatch.setattr(mt.metrics.FromCounts, "config", lambda self: {"threshold": 0.5, "binary": False})
+    model.save(tmp_path / "old.keras")
+    monkeypatch.undo()
+    again = mt.load_model(tmp_path / "old.keras")
+    assert [metric.config() for metric in again.metrics] == [{"threshold": None, "binary": None}] * 2

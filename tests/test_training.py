@@ -277,6 +277,13 @@ def test_weights_are_looked_at_after_the_split(x, y):
         model_of(loss=mt.MSELoss()).fit(x, end * 1.0, validation_split=0.25, class_weight={0: 0, 1: 1})
 
 
+def test_a_stream_whose_weights_are_all_0_is_refused(x, y):
+    batch = (x, y, np.zeros(20))
+    with pytest.raises(ValueError, match="the weights of all examples to learn from are 0"):
+        model_of().fit([batch, batch])
+    model_of().fit([batch, (x, y, np.ones(20))])
+
+
 def test_weights_end_with_fit_and_leave_validation_alone(x, y):
     model = model_of(rate=1e-300)
     history = model.fit(x, y, validation_data=(x, y), class_weight={0: 5.0, 1: 5.0})

@@ -16,4 +16,6 @@ from minitorch_np.metrics.finding import rises as rises
 from minitorch_np.metrics.metric import Metric as Metric
 from minitorch_np.metrics.metric import OfFunction as OfFunction
 from minitorch_np.metrics.numbers import MeanAbsoluteError as MeanAbsoluteError
+from minitorch_np.metrics.numbers import MeanSquaredError as MeanSquaredError
 from minitorch_np.metrics.numbers import R2Score as R2Score
+from minitorch_np.metrics.numbers import RootMeanSquaredError as RootMeanSquaredError

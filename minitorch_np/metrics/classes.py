@@ -38,13 +38,13 @@ class _OfClasses(Metric):
             return 0.0 if self.from_logits else 0.5
         return float(threshold)
 
-    def _doubt(self, target: NDArray, are_classes: Any) -> None:
+    def _doubt(self, target: NDArray, are_classes: NDArray) -> None:
         """Warn, once, of targets that are not classes."""
-        if not are_classes:
+        if not are_classes.all():
             self.doubtful = False
             warnings.warn(
                 f"metrics: {self.name!r} compares classes, and the targets are none: they are neither 0 and 1 nor one-hot rows, "
-                f'such as {target[0].tolist()}. Measure numbers with metrics=["mae", "r2"], and several yes-or-no columns '
+                f'such as {target[~are_classes][0].tolist()}. Measure numbers with metrics=["mae", "r2"], and several yes-or-no columns '
                 'with "binary_accuracy".',
                 stacklevel=2,
             )
@@ -53,7 +53,7 @@ class _OfClasses(Metric):
         """Of every output, whether it is predicted and whether it is true; and whether a prediction is NaN."""
         prediction, target = in_pairs(self, prediction, target)
         if self.doubtful and not self.separate:  # else the loss has checked them
-            self._doubt(target, ((target == 0) | (target == 1)).all())
+            self._doubt(target, (target == 0) | (target == 1))
         return prediction > self.cut(), target > 0.5, bool(np.isnan(prediction).any())
 
     def largest(self, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray, bool]:
@@ -63,7 +63,7 @@ class _OfClasses(Metric):
         if target.shape != prediction.shape:
             return predicted, class_numbers(self, prediction, target), undefined
         if self.doubtful and (self.separate or not self.from_logits):
-            self._doubt(target, target.min() >= 0 and (abs(target.sum(axis=-1) - 1) <= 1e-3).all())
+            self._doubt(target, (target.min(axis=-1) >= 0) & (abs(target.sum(axis=-1) - 1) <= 1e-3))
         return predicted, target.argmax(axis=-1), undefined
 
 
@@ -140,7 +140,7 @@ class FromCounts(_OfClasses):
         super().prepare(output_shape, from_logits, binary)
         if self.binary:
             _check_apart(self, output_shape, from_logits, binary)
-        if self.threshold is not None and not self._apart(output_shape):
+        if self.threshold and not self._apart(output_shape):
             raise ValueError(
                 f"metrics: {self!r} has a threshold, and of the model's several outputs the largest is the answer. Leave threshold out."
             )

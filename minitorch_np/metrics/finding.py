@@ -19,7 +19,7 @@ from minitorch_np.metrics.classes import (
     is_single,
 )
 from minitorch_np.metrics.metric import Metric, OfFunction
-from minitorch_np.metrics.numbers import MeanAbsoluteError, R2Score
+from minitorch_np.metrics.numbers import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
 from minitorch_np.shapes import Shape
 
 _BY_NAME: dict[str, type[Metric]] = {
@@ -31,9 +31,17 @@ _BY_NAME: dict[str, type[Metric]] = {
     "f1": F1Score,
     "auc": AUC,
     "mae": MeanAbsoluteError,
+    "mse": MeanSquaredError,
+    "rmse": RootMeanSquaredError,
     "r2": R2Score,
 }
 NAMES = ", ".join(["accuracy", *_BY_NAME])
+# What else these are called, in Keras and scikit-learn.
+_ELSEWHERE = {
+    "acc": "accuracy", "sparse_categorical_accuracy": "categorical_accuracy", "mean_absolute_error": "mae",
+    "mean_squared_error": "mse", "root_mean_squared_error": "rmse", "f1_score": "f1", "r2_score": "r2", "roc_auc": "auc",
+    "balanced_accuracy_score": "balanced_accuracy", "accuracy_score": "accuracy",
+}  # fmt: skip
 
 # What these names mean is plain also where no metric of the model, but a callback, measures it.
 _LARGER_IS_BETTER = (
@@ -61,8 +69,9 @@ def check(metric: Any, who: str) -> None:
 
 
 def _unknown(metric: Any, who: str) -> str:
-    near = difflib.get_close_matches(str(metric).lower(), NAMES.split(", "), 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    word = str(metric).lower()
+    near = _ELSEWHERE.get(word) or next(iter(difflib.get_close_matches(word, NAMES.split(", "), 1)), "")
+    hint = f" Did you mean {near!r}?" if near else ""
     return f"{who}: expected one of {NAMES}, a Metric or a function, got {metric!r}.{hint}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,10 @@ class Metric(Configurable):
 
     def score(self, prediction: NDArray, target: NDArray) -> float:
         raise NotImplementedError(f"{self!r} has no score: write score(self, prediction, target).")
+
+    def checked_result(self) -> float:
+        """What result returns, as a float; ValueError if it is no number."""
+        return one_number(f"{self!r}.result", self.result(), "Return one float.")
 
     def get_state(self) -> dict[str, Any]:
         """What was gathered, copied: every attribute but the constructor's arguments and the name."""
@@ -124,6 +129,12 @@ class OfFunction(Metric):
             )
             raise
         return one_number(f"metrics: the function {self.name!r}", value, "Return a mean over the examples.")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OfFunction:
+        """Nobody changes the arrays, so that a copy may share them."""
+        twin = copy.copy(self)
+        twin.predictions, twin.targets = list(self.predictions), list(self.targets)
+        return twin
 
 
 def in_pairs(metric: Metric, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:

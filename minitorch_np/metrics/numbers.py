@@ -23,6 +23,26 @@ class MeanAbsoluteError(Metric):
         return float(np.abs(np.subtract(prediction, target, dtype=float)).mean()) * len(prediction)
 
 
+class MeanSquaredError(Metric):
+    """The mean of (prediction - target)^2. Class numbers count as their one-hot rows."""
+
+    name = "mse"
+    mode = "min"
+
+    def score(self, prediction: NDArray, target: NDArray) -> float:
+        prediction, target = in_pairs(self, prediction, target)
+        return float(np.square(np.subtract(prediction, target, dtype=float)).mean()) * len(prediction)
+
+
+class RootMeanSquaredError(MeanSquaredError):
+    """The root of the mean of (prediction - target)^2, over all examples at once."""
+
+    name = "rmse"
+
+    def result(self) -> float:
+        return float(np.sqrt(super().result()))
+
+
 class R2Score(Metric):
     """R2 = 1 - sum (target - prediction)^2 / sum (target - mean)^2 of each output, and the mean over the outputs.
 

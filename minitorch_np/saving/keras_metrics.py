@@ -16,6 +16,8 @@ _THRESHOLD = {
     "Recall": "thresholds",
     "AUC": None,
     "MeanAbsoluteError": None,
+    "MeanSquaredError": None,
+    "RootMeanSquaredError": None,
     "R2Score": None,
 }
 # Keras's names -> ours, for models with one output and with several.
@@ -26,6 +28,9 @@ _ONE = {
     "auc": "auc",
     "mae": "mae",
     "mean_absolute_error": "mae",
+    "mse": "mse",
+    "mean_squared_error": "mse",
+    "root_mean_squared_error": "rmse",
     "r2_score": "r2",
 }
 _SEVERAL = {

@@ -180,7 +180,8 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
     model.class_names = _names(own["class_names"], "class_names") or None
     model.seen = Seen(_ranges(own["seen"])) if own["seen"] else None
     if own["compile"] is not None:
-        optimizer, loss, metrics = (decode(own["compile"][name]) for name in ("optimizer", "loss", "metrics"))
+        compiled = {**own["compile"], "metrics": [_without_old_defaults(m) for m in own["compile"]["metrics"]]}
+        optimizer, loss, metrics = (decode(compiled[name]) for name in ("optimizer", "loss", "metrics"))
         if not isinstance(optimizer, Optimizer) or not isinstance(loss, Loss):
             raise ValueError("its optimizer or loss is none")
         if "learning_rate" in own["compile"]:
@@ -221,6 +222,15 @@ def _class_names(model: Any) -> list[str]:
             f"{given!r:.200}. Write model.class_names = ['cat', 'dog']."
         )
     return names
+
+
+def _without_old_defaults(metric: Any) -> Any:
+    """A described metric. Earlier versions wrote these defaults into the file, where today None asks the loss."""
+    old = metric.get("config") if isinstance(metric, dict) else None
+    by_class = ("BinaryAccuracy", "BalancedAccuracy", "Precision", "Recall", "F1Score")
+    if old in ({"threshold": 0.5}, {"threshold": 0.5, "binary": False}) and metric.get("class") in by_class:
+        return {**metric, "config": {}}
+    return metric
 
 
 # What the description holds beside objects

@@ -116,7 +116,11 @@ class Run:
             tell(self.watchers, "on_epoch_begin", self.epoch, {})
             for metric in self.measures:
                 metric.reset()
+        weightless = (
+            self.batch == 0
+        )  # whether every weight of the epoch is 0, as nobody can see before it ends in a stream
         for x, y, weights in self.training.batches(self.batch_size, self.shuffling, self.batch):
+            weightless = weightless and weights is not None and not weights.any()
             for watcher in self.watchers:
                 watcher.on_train_batch_begin(self.batch, {})
             with self.fitting:
@@ -132,6 +136,8 @@ class Run:
                 return False
         if not self.seen:
             raise ValueError(f"{type(self.model).__name__}.fit: the data gave no batches.")
+        if weightless:
+            raise ValueError(f"{type(self.model).__name__}.fit: the weights of all examples to learn from are 0.")
         return True
 
     @property
@@ -149,7 +155,7 @@ class Run:
             self._check_finite()
         logs = {"loss": self.total / self.seen}
         for metric in self.measures:
-            logs[metric.name] = metric.result()
+            logs[metric.name] = metric.checked_result()
         if self.validation is not None:
             measured = measure(self.body, self.loss, self.measures, self.validation, self.batch_size, self.watchers)
             logs.update({f"val_{name}": value for name, value in measured.items()})
@@ -299,6 +305,6 @@ def measure(
         if not count:
             raise ValueError("evaluate: the data gave no batches.")
         price = penalty(regularized(asked.parameters().values()))
-    measured = {"loss": total / count + price, **{metric.name: metric.result() for metric in gathered}}
+    measured = {"loss": total / count + price, **{metric.name: metric.checked_result() for metric in gathered}}
     tell(watchers, "on_test_end", measured)
     return numbers_in(measured)  # with what callbacks wrote into it
