@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import anything, number
+from minitorch_np.base.text import of_class
 from minitorch_np.configurable import OwnAttributes
 from minitorch_np.shapes import Shape
 
@@ -236,10 +237,10 @@ BY_NAME: Mapping[str, Initializer] = {
 
 def find(initializer: str | Initializer) -> Initializer:
     """The function of that name, or the callable itself."""
-    if callable(initializer):
+    if callable(initializer) and not isinstance(initializer, type):
         return initializer
-    if initializer not in BY_NAME:
+    if not isinstance(initializer, str) or initializer not in BY_NAME:
         raise ValueError(
-            f"initializer: expected one of {', '.join(BY_NAME)} or a callable (shape, rng) -> array, got {initializer!r}."
+            f"initializer: expected one of {', '.join(BY_NAME)} or a callable (shape, rng) -> array, got {initializer!r}.{of_class(initializer)}"
         )
     return BY_NAME[initializer]

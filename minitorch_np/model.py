@@ -13,6 +13,7 @@ import numpy as np
 from minitorch_np.arguments import check_order
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.files import AnyPath
+from minitorch_np.base.text import of_class
 from minitorch_np.cache import Call
 from minitorch_np.contract import calling, is_called
 from minitorch_np.layer import Layer
@@ -96,11 +97,15 @@ class Model(Layer):
         """
         who = f"{type(self).__name__}.compile"
         if not isinstance(optimizer, Optimizer):
-            raise ValueError(f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.")
+            raise ValueError(
+                f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.{of_class(optimizer)}"
+            )
         if not isinstance(loss, Loss):
-            raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.")
-        if isinstance(metrics, (str, Metric)) or callable(metrics):
-            raise ValueError(f"{who}: metrics is a list, got {metrics!r}. Write metrics=[{metrics!r}].")
+            raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.{of_class(loss)}")
+        if not isinstance(metrics, (list, tuple)):
+            name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
+            line = "Leave it out." if metrics is None else f"Write metrics=[{name}]."
+            raise ValueError(f"{who}: metrics is a list, got {metrics!r}. {line}")
         check_order(loss, "forward", "(self, prediction, target)")
         for metric in metrics:
             check_metric(metric, who)

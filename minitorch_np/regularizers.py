@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import number
+from minitorch_np.base.text import of_class
 from minitorch_np.configurable import OwnAttributes
 from minitorch_np.functions import row_products
 
@@ -103,7 +104,7 @@ def find(regularizer: str | Regularizer | None) -> Regularizer | None:
         return regularizer
     if not isinstance(regularizer, str) or regularizer not in BY_NAME:
         raise ValueError(
-            f"regularizer: expected {', '.join(BY_NAME)}, an object such as L2(0.01), or None, got {regularizer!r}."
+            f"regularizer: expected {', '.join(BY_NAME)}, an object such as L2(0.01), or None, got {regularizer!r}.{of_class(regularizer)}"
         )
     return BY_NAME[regularizer]()
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from minitorch_np.base.text import of_class
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Dense, Input, ReLU, Sigmoid, Softmax
 from minitorch_np.losses import Loss
@@ -83,7 +84,7 @@ class Sequential(Model):
 
     def _append(self, layer: Layer) -> None:
         if isinstance(layer, type) and issubclass(layer, Layer):
-            raise ValueError(f"Sequential: {layer.__name__} is a class. Write {layer.__name__}(), with its arguments.")
+            raise ValueError(f"Sequential:{of_class(layer)}")
         if not isinstance(layer, Layer):
             raise ValueError(f"Sequential: expected layers, got {layer!r} at position {len(self._layers) + 1}.")
         if isinstance(layer, Input) and self._layers:

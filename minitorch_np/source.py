@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minitorch_np.base.arrays import is_one_array
+from minitorch_np.base.text import of_class
 from minitorch_np.shapes import Shape
 
 Batch = tuple[Any, ...]  # (x,), (x, y) or (x, y, weights)
@@ -227,6 +228,8 @@ def as_source(
 
     The other arguments are those of Batches.
     """
+    if isinstance(x, type):
+        raise ValueError(f"expected data, got {x!r}.{of_class(x)}")
     if isinstance(x, Source):
         return x
     pairs = isinstance(x, list) and x and isinstance(x[0], tuple) and len(x[0]) > 1

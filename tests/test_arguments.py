@@ -238,3 +238,40 @@ def test_a_share_of_the_data_is_a_number(rng):
     for share in ("0.2", 1.0, -0.5):
         with pytest.raises(ValueError, match=r"Sequential.fit: validation_split is a number in \(0, 1\), got"):
             model.fit(rng.normal(size=(10, 3)), np.zeros(10), validation_split=share)
+
+
+X = np.ones((4, 3))
+
+
+def regression(optimizer=None, loss=None, metrics=(), **options):
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(1, **options)], rng=0)
+    return model.compile(optimizer or mt.SGD(0.1), loss or mt.MSELoss(), metrics)
+
+
+@pytest.mark.parametrize(
+    ("give", "name"),
+    [
+        (lambda: regression(mt.SGD), "SGD"),
+        (lambda: regression(loss=mt.MSELoss), "MSELoss"),
+        (lambda: regression(metrics=[mt.metrics.AUC]), "AUC"),
+        (lambda: regression(metrics=mt.metrics.AUC), "AUC"),
+        (lambda: mt.SGD(mt.schedules.CosineDecay), "CosineDecay"),
+        (lambda: mt.Adam(mt.schedules.StepDecay), "StepDecay"),
+        (lambda: regression(kernel_initializer=mt.initializers.Constant).parameters(), "Constant"),
+        (lambda: regression(kernel_regularizer=mt.L2).parameters(), "L2"),
+        (lambda: mt.Sequential([mt.Dense(3), mt.ReLU]), "ReLU"),
+        (lambda: mt.Residual([mt.ReLU]), "ReLU"),
+        (lambda: mt.Residual(mt.ReLU), "ReLU"),
+        (lambda: mt.Add([mt.Dense(3), mt.ReLU]), "ReLU"),
+        (lambda: mt.Concatenate([mt.Dense(3), [mt.ReLU]]), "ReLU"),
+        (lambda: mt.Bidirectional(mt.LSTM), "LSTM"),
+        (lambda: regression().fit(X, X[:, 0], callbacks=[mt.callbacks.CSVLogger]), "CSVLogger"),
+        (lambda: regression().fit(X, X[:, 0], callbacks=mt.callbacks.CSVLogger), "CSVLogger"),
+        (lambda: regression().fit(mt.datasets.HDF5Dataset), "HDF5Dataset"),
+        (lambda: regression().fit(X, X[:, 0], validation_data=mt.datasets.ImageFolder), "ImageFolder"),
+        (lambda: regression().predict(mt.datasets.HDF5Dataset), "HDF5Dataset"),
+    ],
+)
+def test_a_class_in_the_place_of_an_object_is_named_with_the_line_to_write(give, name):
+    with pytest.raises(ValueError, match=rf"Write (metrics=\[)?{name}\(\)"):
+        give()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import Fixed
+from minitorch_np.base.text import of_class
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
@@ -242,10 +243,10 @@ def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
 
 def check_layers(who: str, layers: Any) -> None:
     if not isinstance(layers, (list, tuple)):
-        raise ValueError(f"{who}: expected a list of layers, got {layers!r}.")
+        raise ValueError(f"{who}: expected a list of layers, got {layers!r}.{of_class(layers)}")
     for layer in layers:
         if isinstance(layer, type) and issubclass(layer, Layer):
-            raise ValueError(f"{who}: {layer.__name__} is a class. Write {layer.__name__}(), with its arguments.")
+            raise ValueError(f"{who}:{of_class(layer)}")
         if not isinstance(layer, Layer):
             raise ValueError(f"{who}: expected layers, got {layer!r}.")
 

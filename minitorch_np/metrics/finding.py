@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from minitorch_np.arguments import check_order
+from minitorch_np.base.text import of_class
 from minitorch_np.metrics.classes import (
     AUC,
     BalancedAccuracy,
@@ -60,7 +61,7 @@ def check(metric: Any, who: str) -> None:
         if metric not in NAMES.split(", "):
             raise ValueError(_unknown(metric, who))
     elif isinstance(metric, type):
-        raise ValueError(f"{who}: {metric.__name__} is a class. Write {metric.__name__}(), with its arguments.")
+        raise ValueError(f"{who}:{of_class(metric)}")
     elif isinstance(metric, Metric):
         for method in ("score", "update"):
             check_order(metric, method, "(self, prediction, target)")

@@ -11,6 +11,7 @@ import numpy as np
 
 from minitorch_np.arguments import anything, is_number
 from minitorch_np.base.state import as_state, attributes, set_attributes
+from minitorch_np.base.text import of_class
 from minitorch_np.configurable import OwnAttributes, is_built_in
 from minitorch_np.parameter import Parameter
 
@@ -211,7 +212,9 @@ class Optimizer(OwnAttributes):
 def checked_rate(who: str, rate: Any) -> float:
     """See Optimizer.checked_rate."""
     if isinstance(rate, (bool, np.bool_, type)) or np.ndim(rate) or not hasattr(rate, "__float__"):
-        raise ValueError(f"{who}: learning_rate is a number or a schedule (step) -> rate, got {rate!r}.")
+        raise ValueError(
+            f"{who}: learning_rate is a number or a schedule (step) -> rate, got {rate!r}.{of_class(rate)}"
+        )
     if not (math.isfinite(rate) and rate >= 0):
         raise ValueError(f"{who}: learning_rate is a finite number of at least 0, got {rate!r}.")
     return float(rate)

@@ -8,6 +8,7 @@ from typing import Any
 
 from minitorch_np.arguments import CheckedArguments
 from minitorch_np.base.state import as_state, put_back
+from minitorch_np.base.text import of_class
 from minitorch_np.configurable import without_address
 from minitorch_np.training.history import numbers_in
 from minitorch_np.training.hooks import check_hooks
@@ -136,10 +137,10 @@ def checked_callbacks(callbacks: Any, who: str) -> list[Callback]:
         ValueError: something else is there, or the same callback twice, or one with a method that looks like a hook and is none.
     """
     if not isinstance(callbacks, (list, tuple)):
-        raise ValueError(f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].")
+        raise ValueError(f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].{of_class(callbacks)}")
     for callback in callbacks:
         if isinstance(callback, type):
-            raise ValueError(f"{who}: {callback.__name__} is a class. Write {callback.__name__}().")
+            raise ValueError(f"{who}:{of_class(callback)}")
         if not isinstance(callback, Callback):
             kind = type(callback)
             hint = ""
