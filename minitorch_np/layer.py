@@ -19,7 +19,7 @@ from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
 from minitorch_np.replica import original_of, refill, replica
 from minitorch_np.room import limit_zeros, take_room
-from minitorch_np.shapes import Shape
+from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.tree import Node
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class Layer(Node):
         limit_zeros(input_shape)
         # Asked of a copy, so that the layer remembers nothing of it. Layers inside a built one are built by their use.
         if self.built:
+            self.require_fit(input_shape)
             layer = replica(self)
         else:
             layer = copy.deepcopy(self)
@@ -198,7 +199,15 @@ class Layer(Node):
         return self.forward(x.astype(self._dtype) if x.dtype.kind in "biu" else x)
 
     def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike = np.float32) -> Self:
-        """Draw the parameters of this layer and all below it for inputs of input_shape (without the batch)."""
+        """Draw the parameters of this layer and all below it for inputs of input_shape (without the batch).
+
+        Raises:
+            RuntimeError: the layer is built already. Its weights are never drawn a second time.
+        """
+        if self.built:
+            raise RuntimeError(
+                f"{self!r}.initialize: the layer is built already, and has its weights. Make a new one: layer.clone()."
+            )
         self.receive(streams(rng), np.dtype(dtype))
         self.ensure_built(tuple(input_shape))
         return self
@@ -210,9 +219,16 @@ class Layer(Node):
             child.receive(streams, dtype)
 
     def ensure_built(self, input_shape: Shape) -> Shape:
-        """Build once; return the output shape."""
+        """Build once; return the output shape.
+
+        Raises:
+            ValueError: the layer is built for inputs of another shape, for which its parameters have other shapes.
+        """
         if self.output_shape is not None and self.built:
-            return self.output_shape
+            if self.input_shape is None or tuple(input_shape) == tuple(self.input_shape):
+                return self.output_shape
+            self.require_fit(tuple(input_shape))
+            return self.compute_output_shape(tuple(input_shape))
         original = original_of(self)
         with _BUILDING:  # two threads that ask a new model build it once
             if original is not None:
@@ -226,6 +242,27 @@ class Layer(Node):
                     input_shape
                 )  # which builds the layers inside by their use
         return self.output_shape  # type: ignore[return-value]
+
+    def require_fit(self, input_shape: Shape) -> None:
+        """Refuse inputs of another shape than the layer was built for, if its parameters would have other shapes for them.
+
+        A replica builds itself for them, and so asks the layers inside too.
+        """
+        if not self.built or self.input_shape is None or tuple(input_shape) == tuple(self.input_shape):
+            return
+        known = self.own_parameters()
+        if not known and not self.sublayers():
+            return
+        twin = replica(self)
+        twin.receive(streams(0), self._dtype)
+        twin.build(input_shape)
+        for name, parameter in twin.own_parameters().items():
+            if name not in known or parameter.shape != known[name].shape:
+                has = f"there {name} has shape {known[name].shape}, here" if name in known else "here"
+                raise ValueError(
+                    f"{self!r}: the layer is built for inputs of shape {batch_of(self.input_shape or ())}, got "
+                    f"{batch_of(input_shape)}: {has} it needs {parameter.shape}. Make a new layer for them."
+                )
 
     def make_parameters(self, input_shape: Shape) -> None:
         self.build(input_shape)

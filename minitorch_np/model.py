@@ -407,7 +407,8 @@ class Model(Layer):
         """Build for inputs of this shape, unless that has been done."""
         if not self.built and self._streams is None:
             self.initialize(input_shape)
-        self.ensure_built(input_shape)
+        elif not self.built:
+            self.ensure_built(input_shape)
 
     def require_built(self, who: str) -> None:
         if not self.built:

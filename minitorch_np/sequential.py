@@ -117,6 +117,7 @@ class Sequential(Model):
             raise ValueError("Sequential: the model has no layers. Give it a list of layers.")
         for name, layer in self.sublayers().items():
             try:
+                layer.require_fit(tuple(shape))
                 shape = getattr(layer, method)(tuple(shape))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error

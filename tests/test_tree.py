@@ -1,5 +1,7 @@
 """Node: finding sublayers and parameters, their names, and modes."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,97 @@ def test_lists_inside_lists_are_named_by_their_position():
             self.rows = [[mt.Dense(2), mt.Dense(2)], mt.Dense(2), ([mt.ReLU()],)]
 
     assert list(Grid().sublayers()) == ["rows.1.dense_1", "rows.1.dense_2", "rows.dense_1", "rows.3.1.relu_1"]
+
+
+def test_a_layer_is_not_drawn_twice():
+    layer = mt.Dense(3).initialize((4,), 0)
+    with pytest.raises(RuntimeError, match=r"Dense\(3\)|Dense\(units=3\)"):
+        layer.initialize((4,), 99, np.float64)
+    assert layer.kernel.value.dtype == np.float32
+
+
+class Scale(mt.Layer):
+    """A layer of somebody's own, with one weight for each feature."""
+
+    def build(self, input_shape):
+        self.scale = self.add_parameter(input_shape, "ones")
+
+    def forward(self, x):
+        self.cache = x
+        return x * self.scale.value
+
+    def backward(self, dy):
+        self.scale.grad = (dy * self.cache).sum(axis=0)
+        return dy * self.scale.value
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "other"),
+    [
+        (mt.Dense(3), (4,), (5,)),
+        (mt.Conv2D(2, 3), (8, 8, 3), (8, 8, 1)),
+        (mt.DepthwiseConv2D(3), (8, 8, 3), (8, 8, 1)),
+        (mt.LSTM(3), (5, 2), (5, 4)),
+        (mt.Bidirectional(mt.GRU(3)), (5, 2), (5, 4)),
+        (mt.BatchNormalization(), (4,), (5,)),
+        (mt.BatchNormalization(axis=1), (4, 2), (5, 2)),
+        (mt.LayerNormalization(), (4,), (5,)),
+        (mt.Normalization(), (4,), (5,)),
+        (mt.PositionalEmbedding(6), (5, 2), (5, 4)),
+        (mt.MultiHeadAttention(2, 3), (5, 2), (5, 4)),
+        (mt.Residual([mt.Dense(4)]), (4,), (5,)),
+        (mt.Add([mt.Dense(4), mt.Dense(4)]), (4,), (5,)),
+        (mt.Sequential([mt.Dense(3), mt.ReLU()]), (4,), (5,)),
+        (Scale(), (4,), (5,)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, mt.Layer) else None,
+)
+def test_a_layer_that_is_built_for_another_shape_is_refused_in_a_new_model(layer, shape, other):
+    layer = layer.clone()
+    y = layer(np.zeros((2, *shape), np.float32))
+    values = {name: parameter.value.copy() for name, parameter in layer.parameters().items()}
+    again = mt.Sequential([mt.Input(shape), layer])
+    again.parameters()
+    assert again.predict(np.zeros((2, *shape))).shape == y.shape
+    sizes = rf"{re.escape(str(shape)[1:-1].rstrip(','))}.*{re.escape(str(other)[1:-1].rstrip(','))}"
+    with pytest.raises(ValueError, match=sizes):
+        mt.Sequential([mt.Input(other), layer]).parameters()
+    for name, parameter in layer.parameters().items():
+        np.testing.assert_array_equal(parameter.value, values[name])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "other"),
+    [
+        (mt.Dense(3), (5, 4), (7, 4)),
+        (mt.Conv2D(2, 3), (8, 8, 3), (9, 7, 3)),
+        (mt.LSTM(3, return_sequences=True), (5, 2), (6, 2)),
+        (mt.BatchNormalization(), (8, 8, 3), (4, 3)),
+        (mt.Embedding(5, 2), (3,), (4,)),
+        (mt.ReLU(), (3,), (4, 5)),
+        (mt.Sequential([mt.Dense(3)]), (5, 4), (7, 4)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, mt.Layer) else None,
+)
+def test_a_layer_whose_parameters_fit_serves_in_a_model_of_another_shape(layer, shape, other):
+    layer(np.zeros((2, *shape), np.float32))
+    model = mt.Sequential([mt.Input(other), layer, mt.Flatten(), mt.Dense(2)])
+    assert model.predict(np.zeros((2, *other))).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (mt.Softmax(axis=-2), (3, 4)),
+        (mt.LogSoftmax(axis=-2), (3, 4)),
+        (mt.Concatenate([[], []], axis=-2), (3, 4)),
+        (mt.BatchNormalization(axis=-2), (5, 4)),
+        (mt.LayerNormalization(axis=-2), (5, 4)),
+        (mt.Normalization(axis=-2), (5, 4)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, mt.Layer) else None,
+)
+def test_a_negative_axis_never_means_the_batch(layer, shape):
+    layer(np.zeros((2, *shape), np.float32))
+    with pytest.raises(ValueError, match=type(layer).__name__):
+        layer(np.zeros((5, 4), np.float32))

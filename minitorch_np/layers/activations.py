@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_np.arguments import Fixed, flag
 from minitorch_np.functions import erf, log_softmax, sigmoid, softmax, softplus, sums
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import check_axis
+from minitorch_np.layers.guards import check_axis, require_axis
 from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Softmax(Layer):
         return input_shape
 
     def forward(self, x: NDArray) -> NDArray:
+        require_axis(self, self.axis, x.shape)
         y = softmax(x, self.axis)
         self.cache = y
         return y
@@ -125,14 +126,14 @@ class LogSoftmax(Softmax):
     in_keras = False
     keras_activation: str | None = "log_softmax"
 
-    checks = MappingProxyType({"axis": Fixed(check_axis)})
-
     def __init__(self, axis: int = -1) -> None:
         super().__init__(axis)
-        if axis != -1:
-            self.keras_activation = None  # Keras's function of that name takes the last axis
+
+    def settle(self) -> None:
+        self.keras_activation = "log_softmax" if self.axis == -1 else None  # Keras's takes the last axis
 
     def forward(self, x: NDArray) -> NDArray:
+        require_axis(self, self.axis, x.shape)
         y = log_softmax(x, self.axis)
         self.cache = y
         return y

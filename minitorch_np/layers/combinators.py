@@ -13,7 +13,7 @@ from minitorch_np.base.text import of_class
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
-from minitorch_np.layers.guards import check_axis
+from minitorch_np.layers.guards import check_axis, require_axis
 from minitorch_np.layers.rectifiers import ReLU
 from minitorch_np.shapes import Shape, batch_of
 
@@ -205,6 +205,7 @@ class Concatenate(Branches, Layer):
 
     def forward(self, x: NDArray) -> NDArray:
         outputs = [forward_through(layers, x) for layers in self._lists]
+        require_axis(self, self.axis, outputs[0].shape)
         self.cache = [output.shape[self.axis] for output in outputs]
         return np.concatenate(outputs, self.axis)
 
@@ -237,6 +238,7 @@ def backward_through(layers: Sequence[Layer], dy: Any) -> Any:
 def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
     """The shape through ensure_built or compute_output_shape of every layer after the other."""
     for layer in layers:
+        layer.require_fit(tuple(shape))
         shape = getattr(layer, method)(tuple(shape))
     return tuple(shape)
 

@@ -52,3 +52,9 @@ def check_axis(who: str, name: str, axis: Any) -> None:
     """Refuse what is no axis of an example; that there is such an axis is seen when the shape is known."""
     if not is_whole(axis) or axis == 0:
         raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")
+
+
+def require_axis(layer: Layer, axis: int, shape: Shape) -> None:
+    """Refuse inputs of another rank, for which a negative axis would be the batch, or none."""
+    if not -len(shape) < axis < len(shape):
+        raise ValueError(f"{layer!r}: axis {axis} is no axis of one example in inputs of shape {shape}.")

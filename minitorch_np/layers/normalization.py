@@ -171,7 +171,7 @@ class BatchNormalization(Layer):
     def _require_channels(self, x: NDArray) -> None:
         require_built(self)
         (channels,) = self.moving_mean.shape
-        if x.ndim <= max(1, self.axis) or x.shape[self.axis] != channels:
+        if not -x.ndim < self.axis < x.ndim or x.shape[self.axis] != channels:
             raise ValueError(f"{self!r}: expected inputs with {channels} channels, got shape {x.shape}.")
 
     @classmethod
