@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from minitorch_np.arguments import check_flags, flag, number, whole
+from minitorch_np.base.answers import answering
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.saving.model_file import save_model
 from minitorch_np.training.callbacks import Callback as Callback
@@ -414,3 +415,6 @@ def _events(content: bytes) -> Iterator[tuple[bytes, Any]]:
 class TerminateOnNaN(Callback):
     """Nothing: fit always ends at a loss that is not finite, names the first layer whose output is not, and keeps the last
     good weights. The class is here for code that lists it."""
+
+
+globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist

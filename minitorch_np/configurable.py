@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from minitorch_np.arguments import Checked, CheckedArguments
-from minitorch_np.base.foreign_names import AnswersForeignNames, line_for
+from minitorch_np.base.answers import AnswersForeignNames, line_for
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -96,7 +96,7 @@ def replaces_nothing(cls: type, name: str, value: Any) -> bool:
 
 def no_attribute(owner: Configurable, name: str) -> str:
     names = ", ".join(signature_defaults(type(owner))) or "none"
-    line = line_for(type(owner), name) or f"The attributes that can be set are {names}."
+    line = line_for(type(owner), f".{name}") or f"The attributes that can be set are {names}."
     return f"{type(owner).__name__} has no attribute {name!r}, so setting it has no effect. {line}"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import anything, number
-from minitorch_np.base.text import of_class
+from minitorch_np.base.answers import answering, instead_of
 from minitorch_np.configurable import OwnAttributes
 from minitorch_np.shapes import Shape
 
@@ -98,6 +98,11 @@ class Constant(OwnAttributes):
     checks = MappingProxyType({"value": number("(-inf, inf)")})
 
     def __init__(self, value: float = 0.0) -> None:
+        if np.ndim(value):
+            raise ValueError(
+                f"Constant: value is a finite number, got an array of shape {np.shape(value)}. For a table of values write "
+                "lambda shape, rng: table."
+            )
         self.value = value
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
@@ -240,7 +245,13 @@ def find(initializer: str | Initializer) -> Initializer:
     if callable(initializer) and not isinstance(initializer, type):
         return initializer
     if not isinstance(initializer, str) or initializer not in BY_NAME:
+        remedy = instead_of(initializer)
+        if isinstance(initializer, (list, np.ndarray)):
+            remedy = " For a table of values write lambda shape, rng: table."
         raise ValueError(
-            f"initializer: expected one of {', '.join(BY_NAME)} or a callable (shape, rng) -> array, got {initializer!r}.{of_class(initializer)}"
+            f"initializer: expected one of {', '.join(BY_NAME)} or a callable (shape, rng) -> array, got {initializer!r:.80}.{remedy}"
         )
     return BY_NAME[initializer]
+
+
+globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist

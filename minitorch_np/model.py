@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from minitorch_np.arguments import check_order
+from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.files import AnyPath
-from minitorch_np.base.text import of_class
 from minitorch_np.cache import Call
 from minitorch_np.contract import calling, is_called
 from minitorch_np.layer import Layer
@@ -80,6 +80,7 @@ class Model(Layer):
 
     # Training and use
 
+    @answers_foreign_arguments
     def compile(
         self, optimizer: Optimizer, loss: Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     ) -> Self:
@@ -98,10 +99,10 @@ class Model(Layer):
         who = f"{type(self).__name__}.compile"
         if not isinstance(optimizer, Optimizer):
             raise ValueError(
-                f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.{of_class(optimizer)}"
+                f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.{instead_of(optimizer)}"
             )
         if not isinstance(loss, Loss):
-            raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.{of_class(loss)}")
+            raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.{instead_of(loss)}")
         if not isinstance(metrics, (list, tuple)):
             name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
             line = "Leave it out." if metrics is None else f"Write metrics=[{name}]."
@@ -119,6 +120,7 @@ class Model(Layer):
         self.optimizer, self.loss, self.metrics = optimizer, loss, list(metrics)
         return self
 
+    @answers_foreign_arguments
     def fit(
         self,
         x: ArrayLike | Source | Iterable[Any] | Callable[[], Iterable[Any]],
@@ -203,6 +205,7 @@ class Model(Layer):
             checkpoint=checkpoint,
         )
 
+    @answers_foreign_arguments
     def evaluate(
         self,
         x: Any,
@@ -219,6 +222,7 @@ class Model(Layer):
         self._require_compiled("evaluate")
         return loop.evaluate(self, x, y, batch_size, steps, callbacks)
 
+    @answers_foreign_arguments
     def predict(
         self,
         x: Any,
@@ -321,6 +325,7 @@ class Model(Layer):
         self.require_built(f"{type(self).__name__}.load_weights")
         load_weights(self, path)
 
+    @answers_foreign_arguments
     def save(self, path: AnyPath, *, include_optimizer: bool = True) -> None:
         """Write the whole model to `name.keras`: architecture, weights, optimiser with its state, loss, metrics, and
         `class_names` if it has that attribute. mt.load_model opens it, and so does Keras where it has the layers.

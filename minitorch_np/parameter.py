@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
+from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.arrays import as_floats, as_numbers
-from minitorch_np.base.foreign_names import AnswersForeignNames
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

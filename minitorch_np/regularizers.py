@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.arguments import number
-from minitorch_np.base.text import of_class
+from minitorch_np.base.answers import answering, instead_of
 from minitorch_np.configurable import OwnAttributes
 from minitorch_np.functions import row_products
 
@@ -104,7 +104,7 @@ def find(regularizer: str | Regularizer | None) -> Regularizer | None:
         return regularizer
     if not isinstance(regularizer, str) or regularizer not in BY_NAME:
         raise ValueError(
-            f"regularizer: expected {', '.join(BY_NAME)}, an object such as L2(0.01), or None, got {regularizer!r}.{of_class(regularizer)}"
+            f"regularizer: expected {', '.join(BY_NAME)}, an object such as L2(0.01), or None, got {regularizer!r}.{instead_of(regularizer)}"
         )
     return BY_NAME[regularizer]()
 
@@ -116,3 +116,6 @@ def _l1(value: NDArray, price: float) -> float:
 def _l2(value: NDArray, price: float) -> float:
     flat = value.ravel(order="K")
     return float(price) * float(row_products(flat[:, None], flat[:, None])[0, 0]) if price else 0.0
+
+
+globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist

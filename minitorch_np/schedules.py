@@ -9,6 +9,7 @@ import math
 from types import MappingProxyType
 
 from minitorch_np.arguments import number, whole
+from minitorch_np.base.answers import answering
 from minitorch_np.configurable import OwnAttributes
 
 
@@ -69,3 +70,6 @@ class CosineDecay(Schedule):
             return self.initial * (step + 1) / self.warmup
         share = min(1.0, (step - self.warmup) / (self.steps - self.warmup))
         return self.final + (self.initial - self.final) * (1 + math.cos(math.pi * share)) / 2
+
+
+globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist

@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from minitorch_np.base.text import of_class
+from minitorch_np.base.answers import answers_foreign_arguments, instead_of
+from minitorch_np.base.callers import caller
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Dense, Input, ReLU, Sigmoid, Softmax
 from minitorch_np.losses import Loss
@@ -35,6 +36,9 @@ class Sequential(Model):
     """
 
     def __init__(self, layers: Sequence[Layer] = (), rng: Seed = None, dtype: str = "float32") -> None:
+        if isinstance(layers, Layer) or isinstance(rng, Layer):  # Sequential(Dense(1), ReLU()), as in PyTorch
+            given = [layer for layer in (layers, rng, dtype) if isinstance(layer, Layer)]
+            raise ValueError(f"Sequential: all layers go in one list: Sequential({given!r}).")
         super().__init__(rng, dtype)
         vars(self)["layers"] = []
         for layer in layers:
@@ -64,6 +68,7 @@ class Sequential(Model):
             self._layers.pop()
             raise
 
+    @answers_foreign_arguments
     def compile(
         self, optimizer: Optimizer, loss: Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     ) -> Self:
@@ -75,7 +80,7 @@ class Sequential(Model):
         text = doubt(loss, last, shape)
         self._doubted = bool(text)
         if text:
-            warnings.warn(f"{type(self).__name__}.compile: {text}.", stacklevel=2)
+            warnings.warn(f"{type(self).__name__}.compile: {text}.", stacklevel=caller())
         return self
 
     def last_layer(self) -> Layer | None:
@@ -83,10 +88,9 @@ class Sequential(Model):
         return last.last_layer() if isinstance(last, Model) else last
 
     def _append(self, layer: Layer) -> None:
-        if isinstance(layer, type) and issubclass(layer, Layer):
-            raise ValueError(f"Sequential:{of_class(layer)}")
         if not isinstance(layer, Layer):
-            raise ValueError(f"Sequential: expected layers, got {layer!r} at position {len(self._layers) + 1}.")
+            expected = f" expected layers, got {layer!r} at position {len(self._layers) + 1}."
+            raise ValueError(f"Sequential:{'' if isinstance(layer, type) else expected}{instead_of(layer)}")
         if isinstance(layer, Input) and self._layers:
             raise ValueError("Sequential: Input gives the shape of the data, so it can only be the first layer.")
         self._layers.append(layer)
@@ -98,8 +102,16 @@ class Sequential(Model):
             self.compute_output_shape(self._layers[0].shape)
 
     def _draw(self) -> None:
-        if not self.built and self._layers and isinstance(self._layers[0], Input):
-            self.ensure_ready(tuple(self._layers[0].shape))
+        shape = None if self.built else self._given_shape()
+        if shape is not None:
+            self.ensure_ready(tuple(shape))
+
+    def _given_shape(self) -> Shape | None:
+        """The shape of the input, where Input says it or a model in front knows it."""
+        first = self._layers[0] if self._layers else None
+        if isinstance(first, Input):
+            return first.shape
+        return first._given_shape() or first.input_shape if isinstance(first, Sequential) else None
 
     def require_built(self, who: str) -> None:
         self._draw()

@@ -233,7 +233,7 @@ def test_a_dataset_of_single_examples_is_named():
     with pytest.raises(
         ValueError, match=r"x is a Dataset\. Give arrays, or its batches; .*DataLoader\(x, batch_size=32\)"
     ):
-        network().predict(Dataset())
+        mt.Dense(1)(Dataset())
 
 
 def test_layers_are_not_called_on_each_other():

@@ -1,11 +1,17 @@
 """Names of other frameworks are answered with the line to write here."""
 
 import copy
+import inspect
 import pickle
+import re
 
+import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.base.answers import WithoutEffect
+from minitorch_np.base.foreign_names import TABLE
+from minitorch_np.configurable import Configurable
 
 
 @pytest.mark.parametrize(
@@ -50,3 +56,152 @@ def test_a_class_may_use_a_foreign_name_for_an_argument_of_its_own():
     for one in (optimizer, optimizer.clone(), copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
         assert one.lr == 0.5
     assert repr(optimizer) == "Plain(lr=0.5)"
+
+
+CLASSES = {cls.__name__: cls for cls in [*Configurable.registry.values(), mt.Parameter, mt.History]}
+CLASSES |= {
+    name: getattr(mt.callbacks, name)
+    for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "LearningRateScheduler")
+}
+MODULES = [
+    mt,
+    mt.layers,
+    mt.losses,
+    mt.optimizers,
+    mt.metrics,
+    mt.callbacks,
+    mt.datasets,
+    mt.initializers,
+    mt.schedules,
+    mt.tuning,
+]
+
+
+@pytest.mark.parametrize("key", TABLE)
+def test_no_row_hides_a_name_that_there_is(key):
+    if key.startswith("mt."):
+        name = key[3:]
+        assert not hasattr(mt, name)
+        with pytest.raises(AttributeError, match=re.escape(TABLE[key])):
+            getattr(mt, name)
+    elif match := re.fullmatch(r"(\w+)(?:\.(\w+))?\((\w+=|\*)\)", key):
+        cls, method, argument = match.groups()
+        if cls in CLASSES:
+            assert argument[:-1] not in inspect.signature(getattr(CLASSES[cls], method or "__init__")).parameters
+        else:
+            assert argument[:-1] not in inspect.signature(getattr(mt, cls)).parameters
+    elif match := re.fullmatch(r"(\w+)\.(\w+)( =)?", key):
+        cls, name, _ = match.groups()
+        assert isinstance(getattr(CLASSES[cls], name, None), (WithoutEffect, type(None)))
+    else:
+        assert re.fullmatch(r"'\w+'", key)
+
+
+@pytest.mark.parametrize("line", sorted(set(TABLE.values())))
+def test_an_answer_names_only_what_there_is(line):
+    for path in re.findall(r"\bmt((?:\.\w+)+)", line):
+        found = mt
+        for name in path[1:].split("."):
+            found = getattr(found, name)
+    for name, arguments in re.findall(r"(?<!class )\b([A-Z]\w+)\(([^()]*)\)", line):
+        cls = next(getattr(module, name) for module in MODULES if hasattr(module, name))
+        for argument in re.findall(r"(\w+)=", arguments):
+            assert argument in inspect.signature(cls).parameters, (name, argument)
+    for name, arguments in re.findall(r"\b(fit|evaluate|predict|compile)\(([^()]*)\)", line):
+        for argument in re.findall(r"(\w+)=", arguments):
+            assert argument in inspect.signature(getattr(mt.Sequential, name)).parameters
+
+
+def model():
+    return mt.Sequential([mt.Input((2,)), mt.Dense(1)], rng=0)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda m: m.train_on_batch, r"model\.backward\(model\.loss\.backward\(\)\)"),
+        (lambda m: m.zero_grad(), "every backward replaces the gradients"),
+        (lambda m: m.cuda(), "on the CPU"),
+        (lambda m: m.layers[1].state_dict(), "save_weights"),
+        (lambda m: m.layers[1].output, r"model\[:n\]\.predict\(x\)"),
+        (lambda m: m.layers[1].weight, r"layer\.kernel"),
+        (lambda m: m.predict_proba([[1, 2]]), r"model\.predict\(x\)"),
+        (lambda m: m.layers[1].set_weights([]), r"layer\.kernel\.value"),
+        (lambda m: mt.SGD().param_groups, r"optimizer\.learning_rate"),
+        (lambda m: mt.layers.Activation, "Activations are layers of their own"),
+        (lambda m: mt.nn, "names of the package"),
+        (lambda m: mt.losses.CategoricalCrossentropy, r"mt\.CrossEntropyLoss\(\)"),
+        (lambda m: mt.callbacks.LambdaCallback, r"class Mine\(mt\.Callback\)"),
+    ],
+)
+def test_attributes_of_other_frameworks_are_answered(use, message):
+    with pytest.raises(AttributeError, match=message) as caught:
+        use(model())
+    assert not getattr(caught.value, "__notes__", [])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda m: m.fit([[1, 2]], [1], 32, 10),
+            r"Sequential\.fit: at most 2 .* got 4\. Write fit\(x, y, batch_size=32, epochs=10\)",
+        ),
+        (
+            lambda m: m.fit([[1, 2]], [1], verbose=0),
+            r"Sequential\.fit: there is no argument 'verbose'\. Write progress=False",
+        ),
+        (lambda m: m.fit([[1, 2]], [1], epoch=3), r"Did you mean epochs\?"),
+        (lambda m: m.fit([[1, 2]], [1], lr=3), r"compile\(SGD\(learning_rate=0\.01\), loss\)"),
+        (lambda m: m.predict([[1, 2]], verbose=0), "predict prints nothing"),
+        (lambda m: m.evaluate([[1, 2]], [1], verbose=0), "evaluate prints nothing"),
+        (lambda m: m.compile(mt.SGD(), mt.MSELoss(), lr=1), r"Write compile\(SGD"),
+        (lambda m: mt.load_model("m.keras", custom_objects={}), "load_model: there is no argument 'custom_objects'"),
+        (lambda m: mt.callbacks.EarlyStopping(verbose=1), "callbacks print nothing"),
+        (lambda m: mt.Conv2D(in_channels=3, out_channels=4, kernel_size=3), r"Write Conv2D\(filters, kernel_size\)"),
+        (lambda m: mt.LSTM(hidden_size=3), r"Write LSTM\(units\)"),
+        (lambda m: mt.Adam(params=[]), r"step\(model\.parameters\(\)\)"),
+        (lambda m: mt.Sequential(mt.Dense(1), mt.ReLU(), mt.Dense(1), mt.ReLU()), "All layers go in one list"),
+        (lambda m: mt.Model(inputs=1, outputs=2), "no symbolic tensors"),
+        (lambda m: mt.Parameter([1.0], requires_grad=False), "trainable=False"),
+    ],
+)
+def test_arguments_of_other_frameworks_are_answered(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(model())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.compile("adam", mt.MSELoss()), r"got 'adam'\. Write mt\.Adam\(\)\."),
+        (lambda m: m.compile(mt.Adam(), "mse"), r"got 'mse'\. Write mt\.MSELoss\(\)\."),
+        (lambda m: m.compile(mt.Adam, mt.MSELoss()), r"Adam is a class. Write Adam\(\)"),
+        (lambda m: m.compile(mt.Adam(), mt.MSELoss), r"MSELoss is a class. Write MSELoss\(\)"),
+        (lambda m: m.compile(mt.Adam(), mt.MSELoss(), [mt.metrics.AUC]), r"AUC is a class. Write AUC\(\)"),
+        (lambda m: mt.Sequential([mt.Dense]), r"Dense is a class\. Write Dense\(\)"),
+        (lambda m: mt.Sequential(["relu"]), r"got 'relu' at position 1\. Write mt\.ReLU\(\)"),
+        (lambda m: mt.Sequential(mt.Dense(1)), r"one list: Sequential\(\[Dense\(units=1\)\]\)"),
+        (lambda m: mt.Sequential(mt.Dense(1), mt.ReLU()), r"one list: Sequential\(\[Dense\(units=1\), ReLU\(\)\]\)"),
+        (lambda m: mt.Residual([mt.Dense]), r"Dense is a class"),
+        (lambda m: mt.Add([mt.Dense, []]), r"Dense is a class"),
+        (lambda m: mt.Bidirectional(mt.LSTM), r"LSTM is a class"),
+        (
+            lambda m: m.compile(mt.Adam(), mt.MSELoss()).fit([[1, 2]], [1], callbacks=[mt.callbacks.EarlyStopping]),
+            "EarlyStopping is a class",
+        ),
+        (
+            lambda m: mt.gradcheck(mt.Dense, (3, 4)),
+            r"gradcheck: target: Dense is a class. Write Dense\(\), with its arguments",
+        ),
+        (lambda m: mt.gradcheck(mt.Dense(1), (3, 4), loss=mt.MSELoss), "MSELoss is a class"),
+        (
+            lambda m: mt.Dense(1, kernel_initializer=mt.initializers.VarianceScaling)(np.ones((1, 1))),
+            "VarianceScaling is a class",
+        ),
+        (lambda m: mt.Dense(1, kernel_regularizer=mt.L2)(np.ones((1, 1))), "L2 is a class"),
+    ],
+)
+def test_a_class_or_a_name_in_place_of_an_object_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(model())

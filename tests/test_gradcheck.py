@@ -380,7 +380,7 @@ def test_wrt_looks_at_some_tensors_only():
 
 
 @pytest.mark.parametrize(
-    ("x", "message"), [(np.array([["a"]]), "expected numbers or a shape"), ([[np.nan]], "not finite"), (np.ones((0, 3)), "no numbers")]
+    ("x", "message"), [(np.array([["a"]]), "expected numbers in x"), (5, r"its shape with the batch, such as \(3, 4\); got 5"), ([[np.nan]], "not finite"), (np.ones((0, 3)), "no numbers")]
 )  # fmt: skip
 def test_inputs_that_make_no_sense_are_refused(x, message):
     with pytest.raises(ValueError, match=message):

@@ -482,7 +482,7 @@ def test_a_large_shape_between_layers_is_not_made(tmp_path):
         tracemalloc.stop()
 
 
-class Halved(mt.Layer):
+class TriedOnZeros(mt.Layer):
     """A layer that does not say its output shape, so that it is tried on zeros."""
 
     def forward(self, x):
@@ -490,8 +490,8 @@ class Halved(mt.Layer):
 
 
 def test_a_layer_is_not_tried_on_more_zeros_than_stated(tmp_path):
-    model = mt.Sequential([mt.Input((1, 1, 1)), mt.UpSampling2D(13), Halved()])
-    with pytest.warns(UserWarning, match="Keras has no Halved"):
+    model = mt.Sequential([mt.Input((1, 1, 1)), mt.UpSampling2D(13), TriedOnZeros()])
+    with pytest.warns(UserWarning, match="Keras has no TriedOnZeros"):
         model.save(tmp_path / "a.keras")
 
     def larger(described):

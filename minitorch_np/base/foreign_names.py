@@ -1,154 +1,462 @@
 """The one table of foreign names: what Keras, PyTorch and scikit-learn call it, and the line that does it here.
 
-A row's key is what a person types:
+A row's key is what a person types, its value the answer. To add a name, add a row; base/answers.py looks them up.
 
-    "Dense(activation=)"      an argument of a constructor
-    "Model.fit(verbose=)"     an argument of a method
-    "Optimizer.zero_grad"     an attribute or a method
-    "Parameter.requires_grad ="   an attribute that would be set without any effect; reading it is answered alike
-    "mt.Linear"               a name of the package or of one of its modules
+    "Dense(activation=)"        an argument of a constructor; "Dense(*)" too many of them by position
+    "Model.fit(verbose=)"       an argument of a method or, without the class, of a function
+    "Optimizer.zero_grad"       an attribute or a method
+    "Optimizer.lr ="            an attribute that would be set without effect; reading it is answered alike
+    "mt.Linear"                 a name of the package or of one of its modules
+    "'adam'"                    text where an object is expected
 
-A row of a class holds for its subclasses too. {cls} becomes the name of the class. To add a name, add a row.
+A row of a class holds for its subclasses too, unless they have the name themselves. {cls} becomes the name of the class.
 """
 
 from __future__ import annotations
 
-import difflib
-import functools
-import inspect
-import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+_NO_CHANNELS = "Leave it out: the number of inputs is found from the data. Write {cls}(filters, kernel_size)."
+_ONE_STREAM = "Write Sequential([…], rng=0): one seed for weights, order and noise."
+_PICTURES = (
+    "Leave it out: pictures are (batch, height, width, channels); np.moveaxis(x, 1, -1) makes them so of PyTorch's."
+)
+_RECURRENT_DROPOUT = "Put Dropout(rate) before or after the layer."
+_NO_GRAPH = "There are no symbolic tensors: write Sequential([Input(shape), …]), or a subclass of mt.Model with forward and backward."
+_EPOCHS = "Write epochs=…."
+_NO_PRINT = "Leave it out: fit shows a progress bar in a terminal, and returns the History."
+_BY_NAME = "Write fit(x, y, batch_size=32, epochs=10)."
+_OF_BATCHES = "Leave it out: fit takes generators itself, fit(batches), and reads ahead in a thread of its own."
+_PRECISION = "Write Sequential([…], dtype='float64'): the model gives its dtype to its layers."
+_ON_THE_CPU = "Leave it out: everything is NumPy, on the CPU."
+_WHOLE_FILE = "Write model.save('m.keras') and mt.load_model('m.keras')."
+_WEIGHTS = (
+    "Write model.save_weights('m.weights.h5'), model.load_weights('m.weights.h5'), or get_weights() and set_weights()."
+)
+_BY_NAMES = "Write model.parameters(), a dictionary of Parameters by name."
+_SUBLAYERS = "Write layer.sublayers(), a dictionary by name, or layer.walk() for all below it."
+_ONE_STEP = (
+    "Write p = model(x, training=True); loss = model.loss(p, y); model.backward(model.loss.backward()); "
+    "model.optimizer.step(model.parameters())."
+)
+_ADD_PARAMETER = "Write self.kernel = self.add_parameter(shape, initializer, trainable=True) in build."
+_GRADIENTS = "Leave it out: every backward replaces the gradients, so there is nothing to set to zero."
+_NO_NAMES = "Names come from the place in the model, as in model.parameters() and model.summary()."
+_MEAN = "Leave it out: a loss is the mean over the batch; weights of examples are fit(…, sample_weight=…)."
+_CLASS_WEIGHT = "Write fit(…, class_weight={0: 1.0, 1: 2.5})."
+_ARE_SCORES = "CrossEntropyLoss() takes scores and class numbers or one-hot rows; CrossEntropyLoss(from_logits=False) follows Softmax()."
+_NO_1D = "There are no one-dimensional layers of this kind: write mt.Reshape((1, time, features)), mt.{}."
 
 TABLE = {
-    # Layers: arguments
+    # Constructors of layers
     "Layer(activation=)": "Write {cls}(…), ReLU(): an activation is a layer of its own.",
-    "Layer(input_shape=)": "Put Input(shape) in front of the first layer.",
-    "Layer(name=)": "Leave it out: names come from the place in the model, such as dense_1.",
+    "Layer(input_shape=)": "Write Sequential([Input(shape), {cls}(…)]).",
+    "Layer(batch_input_shape=)": "Write Sequential([Input(shape), {cls}(…)]), the batch left out.",
+    "Dense(input_dim=)": "Write Sequential([Input((n,)), Dense(units)]).",
+    "Layer(name=)": f"Leave it out. {_NO_NAMES}",
     "Layer(trainable=)": "Write layer.trainable = False once the layer is made.",
-    # Optimisers
+    "Layer(dtype=)": _PRECISION,
+    "Layer(seed=)": _ONE_STREAM,
+    "Layer(random_state=)": _ONE_STREAM,
+    "Layer(weights=)": "Write layer.kernel.value = table once the layer is built; for Embedding, layer.embeddings.value = table.",
+    "Layer(data_format=)": _PICTURES,
+    "Layer(device=)": _ON_THE_CPU,
+    "Layer(inplace=)": "Leave it out: layers do not write into x.",
+    "Layer(bias=)": "Write use_bias=False where the layer has that argument.",
+    "Layer(eps=)": "Write {cls}(epsilon=…).",
+    "Layer(stride=)": "Write {cls}(…, strides=…).",
+    "Layer(dim=)": "Write {cls}(axis=…).",
+    "Layer(kernel_constraint=)": "There are no constraints. Clip the values in a callback: np.clip(p.value, low, high, out=p.value).",
+    "Layer(bias_constraint=)": "There are no constraints. Clip the values in a callback: np.clip(p.value, low, high, out=p.value).",
+    "Layer(bias_regularizer=)": "Write layer.bias.regularizer = mt.L2(0.01) once the layer is built.",
+    "Layer(activity_regularizer=)": "Penalties are of parameters alone: kernel_regularizer=mt.L2(0.01).",
+    "Layer(kernel_init=)": "Write {cls}(…, kernel_initializer=…).",
+    "Layer(init=)": "Write {cls}(…, kernel_initializer=…).",
+    "Layer(dilation_rate=)": "There is no dilation.",
+    "Layer(dilation=)": "There is no dilation.",
+    "Layer(groups=)": "There are no groups; DepthwiseConv2D takes each channel by itself.",
+    "Dense(in_features=)": "Leave it out: the number of inputs is found from the data. Write Dense(units).",
+    "Dense(out_features=)": "Write Dense(units).",
+    "Dense(output_dim=)": "Write Dense(units).",
+    "Conv2D(in_channels=)": _NO_CHANNELS,
+    "Conv2D(out_channels=)": "Write Conv2D(filters, kernel_size).",
+    "Conv2D(nb_filter=)": "Write Conv2D(filters, kernel_size).",
+    "Conv2D(padding_mode=)": "Leave it out: padding is with zeros, padding='same' or 'valid'.",
+    "DepthwiseConv2D(in_channels=)": "Leave it out: the number of channels is found from the data.",
+    "MaxPooling2D(kernel_size=)": "Write MaxPooling2D(pool_size=…).",
+    "AveragePooling2D(kernel_size=)": "Write AveragePooling2D(pool_size=…).",
+    "UpSampling2D(scale_factor=)": "Write UpSampling2D(size=…).",
+    "Dropout(p=)": "Write {cls}(rate=…).",
+    "Dropout(noise_shape=)": "There is no noise_shape; SpatialDropout2D drops whole channels.",
+    "GaussianNoise(std=)": "Write GaussianNoise(stddev=…).",
+    "BatchNormalization(num_features=)": "Leave it out: the number of channels is found from the data.",
+    "BatchNormalization(affine=)": "Write BatchNormalization(center=False, scale=False).",
+    "BatchNormalization(track_running_stats=)": "Leave it out: the moving averages are always kept.",
+    "LayerNormalization(normalized_shape=)": "Write LayerNormalization(axis=-1).",
+    "LayerNormalization(elementwise_affine=)": "Write LayerNormalization(center=False, scale=False).",
+    "Embedding(num_embeddings=)": "Write Embedding(input_dim, output_dim).",
+    "Embedding(embedding_dim=)": "Write Embedding(input_dim, output_dim).",
+    "Embedding(input_length=)": "Write Sequential([Input((length,)), Embedding(input_dim, output_dim)]).",
+    "Embedding(mask_zero=)": "There are no masks in a Sequential; MultiHeadAttention.forward takes one, see docs/layers.md, Sequences.",
+    "Embedding(padding_idx=)": "There are no masks in a Sequential; MultiHeadAttention.forward takes one, see docs/layers.md, Sequences.",
+    "_Recurrent(hidden_size=)": "Write {cls}(units).",
+    "_Recurrent(input_size=)": "Leave it out: the number of features is found from the data. Write {cls}(units).",
+    "_Recurrent(num_layers=)": "Write one layer after the other: {cls}(units, return_sequences=True), {cls}(units).",
+    "_Recurrent(batch_first=)": "Leave it out: sequences are (batch, time, features).",
+    "_Recurrent(bidirectional=)": "Write Bidirectional({cls}(units)).",
+    "_Recurrent(dropout=)": _RECURRENT_DROPOUT,
+    "_Recurrent(recurrent_dropout=)": _RECURRENT_DROPOUT,
+    "_Recurrent(return_state=)": "There is no return_state; return_sequences=True gives the output of every step.",
+    "_Recurrent(stateful=)": "There is no state between batches: every sequence begins at zero.",
+    "_Recurrent(recurrent_activation=)": "Leave it out: the gates are sigmoids.",
+    "_Recurrent(activation=)": "Leave it out: the activation is tanh.",
+    "MultiHeadAttention(embed_dim=)": "Write MultiHeadAttention(num_heads, key_dim), with key_dim = embed_dim // num_heads.",
+    "MultiHeadAttention(dropout=)": "Put Dropout(rate) after the layer.",
+    "MultiHeadAttention(batch_first=)": "Leave it out: sequences are (batch, time, features).",
+    "LeakyReLU(alpha=)": "Write LeakyReLU(negative_slope=…).",
+    "Flatten(start_dim=)": "Leave it out: Flatten makes one row of each example. Reshape(target_shape) makes other shapes.",
+    "Input(batch_size=)": "Leave it out: a batch may have any size.",
+    "Input(batch_shape=)": "Write Input(shape), the batch left out.",
+    "Sequential(*)": "All layers go in one list: Sequential([Dense(1), ReLU()]).",
+    "Model(inputs=)": _NO_GRAPH,
+    "Model(outputs=)": _NO_GRAPH,
+    # Constructors of optimisers and losses
     "Optimizer(lr=)": "Write {cls}(learning_rate=…).",
-    "Optimizer.lr =": "Write optimizer.learning_rate.",
-    "Optimizer.zero_grad": "Leave it out: every backward replaces the gradients.",
-    # Models
+    "Optimizer(params=)": "Leave it out: the parameters are given to step(model.parameters()), which fit calls.",
+    "Optimizer(betas=)": "Write {cls}(beta_1=0.9, beta_2=0.999).",
+    "Optimizer(eps=)": "Write {cls}(epsilon=…).",
+    "Optimizer(beta1=)": "Write {cls}(beta_1=…).",
+    "Optimizer(beta2=)": "Write {cls}(beta_2=…).",
+    "Optimizer(decay=)": "Write {cls}(mt.schedules.ExponentialDecay(0.01, every=100)), or weight_decay=….",
+    "Optimizer(name=)": "Leave it out.",
+    "Optimizer(use_ema=)": "There are no weight averages.",
+    "RMSprop(alpha=)": "Write RMSprop(rho=…).",
+    "Loss(reduction=)": _MEAN,
+    "Loss(size_average=)": _MEAN,
+    "Loss(reduce=)": _MEAN,
+    "Loss(name=)": "Leave it out.",
+    "Loss(weight=)": _CLASS_WEIGHT,
+    "Loss(pos_weight=)": _CLASS_WEIGHT,
+    "Loss(class_weight=)": _CLASS_WEIGHT,
+    "Loss(ignore_index=)": "There is no ignored class: give those examples weight 0, fit(…, sample_weight=…).",
+    "BCELoss(from_logits=)": "Write BCEWithLogitsLoss() for scores, BCELoss() after Sigmoid().",
+    "Metric(name=)": "Leave it out: the name in the history is metric.name, which may be set.",
+    "Metric(from_logits=)": "Leave it out: the loss says whether outputs are scores; otherwise give threshold=0.",
+    "Metric(average=)": "Leave it out: of several classes it is the mean over the classes, of yes-or-no outputs all are counted together.",
+    "EarlyStopping(verbose=)": "Leave it out: callbacks print nothing; the history tells.",
+    "ModelCheckpoint(verbose=)": "Leave it out: callbacks print nothing; the history tells.",
+    "ModelCheckpoint(save_weights_only=)": "Leave it out: the file is the whole model; load_model(path) opens it.",
+    "ReduceLROnPlateau(verbose=)": "Leave it out: callbacks print nothing; the history tells.",
+    "LearningRateScheduler(verbose=)": "Leave it out: callbacks print nothing; the history tells.",
+    "EarlyStopping(baseline=)": "There is no baseline; min_delta and patience say what counts as better.",
+    "EarlyStopping(start_from_epoch=)": "There is no start_from_epoch; a larger patience waits longer.",
+    "Parameter(requires_grad=)": "Write Parameter(value, trainable=False).",
+    "Parameter(name=)": f"Leave it out. {_NO_NAMES}",
+    # Arguments of methods and functions
+    "Model.fit(*)": _BY_NAME,
     "Model.fit(verbose=)": "Write progress=False to hide the bar.",
-    # Parameters
+    "Model.fit(nb_epoch=)": _EPOCHS,
+    "Model.fit(n_epochs=)": _EPOCHS,
+    "Model.fit(num_epochs=)": _EPOCHS,
+    "Model.fit(max_iter=)": _EPOCHS,
+    "Model.fit(lr=)": "Write compile(SGD(learning_rate=0.01), loss).",
+    "Model.fit(learning_rate=)": "Write compile(SGD(learning_rate=0.01), loss).",
+    "Model.fit(optimizer=)": "Write compile(optimizer, loss) before fit.",
+    "Model.fit(loss=)": "Write compile(optimizer, loss) before fit.",
+    "Model.fit(metrics=)": "Write compile(optimizer, loss, metrics) before fit.",
+    "Model.fit(initial_epoch=)": "Leave it out: a second fit goes on with the weights; fit(…, resume=path) continues a run.",
+    "Model.fit(validation_freq=)": "Leave it out: validation follows every epoch.",
+    "Model.fit(validation_batch_size=)": "Leave it out: validation uses batch_size.",
+    "Model.fit(workers=)": _OF_BATCHES,
+    "Model.fit(use_multiprocessing=)": _OF_BATCHES,
+    "Model.fit(max_queue_size=)": _OF_BATCHES,
+    "Model.fit(random_state=)": _ONE_STREAM,
+    "Model.fit(seed=)": _ONE_STREAM,
+    "Model.evaluate(*)": "Write evaluate(x, y, batch_size=256).",
+    "Model.evaluate(verbose=)": "Leave it out: evaluate prints nothing.",
+    "Model.evaluate(return_dict=)": "Write model.evaluate(x, y)._asdict().",
+    "Model.predict(*)": "Write predict(x, batch_size=256).",
+    "Model.predict(verbose=)": "Leave it out: predict prints nothing.",
+    "Model.compile(run_eagerly=)": "Leave it out: everything runs as it is written.",
+    "Model.compile(jit_compile=)": "Leave it out: everything runs as it is written.",
+    "Model.compile(loss_weights=)": "Leave it out: a model has one output and one loss.",
+    "Model.compile(weighted_metrics=)": "Leave it out: metrics do not follow the weights of examples.",
+    "Model.compile(lr=)": "Write compile(SGD(learning_rate=0.01), loss).",
+    "Model.compile(learning_rate=)": "Write compile(SGD(learning_rate=0.01), loss).",
+    "Model.save(overwrite=)": "Leave it out: an earlier file is replaced, and only by a whole one.",
+    "Model.save(save_format=)": "Leave it out: write model.save('name.keras').",
+    "load_model(custom_objects=)": "Leave it out: define or import your classes before, and they are found by their names.",
+    "load_model(compile=)": "Leave it out: the optimiser in the file does nothing until fit; compile(…) gives another.",
+    "load_model(safe_mode=)": "Leave it out: no file is trusted.",
+    # Attributes and methods of layers and models
+    "Layer.requires_grad =": "Write layer.trainable = False, or parameter.trainable = False for one of its parameters.",
+    "Layer.requires_grad_": "Write layer.trainable = False, or parameter.trainable = False for one of its parameters.",
+    "Layer.output": "Write model[:n].predict(x) for what the first n layers put out.",
+    "Layer.input": _NO_GRAPH,
+    "Layer.inputs": _NO_GRAPH,
+    "Layer.outputs": _NO_GRAPH,
+    "Layer.name": _NO_NAMES,
+    "Layer.weights": _BY_NAMES,
+    "Layer.variables": _BY_NAMES,
+    "Layer.trainable_weights": "Write [p for p in layer.parameters().values() if p.trainable].",
+    "Layer.trainable_variables": "Write [p for p in layer.parameters().values() if p.trainable].",
+    "Layer.non_trainable_weights": "Write [p for p in layer.parameters().values() if not p.trainable].",
+    "Layer.get_weights": "Write [p.value.copy() for p in layer.parameters().values()].",
+    "Layer.set_weights": "Write layer.kernel.value = array, which copies it, for each parameter.",
+    "Layer.count_params": "Write sum(p.size for p in model.parameters().values()).",
+    "Layer.weight": "Write layer.kernel: (inputs, units), PyTorch's weight transposed.",
+    "Layer.get_config": "Write layer.config().",
+    "Layer.from_config": "Write {cls}(**config), or layer.clone().",
+    "Layer.get_params": "Write layer.config().",
+    "Layer.set_params": "Make a new one with other arguments: {cls}(…).",
+    "Layer.add_weight": _ADD_PARAMETER,
+    "Layer.register_parameter": _ADD_PARAMETER,
+    "Layer.register_buffer": "Write self.mean = self.add_parameter(shape, 'zeros', trainable=False) in build.",
+    "Layer.call": "Write layer(x); a layer of your own has forward(self, x) and backward(self, dy).",
+    "Layer.add_loss": "Penalties are of parameters: add_parameter(shape, regularizer=mt.L2(0.01)).",
+    "Layer.register_forward_hook": "Write model[:n].predict(x) for what the first n layers put out.",
+    "Layer.zero_grad": _GRADIENTS,
+    "Layer.named_parameters": "Write layer.parameters().items().",
+    "Layer.state_dict": _WEIGHTS,
+    "Layer.load_state_dict": _WEIGHTS,
+    "Layer.children": _SUBLAYERS,
+    "Layer.modules": _SUBLAYERS,
+    "Layer.named_modules": _SUBLAYERS,
+    "Layer.named_children": _SUBLAYERS,
+    "Layer.apply": _SUBLAYERS,
+    "Layer.cuda": _ON_THE_CPU,
+    "Layer.cpu": _ON_THE_CPU,
+    "Layer.to": _ON_THE_CPU,
+    "Layer.device": _ON_THE_CPU,
+    "Layer.half": _PRECISION,
+    "Layer.double": _PRECISION,
+    "Layer.float": _PRECISION,
+    "Layer.bfloat16": _PRECISION,
+    "Layer.in_features": "Write layer.input_shape, known once the layer is built.",
+    "Layer.out_features": "Write layer.output_shape, known once the layer is built.",
+    "Model.train_on_batch": _ONE_STEP,
+    "Model.train_step": _ONE_STEP,
+    "Model.test_on_batch": "Write model.evaluate(x, y).",
+    "Model.test_step": "Write model.evaluate(x, y).",
+    "Model.predict_on_batch": "Write model.predict(x).",
+    "Model.predict_step": "Write model.predict(x).",
+    "Model.predict_proba": "Write model.predict(x): with Sigmoid() or Softmax() at the end it gives probabilities.",
+    "Model.predict_log_proba": "Write np.log(model.predict(x)) where the model ends in Softmax().",
+    "Model.predict_classes": "Write model.predict(x).argmax(axis=-1), or model.predict(x) > 0.5 for one output.",
+    "Model.decision_function": "Write model.predict(x).",
+    "Model.fit_generator": "Write fit(batches, steps_per_epoch=…): fit takes generators itself.",
+    "Model.evaluate_generator": "Write evaluate(batches): evaluate takes generators itself.",
+    "Model.predict_generator": "Write predict(batches): predict takes generators itself.",
+    "Model.partial_fit": "Write model.fit(x, y): a second fit goes on with the weights.",
+    "Model.score": "Write model.evaluate(x, y), with metrics=['accuracy'] or ['r2'] in compile.",
+    "Model.fit_predict": "Write model.fit(x, y), then model.predict(x).",
+    "Model.fit_transform": "Write model.fit(x, y), then model.predict(x).",
+    "Model.transform": "Write model.predict(x).",
+    "Model.get_layer": "Write model.layers[1], or dict(model.walk())['dense_1'].",
+    "Model.pop": "Write model[:-1], which shares the layers.",
+    "Model.to_json": _WHOLE_FILE,
+    "Model.to_yaml": _WHOLE_FILE,
+    "Model.load": _WHOLE_FILE,
+    "Model.export": _WHOLE_FILE,
+    "Model.save_model": _WHOLE_FILE,
+    "Model.metrics_names": "Write list(model.history) after fit, or model.evaluate(x, y)._fields.",
+    "Model.reset_states": "Leave it out: no state is kept between batches.",
+    "Model.reset_metrics": "Leave it out: metrics begin anew in every epoch.",
+    "Model.loss_curve_": "Write model.history['loss'].",
+    "Model.best_loss_": "Write min(model.history['loss']).",
+    "Model.coefs_": "Write model.get_weights().",
+    "Model.intercepts_": "Write model.get_weights().",
+    "Model.coef_": "Write model.get_weights().",
+    "Model.intercept_": "Write model.get_weights().",
+    "Model.classes_": "Write model.class_names, which ImageFolder and other sources set.",
+    "Model.n_iter_": "Write model.history.epochs.",
+    "Model.lr": "Write model.optimizer.learning_rate = 0.01.",
+    "Model.learning_rate": "Write model.optimizer.learning_rate = 0.01.",
+    "Sequential.lr =": "Write model.optimizer.learning_rate = 0.01.",
+    "Sequential.learning_rate =": "Write model.optimizer.learning_rate = 0.01.",
+    # Attributes and methods of optimisers, losses, parameters, the history
+    "Optimizer.lr =": "Write optimizer.learning_rate.",
+    "Optimizer.zero_grad": _GRADIENTS,
+    "Optimizer.param_groups": "Write optimizer.learning_rate = 0.01; the parameters are model.parameters().",
+    "Optimizer.add_param_group": "Write optimizer.step({**a.parameters(), **b.parameters()}) with names that differ.",
+    "Optimizer.minimize": "Write loss.forward, model.backward(loss.backward()), optimizer.step(model.parameters()).",
+    "Optimizer.apply_gradients": "Write optimizer.step(model.parameters()).",
+    "Optimizer.apply": "Write optimizer.step(model.parameters()).",
+    "Optimizer.iterations": "Write optimizer.iteration.",
+    "Optimizer.state_dict": "Write optimizer.get_state().",
+    "Optimizer.load_state_dict": "Write optimizer.set_state(state).",
+    "Optimizer.get_config": "Write optimizer.config().",
+    "Optimizer.variables": "Write optimizer.state, the arrays by the parameters' names.",
+    "Loss.call": "Write loss(prediction, target); a loss of your own has forward(self, prediction, target) and backward(self).",
+    "Loss.item": "Write float(loss(prediction, target)).",
+    "Metric.update_state": "Write metric.update(prediction, target).",
+    "Metric.reset_state": "Write metric.reset().",
+    "Metric.reset_states": "Write metric.reset().",
+    "Metric.compute": "Write metric.result().",
     "Parameter.requires_grad =": "Write parameter.trainable = False to freeze it.",
-    # The package
+    "Parameter.data =": "Write parameter.value = array, which copies it.",
+    "Parameter.numpy": "Write parameter.value.",
+    "Parameter.detach": "Write parameter.value.",
+    "Parameter.cpu": "Write parameter.value.",
+    "Parameter.assign": "Write parameter.value = array, which copies it.",
+    "Parameter.gradient": "Write parameter.grad.",
+    "Parameter.zero_grad": _GRADIENTS,
+    "Parameter.zero_": "Write parameter.value[...] = 0.",
+    "Parameter.backward": "Write model.backward(dy), which sets the grad of every parameter.",
+    "History.epoch": "Write range(history.epochs).",
+    "History.params": "Write history.epochs.",
+    # Names of the package
+    "mt.nn": "Layers and losses are names of the package: mt.Dense, mt.ReLU, mt.MSELoss.",
+    "mt.optim": "Optimisers are names of the package: mt.SGD, mt.Adam.",
+    "mt.functional": "Write layers, mt.ReLU()(x), or mt.sigmoid(x).",
+    "mt.models": "Models are names of the package: mt.Sequential, mt.Model, mt.load_model.",
+    "mt.keras": "Layers are names of the package: mt.Dense.",
+    "mt.utils": "Class numbers need no one-hot rows: CrossEntropyLoss takes either.",
+    "mt.backend": "The backend is NumPy.",
+    "mt.applications": "The models that come with it are in models/, opened by mt.load_model.",
+    "mt.linear_model": "Write mt.Sequential([mt.Dense(1)]).",
+    "mt.Module": "Write mt.Layer, with forward and backward, or mt.Model for a network.",
+    "mt.Functional": _NO_GRAPH,
+    "mt.Tensor": "Arrays are NumPy's: np.array.",
+    "mt.tensor": "Arrays are NumPy's: np.array.",
+    "mt.Variable": "Write mt.Parameter(value), or self.add_parameter(shape) in a layer.",
+    "mt.no_grad": "Leave it out: predict and evaluate keep nothing; model.eval() is inference mode.",
+    "mt.GradientTape": "Write model.backward(loss.backward()): every layer has its own backward.",
+    "mt.manual_seed": _ONE_STREAM,
+    "mt.set_random_seed": _ONE_STREAM,
+    "mt.seed": _ONE_STREAM,
+    "mt.save": _WHOLE_FILE,
+    "mt.load": _WHOLE_FILE,
+    "mt.save_model": _WHOLE_FILE,
+    "mt.model_from_json": _WHOLE_FILE,
+    "mt.clone_model": "Write model.clone(), without the weights, or copy.deepcopy(model).",
+    "mt.DataLoader": "Leave it out: fit(x, y, batch_size=32) cuts and shuffles; mt.datasets.HDF5Dataset and ImageFolder read from disk.",
+    "mt.TensorDataset": "Leave it out: fit(x, y, batch_size=32) cuts and shuffles arrays.",
+    "mt.Dataset": "Write a subclass of minitorch_np.source.Source, or give fit a function that yields batches.",
+    "mt.to_categorical": "Leave it out: CrossEntropyLoss takes class numbers; np.eye(classes)[y] makes one-hot rows.",
+    "mt.train_test_split": "Write fit(…, validation_split=0.2), or mt.tuning.cross_validate.",
+    "mt.cross_val_score": "Write mt.tuning.cross_validate(build, x, y).",
+    "mt.GridSearchCV": "Write mt.tuning.search(build, space, x, y, method='grid').",
+    "mt.RandomizedSearchCV": "Write mt.tuning.search(build, space, x, y).",
+    "mt.MLPClassifier": "Write mt.Sequential([mt.Dense(100), mt.ReLU(), mt.Dense(classes)]) with mt.CrossEntropyLoss().",
+    "mt.MLPRegressor": "Write mt.Sequential([mt.Dense(100), mt.ReLU(), mt.Dense(1)]) with mt.MSELoss().",
+    "mt.StandardScaler": "Write mt.Normalization().adapt(x), in front of the model.",
+    "mt.Pipeline": "Write mt.Sequential([mt.Normalization().adapt(x), …]).",
+    "mt.accuracy_score": "Write model.evaluate(x, y) with metrics=['accuracy'].",
+    # Layers of other names, and layers that there are not
     "mt.Linear": "Write mt.Dense(units): the number of inputs is found from the data.",
+    "mt.Conv2d": "Write mt.Conv2D(filters, kernel_size), on (batch, height, width, channels).",
+    "mt.Convolution2D": "Write mt.Conv2D(filters, kernel_size).",
+    "mt.MaxPool2d": "Write mt.MaxPooling2D(pool_size).",
+    "mt.MaxPool2D": "Write mt.MaxPooling2D(pool_size).",
+    "mt.AvgPool2d": "Write mt.AveragePooling2D(pool_size).",
+    "mt.AvgPool2D": "Write mt.AveragePooling2D(pool_size).",
+    "mt.AdaptiveAvgPool2d": "Write mt.GlobalAveragePooling2D().",
+    "mt.GlobalAvgPool2D": "Write mt.GlobalAveragePooling2D().",
+    "mt.GlobalMaxPool2D": "Write mt.GlobalMaxPooling2D().",
+    "mt.BatchNorm1d": "Write mt.BatchNormalization().",
+    "mt.BatchNorm2d": "Write mt.BatchNormalization().",
+    "mt.BatchNorm": "Write mt.BatchNormalization().",
+    "mt.LayerNorm": "Write mt.LayerNormalization().",
+    "mt.Dropout2d": "Write mt.SpatialDropout2D(rate).",
+    "mt.LSTMCell": "Write mt.LSTM(units).",
+    "mt.GRUCell": "Write mt.GRU(units).",
+    "mt.RNN": "Write mt.SimpleRNN(units).",
+    "mt.MultiheadAttention": "Write mt.MultiHeadAttention(num_heads, key_dim).",
+    "mt.Upsample": "Write mt.UpSampling2D(size).",
+    "mt.ZeroPad2d": "Write mt.ZeroPadding2D(padding).",
+    "mt.InputLayer": "Write mt.Input(shape).",
+    "mt.Activation": "Activations are layers of their own: mt.ReLU(), mt.Tanh(), mt.Softmax().",
+    "mt.relu": "Write mt.ReLU(), a layer.",
+    "mt.tanh": "Write mt.Tanh(), a layer.",
+    "mt.softmax": "Write mt.Softmax(), a layer.",
+    "mt.LeakyRelu": "Write mt.LeakyReLU(negative_slope).",
+    "mt.Swish": "Write mt.SiLU().",
+    "mt.Lambda": "Write a layer of your own with forward and backward: docs/a_layer_of_your_own.md.",
+    "mt.Identity": "Leave it out; inside Add and Concatenate an empty list is x itself.",
+    "mt.ModuleList": "A plain list in an attribute does: self.blocks = [mt.Dense(4), mt.Dense(4)].",
+    "mt.ModuleDict": "A plain dictionary in an attribute does: self.heads = {'a': mt.Dense(4)}.",
+    "mt.Conv1D": _NO_1D.replace("{}", "Conv2D(filters, (1, width))"),
+    "mt.Conv1d": _NO_1D.replace("{}", "Conv2D(filters, (1, width))"),
+    "mt.MaxPooling1D": _NO_1D.replace("{}", "MaxPooling2D((1, width))"),
+    "mt.GlobalAveragePooling1D": _NO_1D.replace("{}", "GlobalAveragePooling2D()"),
+    "mt.Conv2DTranspose": "There is no transposed convolution: write mt.UpSampling2D(2), mt.Conv2D(filters, 3, padding='same').",
+    "mt.ConvTranspose2d": "There is no transposed convolution: write mt.UpSampling2D(2), mt.Conv2D(filters, 3, padding='same').",
+    "mt.SeparableConv2D": "Write mt.DepthwiseConv2D(3), mt.Conv2D(filters, 1).",
+    "mt.Multiply": "There is no such layer: a Model of your own multiplies in forward, and derives it in backward.",
+    "mt.Average": "There is no such layer: write mt.Add(branches), mt.Rescaling(1 / 2).",
+    "mt.Subtract": "There is no such layer: a Model of your own subtracts in forward.",
+    "mt.Masking": "There are no masks in a Sequential; MultiHeadAttention.forward takes one, see docs/layers.md, Sequences.",
+    "mt.TimeDistributed": "Leave it out: Dense and activations work on every step of (batch, time, features) where their shapes allow it.",
+    "mt.Attention": "Write mt.MultiHeadAttention(num_heads, key_dim).",
+    "mt.RandomRotation": "There are mt.RandomFlip, mt.RandomTranslation and mt.RandomBrightness.",
+    "mt.RandomZoom": "There are mt.RandomFlip, mt.RandomTranslation and mt.RandomBrightness.",
+    "mt.RandomContrast": "There are mt.RandomFlip, mt.RandomTranslation and mt.RandomBrightness.",
+    "mt.GroupNormalization": "There are mt.BatchNormalization and mt.LayerNormalization.",
+    # Losses, optimisers, metrics, callbacks of other names
+    "mt.BinaryCrossentropy": "Write mt.BCELoss() after Sigmoid(), mt.BCEWithLogitsLoss() on scores.",
+    "mt.CategoricalCrossentropy": f"Write mt.CrossEntropyLoss(). {_ARE_SCORES}",
+    "mt.SparseCategoricalCrossentropy": f"Write mt.CrossEntropyLoss(). {_ARE_SCORES}",
+    "mt.MeanSquaredError": "Write mt.MSELoss() as a loss.",
+    "mt.MeanAbsoluteError": "Write mt.L1Loss() as a loss, 'mae' as a metric.",
+    "mt.Huber": "Write mt.HuberLoss(delta).",
+    "mt.SmoothL1Loss": "Write mt.HuberLoss(delta).",
+    "mt.Hinge": "Write mt.HingeLoss().",
+    "mt.KLDivergence": "Write mt.KLDivLoss(), of log-probabilities.",
+    "mt.BinaryFocalCrossentropy": "Write mt.FocalLoss(gamma, alpha), of scores.",
+    "mt.SparseCategoricalAccuracy": "Write mt.metrics.CategoricalAccuracy(), or 'accuracy'.",
+    "mt.Accuracy": "Write 'accuracy', or mt.metrics.CategoricalAccuracy().",
+    "mt.RootMeanSquaredError": "Take the root of the mean squared error: mt.MSELoss().",
+    "mt.RMSProp": "Write mt.RMSprop(learning_rate).",
+    "mt.NAdam": "Write mt.Nadam(learning_rate).",
+    "mt.AdaGrad": "Write mt.Adagrad(learning_rate).",
+    "mt.Adadelta": "There is no Adadelta: write mt.RMSprop(learning_rate).",
+    "mt.Adamax": "There is no Adamax: write mt.Adam(learning_rate).",
+    "mt.StepLR": "Write mt.SGD(mt.schedules.StepDecay(0.1, every=1000)).",
+    "mt.CosineAnnealingLR": "Write mt.SGD(mt.schedules.CosineDecay(0.1, steps=1000)).",
+    "mt.lr_scheduler": "Write mt.SGD(mt.schedules.StepDecay(0.1, every=1000)).",
+    "mt.LambdaCallback": "Write a class: class Mine(mt.Callback), with def on_epoch_end(self, epoch, logs=None).",
+    "mt.BackupAndRestore": "Write fit(…, resume='run.ckpt').",
+    "mt.ProgbarLogger": "Leave it out: fit shows a bar, unless progress=False.",
+    "mt.EarlyStopping": "Write minitorch_np.callbacks.EarlyStopping(patience=5).",
+    "mt.ModelCheckpoint": "Write minitorch_np.callbacks.ModelCheckpoint(path).",
+    "mt.ReduceLROnPlateau": "Write minitorch_np.callbacks.ReduceLROnPlateau().",
+    "mt.LearningRateScheduler": "Write minitorch_np.callbacks.LearningRateScheduler(schedule).",
+    "mt.GlorotUniform": "Write kernel_initializer='glorot_uniform'.",
+    "mt.GlorotNormal": "Write kernel_initializer='glorot_normal'.",
+    "mt.HeNormal": "Write kernel_initializer='he_normal'.",
+    "mt.HeUniform": "Write kernel_initializer='he_uniform'.",
+    "mt.Zeros": "Write bias_initializer='zeros'.",
+    "mt.Ones": "Write bias_initializer='ones'.",
+    # Text where an object is expected
+    "'sgd'": "Write mt.SGD(learning_rate=0.01).",
+    "'adam'": "Write mt.Adam().",
+    "'adamw'": "Write mt.AdamW().",
+    "'rmsprop'": "Write mt.RMSprop().",
+    "'adagrad'": "Write mt.Adagrad().",
+    "'nadam'": "Write mt.Nadam().",
+    "'lion'": "Write mt.Lion().",
+    "'mse'": "Write mt.MSELoss().",
+    "'mean_squared_error'": "Write mt.MSELoss().",
+    "'mae'": "Write mt.L1Loss() as a loss; 'mae' is a metric.",
+    "'mean_absolute_error'": "Write mt.L1Loss().",
+    "'huber'": "Write mt.HuberLoss().",
+    "'hinge'": "Write mt.HingeLoss().",
+    "'binary_crossentropy'": "Write mt.BCELoss() after Sigmoid(), mt.BCEWithLogitsLoss() on scores.",
+    "'bce'": "Write mt.BCELoss() after Sigmoid(), mt.BCEWithLogitsLoss() on scores.",
+    "'categorical_crossentropy'": f"Write mt.CrossEntropyLoss(). {_ARE_SCORES}",
+    "'sparse_categorical_crossentropy'": f"Write mt.CrossEntropyLoss(). {_ARE_SCORES}",
+    "'crossentropy'": f"Write mt.CrossEntropyLoss(). {_ARE_SCORES}",
+    "'cross_entropy'": f"Write mt.CrossEntropyLoss(). {_ARE_SCORES}",
+    "'kl_divergence'": "Write mt.KLDivLoss(), of log-probabilities.",
+    "'relu'": "Write mt.ReLU().",
+    "'leaky_relu'": "Write mt.LeakyReLU().",
+    "'elu'": "Write mt.ELU().",
+    "'selu'": "Write mt.SELU().",
+    "'gelu'": "Write mt.GELU().",
+    "'silu'": "Write mt.SiLU().",
+    "'swish'": "Write mt.SiLU().",
+    "'softplus'": "Write mt.Softplus().",
+    "'tanh'": "Write mt.Tanh().",
+    "'sigmoid'": "Write mt.Sigmoid().",
+    "'softmax'": "Write mt.Softmax().",
+    "'linear'": "Leave it out: a Dense layer without an activation is linear.",
 }
-
-
-def line_for(cls: type, name: str, form: str = "{cls}.{name}") -> str:
-    """The row of the class or the nearest of its bases, or ""."""
-    for base in cls.__mro__:
-        key = form.format(cls=base.__name__, name=name)
-        line = TABLE.get(key) or TABLE.get(f"{key} =")
-        if line:
-            return line.replace("{cls}", cls.__name__)
-    return ""
-
-
-def in_module(module: str, name: str) -> AttributeError:
-    """What a module's __getattr__ raises for a name that it does not have."""
-    line = TABLE.get(f"mt.{'.'.join([*module.split('.')[1:], name])}") or TABLE.get(f"mt.{name}", "")
-    return AttributeError(f"module {module!r} has no attribute {name!r}. {line}".rstrip())
-
-
-class AnswersForeignNames:
-    """A class that answers arguments and attributes which other frameworks have, with the line to write here."""
-
-    __slots__ = ()
-
-    if not TYPE_CHECKING:  # where these would make every argument and attribute known
-
-        def __new__(cls, *args, **kwargs):
-            """Look at the names alone; that the rest fits is left to the constructor."""
-            _refuse_unknown(cls, "", cls.__init__, args, kwargs)
-            made = super().__new__(cls)
-            made.before_constructor()
-            return made
-
-        def before_constructor(self):
-            """Runs before the constructor; what is made here is there even if a subclass forgets super().__init__()."""
-
-        def __getattr__(self, name):
-            """Runs for what is missing. A property that failed fails again, with its own error."""
-            try:
-                return object.__getattribute__(self, name)
-            except AttributeError as error:
-                line = line_for(type(self), name)
-                if line and not hasattr(type(self), name):
-                    raise AttributeError(f"{error}. {line}", name=name, obj=self) from None
-                raise
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        for key in TABLE:
-            place, _, rest = key.partition(".")
-            if place == cls.__name__ and rest.endswith(" =") and rest[:-2] not in vars(cls):
-                setattr(cls, rest[:-2], WithoutEffect(rest[:-2]))
-
-
-class WithoutEffect:
-    """An attribute that nothing here reads: setting it is refused, unless the constructor has an argument of that name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __get__(self, owner: Any, owner_type: type) -> Any:
-        if owner is None:
-            return self
-        if self.name in getattr(owner, "__dict__", {}):
-            return vars(owner)[self.name]
-        raise AttributeError(_missing(owner, self.name), name=self.name, obj=owner)
-
-    def __set__(self, owner: Any, value: Any) -> None:
-        if self.name not in inspect.signature(type(owner).__init__).parameters:
-            raise AttributeError(_missing(owner, self.name), name=self.name, obj=owner)
-        vars(owner)[self.name] = value
-
-
-def answers_foreign_arguments(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Decorate a method, so that arguments which it does not have are answered from the table."""
-
-    @functools.wraps(method)
-    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        _refuse_unknown(type(args[0]), f".{method.__name__}", method, args[1:], kwargs)
-        return method(*args, **kwargs)
-
-    return checked
-
-
-def _refuse_unknown(cls: type, method: str, called: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Raise TypeError for the first argument that there is not; `method` is ".fit", or "" for the constructor."""
-    by_position, by_name, any_name = _arguments(called)
-    unknown = [] if any_name else [name for name in kwargs if name not in by_name]
-    if not unknown and len(args) <= by_position:
-        return
-    who = f"{cls.__name__}{method}"
-    known = f"The arguments are {', '.join(by_name)}." if by_name else "It takes no arguments."
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], by_name, 1, 0.75)
-        line = line_for(cls, unknown[0], f"{{cls}}{method}({{name}}=)") or (f"Did you mean {near[0]}?" if near else "")
-        raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line or known}")
-    line = line_for(cls, "*", f"{{cls}}{method}({{name}})") or known
-    raise TypeError(f"{who}: at most {by_position} arguments go by position, got {len(args)}. {line}")
-
-
-@functools.cache
-def _arguments(called: Any) -> tuple[float, tuple[str, ...], bool]:
-    """How many arguments go by position, the names that there are, and whether any other name is taken too."""
-    given = list(inspect.signature(called).parameters.values())[1:]
-    kinds = [parameter.kind for parameter in given]
-    by_position = [p.name for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    named = [p.name for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    many = math.inf if inspect.Parameter.VAR_POSITIONAL in kinds else len(by_position)
-    return many, tuple(named), inspect.Parameter.VAR_KEYWORD in kinds
-
-
-def _missing(owner: Any, name: str) -> str:
-    return f"{type(owner).__name__!r} object has no attribute {name!r}. {line_for(type(owner), name)}".rstrip()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import check_order
+from minitorch_np.base.answers import instead_of
+from minitorch_np.base.arrays import as_array
 from minitorch_np.checking.anatomy import WithLoss, parts
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.part import Part
@@ -60,6 +62,9 @@ def gradcheck(
         GradcheckError: backward is wrong; the error's `report` says where and why.
         ValueError: x, y or the options do not fit, or forward itself fails.
     """
+    for given, name in ((target, "target"), (loss, "loss")):
+        if isinstance(given, type):
+            raise ValueError(f"gradcheck: {name}:{instead_of(given)}")
     if method not in ("auto", "complex", "differences"):
         raise ValueError(f"gradcheck: method is 'auto', 'complex' or 'differences', got {method!r}.")
     randomness = GlobalRandomness()
@@ -105,7 +110,7 @@ def _check(
         if isinstance(one, Loss):
             check_order(one, "forward", "(self, prediction, target)")
     rows = _rows(inputs)
-    inputs, y = inputs[rows], y if y is None else np.asarray(y)[rows]
+    inputs, y = inputs[rows], y if y is None else as_array(y, "y", "gradcheck")[rows]
     layer = copy.deepcopy(as_layer(target, y if loss is None else None))
     inputs = _build(layer, inputs)
     report = GradcheckReport(_title(target), seed=seed)
@@ -161,9 +166,9 @@ def _title(target: Any) -> str:
 def _inputs(x: Any, rng: np.random.Generator, target: Any) -> NDArray:
     if isinstance(x, tuple) and x and all(isinstance(size, (int, np.integer)) for size in x):
         return target.example_input(x, rng) if isinstance(target, Layer) else rng.normal(size=x)
-    array = np.asarray(x)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"gradcheck: expected numbers or a shape for x, got {array.dtype}.")
+    if isinstance(x, (int, float, np.generic)):
+        raise ValueError(f"gradcheck: x is an array, or its shape with the batch, such as (3, 4); got {x!r}.")
+    array = as_array(x, "x", "gradcheck")
     if not array.size:
         raise ValueError(f"gradcheck: x holds no numbers (shape {array.shape}).")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import Fixed
-from minitorch_np.base.text import of_class
+from minitorch_np.base.answers import instead_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.lstm import LSTM
@@ -47,7 +47,7 @@ class Bidirectional(Layer):
         if not isinstance(layer, _Recurrent) or layer.go_backwards:
             raise ValueError(
                 f"Bidirectional: expected a SimpleRNN, LSTM or GRU without go_backwards, got {layer!r}. "
-                f"The second direction is made here.{of_class(layer)}"
+                f"The second direction is made here.{instead_of(layer)}"
             )
         self.forward_layer = layer
         self.backward_layer = type(layer)(**{**layer.config(), "go_backwards": True})

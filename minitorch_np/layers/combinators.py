@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import Fixed
-from minitorch_np.base.text import of_class
+from minitorch_np.base.answers import instead_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
@@ -245,12 +245,11 @@ def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
 
 def check_layers(who: str, layers: Any) -> None:
     if not isinstance(layers, (list, tuple)):
-        raise ValueError(f"{who}: expected a list of layers, got {layers!r}.{of_class(layers)}")
+        raise ValueError(f"{who}: expected a list of layers, got {layers!r}.{instead_of(layers)}")
     for layer in layers:
-        if isinstance(layer, type) and issubclass(layer, Layer):
-            raise ValueError(f"{who}:{of_class(layer)}")
         if not isinstance(layer, Layer):
-            raise ValueError(f"{who}: expected layers, got {layer!r}.")
+            expected = "" if isinstance(layer, type) else f" expected layers, got {layer!r}."
+            raise ValueError(f"{who}:{expected}{instead_of(layer)}")
 
 
 def refuse_repeats(layer: Any) -> None:

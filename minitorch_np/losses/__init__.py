@@ -3,6 +3,7 @@
 The mean is taken over all elements, as in PyTorch, whose names and values these are.
 """
 
+from minitorch_np.base.answers import answering
 from minitorch_np.losses.binary import BCELoss as BCELoss
 from minitorch_np.losses.binary import BCEWithLogitsLoss as BCEWithLogitsLoss
 from minitorch_np.losses.binary import FocalLoss as FocalLoss
@@ -14,3 +15,5 @@ from minitorch_np.losses.loss import Loss as Loss
 from minitorch_np.losses.regression import HuberLoss as HuberLoss
 from minitorch_np.losses.regression import L1Loss as L1Loss
 from minitorch_np.losses.regression import MSELoss as MSELoss
+
+globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist

@@ -1,5 +1,6 @@
 """Metrics: what a person wants to know of a model, exact over batches of any size."""
 
+from minitorch_np.base.answers import answering
 from minitorch_np.metrics.classes import AUC as AUC
 from minitorch_np.metrics.classes import BalancedAccuracy as BalancedAccuracy
 from minitorch_np.metrics.classes import BinaryAccuracy as BinaryAccuracy
@@ -19,3 +20,5 @@ from minitorch_np.metrics.numbers import MeanAbsoluteError as MeanAbsoluteError
 from minitorch_np.metrics.numbers import MeanSquaredError as MeanSquaredError
 from minitorch_np.metrics.numbers import R2Score as R2Score
 from minitorch_np.metrics.numbers import RootMeanSquaredError as RootMeanSquaredError
+
+globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist

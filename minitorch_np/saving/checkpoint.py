@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.callers import caller
 from minitorch_np.base.code import sum_of_code
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.configurable import is_built_in, without_address
@@ -108,7 +109,7 @@ class Checkpoint:
             self._check(state)
             changed = self._changes(described["code"], described["environment"])
         for change in changed:
-            warnings.warn(f"{self.path}: {change}", stacklevel=5)
+            warnings.warn(f"{self.path}: {change}", stacklevel=caller())
         return state
 
     def refusing(self) -> AbstractContextManager[None]:

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from minitorch_np import losses, optimizers, schedules
+from minitorch_np.base.callers import caller
 from minitorch_np.base.text import printable
 from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.saving import keras_metrics
@@ -107,7 +108,7 @@ def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
     except ValueError as error:
         warnings.warn(
             f"{os.fspath(path)}: this package has no words for {printable(str(error)[:300])}; compile before training.",
-            stacklevel=5,
+            stacklevel=caller(),
         )
         return False
     metrics, missing = keras_metrics.from_keras(described.get("metrics"), model, loss.from_logits)
@@ -115,7 +116,7 @@ def compiled(model: Any, described: Any, path: str | os.PathLike[str]) -> bool:
     if missing:
         warnings.warn(
             f"{os.fspath(path)}: this package has no {printable(', '.join(missing)[:300])} that means the same, and leaves it out.",
-            stacklevel=5,
+            stacklevel=caller(),
         )
     model.compile(optimizer, loss, metrics)
     return True
@@ -127,7 +128,7 @@ def warn_of_precision(model: Any, described: Any, path: str | os.PathLike[str]) 
     if found:
         more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
         text = printable("; ".join(found[:3]) + more)
-        warnings.warn(f"{os.fspath(path)}: {text}, so that the outputs may differ.", stacklevel=5)
+        warnings.warn(f"{os.fspath(path)}: {text}, so that the outputs may differ.", stacklevel=caller())
 
 
 def _our_optimizer(described: Any) -> Any:

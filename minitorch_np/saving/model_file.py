@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.configurable import Configurable, is_built_in
 from minitorch_np.losses import Loss
@@ -113,7 +115,7 @@ def _warn(path: Path, notes: list[str], told: set[str]) -> None:
     for note in notes:
         if note not in told:
             told.add(note)
-            warnings.warn(f"{path}: {note}", stacklevel=4)
+            warnings.warn(f"{path}: {note}", stacklevel=caller())
 
 
 def _within_limits(model: Any, describe: Callable[[], Any]) -> Any:
@@ -124,6 +126,7 @@ def _within_limits(model: Any, describe: Callable[[], Any]) -> Any:
         raise ValueError(f"{type(model).__name__}.save: {error}. save_weights keeps the weights alone.") from None
 
 
+@answers_foreign_arguments
 def load_model(path: AnyPath, *, allow_nan: bool = False) -> Any:
     """The model of a `.keras` file, compiled as it was saved. Keras's own files, `.keras` and the older `.h5`, are opened where
     the layers exist here; they have no SHA-256, which is said in a warning.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.callers import caller
 from minitorch_np.configurable import is_built_in
 from minitorch_np.optimizers import SGD, Nadam
 from minitorch_np.saving import hdf5, limits, weights
@@ -106,7 +107,7 @@ def read_listed(
         warnings.warn(
             f"{os.fspath(path)}: the optimizer's state is of other parameters than those that learn ({len(places)} arrays, "
             f"expected {due}), as when layers were frozen or freed after training, or of an older Keras; it begins anew.",
-            stacklevel=5,
+            stacklevel=caller(),
         )
         return
     model.optimizer.iteration = steps

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from minitorch_np.arguments import CheckedArguments
+from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
 from minitorch_np.configurable import without_address
@@ -16,7 +17,7 @@ from minitorch_np.training.hooks import check_hooks
 Logs = dict[str, Any] | None
 
 
-class Callback(CheckedArguments):
+class Callback(CheckedArguments, AnswersForeignNames):
     """Methods that fit, evaluate and predict call; a subclass overrides those it needs. Names and order are Keras's.
 
     `logs` is always passed: at the end of a batch its loss (its "outputs" in predict), at the end of an epoch and of a test

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.files import AnyPath, as_path, write_csv, write_whole
 
 
-class History(dict[str, list[float]]):
+class History(AnswersForeignNames, dict[str, list[float]]):
     """One list for each thing measured ("loss", "accuracy", "val_loss", …), with one value per epoch.
 
     The loss and the metrics of the training data are those of the steps themselves, each taken before its

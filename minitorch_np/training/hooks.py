@@ -7,6 +7,8 @@ import inspect
 import warnings
 from typing import Any
 
+from minitorch_np.base.callers import caller
+
 # What each hook is called with.
 HOOKS = {
     **{f"on_{what}_{when}": ("logs",) for what in ("train", "test", "predict") for when in ("begin", "end")},
@@ -49,7 +51,9 @@ def _check_name(who: str, name: str) -> None:
             f"{who}: {name} is no hook, so it would never be called. Write {near[0]}(self, {arguments}=None)."
         )
     if len(words) > 1 and words[1] in _SUBJECTS:
-        warnings.warn(f"{who}: {name} is no hook: fit never calls it. The hooks are {', '.join(HOOKS)}.", stacklevel=5)
+        warnings.warn(
+            f"{who}: {name} is no hook: fit never calls it. The hooks are {', '.join(HOOKS)}.", stacklevel=caller()
+        )
 
 
 def _check_arguments(callback: Any, name: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from minitorch_np import metrics
 from minitorch_np.arguments import check_whole
+from minitorch_np.base.callers import caller
 from minitorch_np.base.console import progress_is_seen
 from minitorch_np.cache import Call
 from minitorch_np.contract import calling
@@ -324,5 +325,5 @@ def _warn_of_raw_pixels(x: NDArray, who: str) -> None:
         warnings.warn(
             f"{who}: the first layer with parameters sees numbers up to {x.max():g}, like raw pixels. "
             "Begin the model with Rescaling(1 / 255): it learns better, and carries its own preprocessing.",
-            stacklevel=4,
+            stacklevel=caller(),
         )

@@ -1,0 +1,147 @@
+"""Answers: what is said to a name that is not there, out of the table of foreign names."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+
+from minitorch_np.base.foreign_names import TABLE
+from minitorch_np.base.text import of_class
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def line_for(cls: type | None, place: str) -> str:
+    """The row of a place such as ".lr", "(lr=)" or ".fit(lr=)" in the class or the nearest of its bases, or ""."""
+    for base in [] if cls is None else cls.__mro__:
+        line = TABLE.get(f"{base.__name__}{place}") or TABLE.get(f"{base.__name__}{place} =")
+        if line:
+            return line.replace("{cls}", cls.__name__)  # type: ignore[union-attr]  # it has an MRO
+    return TABLE.get(place, "") if cls is None else ""
+
+
+def in_module(module: str, name: str) -> AttributeError:
+    """The error of a module that does not have a name."""
+    return AttributeError(f"module {module!r} has no attribute {name!r}. {TABLE.get(f'mt.{name}', '')}".rstrip())
+
+
+def answering(module: str) -> Callable[[str], NoReturn]:
+    """A module's __getattr__, which runs for names that it does not have."""
+
+    def refuse(name: str) -> NoReturn:
+        raise in_module(module, name)
+
+    return refuse
+
+
+class AnswersForeignNames:
+    """A class that answers arguments and attributes which other frameworks have, with the line to write here."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # where these would make every argument and attribute known
+
+        def __new__(cls, *args, **kwargs):
+            """Look at the names alone; that the rest fits is left to the constructor."""
+            _refuse_unknown(cls, "", cls.__init__, args, kwargs)
+            made = super().__new__(cls)
+            made.before_constructor()
+            return made
+
+        def before_constructor(self):
+            """Runs before the constructor; what is made here is there even if a subclass forgets super().__init__()."""
+
+        def __getattr__(self, name):
+            """Runs for what is missing. A property that failed fails again, with its own error."""
+            try:
+                return object.__getattribute__(self, name)
+            except AttributeError as error:
+                line = line_for(type(self), f".{name}")
+                if line and not hasattr(type(self), name):
+                    raise AttributeError(f"{error}. {line}", name=name, obj=self) from None
+                raise
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for key in TABLE:
+            place, _, rest = key.partition(".")
+            if place == cls.__name__ and rest.endswith(" =") and rest[:-2] not in vars(cls):
+                setattr(cls, rest[:-2], WithoutEffect(rest[:-2]))
+
+
+class WithoutEffect:
+    """An attribute that nothing here reads: setting it is refused, unless the constructor has an argument of that name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, owner: Any, owner_type: type) -> Any:
+        if owner is None:
+            return self
+        if self.name in getattr(owner, "__dict__", {}):
+            return vars(owner)[self.name]
+        raise AttributeError(_missing(owner, self.name), name=self.name, obj=owner)
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        if self.name not in inspect.signature(type(owner).__init__).parameters:
+            raise AttributeError(_missing(owner, self.name), name=self.name, obj=owner)
+        vars(owner)[self.name] = value
+
+
+def answers_foreign_arguments(called: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Decorate a method or a function, so that arguments which it does not have are answered from the table."""
+    name, is_method = called.__name__, "." in called.__qualname__
+
+    @functools.wraps(called)
+    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        if is_method:
+            _refuse_unknown(type(args[0]), f".{name}", called, args[1:], kwargs)
+        else:
+            _refuse_unknown(None, name, called, args, kwargs)
+        return called(*args, **kwargs)
+
+    return checked
+
+
+def instead_of(given: Any) -> str:
+    """What to write in place of a class, or of a name as text, where an object is expected; "" for anything else."""
+    line = TABLE.get(repr(given.lower()), "") if isinstance(given, str) else ""
+    return f" {line}" if line else of_class(given)
+
+
+def _refuse_unknown(
+    cls: type | None, method: str, called: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    """Raise TypeError for the first argument that there is not; `method` is ".fit", or "" for the constructor."""
+    by_position, by_name, any_name = _arguments(called, cls is not None)
+    unknown = [] if any_name else [name for name in kwargs if name not in by_name]
+    if not unknown and len(args) <= by_position:
+        return
+    who = f"{'' if cls is None else cls.__name__}{method}"
+    known = f"The arguments are {', '.join(by_name)}." if by_name else "It takes no arguments."
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], by_name, 1, 0.75)
+        line = line_for(cls, f"{method}({unknown[0]}=)") or (f"Did you mean {near[0]}?" if near else "")
+        raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line or known}")
+    line = line_for(cls, f"{method}(*)") or known
+    raise TypeError(f"{who}: at most {by_position} arguments go by position, got {len(args)}. {line}")
+
+
+@functools.cache
+def _arguments(called: Any, of_object: bool) -> tuple[float, tuple[str, ...], bool]:
+    """How many arguments go by position, the names that there are, and whether any other name is taken too."""
+    given = list(inspect.signature(called).parameters.values())[of_object:]
+    kinds = [parameter.kind for parameter in given]
+    by_position = [p.name for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    named = [p.name for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    many = math.inf if inspect.Parameter.VAR_POSITIONAL in kinds else len(by_position)
+    return many, tuple(named), inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def _missing(owner: Any, name: str) -> str:
+    return f"{type(owner).__name__!r} object has no attribute {name!r}. {line_for(type(owner), f'.{name}')}".rstrip()
