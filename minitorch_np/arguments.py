@@ -7,6 +7,7 @@ A class states its checks once, as a table, and both the constructor's `self.rat
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import operator
 import re
@@ -171,10 +172,9 @@ def one_number(who: str, given: Any, remedy: str) -> float:
     Raises:
         ValueError: it is an array, None, or no real number.
     """
-    if getattr(given, "shape", ()) == () and isinstance(given, (int, float, np.number, np.bool_, np.ndarray)):
-        kind = getattr(given, "dtype", np.dtype(float)).kind
-        if kind in "biuf":
-            return float(given)
+    if getattr(given, "shape", ()) == () and not isinstance(given, (str, bytes)) and not np.iscomplexobj(given):
+        with contextlib.suppress(TypeError, ValueError):
+            return float(given)  # also of other packages' arrays without an axis
     shape = f"an array of shape {given.shape}" if getattr(given, "shape", ()) != () else repr(given)
     raise ValueError(f"{who}: expected one number, got {shape}. {remedy}")
 

@@ -334,6 +334,24 @@ def test_a_loss_is_the_better_the_smaller_and_mode_may_say_otherwise(data):
     assert high.best_score == max(row["score"] for row in high.table)
 
 
+def test_the_metric_says_which_way_is_better_and_of_a_function_it_is_asked(data):
+    def right(y_true, y_pred):
+        return (y_pred.argmax(axis=1) == y_true).mean()
+
+    def measuring(metric):
+        return lambda units, rng: build(units, rng=rng).compile(mt.SGD(0.1), mt.CrossEntropyLoss(), [metric])
+
+    space = {"units": [2, 8, 20]}
+    with pytest.raises(ValueError, match=r"search: whether a larger 'val_right' is better is not known\. Give mode"):
+        tuning.search(measuring(right), space, *data, method="grid", objective="val_right", workers=1)
+    for metric, objective, mode in ((right, "right", "max"), ("f1", "val_f1", "auto"), ("mae", "mae", "auto")):
+        found = tuning.search(
+            measuring(metric), space, *data, method="grid", objective=objective, mode=mode, workers=1, batch_size=8
+        )
+        scores = [row["score"] for row in found.table]
+        assert scores == sorted(scores, reverse=objective != "mae")
+
+
 def test_halving_lets_the_best_of_each_round_go_on(data):
     result = tuning.search(build, SPACE, *data, trials=9, epochs=18, halving=3, workers=1, objective="loss")
     assert sorted(row["epochs"] for row in result.table) == [2] * 6 + [6] * 2 + [18]

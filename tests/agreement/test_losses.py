@@ -54,6 +54,25 @@ def test_nll_of_sequences(seed, batch, time, classes):
 
 
 @many
+@given(seeds, st.integers(1, 5), st.integers(2, 6), scales, st.sampled_from([0.0, 0.2]))
+def test_cross_entropy_of_masked_classes(seed, batch, classes, scale, soft):
+    """Logits of -inf in any place but the target's. PyTorch takes class numbers; rows that have 0 there mean the same."""
+    rng = np.random.default_rng(seed)
+    x, numbers = scale * rng.normal(size=(batch, classes)), rng.integers(0, classes, batch)
+    masked = (rng.random(x.shape) < 0.5) & (np.arange(classes) != numbers[:, None])
+    x[masked] = -np.inf
+    assert_agrees(mt.CrossEntropyLoss(), functional.cross_entropy, x, numbers)
+    assert_agrees(mt.NLLLoss(), functional.nll_loss, log_softmax(x), numbers)
+    rows = np.eye(classes)[numbers]
+    ours = mt.CrossEntropyLoss()
+    assert ours(x, rows) == pytest.approx(functional.cross_entropy(torch.tensor(x), torch.tensor(numbers)).item())
+    if soft:
+        kept = ~masked * (1 - soft) * rows + ~masked * soft
+        loss = mt.KLDivLoss()(log_softmax(x), kept / kept.sum(axis=1, keepdims=True))
+        assert np.isfinite(loss)
+
+
+@many
 @given(seeds, shapes, scales, st.booleans())
 def test_kl_divergence(seed, shape, scale, sparse):
     rng = np.random.default_rng(seed)
