@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,13 +15,14 @@ class Call:
     Args:
         root: the outermost layer of the call.
         node: the innermost one whose method is guarded.
+        method: the name of that method.
 
     Attributes:
         turn: a number of its own for each outermost forward.
     """
 
-    def __init__(self, root: Any, node: Any = None) -> None:
-        self.root, self.node = root, node
+    def __init__(self, root: Any, node: Any = None, method: str = "") -> None:
+        self.root, self.node, self.method = root, node, method
         self.next_turn()
 
     def next_turn(self) -> None:
@@ -46,7 +46,7 @@ class Cache:
         if owner is None:
             return self
         if owner._cache is None:
-            raise RuntimeError(_nothing_kept(owner, sys._getframe(1).f_code.co_name))
+            raise RuntimeError(_nothing_kept(owner))
         if owner._used_twice and owner._notes_use:
             raise RuntimeError(used_twice(owner))
         return owner._cache
@@ -97,8 +97,9 @@ def used_twice(owner: Any) -> str:
     )
 
 
-def _nothing_kept(owner: Any, reader: str) -> str:
-    if reader == "forward":
+def _nothing_kept(owner: Any) -> str:
+    call = current_call.get()
+    if call is not None and call.node is owner and call.method == "forward":
         return f"{owner!r}.forward reads self.cache, which is only for backward. Use a name of its own in forward."
     return (
         f"{owner!r}.backward: there is no cache to read. Run forward first, in training mode: layer(x), or model(x, training=True) "

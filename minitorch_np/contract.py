@@ -14,7 +14,7 @@ from typing import Any
 
 from minitorch_np.cache import Call, current_call, note_use, used_twice
 from minitorch_np.configurable import PACKAGE
-from minitorch_np.parameter import Parameter
+from minitorch_np.parameter import Parameter, UsedAsArray
 from minitorch_np.tree import Node
 
 
@@ -54,7 +54,7 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
         names = _parameter_names(self)
         if self.keep_cache:
             note_use(self)
-        with calling(_inner(call, self)):
+        with calling(_inner(call, self, "forward")), _naming(self, "forward"):
             y = forward(self, *arguments, **named)
         if not hasattr(y, "shape") or isinstance(y, Parameter):
             raise ValueError(f"{self!r}.forward returned {_described(y)}, expected an array. End it with `return y`.")
@@ -78,7 +78,7 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
         if self._used_twice:
             raise RuntimeError(used_twice(self))
         names = _parameter_names(self)
-        with calling(_inner(call, self)):
+        with calling(_inner(call, self, "backward")), _naming(self, "backward"):
             dx = backward(self, dy, *arguments, **named)
         if dx is not None and not hasattr(dx, "shape"):
             raise ValueError(
@@ -90,11 +90,22 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _inner(call: Call | None, node: Any) -> Call:
-    if call is None:
-        return Call(node, node)
-    inner = Call(call.root, node)
-    inner.turn = call.turn
+@contextmanager
+def _naming(node: Any, method: str) -> Iterator[None]:
+    """Where a Parameter is used as an array in the `with` block, say in which layer, and which attribute it is."""
+    try:
+        yield
+    except UsedAsArray as error:
+        names = [name for name, parameter in node.own_parameters().items() if parameter is error.parameter]
+        if error.owner or not names:
+            raise
+        raise UsedAsArray(error.parameter, f"{node!r}.{method}: ", names[0]) from None
+
+
+def _inner(call: Call | None, node: Any, method: str) -> Call:
+    inner = Call(node if call is None else call.root, node, method)
+    if call is not None:
+        inner.turn = call.turn
     return inner
 
 

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+class UsedAsArray(TypeError):
+    """A Parameter where its array is due; `name` is the attribute that holds it, if that is known."""
+
+    def __init__(self, parameter: Parameter, owner: str = "", name: str = "kernel") -> None:
+        super().__init__(
+            f"{owner}{parameter!r} is no array. Its numbers are in its value: write self.{name}.value, not self.{name}."
+        )
+        self.parameter, self.owner = parameter, owner
+
+
 class Parameter(AnswersForeignNames):
     """An array of weights with the gradient dL/dvalue beside it.
 
@@ -32,7 +42,7 @@ class Parameter(AnswersForeignNames):
         regularizer: the price that fit puts on the value, or None.
     """
 
-    __slots__ = ("__weakref__", "_value", "grad", "learnable", "regularizer", "trainable")
+    __slots__ = ("__weakref__", "_penalized", "_value", "grad", "learnable", "regularizer", "trainable")
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
         self._begin(np.array(as_floats(value, "value", "Parameter")), trainable)
@@ -48,6 +58,7 @@ class Parameter(AnswersForeignNames):
         self._value = value
         self.grad: Any = None
         self.regularizer: Any = None
+        self._penalized: Any = None  # the grad that has the penalty in it
         self.learnable = self.trainable = trainable
 
     def _copy_into(self, value: ArrayLike) -> None:
@@ -81,6 +92,11 @@ class Parameter(AnswersForeignNames):
         twin.trainable, twin.regularizer = self.trainable, self.regularizer
         return twin
 
+    def add_penalty(self) -> None:
+        """grad += the gradient of the regularizer's penalty, unless that has been done since the last backward."""
+        if np.shape(self.grad) == self.shape and self.grad is not self._penalized:
+            self.grad = self._penalized = self.grad + self.regularizer.gradient(self._value)
+
     def renew(self) -> None:
         """Go on with a copy of the value, so that whoever reads the array that was here until now sees it unchanged."""
         self._value = self._value.copy(order="K")
@@ -112,9 +128,7 @@ class Parameter(AnswersForeignNames):
             return super().__getattr__(name)
 
     def _is_no_array(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError(
-            f"{self!r} is no array. Its numbers are in its value: write self.kernel.value, not self.kernel."
-        )
+        raise UsedAsArray(self)
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _is_no_array
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _is_no_array

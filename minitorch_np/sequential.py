@@ -10,6 +10,7 @@ from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.callers import caller
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Dense, Input, ReLU, Sigmoid, Softmax
+from minitorch_np.layers.combinators import backward_through
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.model import Model, doubt
@@ -145,9 +146,7 @@ class Sequential(Model):
     def backward(self, dy: NDArray) -> Any:
         """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it."""
         self.before_backward()
-        for layer in reversed(self._layers[self._last_to_learn :]):
-            dy = layer.backward(dy)
-        return dy
+        return backward_through(self._layers[self._last_to_learn :], dy)
 
     @property
     def wants_dx(self) -> bool:

@@ -230,8 +230,19 @@ def forward_through(layers: Sequence[Layer], x: NDArray) -> NDArray:
 
 
 def backward_through(layers: Sequence[Layer], dy: Any) -> Any:
-    for layer in reversed(layers):
-        dy = layer.backward(dy)
+    """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it.
+
+    Raises:
+        ValueError: a layer returned no dL/dx, and one before it has parameters that need it.
+    """
+    for place in range(len(layers) - 1, -1, -1):
+        dy = layers[place].backward(dy)
+        if dy is None and place:
+            if any(parameter.learnable for layer in layers[:place] for parameter in layer.parameters().values()):
+                raise ValueError(
+                    f"{layers[place]!r}.backward returned None, and the layers before it need dL/dx. End it with `return dx`."
+                )
+            return None
     return dy
 
 
@@ -245,7 +256,8 @@ def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
 
 def check_layers(who: str, layers: Any) -> None:
     if not isinstance(layers, (list, tuple)):
-        raise ValueError(f"{who}: expected a list of layers, got {layers!r}.{instead_of(layers)}")
+        remedy = f" Write {who}([{layers!r}, …])." if isinstance(layers, Layer) else instead_of(layers)
+        raise ValueError(f"{who}: expected a list of layers, got {layers!r}.{remedy}")
     for layer in layers:
         if not isinstance(layer, Layer):
             expected = "" if isinstance(layer, type) else f" expected layers, got {layer!r}."

@@ -120,6 +120,8 @@ class Optimizer(OwnAttributes):
     def step(self, parameters: Mapping[str, Parameter]) -> None:
         """Update every trainable parameter, given as `layer.parameters()` gives them.
 
+        Where a parameter has a regularizer, the gradient of its penalty is first added to `grad`, once for each backward.
+
         Raises:
             RuntimeError: a parameter has no gradient yet.
             ValueError: a gradient has another shape than its parameter.
@@ -131,6 +133,9 @@ class Optimizer(OwnAttributes):
         attributes = vars(self)
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
+        for parameter in parameters.values():
+            if parameter.regularizer is not None and parameter.trainable:
+                parameter.add_penalty()
         shrink = self._shrinking(parameters)
         for name, parameter in parameters.items():
             if not parameter.trainable:

@@ -94,7 +94,10 @@ def fit(
         shape = door.shape_of(data)
     model.ensure_ready(shape)
     if not any(parameter.trainable for parameter in model.parameters().values()):
-        raise ValueError(f"{who}: {model!r} has no trainable parameters.")
+        raise ValueError(
+            f"{who}: {model!r} has no trainable parameters: none at all, or all are "
+            "frozen. model.trainable = True, or layer.trainable = True, lets them learn."
+        )
     measures = resolve_metrics(model)
     stem, body = model.stem_and_body()
     seen = Seen()

@@ -195,8 +195,6 @@ class Run:
         for metric in self.measures:
             metric.update(prediction, y)
         self.body.backward(loss.checked_backward(prediction))
-        for parameter in self.regularized:
-            parameter.grad = parameter.grad + parameter.regularizer.gradient(parameter.value)
         self.model.optimizer.step(self.parameters)
         self.steps += 1
         return value

@@ -1,0 +1,344 @@
+"""What calling a model does, what may run twice before a backward, and what is said of layers that break their contract."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+ONE = np.ones((1, 1), np.float32)
+
+
+def network(*layers, rng=0):
+    model = mt.Sequential([mt.Input((3,)), *layers, mt.Dense(1)], rng=rng)
+    return model.compile(mt.SGD(0.01), mt.MSELoss())
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(8, 3)).astype(np.float32)
+
+
+# Calling is inference
+
+
+def test_a_call_answers_as_predict_does_before_and_after_fit_and_load(x, tmp_path):
+    model = network(mt.Dense(4), mt.BatchNormalization(), mt.Dropout(0.5))
+    np.testing.assert_array_equal(model(x), model.predict(x))
+    model.fit(x, x[:, :1], epochs=2)
+    statistics = model.get_weights()
+    np.testing.assert_array_equal(model(x), model.predict(x))
+    model.save(tmp_path / "m.keras")
+    np.testing.assert_array_equal(mt.load_model(tmp_path / "m.keras")(x), model.predict(x))
+    for now, then in zip(model.get_weights(), statistics, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_a_call_in_training_mode_is_followed_by_backward(x):
+    model = network(mt.Dense(4), mt.Tanh())
+    y = model(x, training=True)
+    dx = model.backward(np.ones_like(y))
+    step = 1e-2
+    for column in range(3):
+        moved = np.zeros((1, 3), np.float32)
+        moved[0, column] = step
+        slope = (model(x + moved) - model(x - moved)).ravel() / (2 * step)
+        np.testing.assert_allclose(dx[:, column], slope, atol=2e-3)
+
+
+def test_train_and_eval_say_it_for_all_calls(x):
+    model = network(mt.Dropout(0.5))
+    model.train()
+    assert not np.array_equal(model(x), model(x))
+    model.eval()
+    np.testing.assert_array_equal(model(x), model.predict(x))
+    assert not np.array_equal(model(x, training=True), model(x, training=True))
+
+
+def test_backward_after_a_call_that_kept_nothing_is_refused(x):
+    model = network(mt.Dense(4))
+    model.fit(x, x[:, :1])
+    y = model(x)
+    with pytest.raises(RuntimeError, match=r"model\(x, training=True\)"):
+        model.backward(np.ones_like(y))
+
+
+def test_asking_between_a_forward_and_its_backward_changes_nothing(x):
+    model, alone = network(mt.Dense(4), mt.Tanh()), network(mt.Dense(4), mt.Tanh())
+    for one in (model, alone):
+        y = one(x, training=True)
+        if one is model:
+            one(2 * x)
+            one.predict(3 * x)
+        one.backward(np.ones_like(y))
+    for mine, due in zip(model.parameters().values(), alone.parameters().values(), strict=True):
+        np.testing.assert_array_equal(mine.grad, due.grad)
+
+
+class TwoParts(mt.Model):
+    """A model of somebody's own that calls another one inside."""
+
+    def __init__(self, rng=None, dtype="float32"):
+        super().__init__(rng, dtype)
+        self.first = mt.Sequential([mt.Dense(5), mt.Dropout(0.5)])
+        self.last = mt.Dense(1)
+
+    def forward(self, x):
+        return self.last(self.first(x))
+
+    def backward(self, dy):
+        return self.first.backward(self.last.backward(dy))
+
+
+def test_models_inside_follow_the_model_that_calls_them(x):
+    model = TwoParts(rng=0).compile(mt.SGD(0.01), mt.MSELoss())
+    model.fit(x, x[:, :1], epochs=2)
+    np.testing.assert_array_equal(model(x), model.predict(x))
+    np.testing.assert_array_equal(model(x), model(x))
+    y = model(x, training=True)
+    assert not np.array_equal(y, model(x))
+    assert model.backward(np.ones_like(y)).shape == x.shape
+
+
+def test_a_model_outside_that_is_asked_inside_a_forward_answers(x):
+    teacher = network(mt.Dropout(0.9))
+    due, answers = teacher.predict(x), []
+
+    class Asks(mt.Layer):
+        def forward(self, x):
+            answers.append(teacher(x))
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    network(Asks()).fit(x, x[:, :1], epochs=3, shuffle=False)
+    for answer in answers:
+        if len(answer) == len(due):
+            np.testing.assert_array_equal(answer, due)
+
+
+def test_a_layer_by_itself_is_called_as_before(x):
+    layer = mt.Dense(2)
+    y = layer(x)
+    assert layer.backward(np.ones_like(y)).shape == x.shape
+    assert layer.kernel.grad.shape == (3, 2)
+
+
+def test_a_callback_may_take_gradients_of_its_own(x):
+    taken = []
+
+    class Saliency(mt.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            y = self.model(x, training=True)
+            taken.append(self.model.backward(np.ones_like(y)))
+            self.model(x, training=True)  # and a forward without a backward
+
+    layers = lambda: [mt.Rescaling(0.5), mt.Dense(4), mt.Tanh()]  # noqa: E731
+    watched, alone = network(*layers()), network(*layers())
+    watched.fit(x, x[:, :1], epochs=3, callbacks=[Saliency()])
+    alone.fit(x, x[:, :1], epochs=3)
+    assert watched.history == alone.history
+    y = alone(x, training=True)
+    np.testing.assert_array_equal(taken[-1], alone.backward(np.ones_like(y)))
+
+
+# Used twice
+
+
+def test_two_calls_in_training_mode_before_a_backward_are_refused(x):
+    model = network(mt.Dense(4))
+    model(x, training=True)
+    y = model(2 * x, training=True)
+    with pytest.raises(RuntimeError, match="one batch"):
+        model.backward(np.ones_like(y))
+    model.drop_caches()
+    model.backward(np.ones_like(model(x, training=True)))
+
+
+class Twice(mt.Layer):
+    def __init__(self, inner):
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(self.inner(x) + 1)
+
+    def backward(self, dy):
+        return self.inner.backward(self.inner.backward(dy))
+
+
+class Plain(mt.Layer):
+    """y = w x, with what backward needs in a plain attribute."""
+
+    def build(self, input_shape):
+        self.w = self.add_parameter((1,), "ones")
+
+    def forward(self, x):
+        self.x = x
+        return x * self.w.value
+
+    def backward(self, dy):
+        self.w.grad = (dy * self.x).sum(axis=0)
+        return dy * self.w.value
+
+
+@pytest.mark.parametrize("inner", [mt.Dense(1), Plain(), mt.Sequential([mt.Dense(1)])], ids=repr)
+def test_a_layer_used_twice_in_one_forward_is_refused_by_backward(inner):
+    layer = Twice(inner)
+    layer(3 * ONE)
+    with pytest.raises(RuntimeError, match="ran twice in one forward"):
+        layer.backward(ONE)
+    model = mt.Sequential([mt.Input((1,)), Twice(inner.clone())]).compile(mt.SGD(0.1), mt.MSELoss())
+    assert np.isfinite(model.predict(ONE)).all()
+    with pytest.raises(RuntimeError, match="ran twice in one forward"):
+        model.fit(ONE, ONE)
+
+
+def test_a_layer_by_itself_may_run_often_before_its_backward(x):
+    layer = Plain()
+    for _ in range(3):
+        layer(x)
+    y = layer(2 * x)
+    layer.backward(np.ones_like(y))
+    np.testing.assert_allclose(layer.w.grad, (2 * x).sum(axis=0), rtol=1e-5)
+
+
+def test_one_parameter_in_two_layers_is_refused():
+    model = mt.Sequential([mt.Input((1,)), mt.Dense(1), mt.Tanh(), mt.Dense(1)])
+    model.layers[3].kernel = model.layers[1].kernel
+    with pytest.raises(ValueError, match=r"dense_1\.kernel and dense_2\.kernel are one Parameter"):
+        model.compile(mt.SGD(0.1), mt.MSELoss()).fit(ONE, ONE)
+
+
+def test_one_parameter_in_two_attributes_of_a_layer_is_stepped_once():
+    class Listed(Plain):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.weights = [self.w]
+
+    layer = Listed()
+    layer(ONE)
+    layer.backward(ONE)
+    assert list(layer.parameters()) == ["w"]
+    mt.SGD(0.1).step(layer.parameters())
+    np.testing.assert_allclose(layer.w.value, [0.9], rtol=1e-6)
+
+
+def test_a_loop_by_hand_learns_with_the_penalty_as_fit_does(x):
+    def model():
+        layers = [mt.Dense(4, kernel_regularizer=mt.L1L2(0.1, 0.2)), mt.Tanh()]
+        return network(*layers)
+
+    fitted, by_hand, loss, optimizer = model(), model(), mt.MSELoss(), mt.SGD(0.01)
+    fitted.fit(x, x[:, :1], epochs=3, batch_size=8)
+    by_hand.train()
+    for _ in range(3):
+        loss(by_hand(x), x[:, :1])
+        by_hand.backward(loss.backward())
+        optimizer.step(by_hand.parameters())
+    for mine, due in zip(by_hand.get_weights(), fitted.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, due, rtol=1e-6)
+
+
+def test_a_penalty_is_added_once_for_each_backward():
+    layer = mt.Dense(1, use_bias=False, kernel_initializer="ones", kernel_regularizer=mt.L2(1.0))
+    layer(ONE)
+    layer.backward(0 * ONE)
+    optimizer = mt.SGD(0.1)
+    optimizer.step(layer.parameters())
+    assert layer.kernel.grad == 2
+    optimizer.step(layer.parameters())
+    assert layer.kernel.grad == 2
+
+
+# Freezing
+
+
+@pytest.mark.parametrize("compiled", ["before", "after"])
+def test_trainable_of_a_layer_freezes_it_from_the_next_step_on(x, compiled):
+    layers = [mt.Sequential([mt.Dense(4), mt.Tanh()]), mt.Dense(2)]
+    model = network(*layers)
+    before = model.get_weights()
+    layers[0].trainable = False
+    if compiled == "after":
+        model.compile(mt.SGD(0.01), mt.MSELoss())
+    model.fit(x, x[:, :1])
+    frozen = [np.array_equal(now, then) for now, then in zip(model.get_weights(), before, strict=True)]
+    assert frozen == [True, True, False, False, False, False]
+    assert not layers[0].trainable
+    assert model.trainable
+    layers[0].trainable = True
+    model.fit(x, x[:, :1])
+    assert not np.array_equal(model.get_weights()[0], before[0])
+
+
+def test_trainable_holds_for_parameters_that_are_made_later(x):
+    layer = mt.Dense(4)
+    layer.trainable = False
+    model = mt.Sequential([layer, mt.Dense(1)], rng=0).compile(mt.SGD(0.1), mt.MSELoss())
+    model.fit(x, x[:, :1])
+    assert [parameter.trainable for parameter in model.parameters().values()] == [False, False, True, True]
+
+
+def test_running_statistics_never_learn(x):
+    model = network(mt.BatchNormalization())
+    model.trainable = True
+    kinds = {name: parameter.trainable for name, parameter in model.parameters().items()}
+    assert kinds["batch_normalization_1.moving_mean"] is False
+    model.trainable = False
+    with pytest.raises(ValueError, match=r"model\.trainable = True"):
+        model.fit(x, x[:, :1])
+    with pytest.raises(ValueError, match="trainable is True or False"):
+        model.trainable = "no"
+
+
+# Layers that break their contract
+
+
+def broken(forward=None, backward=None, build=None):
+    def own_build(self, input_shape):
+        self.w = self.add_parameter((input_shape[-1], 2))
+
+    methods = {
+        "build": build or own_build,
+        "forward": forward or (lambda self, x: x @ self.w.value),
+        "backward": backward or (lambda self, dy: dy @ self.w.value.T),
+    }
+    return type("Mine", (mt.Layer,), methods)()
+
+
+def replacing(self, dy):
+    dx = dy @ self.w.value.T
+    self.w = np.zeros((3, 2))
+    return dx
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (broken(forward=lambda self, x: None), r"Mine\(\)\.forward returned None.*return y"),
+        (broken(forward=lambda self, x: (x, x)), r"Mine\(\)\.forward returned a tuple"),
+        (broken(forward=lambda self, x: x.tolist()), r"Mine\(\)\.forward returned a list"),
+        (broken(forward=lambda self, x: self.w), r"Mine\(\)\.forward returned a Parameter"),
+        (broken(forward=lambda self, x: x @ self.w), r"Mine\(\)\.forward: .*write self\.w\.value, not self\.w"),
+        (broken(forward=lambda self, x: x * self.cache), r"Mine\(\)\.forward reads self\.cache"),
+        (broken(backward=lambda self, dy: None), r"Mine\(\)\.backward returned None.*return dx"),
+        (broken(backward=lambda self, dy: (dy, dy)), r"Mine\(\)\.backward returned a tuple"),
+        (broken(backward=replacing), r"Mine\(\)\.backward replaced the parameter self\.w.*self\.w\.grad"),
+    ],
+)
+def test_a_layer_that_breaks_its_contract_is_named(x, layer, message):
+    with pytest.raises((ValueError, TypeError, RuntimeError), match=message):
+        network(mt.Dense(3), layer).fit(x, x[:, :1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: mt.Sequential(mt.Dense(3), mt.ReLU()),
+        lambda: mt.Sequential(mt.Dense(3)),
+        lambda: mt.Residual(mt.Dense(3)),
+    ],
+)
+def test_a_list_that_was_forgotten_is_shown(make):
+    with pytest.raises(ValueError, match=r"(Sequential|Residual)\(\[Dense\(units=3\)"):
+        make()
