@@ -97,10 +97,6 @@ class Model(Layer):
                 model.
         """
         who = f"{type(self).__name__}.compile"
-        for given, due in ((optimizer, "an optimizer"), (loss, "a loss")):
-            if isinstance(given, type):
-                name = given.__name__
-                raise ValueError(f"{who}: expected {due}, got the class {name}. Write {name}(), with its arguments.")
         if not isinstance(optimizer, Optimizer):
             raise ValueError(
                 f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.{instead_of(optimizer)}"
