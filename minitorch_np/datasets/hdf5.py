@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from minitorch_np.base.files import AnyPath, as_path
-from minitorch_np.hdf5 import check_data_file
+from minitorch_np.datasets.stored import check_complete, class_names, find, opened, text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def load_hdf5(*paths: AnyPath) -> Dataset:
     """
     if not paths:
         raise ValueError("load_hdf5: expected the path of at least one file.")
-    found: dict[str, NDArray] = {}
+    found: dict[str, Any] = {}
     places = [as_path(path, "load_hdf5") for path in paths]
     for path in places:
         found.update(_read(path))
@@ -67,35 +67,30 @@ def load_hdf5(*paths: AnyPath) -> Dataset:
         found.get(name, np.empty((0, *shape), np.uint8) if name.endswith("x") else np.empty(0, np.int64))
         for name in names
     )
-    classes = found.get("list_classes", np.unique([*y_train, *y_test]))
-    return Dataset(x_train, y_train, x_test, y_test, [text(name) for name in classes])
+    classes = found.get("list_classes") or [text(label) for label in np.unique([*y_train, *y_test])]
+    return Dataset(x_train, y_train, x_test, y_test, classes)
 
 
 KEYS = ("train_set_x", "train_set_y", "test_set_x", "test_set_y", "list_classes")
 
 
-def _read(path: Path) -> dict[str, NDArray]:
-    import h5py
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file. Give the path of an HDF5 file.")
-    try:
-        check_data_file(path, *KEYS)
-        with h5py.File(path, "r") as file:
-            found = {key: file[key][()] for key in KEYS if isinstance(file.get(key), h5py.Dataset)}
-            present = ", ".join(file) or "none"
-    except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path}: not a readable HDF5 file ({error}). Fetch or write it again.") from None
-    if not any(key in found for key in KEYS[:4]):
+def _read(path: Path) -> dict[str, Any]:
+    with opened(path, *KEYS) as file:
+        present = list(file)
+        found: dict[str, Any] = {key: _values(file, key, path) for key in KEYS[:4] if key in present}
+        names = class_names(file, path)
+    if not found:
         raise ValueError(
-            f"{path}: expected train_set_x and train_set_y, or test_set_x and test_set_y; keys present: {present}."
+            f"{path}: expected train_set_x and train_set_y, or test_set_x and test_set_y; keys present: "
+            f"{', '.join(present) or 'none'}."
         )
-    return found
+    return found if names is None else {**found, KEYS[4]: names}
 
 
-def text(name: Any) -> str:
-    """The name of a class, stored as bytes or as a string."""
-    return name.decode() if isinstance(name, bytes) else str(name)
+def _values(file: Any, key: str, path: Path) -> NDArray:
+    dataset = find(file, key, path)
+    check_complete(dataset, path)
+    return dataset[()]
 
 
 def _listed(paths: list[Path]) -> str:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.files import AnyPath, as_path
-from minitorch_np.datasets.hdf5 import text
-from minitorch_np.hdf5 import check_data_file
+from minitorch_np.datasets.stored import Rows, check_complete, class_names, find, opened
 from minitorch_np.source import Source, in_background
 
 if TYPE_CHECKING:
@@ -41,11 +39,12 @@ class HDF5Dataset(Source):
     or from single rows, 95.5% ± 0.7% with 16 to 40 chunks at a time, 94.8% ± 1.6% with 5. With fewer than 16 there is a warning.
     chunks=(1, …) for create_dataset, or no chunks, costs nothing.
 
-    y is held in memory whole. Pixels stay as stored until their batch is due.
+    The file may hold its data in other files (links, external and virtual datasets). y is held in memory whole. Pixels stay as stored until their batch is due.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no HDF5 file, has no such dataset (those present are listed), or x and y differ in length.
+        ValueError: it is no HDF5 file, has no such dataset (those present are listed), or x and y differ in length; a part of x or y
+            lies in another file that is missing or cut short. While reading: the file was changed since it was opened.
     """
 
     read_ahead = True
@@ -59,30 +58,23 @@ class HDF5Dataset(Source):
         y: str | None = None,
         block_bytes: int = _BLOCK_BYTES,
     ) -> None:
-        import h5py
-
         path = as_path(path, "HDF5Dataset")
         self.path = path
         self.x_name = x or f"{split}_set_x"
         self.y_name = y or (None if x else f"{split}_set_y")
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: there is no such file. Give the path of an HDF5 file.")
-        try:
-            check_data_file(path, self.x_name, *([self.y_name] if self.y_name else []), "list_classes")
-            with h5py.File(path, "r", locking=False) as file:
-                x_set = self._dataset(file, self.x_name)
-                self.y = None if self.y_name is None else self._dataset(file, self.y_name)[()]
-                names = self._dataset(file, "list_classes")[()] if "list_classes" in file else None
-                self.count, self.shape, self.dtype = len(x_set), x_set.shape[1:], x_set.dtype
-                self.rows_in_chunk = x_set.chunks[0] if x_set.chunks else 1
-        except (OSError, KeyError, RuntimeError) as error:
-            raise ValueError(f"{path}: not a readable HDF5 file ({error}). Fetch or write it again.") from None
+        wanted = [self.x_name, *([self.y_name] if self.y_name else []), "list_classes"]
+        with opened(path, *wanted, locking=False) as file:
+            x_set = find(file, self.x_name, path)
+            self.y = None if self.y_name is None else self._targets(find(file, self.y_name, path))
+            self.class_names = class_names(file, path)
+            self.count, self.shape, self.dtype = len(x_set), x_set.shape[1:], x_set.dtype
+            self.rows_in_chunk = x_set.chunks[0] if x_set.chunks else 1
+            check_complete(x_set, path)
+            self._state = Rows(x_set, path).state
         if self.dtype.kind not in "biuf" or not self.count:
             raise ValueError(f"{path}: expected numbers in {self.x_name}, got {self.count} examples of {self.dtype}.")
         if self.y is not None and len(self.y) != self.count:
             raise ValueError(f"{path}: {self.x_name} has {self.count} examples, {self.y_name} has {len(self.y)}.")
-        if names is not None:
-            self.class_names = [text(name) for name in names]
         row_bytes = max(1, self.dtype.itemsize * int(np.prod(self.shape)))
         self.rows_in_block = max(self.rows_in_chunk, block_bytes // row_bytes)
 
@@ -95,35 +87,35 @@ class HDF5Dataset(Source):
     def batches(
         self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0
     ) -> Iterator[tuple[Any, ...]]:
-        import h5py
-
         size = batch_size or len(self)
-        with (
-            h5py.File(self.path, "r", locking=False, rdcc_nbytes=0) as file,
-            _Rows(file[self.x_name], self.path) as rows,
-        ):
-            blocks = in_background((rows.read(part) for part in _without(skip * size, self._blocks(rng))), ahead=1)
-            with closing(blocks):
-                yield from _cut(blocks, size, self.y)
+        blocks = in_background(self._read(_without(skip * size, self._blocks(rng))), ahead=1)
+        with closing(blocks):
+            yield from _cut(blocks, size, self.y)
+
+    def _read(self, blocks: Iterator[NDArray]) -> Generator[tuple[NDArray, NDArray, NDArray]]:
+        with opened(self.path, locking=False, cache=0) as file:
+            rows = Rows(find(file, self.x_name, self.path), self.path)
+            rows.check(self._state)
+            yield from map(rows.read, blocks)
 
     def fingerprint(self) -> str:
         """Sizes, all of y, and 64 of the examples, evenly taken."""
-        import h5py
-
         found = hashlib.sha256(f"{self.count} {self.shape} {self.dtype}".encode())
         found.update(b"" if self.y is None else np.ascontiguousarray(self.y).data)
-        with h5py.File(self.path, "r", locking=False) as file:
-            x_set = self._dataset(file, self.x_name)
+        with opened(self.path, locking=False) as file:
+            x_set = find(file, self.x_name, self.path)
             for row in range(0, len(self), max(1, len(self) // 64)):
                 found.update(np.ascontiguousarray(x_set[row]).data)
         return found.hexdigest()
 
-    def _dataset(self, file: Any, name: str) -> Any:
-        import h5py
-
-        if not isinstance(file.get(name), h5py.Dataset):
-            raise ValueError(f"{self.path}: there is no dataset {name!r}; keys present: {', '.join(file) or 'none'}.")
-        return file[name]
+    def _targets(self, dataset: Any) -> NDArray:
+        check_complete(dataset, self.path)
+        if dataset.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{self.path}: expected numbers in {self.y_name}, got {dataset.dtype}. Write the numbers of the classes, "
+                "np.unique(labels, return_inverse=True)[1], and their names as list_classes."
+            )
+        return dataset[()]
 
     def _blocks(self, rng: np.random.Generator | None) -> Iterator[NDArray]:
         """The rows of each block in the order in which they come; see the class."""
@@ -150,47 +142,6 @@ class HDF5Dataset(Source):
             return within.permutation(rows[rows < count])
 
         return map(block, dealt)
-
-
-class _Rows:
-    """The way to the rows of a dataset. Stored in one piece, they are read past HDF5, which takes ten times as long for a row."""
-
-    def __init__(self, dataset: Any, path: str | os.PathLike[str]) -> None:
-        self.dataset, self.path = dataset, path
-        in_one_piece = not (dataset.chunks or dataset.external or dataset.is_virtual) and hasattr(os, "preadv")
-        self.offset = dataset.id.get_offset() if in_one_piece else None
-        self.row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))
-
-    def __enter__(self) -> Self:
-        self.file = os.open(self.path, os.O_RDONLY)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.file)
-
-    def read(self, rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        """The rows, their values in the order of the file, and the place of each row among these."""
-        values = np.empty((len(rows), *self.dataset.shape[1:]), self.dataset.dtype)
-        order = np.argsort(rows, kind="stable")
-        places = np.empty(len(rows), np.intp)
-        places[order] = np.arange(len(rows))
-        in_file = rows[order]
-        ends = [*(np.flatnonzero(np.diff(in_file) != 1) + 1).tolist(), len(rows)]
-        read = self._through_hdf5 if self.offset is None else self._straight
-        for first, end in zip([0, *ends], ends, strict=False):
-            read(int(in_file[first]), values[first:end])
-        return rows, values, places
-
-    def _through_hdf5(self, start: int, into: NDArray) -> None:
-        self.dataset.read_direct(into, np.s_[start : start + len(into)])
-
-    def _straight(self, start: int, into: NDArray) -> None:
-        due, done = into.data.cast("B"), 0
-        while done < len(due):
-            got = os.preadv(self.file, [due[done:]], self.offset + start * self.row_bytes + done)
-            if not got:
-                raise ValueError(f"{self.path}: the file ends before row {start + len(into)}. Fetch or write it again.")
-            done += got
 
 
 def _without(skip: int, blocks: Iterator[NDArray]) -> Iterator[NDArray]:
