@@ -89,3 +89,72 @@ def test_without_pillow_the_line_to_type_is_given(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
     with pytest.raises(ImportError, match=r"pip install 'minitorch-np\[image\]'"):
         datasets.load_image(tmp_path / "picture.png", SHAPE)
+
+
+@pytest.mark.parametrize("top", [3, 255, 256, 65535])
+@pytest.mark.parametrize("name", ["picture.png", "picture.tif", "picture.ppm"])
+def test_the_scale_of_16_bits_follows_from_the_type(save, rng, top, name):
+    values = rng.integers(0, top + 1, (8, 8)).astype(np.uint16)
+    path = save(Image.fromarray(values), name)
+    np.testing.assert_array_equal(datasets.load_image(path, (8, 8, 1))[..., 0], (values / 257).round())
+
+
+def test_16_bits_of_another_byte_order_are_the_same(save):
+    image = Image.frombytes("I;16B", (8, 8), np.full((8, 8), 515, ">u2").tobytes())
+    np.testing.assert_array_equal(datasets.load_image(save(image, "picture.tif"), SHAPE), 2)
+
+
+def test_floats_go_from_0_to_1(save):
+    path = save(Image.fromarray(np.array([[0.1, 0.5], [0.9, 1.0]], np.float32)), "picture.tif")
+    np.testing.assert_array_equal(datasets.load_image(path, (2, 2, 1)).ravel(), [26, 128, 230, 255])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.float32([[0, 200]]), r"floats from 0 to 200; only those from 0 to 1 have a meaning"),
+        (np.float32([[0, np.nan]]), "floats from nan to nan"),
+        (np.int32([[0, 200]]), "integers of 32 bits, which have no agreed range"),
+    ],
+)
+def test_values_without_an_agreed_range_are_refused(save, values, message):
+    with pytest.raises(ValueError, match=rf"picture\.tif: not a readable picture \({message}"):
+        datasets.load_image(save(Image.fromarray(values), "picture.tif"), (1, 2, 1))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"])
+def test_every_mode_shows_its_grey(save, mode):
+    grey = Image.fromarray(halves(0, 255))
+    image = Image.fromarray(halves(0, 65535, np.uint16)) if mode == "I;16" else grey.convert("RGB").convert(mode)
+    name = "picture.tif" if mode in ("CMYK", "YCbCr", "PA") else "picture.png"
+    if mode == "PA":
+        image = grey.convert("P").convert("PA")
+    assert_halves(datasets.load_image(save(image, name), SHAPE), 0, 255, 8 if mode == "YCbCr" else 1)
+
+
+@pytest.mark.parametrize(("mode", "clear"), [("1", 0), ("L", 0), ("RGB", (0, 0, 0)), ("P", 0), ("I;16", 0)])
+def test_one_transparent_colour_is_laid_on_white(save, mode, clear):
+    values = halves(0, 255) if mode != "I;16" else halves(0, 65535, np.uint16)
+    image = Image.fromarray(values)
+    image = image if mode == "I;16" else image.convert("RGB").convert(mode) if mode != "P" else image.convert("P")
+    assert_halves(datasets.load_image(save(image, transparency=clear), SHAPE), 255, 255)
+
+
+@pytest.mark.parametrize("name", ["picture.gif", "picture.tif", "picture.webp", "picture.png"])
+def test_of_several_frames_the_first_is_taken(save, name):
+    frames = [Image.fromarray(halves(0, value)) for value in (255, 100, 0)]
+    path = save(frames[0], name, save_all=True, append_images=frames[1:])
+    assert_halves(datasets.load_image(path, SHAPE), 0, 255, 8)
+
+
+@pytest.mark.parametrize("name", ["picture.eps", "picture.pcx", "picture.tga", "picture.pdf"])
+def test_formats_that_are_not_on_the_list_are_refused(save, name):
+    path = save(Image.fromarray(halves(0, 255)), name)
+    with pytest.raises(ValueError, match=r"not a readable picture \(cannot identify"):
+        datasets.load_image(path.rename(path.with_suffix(".png")), SHAPE)
+
+
+@pytest.mark.parametrize("shape", [5, (8, 8), (0, 8, 3), (8.0, 8, 3), (8, 8, 2)])
+def test_a_shape_that_is_none_of_a_picture_is_refused(tmp_path, shape):
+    with pytest.raises(ValueError, match=r"load_image: shape is \(height, width, channels\)"):
+        datasets.load_image(tmp_path / "none.png", shape)

@@ -567,6 +567,52 @@ def test_mistakes_with_folders_are_said(folder, tmp_path):
         list(ImageFolder(folder, (4, 3, 3)).batches(4))
 
 
+def test_a_folder_without_pictures_is_no_class(folder):
+    (folder / "empty").mkdir()
+    (folder / "empty" / "notes.txt").write_text("no picture")
+    with pytest.warns(UserWarning, match="no pictures in empty, so that is no class"):
+        data = ImageFolder(folder, (4, 3, 3))
+    assert (data.class_names, data.y.tolist()) == (["dark", "light"], [0] * 6 + [1] * 6)
+
+
+def test_classes_can_be_named_in_their_order(folder):
+    (folder / "empty").mkdir()
+    data = ImageFolder(folder, (4, 3, 3), class_names=["light", "empty", "dark"])
+    assert (data.class_names, data.y.tolist()) == (["light", "empty", "dark"], [0] * 6 + [2] * 6)
+    assert data.files[0].parent.name == "light"
+    for names, message in {
+        ("dark", "grey"): "class_names has 'grey', and there is no such folder; found dark, empty, light",
+        ("dark", "dark"): "each once",
+        ("empty",): "none of the classes empty has a picture",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            ImageFolder(folder, (4, 3, 3), class_names=names)
+
+
+def test_pictures_in_folders_below_a_class_belong_to_it(folder):
+    (folder / "dark" / "night" / ".hidden").mkdir(parents=True)
+    (folder / "dark" / "0.jpg").rename(folder / "dark" / "night" / "0.jpg")
+    (folder / "dark" / "1.png").rename(folder / "dark" / "night" / ".hidden" / "1.png")
+    data = ImageFolder(folder, (4, 3, 3))
+    assert data.y.tolist() == [0] * 5 + [1] * 6
+    assert len(next(iter(data.batches(20)))[0]) == 11
+
+
+def test_a_class_with_another_number_than_in_training_is_refused(folder):
+    layers = [mt.Input((4, 3, 3)), mt.Rescaling(1 / 255), mt.Flatten(), mt.Dense(2)]
+    model = mt.Sequential(layers, rng=0).compile(mt.SGD(0.1), mt.CrossEntropyLoss())
+    train, turned = (
+        ImageFolder(folder, (4, 3, 3), class_names=names) for names in (["dark", "light"], ["light", "dark"])
+    )
+    with pytest.raises(ValueError, match="validation_data: class 'light' has number 0 in these data and 1 in training"):
+        model.fit(train, validation_data=turned)
+    model.fit(train)
+    with pytest.raises(ValueError, match="evaluate: class 'light' has number 0 in these data and 1 in training"):
+        model.evaluate(turned)
+    model.class_names = ["Night", "Day"]
+    model.evaluate(train)
+
+
 def test_hidden_files_and_folders_are_no_pictures(folder):
     (folder / "dark" / "._0.jpg").write_bytes(b"resource fork")
     (folder / "light" / "folder.png").mkdir()

@@ -2,56 +2,84 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.arguments import is_whole
 from minitorch_np.base.files import AnyPath, as_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# What Pillow may open. Others are rare, or hand the file to another program, as EPS does.
+_FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
+
 def load_image(path: AnyPath, shape: tuple[int, int, int]) -> NDArray:
     """A picture file as an array of `shape` (height, width, channels), uint8 from 0 to 255.
 
-    Grey, colour, palette, transparent (laid on white) and 16-bit pictures all come out right, upright when the
-    camera noted how it was held. The whole picture is squeezed into the shape, as the training pictures were. Channels are
-    1 (grey) or 3 (red, green, blue). The model does its own scaling, so this one leaves the values alone.
+    Grey, colour, palette and transparent pictures (laid on white), 16 bits (whose 65535 becomes 255) and floats from 0 to 1 all
+    come out right, upright when the camera noted how it was held; of several frames the first. The whole picture is squeezed
+    into the shape, as the training pictures were. Channels are 1 (grey) or 3 (red, green, blue). The model does its own
+    scaling, so this one leaves the values alone.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no picture or is cut off; the shape has other than 1 or 3 channels.
+        ValueError: the file is no PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000 or PPM, or is cut off; its values have no agreed
+            range, as 32-bit integers and floats outside 0..1; the shape has other than 1 or 3 channels.
         ImportError: Pillow is missing; the message says how to get it.
     """
     try:
         from PIL import Image, ImageOps
     except ImportError:
         raise ImportError("load_image needs Pillow: pip install 'minitorch-np[image]'") from None
-    if len(shape) != 3 or shape[2] not in (1, 3):
-        raise ValueError(f"load_image: shape is (height, width, 1 or 3), got {shape!r}.")
+    check_shape("load_image", shape)
     path = as_path(path, "load_image")
     height, width, channels = shape
+    Image.init()  # after which OPEN has all formats that this Pillow was built with
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as file:
             image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I") or image.mode == "F":  # 16 bits: Pillow's own conversion would cut them off
-                image = Image.fromarray(_to_8_bits(np.asarray(image)))
+            if image.mode.startswith("I") or image.mode == "F":  # Pillow's own conversion would cut these off
+                image = Image.fromarray(_to_8_bits(image, file.format))
             if image.has_transparency_data:
+                image = image.convert("LA") if image.mode == "La" else image
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             image = image.convert("RGB" if channels == 3 else "L")
             image = image.resize((width, height), Image.Resampling.BICUBIC)
     except FileNotFoundError:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{path}: not a readable picture ({error}). Give a PNG, JPEG or another format that Pillow reads."
+            f"{path}: not a readable picture ({error}). Give a PNG, JPEG or another common format, with 8 or 16 bits per channel."
         ) from None
     return np.asarray(image).reshape(shape)
 
 
-def _to_8_bits(values: NDArray) -> NDArray:
-    """Values of 0..65535 as 0..255; values that fit into 8 bits already stay."""
-    top = values.max(initial=0)
-    return (values / 257 if top > 255 else values).round().clip(0, 255).astype(np.uint8)
+def check_shape(who: str, shape: Any) -> None:
+    """Refuse what is no (height, width, channels) of a picture."""
+    sizes = shape if isinstance(shape, (tuple, list)) else ()
+    if len(sizes) != 3 or not all(is_whole(size) and size >= 1 for size in sizes) or sizes[2] not in (1, 3):
+        raise ValueError(
+            f"{who}: shape is (height, width, channels), ints of at least 1 with 1 or 3 channels, got {shape!r}."
+        )
+
+
+def _to_8_bits(image: Any, file_format: str | None) -> NDArray:
+    """0..255 of values whose type says their range: unsigned 16 bits, or floats, which go from 0 to 1.
+
+    Pillow gives 16 bits as "I;16", and in PNG and PPM also as "I".
+    """
+    values = np.asarray(image)
+    if image.mode == "F":
+        if not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(f"floats from {values.min():g} to {values.max():g}; only those from 0 to 1 have a meaning")
+        return np.floor(values * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    if image.mode == "I" and file_format not in ("PNG", "PPM"):
+        raise ValueError("integers of 32 bits, which have no agreed range")
+    eight = np.floor(values / 257 + 0.5).clip(0, 255).astype(np.uint8)
+    clear = image.info.get("transparency")
+    return eight if not isinstance(clear, int) else np.where(values == clear, np.uint8(255), eight)
