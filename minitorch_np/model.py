@@ -444,6 +444,8 @@ class Model(Layer):
         """Warn of outputs that the loss cannot mean, or refuse them. fit and evaluate ask once, with those of the first batch."""
         last = self.last_layer() or next((layer for _, layer in self.walk() if layer._cache is outputs), None)
         text = self.loss.doubt(outputs) or doubt(self.loss, last, outputs.shape[1:])
+        for _, layer in self.walk():
+            text = text or constant(layer, layer.output_shape)
         if text and not self._doubted:
             warnings.warn(f"{type(self).__name__}: {text}.", stacklevel=2)
 
@@ -457,11 +459,19 @@ class Model(Layer):
 
 def doubt(loss: Loss, last: Any, output_shape: Shape | None) -> str:
     """Why the loss cannot mean the outputs of this last layer, or ""."""
-    if isinstance(last, Softmax) and output_shape and output_shape[last.axis - (last.axis > 0)] == 1:
-        return f"{last!r} over one unit gives the same for every input: end the model with Dense(1) and Sigmoid(), or give it two units"
+    text = constant(last, output_shape)
+    if text:
+        return text
     if loss.from_logits and last is not None and type(last) in (Sigmoid, Softmax):
         other = loss.instead.get(type(last).__name__, "")
         return f"the last layer is {last!r}, and {loss!r} takes scores before it: leave it out{other}"
+    return ""
+
+
+def constant(layer: Any, output_shape: Shape | None) -> str:
+    """Why the outputs of this layer are the same for every input, or ""."""
+    if isinstance(layer, Softmax) and output_shape and output_shape[layer.axis - (layer.axis > 0)] == 1:
+        return f"{layer!r} over one unit gives the same for every input: end the model with Dense(1) and Sigmoid(), or give it two units"
     return ""
 
 

@@ -443,6 +443,13 @@ def test_a_sigmoid_before_a_loss_of_scores_is_warned_of_in_a_model_of_ones_own(r
         model.fit(rng.normal(size=(8, 3)), rng.integers(0, 2, 8))
 
 
+def test_a_softmax_over_one_unit_is_warned_of_inside_a_model(rng):
+    layers = [mt.Input((3,)), mt.Dense(1), mt.Softmax(), mt.Dense(2)]
+    model = mt.Sequential(layers, rng=0).compile(mt.SGD(0.1), mt.MSELoss())
+    with pytest.warns(UserWarning, match=r"Softmax\(\) over one unit gives the same for every input"):
+        model.fit(rng.normal(size=(4, 3)), rng.normal(size=(4, 2)))
+
+
 def test_outputs_that_are_no_probabilities_of_classes_are_warned_of(rng):
     model = of_one(mt.CrossEntropyLoss(from_logits=False), mt.Sigmoid(), units=4)
     with pytest.warns(UserWarning, match=r"outputs do not sum to 1: end it with Softmax\(\)"):

@@ -187,7 +187,8 @@ def cross_entropy(x: NDArray, t: NDArray) -> NDArray:
     """-(t log s(x) + (1 - t) log(1 - s(x))) of logits x, s the sigmoid, element by element."""
     with np.errstate(invalid="ignore"):  # of inf - inf
         entropy = np.maximum(x, 0) - x * t + np.log1p(np.exp(np.minimum(x, -x)))
-    if np.isnan(entropy.sum()):
+    total = entropy.sum()
+    if total != total:
         # Where x is infinite, the two terms apart, of which the one with the factor 0 is 0.
         with np.errstate(invalid="ignore"):
             entropy = np.where(t == 0, 0, t * softplus(-x)) + np.where(t == 1, 0, (1 - t) * softplus(x))

@@ -43,15 +43,17 @@ class CrossEntropyLoss(Loss):
         self.from_logits = from_logits
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
-        classes = prediction.shape[-1]
-        if target.ndim == prediction.ndim - 1:
+        classes, numbered = prediction.shape[-1], target.ndim == prediction.ndim - 1
+        if numbered:
             check_class_numbers(self, prediction, target)
-            target = one_hot(target, classes, prediction.real.dtype)
-        target = self._matched(prediction, target)
+        log_p = log_softmax(prediction) if self.from_logits else self._log(prediction)
+        if numbered and not self.label_smoothing:
+            self.cache = prediction, log_p, target
+            return -self.mean(at(log_p, target))
+        target = self._matched(prediction, one_hot(target, classes, prediction.real.dtype) if numbered else target)
         if self.label_smoothing:
             share = float(self.label_smoothing)
             target = target * (1 - share) + share / classes
-        log_p = log_softmax(prediction) if self.from_logits else self._log(prediction)
         self.cache = prediction, log_p, target
         return -self.mean(expectation(target, log_p))
 
@@ -63,6 +65,8 @@ class CrossEntropyLoss(Loss):
         Of probabilities, only log p_i depends on p_i, so dL/dp_i = -t_i / p_i / examples.
         """
         prediction, log_p, target = self.cache
+        if target.ndim < log_p.ndim:
+            target = one_hot(target, log_p.shape[-1], log_p.real.dtype)
         examples = log_p.size // log_p.shape[-1]
         if not self.from_logits:
             return self.weigh(-target / (np.maximum(prediction, 1e-12) * examples))
@@ -116,7 +120,7 @@ class NLLLoss(Loss):
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         check_class_numbers(self, prediction, target)
         self.cache = prediction.shape, prediction.dtype, target
-        return -self.mean(np.take_along_axis(prediction, target[..., None], axis=-1)[..., 0])
+        return -self.mean(at(prediction, target))
 
     def backward(self) -> NDArray:
         """dL/dx = -1 / examples at the target's class and 0 elsewhere."""
@@ -187,9 +191,14 @@ def expectation(target: NDArray, values: NDArray) -> NDArray:
     with np.errstate(invalid="ignore"):  # of 0 * inf
         terms = target * values
     sums = terms.sum(axis=-1)
-    if np.isnan(sums.sum()):
-        sums = np.where(target == 0, 0, terms).sum(axis=-1)
-    return sums
+    total = sums.sum()
+    return sums if total == total else np.where(target == 0, 0, terms).sum(axis=-1)
+
+
+def at(values: NDArray, numbers: NDArray) -> NDArray:
+    """Of each row of values the one at the number's place, (batch, ...)."""
+    rows = values.reshape(-1, values.shape[-1])
+    return rows[np.arange(len(rows)), numbers.ravel()].reshape(numbers.shape)
 
 
 def are_class_numbers(target: NDArray, output_shape: Shape) -> bool:

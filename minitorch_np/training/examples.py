@@ -223,9 +223,11 @@ def weights_of_classes(
     """
     classes = _classes(y, tuple(output_shape), separate)
     if classes is None:
+        several = separate and y.ndim > 1 and y.shape[-1] > 1
+        reason = "each column of y is a question of its own to this loss" if several else f"y has {y[0].tolist()!s:.60}"
         raise ValueError(
-            f"{who}: class_weight needs a class for each example: a class number, or a one-hot row. The targets have shape {y.shape} "
-            f"and are none, such as {y[0].tolist()!s:.60}. Give sample_weight, one number for each example."
+            f"{who}: class_weight needs a class for each example, a class number or a one-hot row, and {reason}. "
+            "Give sample_weight, one number for each example."
         )
     values, places = np.unique(classes, return_inverse=True)
     missing = sorted({float(value) for value in values} - {float(key) for key in class_weight})
