@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from minitorch_np.arguments import check_flags, flag, number, whole
+from minitorch_np.arguments import flag, number, whole
 from minitorch_np.base.answers import answering
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.saving.model_file import save_model
@@ -75,80 +75,6 @@ class EarlyStopping(Monitor):
             self.model.set_weights(self.best_weights)
 
 
-class ModelCheckpoint(Monitor):
-    """Save the model, or its weights, after every epoch, or after those that were the best so far.
-
-    Args:
-        filepath: ends in .keras for the whole model, in .weights.h5 for the weights; may name {epoch} (counted from 1) and
-            what is measured, such as {val_loss:.3f}.
-        monitor, mode: see Monitor; used with save_best_only.
-        save_best_only: keep only the best.
-
-    Raises:
-        ValueError, FileNotFoundError, PermissionError: before training, if the path cannot be written to.
-    """
-
-    compared = (*Monitor.compared, "save_best_only")
-
-    def __init__(
-        self,
-        filepath: AnyPath,
-        monitor: str = "val_loss",
-        save_best_only: bool = False,
-        mode: str = "auto",
-    ) -> None:
-        super().__init__(monitor, 0.0, mode)
-        self.filepath, self.save_best_only = as_path(filepath, "ModelCheckpoint", "filepath"), save_best_only
-        if not str(self.filepath).endswith((".weights.h5", ".keras")):
-            raise ValueError(f"ModelCheckpoint: filepath ends in .keras or .weights.h5, got {str(self.filepath)!r}.")
-        self._told: set[str] = set()  # warnings about the model, which would come with every epoch
-        self._path(_AnyMeasure(epoch=1))  # says now what is wrong with its fields
-
-    def set_model(self, model: Any) -> None:
-        if self.save_best_only and self.best is not None and model is not self.model:
-            warnings.warn(
-                f"ModelCheckpoint: it goes on from the best {self.monitor} of another model, {self.best:.4g}, and saves only what is "
-                "better. Make a new ModelCheckpoint for each model.",
-                stacklevel=2,
-            )
-        super().set_model(model)
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        # The best so far stays: a second fit must not put a worse model in its place.
-        place = self.filepath
-        while "{" in str(place.parent):  # such a folder is made when it is needed
-            place = place.parent
-        check_writable(place, "ModelCheckpoint")
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if not self.save_best_only or self.improved(logs):
-            path = self._path({"epoch": epoch + 1, **(logs or {})})
-            if "{" in str(self.filepath.parent):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == ".keras":
-                save_model(self.model, path, told=self._told)
-            else:
-                self.model.save_weights(path)
-
-    def check_measured(self, names: Collection[str]) -> None:
-        if self.save_best_only:
-            super().check_measured(names)
-        self._path({"epoch": 1, **dict.fromkeys(names, 0.0)})
-
-    def _path(self, known: Mapping[str, Any]) -> Path:
-        try:
-            return Path(str(self.filepath).format_map(known))
-        except KeyError as error:
-            raise ValueError(
-                f"ModelCheckpoint: filepath names {error}, which is not measured; there is {', '.join(known)}."
-            ) from None
-        except (ValueError, IndexError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"ModelCheckpoint: the fields of filepath {str(self.filepath)!r} cannot be filled in ({error}). They are written as "
-                "{epoch:02d} or {loss:.3f}; a brace that belongs to the name is written twice, {{ or }}."
-            ) from None
-
-
 class _AnyMeasure(dict[str, Any]):
     """A number for every name, in the place of what will be measured."""
 
@@ -156,29 +82,36 @@ class _AnyMeasure(dict[str, Any]):
         return 0.5
 
 
-class LearningRateScheduler(Callback):
-    """Set the learning rate before every epoch.
+def _filled(filepath: AnyPath, known: Mapping[str, Any]) -> Path:
+    """The path with its fields filled in."""
+    place = as_path(filepath, "ModelCheckpoint", "filepath")
+    try:
+        return Path(str(place).format_map(known))
+    except KeyError as error:
+        raise ValueError(
+            f"ModelCheckpoint: filepath names {error}, which is not measured; there is {', '.join(known)}."
+        ) from None
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"ModelCheckpoint: the fields of filepath {str(place)!r} cannot be filled in ({error}). They are written as "
+            "{epoch:02d} or {loss:.3f}; a brace that belongs to the name is written twice, {{ or }}."
+        ) from None
 
-    Args:
-        schedule: a function `(epoch) -> rate` or `(epoch, rate) -> rate` of the epoch, counted from 0, and the rate so far. A second
-            argument with a default is the rate only if it is called rate, lr or learning_rate. The rate may be 0.
-    """
 
-    compared = ("schedule",)
+def _check_filepath(who: str, name: str, value: Any) -> None:
+    path = str(as_path(value, who, name))
+    if not path.endswith((".weights.h5", ".keras")):
+        raise ValueError(f"{who}: {name} ends in .keras or .weights.h5, got {path!r}.")
+    _filled(value, _AnyMeasure(epoch=1))
 
-    def __init__(self, schedule: Callable[..., float]) -> None:
-        self.schedule = schedule
-        self._arguments = _arguments(schedule)
-        if not self._arguments:
-            raise ValueError(
-                f"LearningRateScheduler: schedule is a function (epoch) -> rate or (epoch, rate) -> rate, got {schedule!r}. "
-                "Write LearningRateScheduler(lambda epoch, rate: 0.9 * rate)."
-            )
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        optimizer = self.model.optimizer
-        known = (epoch, optimizer.current_rate())[: self._arguments]
-        optimizer.learning_rate = optimizer.checked_rate(self.schedule(*known))
+def _check_path(who: str, name: str, value: Any) -> None:
+    as_path(value, who, name)
+
+
+def _check_separator(who: str, name: str, value: Any) -> None:
+    if not isinstance(value, str) or len(value) != 1 or value in '"\r\n':
+        raise ValueError(f"{who}: {name} is one character such as ',' or ';', got {value!r}.")
 
 
 def _arguments(schedule: Any) -> int:
@@ -198,6 +131,94 @@ def _arguments(schedule: Any) -> int:
         return 0
     takes_rate = len(named) > 1 and (named[1] in required or named[1].name in ("rate", "lr", "learning_rate"))
     return 2 if takes_rate or (any_number and len(named) < 2) else 1
+
+
+def _check_schedule(who: str, name: str, value: Any) -> None:
+    if not _arguments(value):
+        raise ValueError(
+            f"{who}: {name} is a function (epoch) -> rate or (epoch, rate) -> rate, got {value!r}. "
+            f"Write {who}(lambda epoch, rate: 0.9 * rate)."
+        )
+
+
+class ModelCheckpoint(Monitor):
+    """Save the model, or its weights, after every epoch, or after those that were the best so far.
+
+    Args:
+        filepath: ends in .keras for the whole model, in .weights.h5 for the weights; may name {epoch} (counted from 1) and
+            what is measured, such as {val_loss:.3f}.
+        monitor, mode: see Monitor; used with save_best_only.
+        save_best_only: keep only the best.
+
+    Raises:
+        ValueError, FileNotFoundError, PermissionError: before training, if the path cannot be written to.
+    """
+
+    compared = (*Monitor.compared, "save_best_only")
+    checks = MappingProxyType({"filepath": _check_filepath, "save_best_only": flag})
+
+    def __init__(
+        self,
+        filepath: AnyPath,
+        monitor: str = "val_loss",
+        save_best_only: bool = False,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, 0.0, mode)
+        self.filepath, self.save_best_only = filepath, save_best_only
+        self._told: set[str] = set()  # warnings about the model, which would come with every epoch
+
+    def set_model(self, model: Any) -> None:
+        if self.save_best_only and self.best is not None and model is not self.model:
+            warnings.warn(
+                f"ModelCheckpoint: it goes on from the best {self.monitor} of another model, {self.best:.4g}, and saves only what is "
+                "better. Make a new ModelCheckpoint for each model.",
+                stacklevel=2,
+            )
+        super().set_model(model)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        # The best so far stays: a second fit must not put a worse model in its place.
+        place = as_path(self.filepath, "ModelCheckpoint", "filepath")
+        while "{" in str(place.parent):  # such a folder is made when it is needed
+            place = place.parent
+        check_writable(place, "ModelCheckpoint")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if not self.save_best_only or self.improved(logs):
+            path = _filled(self.filepath, {"epoch": epoch + 1, **(logs or {})})
+            if "{" in str(as_path(self.filepath, "ModelCheckpoint").parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".keras":
+                save_model(self.model, path, told=self._told)
+            else:
+                self.model.save_weights(path)
+
+    def check_measured(self, names: Collection[str]) -> None:
+        if self.save_best_only:
+            super().check_measured(names)
+        _filled(self.filepath, {"epoch": 1, **dict.fromkeys(names, 0.0)})
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate before every epoch.
+
+    Args:
+        schedule: a function `(epoch) -> rate` or `(epoch, rate) -> rate` of the epoch, counted from 0, and the rate so far. A second
+            argument with a default is the rate only if it is called rate, lr or learning_rate. The rate may be 0.
+    """
+
+    compared = ("schedule",)
+
+    checks = MappingProxyType({"schedule": _check_schedule})
+
+    def __init__(self, schedule: Callable[..., float]) -> None:
+        self.schedule = schedule
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        optimizer = self.model.optimizer
+        known = (epoch, optimizer.current_rate())[: _arguments(self.schedule)]
+        optimizer.learning_rate = optimizer.checked_rate(self.schedule(*known))
 
 
 class ReduceLROnPlateau(Monitor):
@@ -262,14 +283,14 @@ class CSVLogger(Callback):
 
     kept = ("start", "width", "names")
 
+    checks = MappingProxyType({"filename": _check_path, "separator": _check_separator, "append": flag})
+
     def __init__(self, filename: AnyPath, separator: str = ",", append: bool = False) -> None:
-        check_flags("CSVLogger", {"append": append})
-        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
-            raise ValueError(f"CSVLogger: separator is one character such as ',' or ';', got {separator!r}.")
-        self.filename, self.separator, self.append = as_path(filename, "CSVLogger", "filename"), separator, append
+        self.filename, self.separator, self.append = filename, separator, append
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        check_writable(self.filename, "CSVLogger")
+        self._path = as_path(self.filename, "CSVLogger", "filename")
+        check_writable(self._path, "CSVLogger")
         header, rows = self._read() if self.append else ([], [])
         # What was there before the run: its lines and columns. What this run has written: its names.
         self.start, self.width = len(rows), len(header)
@@ -280,12 +301,12 @@ class CSVLogger(Callback):
         numbers = {"epoch": epoch} | {name: cell(value) for name, value in numbers_in(logs or {}).items()}
         numbers["epoch"] = epoch
         self.names += [name for name in numbers if name not in self.names]
-        if self._header is None or not self.filename.exists():
+        if self._header is None or not self._path.exists():
             self._rewrite([], [], numbers)
         elif not numbers.keys() <= set(self._header):
             self._rewrite(*self._read(), numbers)
         else:
-            with self.filename.open("a", newline="", encoding="utf-8") as file:
+            with self._path.open("a", newline="", encoding="utf-8") as file:
                 self._writer(file).writerow([numbers.get(name, "NA") for name in self._header])
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -303,9 +324,9 @@ class CSVLogger(Callback):
 
     def _read(self) -> tuple[list[str], list[list[str]]]:
         """The names and the lines of the file; none if there is no file or nothing in it."""
-        if not self.filename.is_file():
+        if not self._path.is_file():
             return [], []
-        with self.filename.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with self._path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             header, *rows = [row for row in csv.reader(file, delimiter=self.separator) if row] or [[]]
         wrong = next((number for number, row in enumerate(rows, 2) if len(row) > len(header)), None)
         if header and ("epoch" not in header or len(set(header)) < len(header) or wrong):
@@ -313,7 +334,7 @@ class CSVLogger(Callback):
                 f"line {wrong} has more values than there are names" if wrong else f"its first line is {header!r:.80}"
             )
             raise ValueError(
-                f"CSVLogger: {self.filename} is no log with the separator {self.separator!r}: {problem}. Give another filename, or "
+                f"CSVLogger: {self._path} is no log with the separator {self.separator!r}: {problem}. Give another filename, or "
                 "append=False to write it anew."
             )
         return header, rows
@@ -326,7 +347,7 @@ class CSVLogger(Callback):
         writer.writerow(self._header)
         writer.writerows([*row, *["NA"] * (len(self._header) - len(row))] for row in rows)
         writer.writerows([line.get(name, "NA") for name in self._header] for line in new)
-        write_whole(self.filename, lines.getvalue().encode("utf-8", "surrogateescape"))
+        write_whole(self._path, lines.getvalue().encode("utf-8", "surrogateescape"))
 
     def _writer(self, file: TextIO) -> Any:
         return csv.writer(file, delimiter=self.separator, lineterminator="\n")
@@ -346,8 +367,10 @@ class TensorBoard(Callback):
 
     kept = ("run", "epochs")
 
+    checks = MappingProxyType({"log_dir": _check_path})
+
     def __init__(self, log_dir: AnyPath) -> None:
-        self.log_dir = as_path(log_dir, "TensorBoard", "log_dir")
+        self.log_dir = log_dir
         self.writer: Any = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -357,10 +380,11 @@ class TensorBoard(Callback):
             raise ImportError(
                 "log_dir and TensorBoard need tensorboardX: pip install 'minitorch-np[tensorboard]'"
             ) from None
-        if self.log_dir.exists() and not self.log_dir.is_dir():
-            raise NotADirectoryError(f"TensorBoard: {self.log_dir} is a file. Give the path of a folder.")
-        self.log_dir.mkdir(parents=True, exist_ok=True)
-        check_writable(self.log_dir / "events", "TensorBoard")
+        self._folder = as_path(self.log_dir, "TensorBoard", "log_dir")
+        if self._folder.exists() and not self._folder.is_dir():
+            raise NotADirectoryError(f"TensorBoard: {self._folder} is a file. Give the path of a folder.")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        check_writable(self._folder / "events", "TensorBoard")
         self.run, self.epochs = (
             secrets.token_hex(4),
             0,
@@ -373,7 +397,7 @@ class TensorBoard(Callback):
 
         if self.writer is None:
             # SummaryWriter would write in another thread, and some seconds later: a killed run lost what it had logged.
-            self.writer = EventsWriter(str(self.log_dir / "events"), f".{self.run}.{secrets.token_hex(4)}")
+            self.writer = EventsWriter(str(self._folder / "events"), f".{self.run}.{secrets.token_hex(4)}")
         for name, value in {**numbers_in(logs or {}), "learning_rate": self.model.optimizer.rate}.items():
             self.writer.write_event(Event(wall_time=time.time(), step=epoch, summary=scalar(name, value)))
         self.writer.flush()
@@ -384,7 +408,7 @@ class TensorBoard(Callback):
         if not re.fullmatch("[0-9a-f]{8}", str(state.get("run"))):
             raise ValueError(f"it names the run of TensorBoard {state.get('run')!r}")
         super().set_state(state)
-        for path in self.log_dir.glob(f"events.out.tfevents.*.{self.run}.*"):
+        for path in self._folder.glob(f"events.out.tfevents.*.{self.run}.*"):
             content = path.read_bytes()
             kept = b"".join(record for record, event in _events(content) if event.step < self.epochs)
             if kept != content:

@@ -4,6 +4,7 @@ import csv
 import functools
 import io
 import json
+import os
 import signal
 import sys
 
@@ -824,3 +825,75 @@ def test_every_callback_that_began_hears_of_the_end(model):
     with pytest.raises(OSError, match="a cannot end"):
         fit(model, 1, Ends("a", ["end"]), Ends("b"))
     assert heard == ["a", "b"]
+
+
+# Settings, at once and later
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value", "words"),
+    [
+        (callbacks.EarlyStopping, "patience", -1, "patience is an int of at least 0"),
+        (callbacks.EarlyStopping, "restore_best_weights", "yes", "True or False"),
+        (callbacks.EarlyStopping, "monitor", None, "monitor is the name of what is measured"),
+        (callbacks.EarlyStopping, "mode", "maximum", "mode is 'auto'"),
+        (callbacks.ReduceLROnPlateau, "factor", 2, r"factor is a number in \(0, 1\)"),
+        (lambda: callbacks.ModelCheckpoint("m.keras"), "filepath", "m.txt", "filepath ends in"),
+        (lambda: callbacks.ModelCheckpoint("m.keras"), "filepath", "m{1}.keras", "the fields of filepath"),
+        (lambda: callbacks.ModelCheckpoint("m.keras"), "save_best_only", 3, "True or False"),
+        (lambda: callbacks.LearningRateScheduler(lambda e: 0.1), "schedule", 3, "schedule is a function"),
+        (lambda: callbacks.CSVLogger("l.csv"), "separator", ";;", "separator is one character"),
+        (lambda: callbacks.CSVLogger("l.csv"), "append", "yes", "True or False"),
+        (lambda: callbacks.CSVLogger("l.csv"), "filename", 3, "filename is a str"),
+        (lambda: callbacks.TensorBoard("ev"), "log_dir", None, "log_dir is a str"),
+    ],
+)
+def test_settings_are_checked_when_they_are_changed_as_when_they_are_given(make, name, value, words):
+    callback = make()
+    before = getattr(callback, name)
+    with pytest.raises(ValueError, match=rf"{type(callback).__name__}: .*{words}"):
+        setattr(callback, name, value)
+    assert getattr(callback, name) is before
+
+
+def test_settings_may_be_changed_before_training(model, tmp_path):
+    logger, keep = callbacks.CSVLogger("l.csv"), callbacks.ModelCheckpoint("m.keras")
+    slower = callbacks.LearningRateScheduler(lambda epoch: 0.1)
+    logger.filename, keep.filepath = str(tmp_path / "k.csv"), os.fsencode(tmp_path / "k.keras")
+    slower.schedule = lambda epoch, rate: rate * 0.5
+    fit(model, 1, logger, keep, slower)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["k.csv", "k.keras"]
+    assert model.optimizer.learning_rate == 0.005
+
+
+def test_a_setting_in_another_spelling_is_refused():
+    with pytest.raises(AttributeError, match=r"EarlyStopping has no attribute 'patiense'.* Did you mean patience"):
+        callbacks.EarlyStopping().patiense = 3
+    method("anything").patiense = 3  # one's own class may have what it likes
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: callbacks.EarlyStopping(verbose=1), "EarlyStopping: there is no argument 'verbose'. Leave it out"),
+        (lambda: callbacks.ModelCheckpoint("m.keras", save_weights_only=True), r"ends in \.weights\.h5"),
+        (lambda: callbacks.LambdaCallback, r"Write a class: class Mine\(mt\.Callback\)"),
+        (lambda: callbacks.BackupAndRestore, "Write fit"),
+        (lambda: mt.EarlyStopping, r"Write minitorch_np\.callbacks\.EarlyStopping"),
+    ],
+)
+def test_what_keras_has_is_answered_with_the_line_to_write(make, words):
+    with pytest.raises((TypeError, AttributeError), match=words):
+        make()
+
+
+@pytest.mark.parametrize("value", ["a", [1.0], 1j])
+def test_what_is_no_number_is_not_watched(model, value):
+    stopping = callbacks.EarlyStopping("v", mode="min")
+    with pytest.raises(ValueError, match=r"EarlyStopping: 'v' in the logs is .*, no number to watch"):
+        fit(model, 1, Feed([value], "v"), stopping)
+
+
+def test_a_history_names_what_there_is(model):
+    with pytest.raises(KeyError, match="'acc' was not measured; there is loss"):
+        fit(model, 1)["acc"]

@@ -61,7 +61,7 @@ def test_a_class_may_use_a_foreign_name_for_an_argument_of_its_own():
 CLASSES = {cls.__name__: cls for cls in [*Configurable.registry.values(), mt.Parameter, mt.History]}
 CLASSES |= {
     name: getattr(mt.callbacks, name)
-    for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "LearningRateScheduler")
+    for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "LearningRateScheduler", "TensorBoard")
 }
 MODULES = [
     mt,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np.arguments import CheckedArguments
 from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
-from minitorch_np.configurable import without_address
+from minitorch_np.configurable import is_built_in, signature_defaults, without_address
 from minitorch_np.training.history import numbers_in
 from minitorch_np.training.hooks import check_hooks
 
@@ -39,6 +40,17 @@ class Callback(CheckedArguments, AnswersForeignNames):
     params: dict[str, Any] = {}
     kept: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if is_built_in(type(self)) and not hasattr(self, name):
+                near = difflib.get_close_matches(name, signature_defaults(type(self)), 1, 0.85)
+                if near and near != [name]:
+                    raise AttributeError(
+                        f"{type(self).__name__} has no attribute {name!r}, so setting it has no effect. Did you mean {near[0]}?"
+                    )
+            object.__setattr__(self, name, value)
 
     def set_model(self, model: Any) -> None:
         self.model = model

@@ -46,6 +46,9 @@ class History(AnswersForeignNames, dict[str, list[float]]):
         """The names that were warned of."""
         return set()
 
+    def __missing__(self, name: str) -> list[float]:
+        raise KeyError(f"{name!r} was not measured; there is {', '.join(map(str, self)) or 'nothing yet'}")
+
     @property
     def epochs(self) -> int:
         return len(self.get("loss", []))

@@ -10,11 +10,17 @@ from typing import Any
 from minitorch_np import metrics
 from minitorch_np.arguments import number
 from minitorch_np.training.callbacks import Callback, Logs
+from minitorch_np.training.history import numbers_in
 
 
 def _check_mode(who: str, name: str, value: Any) -> None:
     if value not in ("auto", "min", "max"):
         raise ValueError(f"{who}: mode is 'auto', 'min' or 'max', got {value!r}.")
+
+
+def _check_monitor(who: str, name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"{who}: {name} is the name of what is measured, such as 'val_loss', got {value!r}.")
 
 
 class Monitor(Callback):
@@ -32,7 +38,7 @@ class Monitor(Callback):
 
     kept: tuple[str, ...] = ("best",)
     compared: tuple[str, ...] = ("monitor", "min_delta", "mode")
-    checks = MappingProxyType({"min_delta": number(), "mode": _check_mode})
+    checks = MappingProxyType({"monitor": _check_monitor, "min_delta": number(), "mode": _check_mode})
 
     def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
         self.monitor, self.min_delta, self.mode = monitor, min_delta, mode
@@ -66,7 +72,11 @@ class Monitor(Callback):
         logs = logs or {}
         self.check_measured(logs)
         rises = self.rises()
-        value = logs[self.monitor]
+        value = numbers_in(logs).get(self.monitor)
+        if value is None:
+            raise ValueError(
+                f"{type(self).__name__}: {self.monitor!r} in the logs is {logs[self.monitor]!r:.80}, no number to watch."
+            )
         gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
         if math.isnan(value) or not gain > abs(self.min_delta):
             return False
