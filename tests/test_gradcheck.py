@@ -1,9 +1,11 @@
 """The gradient checker: it passes what is right, catches and names what is wrong, and leaves no trace."""
 
 import json
+import random
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -601,3 +603,72 @@ def test_the_command_says_in_one_line_what_it_cannot_do(command, target, message
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+GENERATOR, CALLS = np.random.default_rng(0), [0]
+
+
+def counted():
+    CALLS[0] += 1
+    return CALLS[0]
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [lambda: np.random.default_rng().random(), lambda: GENERATOR.random(), lambda: time.time() % 1, counted],
+    ids=["made in forward", "of the module", "clock", "counter"],
+)
+def test_a_forward_that_does_not_repeat_is_said_before_anything_else(factor):
+    class Noisy(mt.Layer):
+        def forward(self, x):
+            self.cache = 1
+            return x * factor()
+
+        def backward(self, dy):
+            return dy
+
+    for layer in (Noisy(), mt.Sequential([mt.Dense(3), Noisy()])):
+        report = check(layer, (3, 4))
+        assert report.verdict == "inconclusive"
+        assert "forward is not repeatable" in report.findings[0]
+        assert not report.diagnoses
+        assert not report.kinks
+
+
+def test_a_forward_that_draws_from_its_own_generator_repeats():
+    class Scaled(mt.Layer):
+        def forward(self, x):
+            scale = self.generator.random() + np.random.random() + random.random()  # noqa: NPY002
+            self.cache = scale
+            return x * scale
+
+        def backward(self, dy):
+            return dy * self.cache
+
+    report = check(Scaled(), (3, 4))
+    assert report
+    assert not report.findings
+
+
+@pytest.mark.parametrize(
+    "layer", [mt.Dropout(0.5), mt.GaussianNoise(0.5), mt.Sequential([mt.Dense(3), mt.Dropout(0.5)])], ids=repr
+)
+def test_nothing_is_said_of_float32_where_a_layer_draws(layer):
+    report = check(layer, (3, 4))
+    assert report
+    assert not report.findings
+
+
+@pytest.mark.parametrize(
+    ("target", "x", "message"),
+    [
+        (mt.Dense, (3, 4), r"gradcheck: target: Dense is a class\. Write Dense\(\), with its arguments"),
+        ([mt.Dense(2)], (3, 4), r"gradcheck: target is a list\. Put its layers into one: Sequential"),
+        (mt.Dense(2), 5, r"x is an array, or its shape with the batch, such as \(3, 4\); got 5"),
+        (mt.Dense(2), np.ma.masked_less(np.ones((2, 3)), 2), "masked array"),
+        (mt.Dense(2), None, "x is None"),
+    ],
+)
+def test_targets_and_inputs_of_another_kind_are_named(target, x, message):
+    with pytest.raises(ValueError, match=message):
+        mt.gradcheck(target, x)

@@ -65,6 +65,10 @@ def gradcheck(
     for given, name in ((target, "target"), (loss, "loss")):
         if isinstance(given, type):
             raise ValueError(f"gradcheck: {name}:{instead_of(given)}")
+        if isinstance(given, (list, tuple)):
+            raise ValueError(
+                f"gradcheck: {name} is a {type(given).__name__}. Put its layers into one: Sequential([…])."
+            )
     if method not in ("auto", "complex", "differences"):
         raise ValueError(f"gradcheck: method is 'auto', 'complex' or 'differences', got {method!r}.")
     randomness = GlobalRandomness()
@@ -164,7 +168,7 @@ def _title(target: Any) -> str:
 
 
 def _inputs(x: Any, rng: np.random.Generator, target: Any) -> NDArray:
-    if isinstance(x, tuple) and x and all(isinstance(size, (int, np.integer)) for size in x):
+    if isinstance(x, tuple) and x and all(isinstance(size, (int, np.integer)) and size >= 0 for size in x):
         return target.example_input(x, rng) if isinstance(target, Layer) else rng.normal(size=x)
     if isinstance(x, (int, float, np.generic)):
         raise ValueError(f"gradcheck: x is an array, or its shape with the batch, such as (3, 4); got {x!r}.")

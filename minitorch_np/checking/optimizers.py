@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.base.answers import instead_of
 from minitorch_np.checking.closed_forms import CLOSED_FORMS
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.parameter import Parameter
@@ -40,6 +41,8 @@ def check_optimizer(
     Raises:
         OptimizerError: names the step and what differs.
     """
+    if isinstance(optimizer, type):
+        raise ValueError(f"check_optimizer:{instead_of(optimizer)}")
     form = closed_form or _known(optimizer)
     generator = np.random.default_rng(rng)
     for dtype in (np.float64, np.float32):

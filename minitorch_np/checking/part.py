@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ELEMENTS = 2_000  # elements that are all tried one by one
+_REPEATS = 3  # forwards that must give the same y
 _SAMPLE = 40  # elements tried one by one of a larger tensor, beside the random directions
 
 
@@ -49,6 +50,7 @@ class Part:
                 self._look(setting, subject, elements=thorough and first, probes=thorough and first)
             if self.report.verdict == "fail":
                 self.report.setting = setting
+            if self.report.verdict == "fail" or self.report.method == "none":
                 break
         return self.report
 
@@ -82,7 +84,10 @@ class Part:
 
     def _look(self, setting: str, subject: Subject, *, elements: bool, probes: bool) -> None:
         """Compare, probe and explain in one setting, and put what was found into the report."""
-        y = np.asarray(subject.forward())
+        y = np.array(subject.forward())
+        if not _repeats(subject, y):
+            self._not_repeatable(setting)
+            return
         if not np.isfinite(y).all():
             if not setting:
                 self._not_finite(y)
@@ -145,6 +150,15 @@ class Part:
             report.findings += [
                 f"{gradient_of(n)}: {r.note}" for n, r in results.items() if r.verdict == "inconclusive"
             ]
+
+    def _not_repeatable(self, setting: str) -> None:
+        """Nothing else is said: every other comparison would be of two different functions."""
+        self.report.verdict, self.report.method, self.report.findings = "inconclusive", "none", []
+        self.report.findings.append(
+            f"forward is not repeatable{' ' + setting if setting else ''}: for the same x and the same state it gives another y. It "
+            "draws from a generator that is made in forward or kept outside of the layer, reads the clock, or counts in a global "
+            "variable. Draw from self.generator, or from a generator in an attribute: these are put back before every forward."
+        )
 
     def _not_finite(self, y: NDArray) -> None:
         """A loss has no excuse for it: predictions may be anything."""
@@ -220,3 +234,10 @@ def _without_repeats(found: list[Diagnosis]) -> list[Diagnosis]:
         if not any((d.name, d.tensor) == (diagnosis.name, diagnosis.tensor) for d in kept):
             kept.append(diagnosis)
     return kept
+
+
+def _repeats(subject: Subject, y: NDArray) -> bool:
+    """Whether forward gives the same y again and again, but for the rounding of sums over memory that lies differently."""
+    size = float(np.abs(y[np.isfinite(y)]).max(initial=0))
+    others = (np.asarray(subject.forward()) for _ in range(_REPEATS))
+    return all(o.shape == y.shape and np.allclose(o, y, rtol=0, atol=1e-11 * size, equal_nan=True) for o in others)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import pickle
 import random
 import types
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,14 @@ class State:
             elif hasattr(item, "__dict__"):
                 self.saved.append((vars(item), vars(item).copy()))
                 pending += vars(item).values()
+
+    def drew(self) -> bool:
+        """Whether a generator has moved since."""
+        return any(
+            pickle.dumps(generator_state(item)) != pickle.dumps(content)
+            for item, content in self.saved
+            if isinstance(item, (np.random.Generator, np.random.RandomState, random.Random))
+        )
 
     def put_back(self, *, generators_alone: bool = False) -> None:
         for item, content in self.saved:
