@@ -22,7 +22,7 @@ from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.parameter import Parameter
+from minitorch_np.parameter import Parameters
 from minitorch_np.randomness import Streams, streams
 from minitorch_np.shapes import Shape
 from minitorch_np.source import Source
@@ -244,7 +244,7 @@ class Model(Layer):
 
     # Weights
 
-    def parameters(self) -> dict[str, Parameter]:
+    def parameters(self) -> Parameters:
         self.require_built(f"{type(self).__name__}.parameters")
         return super().parameters()
 

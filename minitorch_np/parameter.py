@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -42,7 +45,7 @@ class Parameter(AnswersForeignNames):
         regularizer: the price that fit puts on the value, or None.
     """
 
-    __slots__ = ("__weakref__", "_penalized", "_value", "grad", "learnable", "regularizer", "trainable")
+    __slots__ = ("__weakref__", "_penalized", "_value", "grad", "learnable", "network", "regularizer", "trainable")
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
         self._begin(np.array(as_floats(value, "value", "Parameter")), trainable)
@@ -60,6 +63,7 @@ class Parameter(AnswersForeignNames):
         self.regularizer: Any = None
         self._penalized: Any = None  # the grad that has the penalty in it
         self.learnable = self.trainable = trainable
+        self.network: tuple[int, int] = (0, 0)  # the largest that has listed it: how many parameters it has, its id
 
     def _copy_into(self, value: ArrayLike) -> None:
         own = self._value
@@ -135,3 +139,52 @@ class Parameter(AnswersForeignNames):
     __neg__ = __pos__ = __abs__ = __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = _is_no_array
     __len__ = __iter__ = __getitem__ = __setitem__ = _is_no_array
     __array__ = __array_ufunc__ = __array_function__ = _is_no_array
+
+
+class Parameters(dict[str, Parameter]):
+    """The parameters of a layer or model by their dotted names. Those of two networks are joined by
+
+    generator.parameters().under("generator") | critic.parameters().under("critic")
+    """
+
+    @classmethod
+    def of(cls, network: object, found: Mapping[str, Parameter]) -> Self:
+        """These, which are all that a network has."""
+        here = (len(found), id(network))
+        for parameter in found.values():
+            if parameter.network[0] <= here[0]:
+                parameter.network = here
+        return cls(found)
+
+    def under(self, name: str) -> Parameters:
+        """The same parameters, with this name and a dot before theirs."""
+        return Parameters({f"{name}.{below}": parameter for below, parameter in self.items()})
+
+    def __or__(self, other: Any) -> Any:
+        """Both together.
+
+        Raises:
+            ValueError: a name is in both, so that one of the two would be lost.
+        """
+        twice = [name for name in self if name in other and other[name] is not self[name]]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is a parameter of both, and one would be lost. {_JOIN}")
+        return Parameters({**self, **other})
+
+
+_JOIN = 'Join them with a.parameters().under("a") | b.parameters().under("b").'
+
+
+def warn_of_lost(parameters: Mapping[str, Parameter], who: str) -> None:
+    """Warn of a plain dictionary that may be {**a.parameters(), **b.parameters()}, in which equal names were replaced.
+
+    It is one where all parameters of a network are there, and either no others, or only some of another network.
+    """
+    counts = Counter(parameter.network for parameter in parameters.values())
+    whole = {network for network, count in counts.items() if count == network[0] > 0}
+    if whole and (len(counts) == 1 or len(whole) < len(counts)):
+        warnings.warn(
+            f"{who}: a plain dictionary of {len(parameters)} parameters. If it was joined of two networks, those with equal names "
+            f"were replaced and do not learn. {_JOIN} Of one network, pass model.parameters() itself.",
+            stacklevel=3,
+        )

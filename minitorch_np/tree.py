@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from minitorch_np.cache import Cached
 from minitorch_np.configurable import Configurable
-from minitorch_np.parameter import Parameter
+from minitorch_np.parameter import Parameter, Parameters
 
 
 class Node(Cached, Configurable):
@@ -66,7 +66,7 @@ class Node(Cached, Configurable):
                 own.setdefault(id(parameter), (name, parameter))
         return dict(sorted(own.values(), key=lambda pair: not pair[1].learnable))
 
-    def parameters(self) -> dict[str, Parameter]:
+    def parameters(self) -> Parameters:
         """Every parameter of this node and all below it by dotted name.
 
         Raises:
@@ -84,7 +84,7 @@ class Node(Cached, Configurable):
                 "lost. Give each its own and copy the values (b.value[...] = a.value), or write a layer that uses it in both "
                 "places and adds the two gradients."
             )
-        return found
+        return Parameters.of(self, found)
 
     def train(self) -> Self:
         """Put this node and all below it into training mode."""

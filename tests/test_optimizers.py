@@ -1,5 +1,8 @@
 """Optimisers: the steps they take, against their formulas."""
 
+import copy
+import gc
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -282,3 +285,109 @@ def test_an_optimizer_may_forget_its_bases_constructor():
     model = mt.Sequential([mt.Input((1,)), mt.Dense(1)], rng=0).compile(Plain(0.01), mt.MSELoss())
     losses = model.fit(x, 2 * x, epochs=3)["loss"]
     assert losses[-1] < losses[0]
+
+
+def network(seed, units=1):
+    return mt.Sequential([mt.Input((2,)), mt.Dense(units), mt.Dense(1)], rng=seed)
+
+
+def with_gradient(model, value):
+    for parameter in model.parameters().values():
+        parameter.grad = np.full(parameter.shape, value, np.float32)
+    return model.parameters()
+
+
+def weights(model):
+    return np.concatenate([value.ravel() for value in model.get_weights()])
+
+
+@pytest.mark.parametrize(
+    "optimizer", [mt.SGD(0.1, momentum=0.9), mt.Adam(0.1), mt.RMSprop(0.1), mt.Lion(0.1)], ids=repr
+)
+def test_the_state_of_one_network_is_not_used_for_another(optimizer):
+    optimizer = optimizer.clone()
+    a, b = network(0), network(1)
+    optimizer.step(with_gradient(a, 10))
+    before = weights(b)
+    with pytest.raises(ValueError, match="is that of another network's parameter. Make an optimizer for each network"):
+        optimizer.step(with_gradient(b, 0))
+    np.testing.assert_array_equal(weights(b), before)
+    assert optimizer.iteration == 1
+    optimizer.step(with_gradient(a, 10))
+    optimizer.reset()
+    optimizer.step(with_gradient(b, 1))
+
+
+def test_plain_sgd_serves_two_networks():
+    a, b, optimizer = network(0), network(1), mt.SGD(0.1)
+    before = weights(a), weights(b)
+    for model in (a, b, a):
+        optimizer.step(with_gradient(model, 1))
+    np.testing.assert_allclose(weights(a), before[0] - 0.2, atol=1e-6)
+    np.testing.assert_allclose(weights(b), before[1] - 0.1, atol=1e-6)
+
+
+def test_copies_and_states_from_files_go_on():
+    a, optimizer = network(0), mt.SGD(0.1, momentum=0.9)
+    optimizer.step(with_gradient(a, 1))
+    for copied, again in (
+        copy.deepcopy((a, optimizer)),
+        (copy.deepcopy(a), copy.deepcopy(optimizer)),
+        pickle.loads(pickle.dumps((a, optimizer))),
+    ):
+        before = weights(copied)
+        again.step(with_gradient(copied, 0))
+        np.testing.assert_allclose(weights(copied), before - 0.09, atol=1e-6)
+    b, restored = network(0), mt.SGD(0.1, momentum=0.9)
+    restored.set_state(optimizer.get_state())
+    before = weights(b)
+    restored.step(with_gradient(b, 0))
+    np.testing.assert_allclose(weights(b), before - 0.09, atol=1e-6)
+
+
+def test_the_state_of_a_network_that_is_gone_is_forgotten():
+    a, optimizer = network(0), mt.SGD(0.1, momentum=0.9)
+    optimizer.step(with_gradient(a, 10))
+    del a
+    gc.collect()
+    b = network(1)
+    before = weights(b)
+    optimizer.step(with_gradient(b, 0))
+    np.testing.assert_array_equal(weights(b), before)
+
+
+def test_two_networks_are_joined_under_names_of_their_own():
+    g, d = network(0), network(1, units=3)
+    optimizer = mt.SGD(0.1, momentum=0.9)
+    before = weights(g), weights(d)
+    with_gradient(g, 1), with_gradient(d, 2)
+    with pytest.raises(ValueError, match=r"is a parameter of both, and one would be lost"):
+        g.parameters() | d.parameters()
+    both = g.parameters().under("g") | d.parameters().under("d")
+    assert list(both)[0] == "g.dense_1.kernel"
+    for _ in range(2):
+        optimizer.step(both)
+    np.testing.assert_allclose(weights(g), before[0] - 0.29, atol=1e-6)
+    np.testing.assert_allclose(weights(d), before[1] - 0.58, atol=1e-6)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_a_dictionary_in_which_a_network_was_lost_is_warned_of(units):
+    g, d = network(0), network(1, units=units)
+    with_gradient(g, 1), with_gradient(d, 1)
+    with pytest.warns(UserWarning, match="If it was joined of two networks, those with equal names"):
+        mt.SGD(0.1).step({**g.parameters(), **d.parameters()})
+    deep = mt.Sequential([mt.Input((2,)), mt.Dense(2), mt.Dense(2), mt.Dense(1)], rng=0)
+    with pytest.warns(UserWarning, match="If it was joined of two networks"):
+        mt.SGD(0.1).step({**with_gradient(deep, 1), **d.parameters()})
+
+
+def test_chosen_parameters_in_a_plain_dictionary_are_no_riddle():
+    g, d = network(0), network(1)
+    with_gradient(g, 1), with_gradient(d, 1)
+    optimizer = mt.SGD(0.1)
+    optimizer.step({name: p for name, p in g.parameters().items() if "bias" not in name})
+    optimizer.step({f"{one}.{name}": p for one, m in (("g", g), ("d", d)) for name, p in m.parameters().items()})
+    loose = mt.Parameter(np.ones(2))
+    loose.grad = np.ones(2)
+    optimizer.step({"w": loose})

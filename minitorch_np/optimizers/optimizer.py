@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ from minitorch_np.arguments import anything, is_number
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
 from minitorch_np.configurable import OwnAttributes, is_built_in
-from minitorch_np.parameter import Parameter
+from minitorch_np.parameter import Parameter, warn_of_lost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Schedule = Callable[[int], float]
+
+_TRANSIENT = ("_buffers", "_owners")  # never kept
 
 
 class _RateOfStep:
@@ -96,12 +99,13 @@ class Optimizer(OwnAttributes):
         attributes["iteration"] = 0
         attributes["state"] = {}
         self._buffers: dict[Any, NDArray] = {}
+        self._owners: dict[str, weakref.ref[Parameter]] = {}  # of which parameters the state is
 
     def get_state(self) -> dict[str, Any]:
         """What changes while a model learns, copied: iteration, rate, learning_rate (None for a function), the state of each
         parameter, and whatever else a subclass changes."""
         rate = self.learning_rate
-        known = attributes(self, ("learning_rate", "state", "_buffers"))
+        known = attributes(self, ("learning_rate", "state", *_TRANSIENT))
         return known | {"learning_rate": None if callable(rate) else float(rate), "state": as_state(self.state)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -114,8 +118,13 @@ class Optimizer(OwnAttributes):
         rate = state["learning_rate"]
         rate = self.learning_rate if rate is None else self.checked_rate(rate)
         vars(self)["rate"] = self.checked_rate(others.pop("rate", 0.0))
-        set_attributes(self, others, ("_buffers",))
+        set_attributes(self, others, _TRANSIENT)
         self.learning_rate, self.state = rate, as_state(state["state"])
+        self._owners = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: the state of a copy is of the parameters that it meets first."""
+        return {**vars(self), "_buffers": {}, "_owners": {}}
 
     def step(self, parameters: Mapping[str, Parameter]) -> None:
         """Update every trainable parameter, given as `layer.parameters()` gives them.
@@ -124,12 +133,16 @@ class Optimizer(OwnAttributes):
 
         Raises:
             RuntimeError: a parameter has no gradient yet.
-            ValueError: a gradient has another shape than its parameter.
+            ValueError: a gradient has another shape than its parameter, or the state under its name is another parameter's.
         """
         if not isinstance(parameters, Mapping):
             raise ValueError(
                 f"{self!r}.step: expected model.parameters(), a dictionary by name, got {type(parameters).__name__}."
             )
+        if type(parameters) is dict:
+            warn_of_lost(parameters, f"{self!r}.step")
+        if any(self.state.values()):
+            self._check_owners(parameters)
         attributes = vars(self)
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
@@ -151,12 +164,29 @@ class Optimizer(OwnAttributes):
             state = self.state.get(name)
             if state is None:
                 state = self.state[name] = {}
+                self._owners[name] = weakref.ref(parameter)
             if shrink is None:
                 self.update(parameter, state)
                 continue
             parameter.grad = shrink(gradient)
             self.update(parameter, state)
             parameter.grad = gradient
+
+    def _check_owners(self, parameters: Mapping[str, Parameter]) -> None:
+        """Refuse parameters whose names have the state of others. The state of a parameter that is gone is forgotten."""
+        for name, parameter in parameters.items():
+            if self.state.get(name):
+                owner = self._owners.setdefault(
+                    name, weakref.ref(parameter)
+                )()  # a state from a file is of the first that comes
+                if owner is None:
+                    del self.state[name]
+                elif owner is not parameter:
+                    raise ValueError(
+                        f"{self!r}.step: its state under the name {name!r} is that of another network's parameter. "
+                        f"Make an optimizer for each network, or give them names of their own: "
+                        f'step(a.parameters().under("a") | b.parameters().under("b")).'
+                    )
 
     def _shrinking(self, parameters: Mapping[str, Parameter]) -> Callable[[NDArray], NDArray] | None:
         """What makes gradients shorter, if they are to be clipped; a gradient that is short enough stays as it is."""
