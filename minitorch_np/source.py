@@ -10,11 +10,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from threading import Event
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from minitorch_np.base.arrays import is_one_array
+from minitorch_np.base.code import outer_values
+from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
 from minitorch_np.shapes import Shape
 
@@ -79,6 +82,7 @@ class Batches(Source):
         self._used = False
         self._pass: Iterator[Any] | None = None  # through the data, where one has begun
         self._place = 0  # of the next batch in this pass
+        self._begun: dict[str, Any] = {}  # what moved in the giver, as this pass began
         self._peeked: list[Any] = []
         if steps is None and _never_ends(given):
             raise ValueError(f"{given!r} never ends. Give {argument}, the number of batches to take.")
@@ -120,6 +124,25 @@ class Batches(Source):
         items = self.given if isinstance(self.given, (list, tuple)) else self._peek()
         return fingerprint(*(part for item in items for part in as_batch(item)))
 
+    def get_state(self) -> dict[str, Any]:
+        """Where the giver's own generators and counters were as this pass through the data began, or are before the next one."""
+        if self._pass is not None:
+            return self._begun
+        return {name: as_state(value) for name, value in _moving(self.given).items()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Begin a pass as the one that get_state spoke of. Raises ValueError for what the giver does not hold."""
+        self._leave()
+        moving = _moving(self.given)
+        if not set(state) <= set(moving):
+            raise ValueError(
+                f"the data hold {', '.join(moving) or 'no generator'}, and the state has {', '.join(map(str, state))}"
+            )
+        for name, value in state.items():
+            now = put_back(moving[name], value)
+            if now is not moving[name] and now != moving[name]:
+                setattr(self.given, name, now)
+
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
         if self._once and self._used and self.steps is None:
             raise ValueError(
@@ -153,6 +176,7 @@ class Batches(Source):
 
     def _begin(self) -> None:
         if self._pass is None:
+            self._begun = {name: as_state(value) for name, value in _moving(self.given).items()}
             self._pass, self._place = _through(self.given() if callable(self.given) else self.given), 0
 
     def _next(self) -> Any:
@@ -178,6 +202,14 @@ class Batches(Source):
     def _warn_of_the_end(self, count: int) -> None:
         then = ": they begin anew within the epoch" if self._goes_on and not self._once else ""
         warnings.warn(f"{self.argument} is {self.steps}, and the data ended after {count}{then}.", stacklevel=3)
+
+
+def _moving(given: Any) -> dict[str, Any]:
+    """NumPy's generators that a function takes from around it; of an object those that it holds, and its numbers."""
+    if isinstance(given, FunctionType):
+        return {name: value for name, value in outer_values(given).items() if isinstance(value, np.random.Generator)}
+    kinds = (np.random.Generator, bool, int, float)
+    return {name: value for name, value in getattr(given, "__dict__", {}).items() if isinstance(value, kinds)}
 
 
 def _through(iterable: Any) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 import signal
 import subprocess
@@ -749,6 +750,199 @@ def test_a_checkpoint_moves_no_attribute_of_the_run(data, tmp_path):
     network().fit(*data, epochs=1, resume=tmp_path / "kept")
     forge(tmp_path / "kept", lambda state, described: state["position"]["dict"].append(["checkpoint", None]))
     assert network().fit(*data, epochs=2, resume=tmp_path / "kept").epochs == 2
+
+
+class Curriculum:
+    """An iterable of somebody's own: it shuffles with its own generator and counts its epochs."""
+
+    def __init__(self, x, y):
+        self.x, self.y, self.rng, self.epoch = x, y, np.random.default_rng(3), 0
+
+    def __iter__(self):
+        order = self.rng.permutation(len(self.x))[: 20 + 4 * self.epoch]
+        self.epoch += 1
+        for start in range(0, len(order), 8):
+            rows = order[start : start + 8]
+            yield self.x[rows], self.y[rows]
+
+
+class Rows(Source):
+    """A Source of somebody's own, which holds its own generator."""
+
+    shape = (5,)
+
+    def __init__(self, x, y):
+        self.x, self.y, self.mine = x, y, np.random.default_rng(4)
+
+    def batches(self, batch_size, rng=None, skip=0):
+        order = self.mine.permutation(len(self.x))
+        for start in range(8 * skip, len(order), 8):
+            yield self.x[order[start : start + 8]], self.y[order[start : start + 8]]
+
+
+def shuffled(x, y):
+    rng = np.random.default_rng(5)
+
+    def batches():
+        order = rng.permutation(len(x))
+        for start in range(0, len(order), 8):
+            noise = rng.normal(size=(8, 5)).astype(np.float32)
+            yield x[order[start : start + 8]] + 0.1 * noise, y[order[start : start + 8]]
+
+    return batches
+
+
+@pytest.mark.parametrize("make", [Curriculum, Rows, shuffled])
+@pytest.mark.parametrize("when", [(0, 0), (0, 2), (1, 0), (2, 3)])
+@pytest.mark.parametrize("steps", [None, 3])
+def test_data_that_draw_their_own_order_go_on_in_the_same_one(data, tmp_path, monkeypatch, make, when, steps):
+    if make is Rows and steps:
+        pytest.skip("steps_per_epoch is for iterables")
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.run._TIMES", 0)
+    straight, model = network(), network()
+    when = (when[0], min(when[1], (steps or 9) - 1))
+    straight.fit(make(*data), epochs=5, steps_per_epoch=steps)
+    with pytest.raises(OSError, match="power"):
+        network().fit(make(*data), epochs=5, callbacks=[Fall(*when)], steps_per_epoch=steps, resume=tmp_path / "kept")
+    model.fit(make(*data), epochs=5, steps_per_epoch=steps, resume=tmp_path / "kept")
+    assert bits(model) == bits(straight)
+
+
+class Warmer(mt.Callback):
+    """Counts in plain attributes, of which `kept` says nothing, and steers with them."""
+
+    def __init__(self, patience):
+        self.patience, self.seen, self.best = patience, [], None
+
+    def on_train_begin(self, logs):
+        self.waited = 0
+
+    def on_epoch_end(self, epoch, logs):
+        self.seen.append(logs["loss"])
+        self.waited += 1
+        if self.waited == self.patience:
+            self.model.optimizer.learning_rate *= 0.5
+            self.model.optimizer.momentum = 0.5
+            self.waited = 0
+
+
+class Momentum(mt.Optimizer):
+    """Keeps its past in attributes of its own."""
+
+    def __init__(self, learning_rate=0.1):
+        super().__init__(learning_rate)
+        self.past, self.momentum, self.calls = {}, 0.9, 0
+
+    def update(self, parameter, state):
+        self.calls += 1
+        key = parameter.shape
+        self.past[key] = self.past.get(key, 0) * self.momentum + parameter.grad
+        parameter.value -= self.rate / (1 + 0.01 * self.calls) * self.past[key]
+
+
+class Annealed(mt.Loss):
+    """Counts its calls, and weighs by them."""
+
+    calls = 0
+
+    def forward(self, prediction, target):
+        self.calls += self.keep_cache
+        self.scale = 1 / (1 + 0.1 * self.calls)
+        self.cache = prediction - target
+        return self.scale * (self.cache**2).mean()
+
+    def backward(self):
+        return 2 * self.scale * self.cache / self.cache.size
+
+
+class Falling:
+    """A schedule that remembers what it said."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, step):
+        self.rate *= 0.97
+        return self.rate
+
+
+OBJECTS = {
+    "a callback": lambda: {"callbacks": [Warmer(2), Warmer(1)]},
+    "an optimizer": lambda: {"optimizer": Momentum()},
+    "both": lambda: {"optimizer": Momentum(), "callbacks": [Warmer(2)]},
+    "a loss": lambda: {"loss": Annealed()},
+    "a schedule": lambda: {"optimizer": mt.SGD(Falling(0.2))},
+    "a schedule by epochs": lambda: {"callbacks": [mt.callbacks.LearningRateScheduler(Falling(0.2))]},
+    "a metric": lambda: {"metrics": [Rounded()]},
+}
+
+
+@pytest.mark.parametrize("make", OBJECTS.values(), ids=OBJECTS)
+@pytest.mark.parametrize("when", [(0, 2), (1, 0), (2, 4)])
+def test_objects_of_ones_own_go_on_with_what_they_had_gathered(data, tmp_path, monkeypatch, make, when):
+    monkeypatch.setattr("minitorch_np.training.run._SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.run._TIMES", 0)
+
+    def run(*more, **settings):
+        made = make()
+        model = network()
+        model.compile(made.get("optimizer", mt.SGD(0.1)), made.get("loss", mt.MSELoss()), made.get("metrics", []))
+        callbacks = made.get("callbacks", [])
+        history = model.fit(*data, epochs=5, batch_size=8, callbacks=[*callbacks, *more], **settings)
+        gathered = [
+            {name: value for name, value in vars(one).items() if name not in ("model", "params", "schedule")}
+            for one in callbacks
+        ]
+        return bits(model), dict(history), gathered, model.optimizer.get_state()["iteration"]
+
+    straight = run()
+    with pytest.raises(OSError, match="power"):
+        run(Fall(*when), resume=tmp_path / "kept")
+    assert run(resume=tmp_path / "kept") == straight
+
+
+class Phases(mt.Callback):
+    phase = "first"
+
+    def on_epoch_end(self, epoch, logs):
+        self.phase = "second"
+
+    def on_train_begin(self, logs):
+        self.phase = "first"
+
+
+def test_text_that_changes_is_warned_of(data, tmp_path):
+    with pytest.warns(
+        UserWarning, match=r'Phases\.phase has changed and is text, .* Write kept = \("phase",\) in the class'
+    ):
+        network().fit(*data, callbacks=[Phases()], resume=tmp_path / "kept")
+
+
+def test_generators_in_lists_and_older_ones_go_on(data, tmp_path):
+    class Noises(mt.Layer):
+        def __init__(self):
+            self.several = [np.random.default_rng(1), np.random.default_rng(2)]
+            self.by_name = {"old": np.random.RandomState(3), "plain": random.Random(4)}
+
+        def forward(self, x):
+            self.cache = 1
+            if not self.training:
+                return x
+            drawn = self.several[0].normal() + self.several[1].normal() + self.by_name["old"].normal()
+            return x + x.dtype.type(drawn + self.by_name["plain"].random())
+
+        def backward(self, dy):
+            return dy
+
+    def run(epochs, **settings):
+        model = mt.Sequential([mt.Input((5,)), Noises(), mt.Dense(1), mt.Sigmoid()], rng=0)
+        model.compile(mt.SGD(0.1), mt.BCELoss()).fit(*data, epochs=epochs, batch_size=8, **settings)
+        return bits(model)
+
+    straight = run(4)
+    run(2, resume=tmp_path / "kept")
+    assert run(4, resume=tmp_path / "kept") == straight
 
 
 def test_a_damaged_checkpoint_and_a_missing_folder_are_said_before_training(data, tmp_path):

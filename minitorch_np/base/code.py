@@ -102,15 +102,23 @@ def _of_function(function: FunctionType, arrays: bool, seen: set[int]) -> Iterat
     yield from _parts(tuple(sorted((function.__kwdefaults__ or {}).items())), arrays, seen)
     if code.co_filename.startswith(_INSTALLED):
         return
-    read, stored = _outer_names(code)
+    _, stored = _outer_names(code)
+    for name, value in sorted(outer_values(function).items()):
+        if name not in stored:
+            yield name
+            yield from _parts(value, arrays, seen)
+
+
+def outer_values(function: FunctionType) -> dict[str, Any]:
+    """What a function takes from around it, by name: from the functions that it is written in, and from its module."""
+    code, found = function.__code__, {}
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
-    for name in sorted(read - stored - {"__class__"}):
+    for name in _outer_names(code)[0] - {"__class__"}:
         try:
-            value = cells[name].cell_contents if name in cells else function.__globals__[name]
+            found[name] = cells[name].cell_contents if name in cells else function.__globals__[name]
         except (KeyError, ValueError):  # a built-in name, or one that is not bound yet
             continue
-        yield name
-        yield from _parts(value, arrays, seen)
+    return found
 
 
 def _outer_names(code: CodeType) -> tuple[set[str], set[str]]:

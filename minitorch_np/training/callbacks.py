@@ -101,7 +101,7 @@ class Callback(CheckedArguments, AnswersForeignNames):
 
     def get_state(self) -> dict[str, Any]:
         """The attributes that `kept` names, copied."""
-        return {name: as_state(getattr(self, name)) for name in self.kept}
+        return {name: as_state(getattr(self, name)) for name in self.kept if hasattr(self, name)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take back what was kept; called after on_train_begin when a run is resumed.
@@ -109,7 +109,7 @@ class Callback(CheckedArguments, AnswersForeignNames):
         Raises:
             ValueError: the state names other attributes than `kept` does.
         """
-        if set(state) != set(self.kept):
+        if not set(state) <= set(self.kept):
             raise ValueError(
                 f"{type(self).__name__} keeps {', '.join(self.kept)}, and the state has {', '.join(map(str, state))}"
             )

@@ -16,6 +16,7 @@ from minitorch_np.contract import calling
 from minitorch_np.replica import Replicator
 from minitorch_np.training import sharing, standing
 from minitorch_np.training.callbacks import Callback, end, tell
+from minitorch_np.training.changes import Changes, owners_in
 from minitorch_np.training.divergence import EVERY, LastGood, first_bad_layer
 from minitorch_np.training.examples import Examples, Stream
 from minitorch_np.training.history import History, numbers_in
@@ -73,9 +74,11 @@ class Run:
         # Where the run stands: the epoch, its next batch, and what was gathered in it so far.
         self.steps = self.epoch = self.batch = self.seen = 0
         self.total = 0.0
-        self.order = standing.of_generator(shuffling)
+        self.source: Any = getattr(training, "source", None)
+        self.changes, self.changes_of_data = Changes({}), Changes({} if checkpoint is None else {"data": self.source})
+        self._note_order()
         self.due = time.monotonic() + _SECONDS
-        used = sharing.is_used(model.loss)
+        used = sharing.is_used(model.loss, besides=fitting)
         self._own_loss = Replicator(training=True, keep_cache=True).of(model.loss) if used else None
 
     def all_epochs(self, epochs: int) -> History:
@@ -87,6 +90,8 @@ class Run:
             for watcher in self.watchers:
                 watcher.on_train_begin({})
                 begun.append(watcher)
+            if self.checkpoint is not None:
+                self.changes = Changes(owners_in(model, self.loss, self.watchers))
             if state is not None:
                 with self.checkpoint.refusing(), self.fitting:
                     standing.put_back(self, state)
@@ -112,7 +117,7 @@ class Run:
     def one_epoch(self, interrupt: Interrupt) -> bool:
         """Go through the batches that are left of the epoch; False if an interrupt ended it before the last one."""
         if self.batch == 0:
-            self.order = standing.of_generator(self.shuffling)
+            self._note_order()
             tell(self.watchers, "on_epoch_begin", self.epoch, {})
             for metric in self.measures:
                 metric.reset()
@@ -166,7 +171,14 @@ class Run:
         self.epoch += 1
         self.batch = self.seen = 0
         self.total = 0.0
+        self._note_order()
+
+    def _note_order(self) -> None:
+        """What the order of the data follows from, as an epoch begins that may have to be gone through again."""
         self.order = standing.of_generator(self.shuffling)
+        self.order_of_data = {"changes": self.changes_of_data.get_state()}
+        if hasattr(self.source, "get_state"):
+            self.order_of_data["source"] = self.source.get_state()
 
     @property
     def loss(self) -> Any:
@@ -190,7 +202,9 @@ class Run:
         if spoilt is not None:
             self._stop_not_finite(spoilt, x)
         if self.last_good.is_due(self.steps):
-            self._check_finite()
+            spoilt = self.last_good.not_finite()
+            if spoilt is not None:
+                self._stop_spoilt(spoilt)
             self.last_good.keep(self.steps)
         for metric in self.measures:
             metric.update(prediction, y)
@@ -234,15 +248,19 @@ class Run:
         """A loss may stay finite while a weight that no example reaches, or the optimiser's state, is not."""
         spoilt = self.last_good.not_finite()
         if spoilt is not None:
-            first, last = (self.last_good.step or 0) + 1, self.steps
-            steps = f"step {last}" if first >= last else f"one of the steps {first} to {last}"
-            where = f"epoch {self.epoch + 1}, batch {self.batch}" if self.batch else f"the end of epoch {self.epoch}"
             with self.fitting:
-                self.last_good.put_back()
-            raise FloatingPointError(
-                f"{type(self.model).__name__}.fit: {spoilt} is not finite since {steps}, seen at {where}. "
-                f"{self.last_good.description()} Lower the learning rate ({self.model.optimizer!r}), or look for outliers in the data."
-            )
+                self._stop_spoilt(spoilt)
+
+    def _stop_spoilt(self, spoilt: str) -> None:
+        first, last = (self.last_good.step or 0) + 1, self.steps
+        steps = f"step {last}" if first >= last else f"one of the steps {first} to {last}"
+        where = f"epoch {self.epoch + 1}, batch {self.batch}" if self.batch else f"the end of epoch {self.epoch}"
+        since = f"since {steps}, seen at {where}" if self.steps else "before the first step"
+        self.last_good.put_back()
+        raise FloatingPointError(
+            f"{type(self.model).__name__}.fit: {spoilt} is not finite {since}. "
+            f"{self.last_good.description()} Lower the learning rate ({self.model.optimizer!r}), or look for outliers in the data."
+        )
 
     # Kept and resumed
 

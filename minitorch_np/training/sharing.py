@@ -77,9 +77,9 @@ def fitting(fit: Fitting, who: str) -> Iterator[None]:
             _fits.remove(fit)
 
 
-def is_used(item: Any) -> bool:
-    """Whether a running fit uses this loss or metric."""
-    return any(item is used for fit in _fits for used in fit.uses)
+def is_used(item: Any, besides: Fitting | None = None) -> bool:
+    """Whether another running fit uses this loss or metric."""
+    return any(item is used for fit in _fits for used in fit.uses if fit is not besides)
 
 
 def fits_of_this_thread(item: Any) -> list[Fitting]:

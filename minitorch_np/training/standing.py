@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,8 +27,10 @@ def of(run: Any) -> dict[str, Any]:
         "history": dict(run.history),
         "metrics": [metric.get_state() for metric in run.measures],
         "callbacks": [watcher.get_state() for watcher in run.watchers if watcher.kept],
+        "others": run.changes.get_state(),
         "order": run.order,
-        "generators": {name: generator.bit_generator.state for name, generator in generators(run.model)},
+        "order of data": run.order_of_data,
+        "generators": {name: as_state(generator) for name, generator in generators(run.model)},
     }
 
 
@@ -56,8 +59,13 @@ def put_back(run: Any, state: dict[str, Any]) -> None:
             layer.generator  # noqa: B018 the access makes it
     for name, generator in generators(run.model):
         if name in state["generators"]:
-            generator.bit_generator.state = state["generators"][name]
+            back(generator, state["generators"][name])
+    run.changes.set_state(state["others"])
     run.last_good.keep(run.steps)
+    run.order_of_data = state["order of data"]
+    run.changes_of_data.set_state(run.order_of_data["changes"])
+    if hasattr(run.source, "set_state"):
+        run.source.set_state(run.order_of_data["source"])
     run.order = state["order"]
     if run.shuffling is not None:
         run.shuffling.bit_generator.state = run.order
@@ -70,12 +78,25 @@ def _own_state(run: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
             yield place, vars(layer), name
 
 
-def generators(model: Any) -> Iterator[tuple[str, np.random.Generator]]:
-    """Every generator that a layer of the model holds in an attribute, by place and name."""
+def generators(model: Any) -> Iterator[tuple[str, Any]]:
+    """Every generator that a layer of the model holds, in an attribute or in a list or dictionary there, by place and name."""
     for place, layer in model.walk():
         for name, value in vars(layer).items():
-            if isinstance(value, np.random.Generator):
-                yield f"{place}.{name}", value
+            members = (
+                enumerate(value)
+                if isinstance(value, (list, tuple))
+                else value.items()
+                if isinstance(value, dict)
+                else ()
+            )
+            for key, member in (("", value), *((f".{key}", member) for key, member in members)):
+                if isinstance(member, (np.random.Generator, random.Random)) or _is_legacy(member):
+                    yield f"{place}.{name}{key}", member
+
+
+def _is_legacy(value: Any) -> bool:
+    """Whether it is NumPy's older generator."""
+    return type(value).__module__ == "numpy.random.mtrand" and hasattr(value, "set_state")
 
 
 def of_generator(generator: np.random.Generator | None) -> Any:

@@ -1,0 +1,89 @@
+"""Changes: what has changed in objects of somebody's own since a run began, for a checkpoint to keep."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from types import FunctionType
+from typing import Any
+
+from minitorch_np.base.state import attributes, same, set_attributes
+from minitorch_np.configurable import is_built_in
+from minitorch_np.training.callbacks import Callback
+
+_NOT_KEPT = ("model", "params", "_cache", "weights", "keep_cache", "function", "learning_rate", "_buffers", "_model")
+
+
+class Changes:
+    """The numbers, arrays and containers in the attributes of objects that have changed since this was made.
+
+    What an object was given and does not change is not kept: the program gives it again. Text is not kept either, so that a file
+    never sets a path; a warning says so.
+
+    Args:
+        owners: the objects by name. Those of this package, and functions, say themselves what they keep, or keep nothing.
+    """
+
+    def __init__(self, owners: Mapping[str, Any]) -> None:
+        self.owners = {name: owner for name, owner in owners.items() if _is_of_somebody(owner)}
+        self.before = {name: attributes(owner, _NOT_KEPT) for name, owner in self.owners.items()}
+        self.texts = {name: _texts(owner) for name, owner in self.owners.items()}
+
+    def get_state(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        for name, owner in self.owners.items():
+            before, now = self.before[name], attributes(owner, _NOT_KEPT)
+            changed = {key: value for key, value in now.items() if key not in before or not same(value, before[key])}
+            if changed:
+                found[name] = changed
+            self._warn_of_text(name, owner)
+        return found
+
+    def set_state(self, state: Mapping[str, dict[str, Any]]) -> None:
+        for name, owner in self.owners.items():
+            set_attributes(owner, state.get(name, {}), _NOT_KEPT)
+
+    def _warn_of_text(self, name: str, owner: Any) -> None:
+        now = _texts(owner)
+        for key in [key for key in now if now[key] != self.texts[name].get(key, now[key])]:
+            self.texts[name] = now
+            remedy = f'kept = ("{key}",)' if isinstance(owner, Callback) else "get_state and set_state"
+            warnings.warn(
+                f"fit(resume=…): {type(owner).__name__}.{key} has changed and is text, which is kept only where the class says so. "
+                f"Write {remedy} in the class.",
+                stacklevel=2,
+            )
+
+
+def owners_in(model: Any, loss: Any, watchers: Iterable[Any]) -> dict[str, Any]:
+    """What may hold state of its own: the loss, a schedule, a metric that is an object with __call__, callbacks without `kept`."""
+    owners = {"loss": loss, "learning_rate": model.optimizer.learning_rate}
+    owners |= {f"metric {number}": metric for number, metric in enumerate(model.metrics, start=1)}
+    for watcher in watchers:
+        parts = {"": watcher} if _keeps_nothing(watcher) else {}
+        parts |= {f".{name}": getattr(watcher, name) for name in watcher.compared}
+        for part, owner in parts.items():
+            name, number = f"{type(watcher).__name__}{part}", 1
+            while f"{name} {number}" in owners:
+                number += 1
+            owners[f"{name} {number}"] = owner
+    return owners
+
+
+def _keeps_nothing(watcher: Any) -> bool:
+    return not watcher.kept and type(watcher).get_state is Callback.get_state
+
+
+def _is_of_somebody(owner: Any) -> bool:
+    """Whether it is an object of a class from outside the package that does not keep its state itself."""
+    own = hasattr(owner, "get_state") and not isinstance(owner, Callback)
+    return (
+        hasattr(owner, "__dict__")
+        and not isinstance(owner, (type, FunctionType))
+        and not is_built_in(type(owner))
+        and not own
+    )
+
+
+def _texts(owner: Any) -> dict[str, str]:
+    return {name: value for name, value in vars(owner).items() if isinstance(value, str)}
