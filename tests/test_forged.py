@@ -85,12 +85,14 @@ class Forger:
 
     def swap(self, rng):
         """Two addresses change places; whether they are of a kind."""
-        one, two = (self.slots[int(number)] for number in rng.choice(len(self.slots), 2, replace=False))
+        one = two = self.slots[0]
+        while self.at(one[0]) == self.at(two[0]):
+            one, two = (self.slots[int(number)] for number in rng.choice(len(self.slots), 2, replace=False))
         changed = bytearray(self.content)
         changed[one[0] : one[0] + 8], changed[two[0] : two[0] + 8] = (self.content[p : p + 8] for p in (two[0], one[0]))
         first, second = self.at(one[0]), self.at(two[0])
         twins = first in self.pieces and second in self.pieces and self.kind(first) == self.kind(second)
-        return self.signed(changed, {one[1], two[1]}), twins or first == second
+        return self.signed(changed, {one[1], two[1]}), twins
 
     def redirections(self):
         """Every address set to what lies around it: the piece it is in, what leads there, a neighbour, the superblock, nothing."""
@@ -135,12 +137,18 @@ def lookup3(data):
         one, two, three = struct.unpack_from("<III", data)
         data = data[12:]
         a, b, c = (a + one) & mask, (b + two) & mask, (c + three) & mask
-        a = (a - c & mask) ^ turned(c, 4); c = c + b & mask  # noqa: E702
-        b = (b - a & mask) ^ turned(a, 6); a = a + c & mask  # noqa: E702
-        c = (c - b & mask) ^ turned(b, 8); b = b + a & mask  # noqa: E702
-        a = (a - c & mask) ^ turned(c, 16); c = c + b & mask  # noqa: E702
-        b = (b - a & mask) ^ turned(a, 19); a = a + c & mask  # noqa: E702
-        c = (c - b & mask) ^ turned(b, 4); b = b + a & mask  # noqa: E702
+        a = (a - c & mask) ^ turned(c, 4)
+        c = c + b & mask
+        b = (b - a & mask) ^ turned(a, 6)
+        a = a + c & mask
+        c = (c - b & mask) ^ turned(b, 8)
+        b = b + a & mask
+        a = (a - c & mask) ^ turned(c, 16)
+        c = c + b & mask
+        b = (b - a & mask) ^ turned(a, 19)
+        a = a + c & mask
+        c = (c - b & mask) ^ turned(b, 4)
+        b = b + a & mask
     if not data:
         return c
     one, two, three = struct.unpack("<III", data.ljust(12, b"\0"))
@@ -169,14 +177,12 @@ def results(good, bad, kind, swaps, circles, seed=0):
     if due["result"] != "taken":
         raise RuntimeError(due)
     found, examples = Counter(), {}
-    for (content, twins), outcome, job in zip(forged, outcomes, jobs, strict=True):
+    for (_, twins), outcome, job in zip(forged, outcomes, jobs, strict=True):
         other = outcome["result"] == "taken" and outcome["said"] != due["said"]
         slow = outcome["seconds"] > 2 or outcome["memory"] > 200
         result = "slow or large" if slow else outcome["result"]
         if other and not slow:
             result = "twins changed places" if twins else "other numbers"
-        if content == forger.content:
-            result = "not forged"
         found[result] += 1
         examples.setdefault(result, (job[1].name, outcome))
     return found, examples
@@ -193,7 +199,7 @@ def good(tmp_path_factory):
 @pytest.mark.parametrize("kind", [*MODELS, *sandbox.DATA])
 def test_forged_addresses_are_refused_or_change_nothing(good, tmp_path, kind):
     found, examples = results(good, tmp_path, kind, 20, 20)
-    assert set(found) <= {"refused", "taken", "twins changed places", "not forged"}, examples
+    assert set(found) <= {"refused", "taken", "twins changed places"}, examples
     assert found["refused"] > 20
 
 
@@ -218,5 +224,5 @@ if __name__ == "__main__":
             found, examples = results(good, bad, kind, int(sys.argv[1]), int(sys.argv[2]), seed=1)
             print(kind, dict(found), flush=True)
             for result, (name, outcome) in examples.items():
-                if result not in ("refused", "taken", "twins changed places", "not forged"):
+                if result not in ("refused", "taken", "twins changed places"):
                     print("   ", result, name, outcome, flush=True)

@@ -21,13 +21,17 @@ _COMPACT, _CONTIGUOUS, _CHUNKED, _VIRTUAL = range(4)
 _VARIABLE = 9  # the class of datatypes whose values lie in a heap
 _BY_CHUNK, _BY_CHUNK_FILTERED = 10, 11
 _MOST_CHUNKS = 100_000_000
+_WITHOUT_END = (1 << 64) - 1
 
 
 class Chunks(NamedTuple):
-    """The shape of one chunk, how many there are along each axis, and the bytes of one as they are in memory."""
+    """The shape of one chunk, how many there are along each axis, how many there may be at most, and the bytes of one as they are
+    in memory.
+    """
 
     shape: tuple[int, ...]
     counts: tuple[int, ...]
+    most: tuple[int, ...]
     nbytes: int
     filtered: bool
 
@@ -41,7 +45,7 @@ def claim(storage: Storage, found: list[Message], nodes: int) -> tuple[int, int]
         return 0, 0
     stored = parts_due = 1
     layout = by_kind[headers.LAYOUT].own()
-    dims = _dims(by_kind[headers.DATASPACE].own())
+    dims, most_dims = _dims(by_kind[headers.DATASPACE].own())
     datatype = by_kind[headers.DATATYPE].own()
     (size,) = struct.unpack_from("<I", datatype, 4)
     version, kind = layout[:2]
@@ -60,7 +64,7 @@ def claim(storage: Storage, found: list[Message], nodes: int) -> tuple[int, int]
             storage.claim(address, length)
         parts = [] if address == UNDEFINED or datatype[0] & 15 != _VARIABLE else [storage.read(address, length)]
     elif kind == _CHUNKED:
-        starts, sizes, parts_due = _chunks(storage, layout, dims, size, headers.FILTERS in by_kind, nodes)
+        starts, sizes, parts_due = _chunks(storage, layout, (dims, most_dims), size, headers.FILTERS in by_kind, nodes)
         starts, sizes = starts[starts != UNDEFINED], sizes[starts != UNDEFINED]
         storage.claim_all(starts, sizes)
         stored = len(starts)
@@ -79,11 +83,14 @@ def claim(storage: Storage, found: list[Message], nodes: int) -> tuple[int, int]
     return stored, parts_due
 
 
-def _dims(dataspace: bytes) -> tuple[int, ...]:
-    version, rank = dataspace[:2]
+def _dims(dataspace: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The lengths of the axes, and the largest that they may have."""
+    version, rank, flags = dataspace[:3]
     if version not in (1, 2) or rank > 32:
         raise Damaged("the shape of a dataset is damaged")
-    return struct.unpack_from(f"<{rank}Q", dataspace, 8 if version == 1 else 4)
+    start = 8 if version == 1 else 4
+    dims = struct.unpack_from(f"<{rank}Q", dataspace, start)
+    return dims, struct.unpack_from(f"<{rank}Q", dataspace, start + 8 * rank) if flags & 1 else dims
 
 
 def _texts(storage: Storage, parts: list[bytes]) -> None:
@@ -101,9 +108,15 @@ def _texts(storage: Storage, parts: list[bytes]) -> None:
 
 
 def _chunks(
-    storage: Storage, layout: bytes, dims: tuple[int, ...], size: int, filtered: bool, nodes: int
+    storage: Storage,
+    layout: bytes,
+    lengths: tuple[tuple[int, ...], tuple[int, ...]],
+    size: int,
+    filtered: bool,
+    nodes: int,
 ) -> tuple[NDArray, NDArray, int]:
     """Addresses and sizes of all chunks that are stored, and how many chunks there are."""
+    dims, most_dims = lengths
     rank = len(dims) + 1  # the last axis is that of the bytes of one element
     if layout[0] == 3:
         found, root = struct.unpack_from("<BQ", layout, 2)
@@ -124,7 +137,8 @@ def _chunks(
     counts = tuple(-(-length // part) for length, part in zip(dims, shape, strict=False))
     if math.prod(counts) > _MOST_CHUNKS:
         raise NotKnown(f"a dataset has {math.prod(counts)} chunks")
-    chunks = Chunks(shape[:-1], counts, math.prod(shape), filtered)
+    most = tuple(-(-length // part) for length, part in zip(most_dims, shape, strict=False))
+    chunks = Chunks(shape[:-1], counts, most, math.prod(shape), filtered)
     if kind == 0:
         return *(_older(storage, root, chunks, nodes) if root != UNDEFINED else _nothing()), math.prod(counts)
     return *_newer(storage, layout, place, kind, chunks), 1 if kind in (1, 2) else math.prod(counts)
@@ -166,13 +180,13 @@ def _newer(storage: Storage, layout: bytes, place: int, kind: int, chunks: Chunk
     if address == UNDEFINED:
         return _nothing()
     if kind in (1, 2):
-        size = chunks.nbytes * math.prod(chunks.counts)
+        size = chunks.nbytes * math.prod(chunks.most)
         if kind == 1 and layout[2] & 2:
             (size,) = struct.unpack_from("<Q", layout, place)
         return np.array([address], np.uint64), np.array([size], np.uint64)
     if kind in (3, 4):
         read = arrays.fixed if kind == 3 else arrays.extensible
-        return arrays.addresses(read(storage, address), chunks.filtered, chunks.nbytes)
+        return arrays.placed(read(storage, address), chunks.filtered, chunks.nbytes, _numbers(chunks))
     kind, records = trees.records(storage, address, (_BY_CHUNK, _BY_CHUNK_FILTERED))
     if (kind == _BY_CHUNK_FILTERED) != chunks.filtered:
         raise Damaged("the index of a dataset is of another kind")
@@ -183,3 +197,16 @@ def _newer(storage: Storage, layout: bytes, place: int, kind: int, chunks: Chunk
     ):
         raise Damaged("the chunks of a dataset are not in their order")
     return arrays.addresses([record[:-tail] for record in records], chunks.filtered, chunks.nbytes)
+
+
+def _numbers(chunks: Chunks) -> NDArray:
+    """The numbers under which an array keeps the chunks: they count through what there may be at most, and the axis that may grow
+    without end comes first.
+    """
+    axes = list(range(len(chunks.counts)))
+    axes.sort(key=lambda axis: chunks.most[axis] < _WITHOUT_END // chunks.shape[axis])
+    found, stride = np.zeros(1, np.int64), 1
+    for axis in reversed(axes):
+        found = np.add.outer(np.arange(chunks.counts[axis]) * stride, found).ravel()
+        stride *= chunks.most[axis] if axis != axes[0] else 1
+    return found

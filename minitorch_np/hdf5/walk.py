@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection
 from typing import BinaryIO
 
@@ -85,7 +85,8 @@ class _Walk:
         if extension != UNDEFINED:
             sizes = _of_extension(headers.messages(self.storage, extension)[0], sizes)
         linked, counts, seen = Counter([root.address]), {}, 0
-        pending: list[tuple[tuple[bytes, ...], Link]] = [((), root)]
+        # What is asked for comes first, so that an object with two names is looked at under that one.
+        pending: deque[tuple[tuple[bytes, ...], Link]] = deque([((), root)])
         while pending:
             path, link = pending.pop()
             asked = self._asked(path)
@@ -106,7 +107,8 @@ class _Walk:
             try:
                 for inner in groups.links(self.storage, found, sizes):
                     linked[inner.address] += 1
-                    pending.append(((*path, inner.name), inner))
+                    below = (*path, inner.name)
+                    (pending.append if self._asked(below) else pending.appendleft)((below, inner))
                 stored, due = datasets.claim(self.storage, found, sizes.chunks)
                 if asked and self.wanted is not None and stored < due:
                     name = b"/".join(path).decode(errors="replace")
