@@ -166,7 +166,8 @@ class Run:
             logs.update({f"val_{name}": value for name, value in measured.items()})
         self.history.record(self.epoch, logs)
         tell(self.watchers, "on_epoch_end", self.epoch, logs)
-        self.history.record(self.epoch, logs)  # with what callbacks wrote into the logs
+        if self.watchers:
+            self.history.record(self.epoch, logs)  # with what callbacks wrote into the logs
         self.logs = logs
         self.epoch += 1
         self.batch = self.seen = 0
