@@ -91,7 +91,10 @@ def replaces_nothing(cls: type, name: str, value: Any) -> bool:
     """Whether an assignment creates an attribute, or puts a value in the place of a method."""
     if not hasattr(cls, name):
         return True
-    return inspect.isroutine(getattr(cls, name)) and not callable(value)
+    attribute = getattr(cls, name)
+    if hasattr(type(attribute), "__set__"):  # it looks at the value itself, as `cache` does in every step
+        return False
+    return inspect.isroutine(attribute) and not callable(value)
 
 
 def no_attribute(owner: Configurable, name: str) -> str:
