@@ -29,6 +29,7 @@ class Call:
         self.turn = next(_turns)
 
 
+# Set where a class from outside this package may call layers: only there can one forward use a layer twice.
 current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
 
 
@@ -54,8 +55,11 @@ class Cache:
     def __set__(self, owner: Any, value: Any) -> None:
         if owner.keep_cache:
             owner._cache = value
-            if owner._notes_use:
-                note_use(owner)
+            call = current_call.get()
+            if call is not None and owner._notes_use:
+                note_use(owner, call)
+            elif owner._used_twice:
+                owner._used_twice = False
         else:
             owner._cache = None
 
@@ -79,13 +83,10 @@ class Cached:
         self._cache, self._used_twice = None, False
 
 
-def note_use(owner: Any) -> None:
+def note_use(owner: Any, call: Call | None) -> None:
     """Notice when one forward of a model uses a layer twice. By itself a layer may run often: backward belongs to the last run."""
-    call = current_call.get()
-    if call is None:
-        owner._used_twice = False
-    else:
-        owner._used_twice = owner._turn == call.turn
+    owner._used_twice = call is not None and owner._turn == call.turn
+    if call is not None:
         owner._turn = call.turn
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from minitorch_np.cache import Call, current_call, note_use, used_twice
-from minitorch_np.configurable import PACKAGE
+from minitorch_np.configurable import PACKAGE, is_built_in
 from minitorch_np.parameter import Parameter, UsedAsArray
 from minitorch_np.tree import Node
 
@@ -26,6 +26,11 @@ def calling(call: Call | None) -> Iterator[None]:
         yield
     finally:
         current_call.reset(token)
+
+
+def calls_strangers(node: Node) -> bool:
+    """Whether a class from outside this package is among the node and those below it."""
+    return any(not is_built_in(type(below)) for _, below in node.walk())
 
 
 def is_called(node: Node) -> bool:
@@ -53,7 +58,7 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
             return forward(self, *arguments, **named)
         names = _parameter_names(self)
         if self.keep_cache:
-            note_use(self)
+            note_use(self, call)
         with calling(_inner(call, self, "forward")), _naming(self, "forward"):
             y = forward(self, *arguments, **named)
         if not hasattr(y, "shape") or isinstance(y, Parameter):

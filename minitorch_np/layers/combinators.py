@@ -235,15 +235,20 @@ def backward_through(layers: Sequence[Layer], dy: Any) -> Any:
     Raises:
         ValueError: a layer returned no dL/dx, and one before it has parameters that need it.
     """
-    for place in range(len(layers) - 1, -1, -1):
-        dy = layers[place].backward(dy)
-        if dy is None and place:
-            if any(parameter.learnable for layer in layers[:place] for parameter in layer.parameters().values()):
-                raise ValueError(
-                    f"{layers[place]!r}.backward returned None, and the layers before it need dL/dx. End it with `return dx`."
-                )
-            return None
+    for layer in reversed(layers):
+        if dy is None:
+            return _without_dx(layers, layer)
+        dy = layer.backward(dy)
     return dy
+
+
+def _without_dx(layers: Sequence[Layer], layer: Layer) -> None:
+    """The layer after this one gave no dL/dx: right where nothing before it learns."""
+    place = layers.index(layer)
+    if any(parameter.learnable for before in layers[: place + 1] for parameter in before.parameters().values()):
+        raise ValueError(
+            f"{layers[place + 1]!r}.backward returned None, and the layers before it need dL/dx. End it with `return dx`."
+        )
 
 
 def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:

@@ -20,7 +20,6 @@ _gate = threading.Lock()  # held while one of these is read or changed
 _fits: list[Fitting] = []
 _readers: dict[int, tuple[int, Replicator]] = {}
 _pauses: list[Pause] = []
-_mine = threading.local()  # .step is the Fitting whose step runs in this thread
 
 
 class Fitting:
@@ -35,17 +34,31 @@ class Fitting:
         self.thread, self.parameters, self.uses = get_ident(), list(parameters), list(uses)
         self.ids = {id(parameter) for parameter in self.parameters}
         self.disturbed = False  # a callback called the model in training mode
-        # Two locks make it fair: who waits for the step holds the way to it, which the next step needs as well.
-        self.way, self.step = threading.Lock(), threading.Lock()
+        self.lock, self.queue = threading.Lock(), threading.Lock()
+        self.is_awaited = self.in_step = False
 
     def __enter__(self) -> None:
-        with self.way:
-            self.step.acquire()
-        _mine.step = self
+        if self.is_awaited:  # who waits for the end of a step comes before the next one
+            with self.queue:
+                pass
+        self.lock.acquire()
+        self.in_step = True
 
     def __exit__(self, *_: object) -> None:
-        _mine.step = None
-        self.step.release()
+        self.in_step = False
+        self.lock.release()
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Inside the `with` block no step begins."""
+        with self.queue:
+            self.is_awaited = True
+            self.lock.acquire()
+            self.is_awaited = False
+        try:
+            yield
+        finally:
+            self.lock.release()
 
 
 class Pause:
@@ -141,18 +154,18 @@ def paused(parameters: Iterable[Any], *, to_write: bool = False) -> Iterator[Non
 @contextmanager
 def _between_steps(fits: list[Fitting]) -> Iterator[None]:
     """Hold back the next step of these fits. A step of this thread's own is left meanwhile: two that wait for each other would hang."""
-    own = getattr(_mine, "step", None)
-    if own is not None:
-        own.__exit__()
+    me = get_ident()
+    left = [fit for fit in _fits if fit.in_step and fit.thread == me] if fits else []
+    for fit in left:
+        fit.__exit__()
     try:
         with ExitStack() as stack:
             for fit in fits:
-                with fit.way:
-                    stack.enter_context(fit.step)
+                stack.enter_context(fit.held_back())
             yield
     finally:
-        if own is not None:
-            own.__enter__()
+        for fit in left:
+            fit.__enter__()
 
 
 def _renew_what_is_read(ids: set[int]) -> None:
