@@ -436,6 +436,20 @@ def test_an_outlier_that_spoils_the_optimizers_state_is_named_in_its_epoch():
         model.fit(x, y, epochs=3, batch_size=4, shuffle=False)
 
 
+def test_where_epochs_are_short_what_is_not_finite_is_found_at_the_16th_step(x, y):
+    class Spoils(mt.Callback):
+        def on_train_batch_end(self, batch, logs):
+            if self.model.optimizer.iteration == 13:
+                self.model.optimizer.state["dense_1.kernel"]["velocity"][0, 0] = np.inf
+                self.model.parameters()["dense_1.kernel"].trainable = False
+
+    model = model_of(mt.Dense(1), loss=mt.MSELoss())
+    model.compile(mt.SGD(0.01, momentum=0.9), mt.MSELoss())
+    message = r"the optimizer's velocity of dense_1\.kernel is not finite since one of the steps 1 to 16, seen at the end of epoch 8"
+    with pytest.raises(FloatingPointError, match=message):
+        model.fit(x, y, epochs=20, batch_size=10, callbacks=[Spoils()])
+
+
 def test_weights_spoilt_by_the_very_last_step_are_put_back(x, y):
     model = model_of(mt.Dense(1), loss=mt.MSELoss(), rate=1e38)
     before = model.get_weights()

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.callers import caller
 from minitorch_np.base.code import is_installed
 from minitorch_np.base.files import AnyPath
 from minitorch_np.base.state import as_state, same
@@ -48,7 +49,7 @@ def warn_of_own_state(model: Any, path: AnyPath) -> None:
     """Say, where a file is written that holds parameters, what of the layers' state it does not hold."""
     found = advice(model, own_state(model))
     if found:
-        warnings.warn(f"{os.fspath(path)!s}: {found}. Until then the file does not hold it.", stacklevel=4)
+        warnings.warn(f"{os.fspath(path)!s}: {found}. Until then the file does not hold it.", stacklevel=caller())
 
 
 def check_plain(model: Any, found: dict[str, list[str]]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
+from minitorch_np.base.callers import caller
 from minitorch_np.base.state import attributes, same, set_attributes
 from minitorch_np.configurable import is_built_in
 from minitorch_np.training.callbacks import Callback
@@ -51,7 +52,7 @@ class Changes:
             warnings.warn(
                 f"fit(resume=…): {type(owner).__name__}.{key} has changed and is text, which is kept only where the class says so. "
                 f"Write {remedy} in the class.",
-                stacklevel=2,
+                stacklevel=caller(),
             )
 
 

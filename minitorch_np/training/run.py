@@ -177,8 +177,8 @@ class Run:
     def _note_order(self) -> None:
         """What the order of the data follows from, as an epoch begins that may have to be gone through again."""
         self.order = standing.of_generator(self.shuffling)
-        self.order_of_data = {"changes": self.changes_of_data.get_state()}
-        if hasattr(self.source, "get_state"):
+        self.order_of_data: dict[str, Any] = {"changes": self.changes_of_data.get_state()}
+        if self.checkpoint is not None and hasattr(self.source, "get_state"):
             self.order_of_data["source"] = self.source.get_state()
 
     @property
