@@ -179,3 +179,21 @@ def _blocks(length: int, *matrices: NDArray) -> tuple[list[NDArray], list[NDArra
     """The rows of each matrix in blocks of this length, (blocks, length, columns), and the rows that are left."""
     whole = len(matrices[0]) // length * length
     return [m[:whole].reshape(-1, length, m.shape[1]) for m in matrices], [m[whole:] for m in matrices]
+
+
+def too_far_apart(near: NDArray, deviation: NDArray, dtype: np.dtype) -> str:
+    """What is lost of data near these numbers, with these standard deviations, in a dtype; "" if they can be told apart.
+
+    >>> too_far_apart(np.array([1.7e9]), np.array([2.3]), np.dtype(np.float32))[:58]
+    'in float32 numbers near 1.7e+09 are 128 apart, and the dat'
+    """
+    apart = np.spacing(np.abs(near).astype(dtype)).astype(float)
+    lost = np.ravel((deviation > 0) & (apart > deviation / 16))
+    if not lost.any():
+        return ""
+    worst = lost.argmax()
+    return (
+        f"in {dtype} numbers near {np.ravel(near)[worst]:.6g} are {np.ravel(apart)[worst]:g} apart, and the data have a standard "
+        f"deviation of {np.ravel(deviation)[worst]:.4g} there: most of it is lost. Take a constant off first, as in x - x.min(), "
+        'or give the model dtype="float64".'
+    )

@@ -17,7 +17,7 @@ from minitorch_np.base.files import AnyPath
 from minitorch_np.cache import Call
 from minitorch_np.contract import calling, is_called
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Sigmoid, Softmax
+from minitorch_np.layers import Normalization, Sigmoid, Softmax
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics import check as check_metric
@@ -432,6 +432,10 @@ class Model(Layer):
         """The generator that orders the examples."""
         return self._received().shuffling
 
+    def doubts(self, x: NDArray) -> list[str]:
+        """What is strange about these inputs, of which fit warns; the order in which the layers meet them is not known here."""
+        return [never_adapted(layer, None) for _, layer in self.walk() if is_never_adapted(layer)]
+
     def stem_and_body(self) -> tuple[Layer | None, Layer]:
         """The leading layers whose output depends on the data alone, and the rest; (None, self) where there is no telling."""
         return None, self
@@ -480,3 +484,13 @@ def _dtype_name(dtype: DTypeLike) -> str | None:
         return np.dtype(dtype).name
     except TypeError:
         return None
+
+
+def is_never_adapted(layer: Layer) -> bool:
+    return isinstance(layer, Normalization) and layer.passes_on
+
+
+def never_adapted(layer: Layer, x: NDArray | None) -> str:
+    """What is wrong with a Normalization that was never adapted and meets x."""
+    like = "" if x is None else f" (mean {x.mean():.3g}, standard deviation {x.std():.3g})"
+    return f"{layer!r} was never adapted, so it passes its inputs on as they are{like}. Call its adapt(x) before fit."

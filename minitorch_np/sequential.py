@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.callers import caller
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Dense, Input, ReLU, Sigmoid, Softmax
+from minitorch_np.layers import (
+    BatchNormalization,
+    Dense,
+    Embedding,
+    Input,
+    LayerNormalization,
+    ReLU,
+    Sigmoid,
+    Softmax,
+)
 from minitorch_np.layers.combinators import backward_through
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
-from minitorch_np.model import Model, doubt
+from minitorch_np.model import Model, doubt, is_never_adapted, never_adapted
 from minitorch_np.optimizers import Optimizer
+from minitorch_np.replica import replica
 from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
@@ -22,6 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from minitorch_np.randomness import Seed
+
+
+_TAKES_ANY_SIZE = (BatchNormalization, LayerNormalization, Embedding)  # which raw pixels do not trouble
 
 
 class Sequential(Model):
@@ -162,6 +175,22 @@ class Sequential(Model):
             layer.wants_dx = wants or position != first
         self._last_to_learn = 0 if wants else first
 
+    def doubts(self, x: NDArray) -> list[str]:
+        """See Model; here x is followed up to the first layer that learns."""
+        found: list[str] = []
+        for layer in _one_by_one(replica(self)):
+            if is_never_adapted(layer) and not (abs(x.mean()) < 1 and 1 / 3 < x.std() < 3):
+                found.append(never_adapted(layer, x))
+            if any(parameter.learnable for parameter in layer.parameters().values()):
+                if x.min() >= 0 and 100 < x.max() <= 255 and not isinstance(layer, _TAKES_ANY_SIZE):
+                    found.append(
+                        f"the first layer with parameters sees numbers up to {x.max():g}, like raw pixels. "
+                        "Begin the model with Rescaling(1 / 255): it learns better, and carries its own preprocessing."
+                    )
+                break
+            x = layer.forward(x)
+        return found
+
     def stem_and_body(self) -> tuple[Layer | None, Layer]:
         length = 0
         while length < len(self._layers) and self._layers[length].precomputable:
@@ -199,3 +228,12 @@ class Sequential(Model):
             part.input_shape = before
             part.output_shape = chosen[-1].output_shape if chosen else before
         return part
+
+
+def _one_by_one(model: Sequential) -> Iterator[Layer]:
+    """The layers of a Sequential, and of those inside it, in the order in which x meets them."""
+    for layer in model._layers:
+        if isinstance(layer, Sequential):
+            yield from _one_by_one(layer)
+        else:
+            yield layer

@@ -309,7 +309,9 @@ def test_the_state_of_one_network_is_not_used_for_another(optimizer):
     a, b = network(0), network(1)
     optimizer.step(with_gradient(a, 10))
     before = weights(b)
-    with pytest.raises(ValueError, match="is that of another network's parameter. Make an optimizer for each network"):
+    with pytest.raises(
+        ValueError, match=r"is that of another network's parameter\. Make an optimizer for each network"
+    ):
         optimizer.step(with_gradient(b, 0))
     np.testing.assert_array_equal(weights(b), before)
     assert optimizer.iteration == 1
@@ -364,7 +366,7 @@ def test_two_networks_are_joined_under_names_of_their_own():
     with pytest.raises(ValueError, match=r"is a parameter of both, and one would be lost"):
         g.parameters() | d.parameters()
     both = g.parameters().under("g") | d.parameters().under("d")
-    assert list(both)[0] == "g.dense_1.kernel"
+    assert next(iter(both)) == "g.dense_1.kernel"
     for _ in range(2):
         optimizer.step(both)
     np.testing.assert_allclose(weights(g), before[0] - 0.29, atol=1e-6)

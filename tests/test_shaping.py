@@ -1,5 +1,7 @@
 """Reshape, Permute and Normalization: what they compute, and what they refuse."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,62 @@ def test_data_of_another_shape_are_refused():
         mt.Normalization(mean=0.0, variance=1.0).adapt(DATA)
     with pytest.raises(ValueError, match=r"axis=3 names no axes of one example in \(batch, 4\)"):
         mt.Sequential([mt.Input((4,)), mt.Normalization(3)])
+
+
+def classifier(*layers):
+    return mt.Sequential([*layers, mt.Dense(1)], rng=0).compile(mt.SGD(1e-6), mt.MSELoss())
+
+
+def nested(*layers):
+    return mt.Sequential([mt.Input((4, 4, 1)), *layers, mt.Flatten()])
+
+
+@pytest.mark.parametrize(
+    ("layers", "raw"),
+    [
+        ((nested(mt.Rescaling(1 / 255)),), False),
+        ((mt.Sequential([nested(mt.Rescaling(1 / 255))]),), False),
+        ((mt.Input((4, 4, 1)), mt.RandomFlip(), mt.Rescaling(1 / 255), mt.Flatten()), False),
+        ((mt.Input((4, 4, 1)), mt.Flatten(), mt.BatchNormalization()), False),
+        ((nested(),), True),
+        ((mt.Sequential([nested()]), mt.ReLU()), True),
+        ((mt.Input((4, 4, 1)), mt.MaxPooling2D(), mt.Flatten()), True),
+    ],
+)
+def test_raw_pixels_are_warned_of_where_the_first_weights_see_them(layers, raw):
+    x, y = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1)).astype(np.uint8), np.zeros(20)
+    model = classifier(*layers)
+    with pytest.warns(UserWarning, match="like raw pixels") if raw else contextlib.nullcontext():
+        model.fit(x, y)
+
+
+def test_a_normalization_that_was_never_adapted_is_warned_of(rng):
+    x, y = 100 * rng.normal(size=(300, 3)) + 50, np.zeros(300)
+    with pytest.warns(
+        UserWarning, match=r"Normalization\(\) was never adapted, so it passes its inputs on as they are"
+    ):
+        classifier(mt.Input((3,)), mt.Normalization()).fit(x, y)
+    with pytest.warns(UserWarning, match="was never adapted"):
+        classifier(mt.Sequential([mt.Input((3,)), mt.Normalization()])).fit([(x, y)])
+    classifier(mt.Input((3,)), mt.Normalization().adapt(x)).fit(x, y)
+    classifier(mt.Input((3,)), mt.Normalization(mean=50.0, variance=1e4)).fit(x, y)
+    classifier(mt.Input((3,)), mt.Normalization()).fit((x - 50) / 100, y)
+
+
+def test_numbers_that_float32_cannot_tell_apart_are_warned_of():
+    t = (1_700_000_000 + np.arange(8))[:, None]
+    due = ((t - t.mean()) / t.std()).ravel()
+    layer = mt.Normalization().adapt(t)
+    with pytest.warns(UserWarning, match=r"in float32 numbers near 1\.7e\+09 are 128 apart.*dtype=\"float64\""):
+        mt.Sequential([mt.Input((1,)), layer]).predict(t)
+    with pytest.warns(UserWarning, match="are 128 apart"):
+        mt.Normalization().initialize((1,)).adapt(t)
+    with pytest.warns(UserWarning, match="are 128 apart"):
+        mt.Normalization(mean=[1.7e9], variance=[5.0]).initialize((1,))
+    with pytest.warns(UserWarning, match="x: in float32 numbers near"):
+        mt.Sequential([mt.Input((1,)), mt.Dense(1)]).compile(mt.SGD(1e-20), mt.MSELoss()).fit(t, np.zeros(8))
+    exact = mt.Sequential([mt.Input((1,)), mt.Normalization().adapt(t)], dtype="float64")
+    np.testing.assert_allclose(exact.predict(t).ravel(), due, atol=1e-6)
+    shifted = t - t.min()
+    easy = mt.Sequential([mt.Input((1,)), mt.Normalization().adapt(shifted)])
+    np.testing.assert_allclose(easy.predict(shifted).ravel(), due, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +11,8 @@ import numpy as np
 
 from minitorch_np.arguments import is_whole, number
 from minitorch_np.base.arrays import as_array
+from minitorch_np.base.callers import caller
+from minitorch_np.functions import too_far_apart
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_built
 from minitorch_np.shapes import Shape, batch_of
@@ -119,7 +122,21 @@ class Normalization(Layer):
             if value.shape != parameter.shape:
                 raise ValueError(f"{self!r}.adapt: {_disagree(value.shape, parameter.shape)}")
             parameter.value[...] = value
+        self._warn_of_precision(*found)
         return self
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether it was never adapted, and so gives back its inputs."""
+        if self.mean is not None or not self.built:
+            return False
+        return not self.adapt_mean.value.any() and bool((self.adapt_variance.value == 1).all())
+
+    def _warn_of_precision(self, mean: NDArray, variance: NDArray) -> None:
+        """Warn where the numbers of this dtype are too far apart near the mean to tell the data from each other."""
+        text = too_far_apart(mean, np.sqrt(variance), self._dtype)
+        if text:
+            warnings.warn(f"{self!r}: {text}", stacklevel=caller())
 
     def _moments(self, blocks: Iterator[NDArray]) -> tuple[NDArray, NDArray]:
         """Mean and variance of all blocks together: Chan, Golub & LeVeque 1983, equation 2.1.
@@ -149,11 +166,14 @@ class Normalization(Layer):
     def build(self, input_shape: Shape) -> None:
         self._others(input_shape)
         if self.mean is not None:
+            self._warn_of_precision(*(np.asarray(given, float) for given in (self.mean, self.variance)))
             return
         kept = [size for place, size in enumerate(input_shape, 1) if place not in self._others(input_shape)]
         mean, variance = self._found or (np.zeros(kept), np.ones(kept))
         if mean.shape != tuple(kept):
             raise ValueError(f"{self!r}: {_disagree(mean.shape, tuple(kept))}")
+        if self._found is not None:
+            self._warn_of_precision(mean, variance)
         self.adapt_mean = self.add_parameter(tuple(kept), lambda shape, rng: mean, trainable=False)
         self.adapt_variance = self.add_parameter(tuple(kept), lambda shape, rng: variance, trainable=False)
         self.count = self.add_parameter((), "zeros", trainable=False)  # unused, in Keras too, whose files have it

@@ -18,6 +18,7 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.console import progress_is_seen
 from minitorch_np.cache import Call
 from minitorch_np.contract import calling
+from minitorch_np.functions import too_far_apart
 from minitorch_np.source import Batches, Source, as_source, fingerprint
 from minitorch_np.training import sharing
 from minitorch_np.training.callbacks import (
@@ -110,13 +111,12 @@ def fit(
             raise ValueError(f"{who}: the weights of all examples to learn from are 0.")
         seen.look(x)
         training = Examples(x, y, stem, model.compute_dtype, reread=True, weights=weights)
-        if stem is not None:
-            _warn_of_raw_pixels(training.take(slice(0, 256))[0], who)
+        _warn_of_doubts(model, x, who)
     else:
 
         def note(given: NDArray, x: NDArray) -> None:
-            if stem is not None and not seen.count:
-                _warn_of_raw_pixels(x, who)
+            if not seen.count:
+                _warn_of_doubts(model, given, who)
             seen.look(given)
 
         training = Stream(data, door.prepared, stem, model.compute_dtype, note)
@@ -323,10 +323,9 @@ def _steps(examples: Examples | Stream, batch_size: int | None) -> int | None:
     return None if examples.count is None else math.ceil(examples.count / (batch_size or examples.count))
 
 
-def _warn_of_raw_pixels(x: NDArray, who: str) -> None:
-    if x.min() >= 0 and 100 < x.max() <= 255:
-        warnings.warn(
-            f"{who}: the first layer with parameters sees numbers up to {x.max():g}, like raw pixels. "
-            "Begin the model with Rescaling(1 / 255): it learns better, and carries its own preprocessing.",
-            stacklevel=caller(),
-        )
+def _warn_of_doubts(model: Any, x: NDArray, who: str) -> None:
+    """Say what the model finds strange about some of the examples."""
+    some, dtype = x[:: max(1, len(x) // 16)][:16], model.compute_dtype
+    lost = too_far_apart(np.abs(some).max(axis=0).astype(float), some.std(axis=0, dtype=float), dtype)
+    for text in [*model.doubts(some.astype(dtype)), *([f"x: {lost}"] if lost else [])]:
+        warnings.warn(f"{who}: {text}", stacklevel=caller())
