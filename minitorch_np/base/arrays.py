@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_FLOAT32, _FLOAT64, _INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 # NumPy computes slowly in these, or with too few digits.
 _INSTEAD = {
     "float16": np.float32,
@@ -63,8 +63,10 @@ def as_numbers(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray
     >>> as_numbers([[1, 2], [3, 4]], "x", "Dense").dtype.name
     'int64'
     """
-    if type(values) is np.ndarray and (values.dtype is _FLOAT32 or values.dtype is _FLOAT64):
-        return values  # nearly always
+    if type(values) is np.ndarray:
+        dtype = values.dtype
+        if dtype is _FLOAT32 or dtype is _FLOAT64 or (dtype is _INT64 and "i" in kinds):
+            return values  # nearly always
     array = as_array(values, name, who, kinds)
     return array.astype(_INSTEAD.get(array.dtype.name, array.dtype.newbyteorder("=")), copy=False)
 

@@ -244,6 +244,6 @@ def without_column(target: NDArray, output_shape: Shape) -> NDArray:
 
 def one_hot(numbers: NDArray, classes: int, dtype: np.dtype, value: float = 1.0) -> NDArray:
     """Rows of 0 with the value at each number's place."""
-    rows = np.zeros((*numbers.shape, classes), dtype)
-    np.put_along_axis(rows, numbers[..., None], value, axis=-1)
-    return rows
+    rows = np.zeros((numbers.size, classes), dtype)
+    rows[np.arange(len(rows)), numbers.ravel()] = value
+    return rows.reshape(*numbers.shape, classes)

@@ -165,7 +165,9 @@ def class_numbers(metric: Metric, prediction: NDArray, target: NDArray) -> NDArr
             f"{prediction.shape[:-1]}, got {target.shape}. They are never broadcast: reshape one of them."
         )
     numbers = target.astype(np.int64, copy=False)
-    strange = (numbers != target) | (numbers < 0) | (numbers >= classes)
-    if strange.any():
-        raise ValueError(f"{metric!r}: expected class numbers 0 to {classes - 1}, got {target[strange].flat[0]:g}.")
+    if target.size and (
+        numbers.min() < 0 or numbers.max() >= classes or (numbers is not target and (numbers != target).any())
+    ):
+        strange = target[(numbers != target) | (numbers < 0) | (numbers >= classes)]
+        raise ValueError(f"{metric!r}: expected class numbers 0 to {classes - 1}, got {strange[0]:g}.")
     return numbers
