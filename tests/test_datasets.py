@@ -110,3 +110,15 @@ def test_spirals_repeat_with_their_seed_and_spread_with_their_noise():
     assert (noisy - still).std() == pytest.approx(0.2, rel=0.05)
     with pytest.raises(ValueError, match="expected n >= classes >= 2 and noise >= 0, got n=1"):
         datasets.make_spirals(1)
+
+
+def test_control_characters_in_a_file_are_not_printed(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["\x1b]0;owned\x07"] = np.zeros(3)
+    with pytest.raises(ValueError, match="keys present") as caught:
+        datasets.load_hdf5(tmp_path / "a.h5")
+    assert str(caught.value).isprintable()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["train_set_x"], file["train_set_y"] = np.zeros((2, 3, 3, 1), "u1"), [0, 1]
+        file["list_classes"] = ["\x1b[2Jcat", "dog"]
+    assert "\x1b" not in datasets.load_hdf5(tmp_path / "a.h5").describe()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from minitorch_np.base.files import AnyPath, as_path
+from minitorch_np.base.text import printable
 from minitorch_np.datasets.stored import check_complete, class_names, find, opened, text
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Dataset(NamedTuple):
             f"with {channels} channel{'s' * (channels > 1)}"
         ]
         for split, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
-            shares = (f"{name} {np.mean(y == number):.1%}" for number, name in enumerate(self.class_names))
+            names = enumerate(self.class_names if len(y) else [])
+            shares = (f"{printable(name)} {np.mean(y == number):.1%}" for number, name in names)
             lines.append(f"  {split:5}  x {x.shape}  y {y.shape}  {', '.join(shares)}")
         return "\n".join(lines)
 
@@ -82,7 +84,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not found:
         raise ValueError(
             f"{path}: expected train_set_x and train_set_y, or test_set_x and test_set_y; keys present: "
-            f"{', '.join(present) or 'none'}."
+            f"{printable(', '.join(present)) or 'none'}."
         )
     return found if names is None else {**found, KEYS[4]: names}
 

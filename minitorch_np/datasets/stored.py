@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.text import printable
 from minitorch_np.hdf5 import check_data_file
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ def find(file: Any, name: str, path: Path) -> Any:
     except (KeyError, OSError, RuntimeError) as error:
         if link is None:
             raise ValueError(
-                f"{path}: there is no dataset {name!r}; keys present: {', '.join(file) or 'none'}."
+                f"{path}: there is no dataset {name!r}; keys present: {printable(', '.join(file)) or 'none'}."
             ) from None
         raise ValueError(
-            f"{path}: {name} is a link to {' in '.join(link)}, which cannot be opened ({error.args[0]}). Put that file in its "
+            f"{path}: {name} is a link to {printable(' in '.join(link))}, which cannot be opened ({error.args[0]}). Put that file in its "
             "place, or copy the data into one file."
         ) from None
     if not isinstance(found, h5py.Dataset):
@@ -76,7 +77,7 @@ def check_complete(dataset: Any, path: Path) -> None:
         lacks = _lacking_bytes(dataset, path)
     if lacks:
         raise ValueError(
-            f"{path}: {dataset.name.strip('/')} is not complete: {lacks}. Put all its files in their places."
+            f"{path}: {dataset.name.strip('/')} is not complete: {printable(lacks)}. Put all its files in their places."
         )
 
 

@@ -185,6 +185,8 @@ def _newer(storage: Storage, layout: bytes, place: int, kind: int, chunks: Chunk
             (size,) = struct.unpack_from("<Q", layout, place)
         return np.array([address], np.uint64), np.array([size], np.uint64)
     if kind in (3, 4):
+        if 8 * math.prod(chunks.counts) > max(storage.size, 16_000_000):
+            raise NotKnown("a dataset has more chunks than its file has room for")
         read = arrays.fixed if kind == 3 else arrays.extensible
         return arrays.placed(read(storage, address), chunks.filtered, chunks.nbytes, _numbers(chunks))
     kind, records = trees.records(storage, address, (_BY_CHUNK, _BY_CHUNK_FILTERED))
