@@ -12,6 +12,7 @@ import numpy as np
 
 from minitorch_np import initializers, regularizers
 from minitorch_np.arguments import check_flags
+from minitorch_np.base.answers import answer_missing
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.configurable import is_built_in
 from minitorch_np.contract import guard
@@ -83,7 +84,7 @@ class Layer(Node):
         def __getattr__(self, name: str) -> Any:
             """Runs for what is missing: a parameter is, until build has made it."""
             try:
-                return super().__getattr__(name)
+                return answer_missing(self, name)
             except AttributeError as error:
                 builds = [vars(base)["build"] for base in type(self).__mro__ if "build" in vars(base)]
                 made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)

@@ -123,14 +123,6 @@ class Parameter(AnswersForeignNames):
 
     # A forgotten `.value`
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name):
-            """Runs for what is missing, such as an array's `T`."""
-            if name[:2] != "__" and hasattr(np.ndarray, name):
-                raise AttributeError(f"{self!r} has no {name!r}. Write parameter.value.{name}.", name=name, obj=self)
-            return super().__getattr__(name)
-
     def _is_no_array(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise UsedAsArray(self)
 

@@ -56,41 +56,59 @@ class AnswersForeignNames:
         def before_constructor(self):
             """Runs before the constructor; what is made here is there even if a subclass forgets super().__init__()."""
 
-        def __getattr__(self, name):
-            """Runs for what is missing. A property that failed fails again, with its own error."""
-            try:
-                return object.__getattribute__(self, name)
-            except AttributeError as error:
-                line = line_for(type(self), f".{name}")
-                if line and not hasattr(type(self), name):
-                    raise AttributeError(f"{error}. {line}", name=name, obj=self) from None
-                raise
-
     def __init_subclass__(cls) -> None:
+        """Rows of the class become attributes that answer. A __getattr__ would make every other attribute slower to read; a class
+        that has one anyway calls answer_missing there.
+        """
         super().__init_subclass__()
         for key in TABLE:
-            place, _, rest = key.partition(".")
-            if place == cls.__name__ and rest.endswith(" =") and rest[:-2] not in vars(cls):
-                setattr(cls, rest[:-2], WithoutEffect(rest[:-2]))
+            place, _, name = key.partition(".")
+            if place != cls.__name__ or name.removesuffix(" =") in vars(cls):
+                continue
+            if name.endswith(" ="):
+                setattr(cls, name[:-2], WithoutEffect(name[:-2]))
+            elif name.isidentifier() and not hasattr(cls, "__getattr__"):
+                setattr(cls, name, Missing(name))
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not isinstance(inspect.getattr_static(self, name, None), Missing)]
 
 
-class WithoutEffect:
-    """An attribute that nothing here reads: setting it is refused, unless the constructor has an argument of that name."""
+class Missing:
+    """An attribute that is not there, and is answered from the table."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def __get__(self, owner: Any, owner_type: type) -> Any:
+        raise AttributeError(_missing(owner_type, self.name), name=self.name, obj=owner)
+
+
+class WithoutEffect(Missing):
+    """One that nothing here reads: setting it is refused, unless the constructor has an argument of that name."""
 
     def __get__(self, owner: Any, owner_type: type) -> Any:
         if owner is None:
             return self
         if self.name in getattr(owner, "__dict__", {}):
             return vars(owner)[self.name]
-        raise AttributeError(_missing(owner, self.name), name=self.name, obj=owner)
+        return super().__get__(owner, owner_type)
 
     def __set__(self, owner: Any, value: Any) -> None:
         if self.name not in inspect.signature(type(owner).__init__).parameters:
-            raise AttributeError(_missing(owner, self.name), name=self.name, obj=owner)
+            raise AttributeError(_missing(type(owner), self.name), name=self.name, obj=owner)
         vars(owner)[self.name] = value
+
+
+def answer_missing(owner: Any, name: str) -> Any:
+    """For the __getattr__ of a class: the table's answer. A property that failed fails again, with its own error."""
+    try:
+        return object.__getattribute__(owner, name)
+    except AttributeError as error:
+        line = line_for(type(owner), f".{name}")
+        if line and not hasattr(type(owner), name):
+            raise AttributeError(f"{error}. {line}", name=name, obj=owner) from None
+        raise
 
 
 def answers_foreign_arguments(called: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -143,5 +161,5 @@ def _arguments(called: Any, of_object: bool) -> tuple[float, tuple[str, ...], bo
     return many, tuple(named), inspect.Parameter.VAR_KEYWORD in kinds
 
 
-def _missing(owner: Any, name: str) -> str:
-    return f"{type(owner).__name__!r} object has no attribute {name!r}. {line_for(type(owner), f'.{name}')}".rstrip()
+def _missing(cls: type, name: str) -> str:
+    return f"{cls.__name__!r} object has no attribute {name!r}. {line_for(cls, f'.{name}')}".rstrip()
