@@ -234,6 +234,13 @@ def test_a_masked_class_costs_nothing(dtype, rng):
         assert not gradient[:, 1].any()
 
 
+def test_weights_that_do_not_fit_the_values_are_refused():
+    loss = mt.MSELoss()
+    loss.weights = np.ones((3, 3))
+    with pytest.raises(ValueError, match=r"weigh: the weights have shape \(3, 3\), and the values \(3,\)"):
+        loss(np.zeros(3), np.ones(3))
+
+
 def test_a_masked_class_of_few():
     """log(1 + e) and 0: the values of PyTorch and Keras by class number."""
     loss = mt.CrossEntropyLoss()

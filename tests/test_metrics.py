@@ -1,5 +1,6 @@
 """Metrics: exact over batches of any size."""
 
+import copy
 import tracemalloc
 
 import numpy as np
@@ -455,3 +456,25 @@ def test_squared_errors_are_those_of_the_epoch(batch_size, rng):
     due = np.mean((model.predict(x)[:, 0] - y) ** 2)
     assert measured(model, "mse", x, y, batch_size) == pytest.approx(due)
     assert measured(model, "rmse", x, y, batch_size) == pytest.approx(np.sqrt(due))
+
+
+@pytest.mark.parametrize("given", ["accuracy", "f1", "auc", "mae", "rmse", "r2", rmse])
+def test_a_metric_goes_on_from_its_state(given, rng):
+    prediction, target = rng.uniform(size=(20, 1)), rng.integers(0, 2, (20, 1)).astype(float)
+    one, other = metrics.find(given, (1,), False, True), metrics.find(given, (1,), False, True)
+    one.reset()
+    one.update(prediction[:8], target[:8])
+    other.set_state(one.get_state())
+    one.update(prediction[8:], target[8:])
+    other.update(prediction[8:], target[8:])
+    assert other.result() == one.result()
+    assert copy.deepcopy(one).result() == one.result()
+
+
+def test_a_copy_of_a_metric_gathers_by_itself(rng):
+    one = metrics.find(rmse, (1,), False)
+    one.update(rng.normal(size=(5, 1)), rng.normal(size=(5, 1)))
+    due = one.result()
+    other = copy.deepcopy(one)
+    other.update(rng.normal(size=(5, 1)), rng.normal(size=(5, 1)))
+    assert one.result() == due != other.result()

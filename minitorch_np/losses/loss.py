@@ -65,7 +65,13 @@ class Loss(Cached, OwnAttributes):
         """Every example's values times its weight."""
         if self.weights is None:
             return values
-        return values * self.weights.reshape(*self.weights.shape, *[1] * (values.ndim - self.weights.ndim))
+        shape = self.weights.shape
+        if values.shape[: len(shape)] != shape:
+            raise ValueError(
+                f"{self!r}.weigh: the weights have shape {shape}, and the values {values.shape}. Give one row of values for each "
+                "example, and one number or row for each step where steps are weighed."
+            )
+        return values * self.weights.reshape(*shape, *[1] * (values.ndim - len(shape)))
 
     def checked_forward(self, prediction: NDArray, target: NDArray) -> float:
         """What forward returns, as a float; ValueError if it is no number."""

@@ -112,11 +112,12 @@ def of_model(model: Any) -> list[Metric]:
     return found
 
 
-def rises(measure: str, measures: Iterable[Metric], mode: str, who: str) -> bool:
+def rises(measure: str, given: Iterable[str | Metric | Callable[..., Any]], mode: str, who: str) -> bool:
     """Whether larger values of what has this name in the logs are better.
 
     Args:
-        measures: the model's metrics. mode: "min" or "max" settles it; "auto" asks the metric of that name.
+        given: the metrics of the model, as compile was given them.
+        mode: "min" or "max" settles it; "auto" asks the metric of that name.
 
     Raises:
         ValueError: "auto", and nobody says which way is better.
@@ -124,7 +125,7 @@ def rises(measure: str, measures: Iterable[Metric], mode: str, who: str) -> bool
     if mode != "auto":
         return mode == "max"
     name = measure.removeprefix("val_")
-    said = {metric.name: metric.mode for metric in measures}
+    said = dict(map(_name_and_mode, given))
     known = dict.fromkeys(_LARGER_IS_BETTER, "max") | dict.fromkeys(_SMALLER_IS_BETTER, "min") | said
     if known.get(name) not in ("min", "max"):
         remedy = 'A Metric of your own may say it itself: mode = "max" in the class.' if name in said else ""
@@ -132,3 +133,10 @@ def rises(measure: str, measures: Iterable[Metric], mode: str, who: str) -> bool
             f'{who}: whether a larger {measure!r} is better is not known. Give mode="max" or mode="min". {remedy}'.rstrip()
         )
     return known[name] == "max"
+
+
+def _name_and_mode(metric: str | Metric | Callable[..., Any]) -> tuple[str, str | None]:
+    if isinstance(metric, str):
+        return metric, "max" if metric == "accuracy" else _BY_NAME[metric].mode
+    found = metric if isinstance(metric, Metric) else OfFunction(metric)
+    return found.name, found.mode

@@ -59,9 +59,7 @@ class Monitor(Callback):
 
     def rises(self) -> bool:
         """Whether larger is better; a ValueError that asks for `mode` if that is not known."""
-        compiled = self.model is not None and "loss" in vars(self.model)
-        measures = metrics.of_model(self.model) if self.mode == "auto" and compiled else []
-        return metrics.rises(self.monitor, measures, self.mode, type(self).__name__)
+        return metrics.rises(self.monitor, getattr(self.model, "metrics", ()), self.mode, type(self).__name__)
 
     def improved(self, logs: Logs) -> bool:
         """Whether the value is better than every earlier one; then it is the best. NaN never is.

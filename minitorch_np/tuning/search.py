@@ -99,7 +99,7 @@ def search(
     rounds = rounds_of(len(drawn), shared["epochs"], halving, who)
     measure = objective.removeprefix("val_")
     first, models = _rehearsed(builder, drawn, x, y, measure)
-    rises = metrics.rises(objective, metrics.of_model(first), mode, who)
+    rises = metrics.rises(objective, first.metrics, mode, who)
     about = {
         "space": words(choices), "method": method, "rng": str(rng), "folds": str(folds),
         "validation_split": str(validation_split if folds is None else None), "data": fingerprint(x, y),
