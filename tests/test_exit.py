@@ -139,7 +139,7 @@ def seconds_to_end(program, folder):
     printed = process.stdout.readline()
     start = time.monotonic()
     try:
-        rest, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
