@@ -29,7 +29,7 @@ class StepDecay(Schedule):
         self.initial, self.every, self.factor = initial, every, factor
 
     def __call__(self, step: int) -> float:
-        return self.initial * self.factor ** (step // self.every)
+        return self.initial * _power(self.factor, step // self.every)
 
 
 class ExponentialDecay(Schedule):
@@ -41,7 +41,7 @@ class ExponentialDecay(Schedule):
         self.initial, self.every, self.factor = initial, every, factor
 
     def __call__(self, step: int) -> float:
-        return self.initial * self.factor ** (step / self.every)
+        return self.initial * _power(self.factor, step / self.every)
 
 
 class CosineDecay(Schedule):
@@ -73,3 +73,11 @@ class CosineDecay(Schedule):
 
 
 globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist
+
+
+def _power(factor: float, exponent: float) -> float:
+    """factor ** exponent, infinite where it is beyond all floats, which the optimiser then refuses as a rate."""
+    try:
+        return float(factor) ** exponent
+    except OverflowError:
+        return math.inf

@@ -393,3 +393,11 @@ def test_chosen_parameters_in_a_plain_dictionary_are_no_riddle():
     loose = mt.Parameter(np.ones(2))
     loose.grad = np.ones(2)
     optimizer.step({"w": loose})
+
+
+@pytest.mark.parametrize("schedule", [mt.schedules.StepDecay, mt.schedules.ExponentialDecay])
+def test_a_rate_beyond_all_floats_is_refused_as_a_rate(schedule):
+    optimizer = mt.SGD(schedule(0.1, 1, factor=2.0))
+    optimizer.iteration = 10**6
+    with pytest.raises(ValueError, match="got inf"):
+        optimizer.current_rate()

@@ -41,6 +41,9 @@ def _check_rate(who: str, name: str, value: Any) -> None:
         checked_rate(who, value)
 
 
+_MOST_STEPS = 2**53
+
+
 class Optimizer(OwnAttributes):
     """Changes parameters so that the loss falls.
 
@@ -112,8 +115,12 @@ class Optimizer(OwnAttributes):
         """Go on from what get_state returned.
 
         Raises:
-            ValueError: it names what an optimiser does not keep, or a learning rate that is none.
+            ValueError: it names what an optimiser does not keep, a learning rate that is none, or a count of steps that no run
+                reaches and no float holds.
         """
+        steps = state.get("iteration", 0)
+        if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= _MOST_STEPS:
+            raise ValueError(f"{type(self).__name__}: iteration is an int from 0 to {_MOST_STEPS}, got {steps!r:.40}.")
         others = {name: value for name, value in state.items() if name not in ("learning_rate", "state")}
         rate = state["learning_rate"]
         rate = self.learning_rate if rate is None else self.checked_rate(rate)

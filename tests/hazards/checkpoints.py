@@ -37,6 +37,7 @@ CHECKPOINT = {
     "a_velocity_of_nobody": lambda s: set_part(part(s, "optimizer"), "state", {"dict": [["nobody", {"dict": [["v", 1]]}]]}),
     "a_negative_epoch": lambda s: set_part(part(s, "position"), "epoch", -1),
     "an_epoch_text": lambda s: set_part(part(s, "position"), "epoch", "1"),
+    "an_iteration_without_end": lambda s: set_part(part(s, "optimizer"), "iteration", 10**400),
     "an_iteration_none": lambda s: set_part(part(s, "optimizer"), "iteration", None),
     "a_rate_text": lambda s: set_part(part(s, "optimizer"), "learning_rate", "x"),
     "a_rate_negative": lambda s: set_part(part(s, "optimizer"), "learning_rate", -1.0),
