@@ -265,7 +265,9 @@ class Model(Layer):
         who = f"{type(self).__name__}.set_weights"
         if not isinstance(weights, Sequence) or len(weights) != len(names):
             count = f"got {len(weights)}" if isinstance(weights, Sequence) else f"got {type(weights).__name__}"
-            raise ValueError(f"{who}: expected {len(names)} arrays, {count}. get_weights gives such a list.")
+            raise ValueError(
+                f"{who}: expected {len(names)} arrays, {count}. get_weights gives such a list; load_state_dict takes a dictionary."
+            )
         self._replace(dict(zip(names, weights, strict=True)), who)
 
     def state_dict(self) -> dict[str, NDArray]:

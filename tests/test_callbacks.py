@@ -490,6 +490,9 @@ def test_on_batch_is_another_name_of_on_train_batch(model):
     assert calls == [("begin", 0), ("end", 0, ["loss"])]
 
 
+async def waits(self, epoch, logs=None): ...
+
+
 def method(name, function=lambda self, *arguments: None):
     return type("Mine", (mt.Callback,), {name: function})()
 
@@ -524,6 +527,8 @@ def test_other_methods_of_a_callback_are_its_own_business(model):
         ("on_train_begin", lambda self: None),
         ("on_train_end", lambda self, epoch, logs: None),
         ("on_train_batch_end", None),
+        ("on_epoch_end", lambda self, epoch, logs=None: (yield)),
+        ("on_epoch_end", waits),
     ],
 )
 def test_a_hook_with_other_arguments_is_refused_before_training(model, name, function):

@@ -294,6 +294,12 @@ def test_names_as_long_as_the_system_allows_are_written(tmp_path, letter):
     mt.load_model(tmp_path / f"{stem}.keras")
 
 
+def test_a_missing_folder_is_said_by_whoever_writes(tmp_path):
+    for write in (mt.History(loss=[1.0]).to_csv, mt.History(loss=[1.0]).to_json, small().save):
+        with pytest.raises(FileNotFoundError, match=rf"{write.__name__}: the folder .*none does not exist"):
+            write(tmp_path / "none" / "m.keras")
+
+
 def test_devices_pipes_and_loops_of_links_are_refused_by_name(tmp_path):
     os.mkfifo(tmp_path / "pipe.keras")
     (tmp_path / "loop.keras").symlink_to("loop.keras")

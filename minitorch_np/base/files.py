@@ -39,7 +39,7 @@ def as_path(path: Any, who: str, argument: str = "path") -> Path:
     return Path(os.path.expanduser(text))
 
 
-def write_whole(path: AnyPath, content: bytes) -> None:
+def write_whole(path: AnyPath, content: bytes, who: str = "write") -> None:
     """Write beside the target, flush to the disk, rename over it; a failed write leaves the old file and nothing else.
 
     A symbolic link stays, and what it leads to is written. The permissions of an earlier file stay, and its owner and group
@@ -49,8 +49,8 @@ def write_whole(path: AnyPath, content: bytes) -> None:
         ValueError: the path is a device or a pipe. FileNotFoundError: the folder does not exist.
         OSError: what the system says, such as a full disk.
     """
-    path = as_path(path, "write")
-    check_writable(path, "write")
+    path = as_path(path, who)
+    check_writable(path, who)
     target = Path(os.path.realpath(path))
     _sweep(target)
     earlier = os.stat(target) if target.exists() else None
@@ -71,11 +71,11 @@ def write_whole(path: AnyPath, content: bytes) -> None:
         raise
 
 
-def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+def write_csv(path: AnyPath, rows: Iterable[Iterable[Any]], who: str) -> None:
     """Write rows as comma-separated lines, the old file or the whole new one."""
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(rows)
-    write_whole(path, lines.getvalue().encode())
+    write_whole(path, lines.getvalue().encode(), who)
 
 
 def check_writable(path: Path, who: str) -> None:

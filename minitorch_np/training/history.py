@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.answers import AnswersForeignNames
-from minitorch_np.base.files import AnyPath, as_path, write_csv, write_whole
+from minitorch_np.base.files import AnyPath, write_csv, write_whole
 
 
 class History(AnswersForeignNames, dict[str, list[float]]):
@@ -67,7 +67,7 @@ class History(AnswersForeignNames, dict[str, list[float]]):
     def to_csv(self, path: AnyPath) -> None:
         """Write one line per epoch, under a line of names; NA for what was not measured or is NaN."""
         rows = ([epoch, *map(cell, values)] for epoch, values in enumerate(zip(*self.values(), strict=True)))
-        write_csv(as_path(path, "History.to_csv"), [["epoch", *self], *rows])
+        write_csv(path, [["epoch", *self], *rows], "History.to_csv")
 
     def to_json(self, path: AnyPath) -> None:
         """Write the lists by name. JSON has neither NaN nor infinity (RFC 8259): both become null.
@@ -78,7 +78,7 @@ class History(AnswersForeignNames, dict[str, list[float]]):
         import json
 
         lists = {name: [_for_json(value, name) for value in values] for name, values in self.items()}
-        write_whole(as_path(path, "History.to_json"), (json.dumps(lists, indent=1, allow_nan=False) + "\n").encode())
+        write_whole(path, (json.dumps(lists, indent=1, allow_nan=False) + "\n").encode(), "History.to_json")
 
     def plot(self, measure: str = "loss", ax: Any = None) -> Any:
         """Draw one measure over the epochs; returns the matplotlib axes."""

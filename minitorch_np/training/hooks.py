@@ -61,6 +61,8 @@ def _check_arguments(callback: Any, name: str) -> None:
     line = f"Write def {name}(self, {', '.join(given)}=None)."
     if not callable(hook):
         raise ValueError(f"{who} is a hook, and {hook!r} cannot be called. {line}")
+    if inspect.isgeneratorfunction(hook) or inspect.iscoroutinefunction(hook) or inspect.isasyncgenfunction(hook):
+        raise ValueError(f"{who} has yield or async in it, so that calling it would run nothing. {line}")
     try:
         takes = inspect.signature(hook)
         takes.bind(*given)

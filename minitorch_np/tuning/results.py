@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.files import AnyPath, as_path, write_csv
+from minitorch_np.base.files import AnyPath, write_csv
 from minitorch_np.tuning.building import Builder, checked_data
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class SearchResult:
 
     def to_csv(self, path: AnyPath) -> None:
         """Write one line per trial, best first, under a line of names."""
-        write_csv(as_path(path, "SearchResult.to_csv"), [self._heading(), *map(self._line, self.table)])
+        write_csv(path, [self._heading(), *map(self._line, self.table)], "SearchResult.to_csv")
 
     def _first(self) -> dict[str, Any]:
         if self.table[0]["score"] is None:
