@@ -481,3 +481,17 @@ def test_a_small_loss_of_a_large_logit_keeps_its_digits(dtype):
     x, t = np.array([[40.0], [-40.0]], dtype), np.array([[1.0], [0.0]], dtype)
     assert mt.BCEWithLogitsLoss()(x, t) == pytest.approx(np.exp(-40.0), rel=1e-6)
     assert mt.FocalLoss(0, None)(x, t) == pytest.approx(np.exp(-40.0), rel=1e-6)
+
+
+def test_a_loss_that_is_nan_for_finite_outputs_is_named_everywhere(rng):
+    class Undefined(Squares):
+        def forward(self, prediction, target):
+            return 0 * super().forward(prediction, target) + np.nan
+
+    x, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
+    with pytest.raises(FloatingPointError, match=r"First output that is not finite: Undefined\(\)"):
+        of_one(Undefined()).fit(x, y)
+    with pytest.warns(UserWarning, match=r"evaluate: Undefined\(\) gives nan for outputs and targets that are finite"):
+        assert np.isnan(of_one(Undefined()).evaluate(x, y).loss)
+    with pytest.raises(mt.GradcheckError, match="forward gives nan for finite inputs"):
+        mt.gradcheck(Undefined(), y, y + 1)

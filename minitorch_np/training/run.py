@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -318,6 +319,8 @@ def measure(
             if number == 0 and first_outputs is not None:
                 first_outputs(prediction)
             value = asked_loss.checked_forward(prediction, y)
+            if math.isnan(value) and np.isfinite(prediction).all():  # in fit it ends training
+                warnings.warn(f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=2)
             total += value * len(x)
             count += len(x)
             for metric in gathered:
