@@ -35,7 +35,7 @@ class Checked:
         self.name, self.check = name, check
 
     def __set__(self, owner: Any, value: Any) -> None:
-        value = without_arrays(value)
+        value = plain(value)
         self.check(type(owner).__name__, self.name, value)
         attributes = vars(owner)
         known, before = self.name in attributes, attributes.get(self.name)
@@ -88,11 +88,12 @@ class Fixed:
         self.check(who, name, value)
 
 
-def without_arrays(value: Any) -> Any:
-    """np.array(3) as the number that it holds, also inside a tuple or list."""
+def plain(value: Any) -> Any:
+    """NumPy's numbers, np.array(3) among them, as Python's, also inside a tuple or list, so that they can be saved."""
     if type(value) in (tuple, list):
-        return type(value)(map(without_arrays, value))
-    return value[()] if isinstance(value, np.ndarray) and not value.ndim else value
+        return type(value)(map(plain, value))
+    number = isinstance(value, (np.generic, np.ndarray)) and not value.ndim and value.dtype.kind in "biuf"
+    return value.item() if number else value
 
 
 def number(interval: str = "[0, inf)") -> Check:

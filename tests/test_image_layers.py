@@ -197,3 +197,11 @@ def test_frozen_batch_normalization_uses_its_moving_statistics_and_keeps_them(rn
     layer.eval()
     np.testing.assert_array_equal(learning, (layer(x), layer.backward(dy)))
     np.testing.assert_array_equal(layer.moving_mean.value, kept)
+
+
+@pytest.mark.parametrize(
+    "layer", [mt.BatchNormalization(epsilon=1e-60), mt.LayerNormalization(epsilon=1e-60)], ids=repr
+)
+def test_equal_numbers_are_normalised_to_0_with_an_epsilon_that_float32_lacks(layer):
+    y = layer.clone().train()(np.full((4, 3), 2, np.float32))
+    np.testing.assert_array_equal(y, np.zeros((4, 3)))

@@ -278,6 +278,10 @@ TABLE = {
     "Sequential.learning_rate =": "Write model.optimizer.learning_rate = 0.01.",
     # Attributes and methods of optimisers, losses, parameters, the history
     "Optimizer.lr =": "Write optimizer.learning_rate.",
+    "Optimizer.eps =": "Write optimizer.epsilon.",
+    "Optimizer.betas =": "Write optimizer.beta_1 and optimizer.beta_2.",
+    "Dropout.p =": "Write layer.rate.",
+    "LeakyReLU.slope =": "Write layer.negative_slope.",
     "Optimizer.zero_grad": _GRADIENTS,
     "Optimizer.param_groups": "Write optimizer.learning_rate = 0.01; the parameters are model.parameters().",
     "Optimizer.add_param_group": "Write optimizer.step({**a.parameters(), **b.parameters()}) with names that differ.",

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from minitorch_np.initializers import Initializer
 
 
+_LEAST = 1e-38  # a smaller epsilon is 0 in float32, and 1 / sqrt(0) is infinite
+
+
 class BatchNormalization(Layer):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
 
@@ -101,7 +104,7 @@ class BatchNormalization(Layer):
             self._move(mean, variance)
         else:
             centered, variance = rows - self._along(self.moving_mean.value, rows), self.moving_variance.value
-        inverse = 1 / np.sqrt(variance + float(self.epsilon))
+        inverse = 1 / np.sqrt(variance + max(float(self.epsilon), _LEAST))
         self.cache = centered, inverse, of_the_batch
         scale = self._along(self._scaled(inverse), rows)
         y = centered * scale if self.beta is None else centered * scale + self._along(self.beta.value, rows)
@@ -249,7 +252,7 @@ class LayerNormalization(Layer):
             raise ValueError(f"{self!r}: expected sizes {self._sizes} on its axes, got inputs of shape {x.shape}.")
         count = math.prod(self._sizes)
         centered = x - sums(x, axes, keepdims=True) / count
-        inverse = 1 / np.sqrt(sums(centered * centered, axes, keepdims=True) / count + float(self.epsilon))
+        inverse = 1 / np.sqrt(sums(centered * centered, axes, keepdims=True) / count + max(float(self.epsilon), _LEAST))
         xhat = centered * inverse
         self.cache = xhat, inverse, axes
         y = xhat if self.gamma is None else xhat * self._spread(self.gamma, x.shape, axes)

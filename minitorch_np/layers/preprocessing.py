@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minitorch_np.arguments import is_whole, number
+from minitorch_np.arguments import is_whole, number, plain
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
 from minitorch_np.functions import too_far_apart
@@ -85,6 +85,7 @@ class Normalization(Layer):
         mean: float | Sequence[Any] | None = None,
         variance: float | Sequence[Any] | None = None,
     ) -> None:
+        axis = plain(axis)
         axes = _axes(axis)
         if not all(is_whole(one) and one != 0 for one in axes):
             raise ValueError(f"Normalization: axis is an int other than 0, several of them, or None, got {axis!r}.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import anything, is_number
+from minitorch_np.arguments import anything, is_number, whole
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
 from minitorch_np.configurable import OwnAttributes, is_built_in
@@ -65,7 +65,13 @@ class Optimizer(OwnAttributes):
     """
 
     checks = MappingProxyType(
-        {"learning_rate": _check_rate, "clipnorm": anything, "global_clipnorm": anything, "clipvalue": anything}
+        {
+            "learning_rate": _check_rate,
+            "iteration": whole(),
+            "clipnorm": anything,
+            "global_clipnorm": anything,
+            "clipvalue": anything,
+        }
     )
     rate: float = _RateOfStep()  # type: ignore[assignment]
     learning_rate: float | Schedule
