@@ -140,9 +140,11 @@ def check_flags(who: str, flags: Mapping[str, Any]) -> None:
     """Refuse what is neither True nor False."""
     for name, value in flags.items():
         if not isinstance(value, (bool, np.bool_)):
-            remedy = (
-                " An activation is a layer of its own, such as ReLU(), after this one." if name == "use_bias" else ""
-            )
+            remedy = ""
+            if name == "use_bias" and is_whole(value):
+                remedy = " The number of inputs is found from the data: give the number of outputs alone."
+            elif name == "use_bias":
+                remedy = " An activation is a layer of its own, such as ReLU(), after this one."
             raise ValueError(f"{who}: {name} is True or False, got {value!r}.{remedy}")
 
 

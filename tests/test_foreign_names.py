@@ -183,6 +183,10 @@ def test_arguments_of_other_frameworks_are_answered(call, message):
         (lambda m: mt.Sequential(["relu"]), r"got 'relu' at position 1\. Write mt\.ReLU\(\)"),
         (lambda m: mt.Sequential(mt.Dense(1)), r"one list: Sequential\(\[Dense\(units=1\)\]\)"),
         (lambda m: mt.Sequential(mt.Dense(1), mt.ReLU()), r"one list: Sequential\(\[Dense\(units=1\), ReLU\(\)\]\)"),
+        (lambda m: mt.Dense(4, 8), r"use_bias is True or False, got 8\. The number of inputs is found from the data"),
+        (lambda m: mt.Adam(m.parameters()), r"The parameters are given to step\(model\.parameters\(\)\)"),
+        (lambda m: mt.initializers.Constant(np.eye(2)), r"write lambda shape, rng: table"),
+        (lambda m: mt.Dense(2, kernel_initializer=np.eye(2))(np.eye(2)), r"write lambda shape, rng: table"),
         (lambda m: mt.Residual([mt.Dense]), r"Dense is a class"),
         (lambda m: mt.Add([mt.Dense, []]), r"Dense is a class"),
         (lambda m: mt.Bidirectional(mt.LSTM), r"LSTM is a class"),
@@ -205,3 +209,18 @@ def test_arguments_of_other_frameworks_are_answered(call, message):
 def test_a_class_or_a_name_in_place_of_an_object_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(model())
+
+
+def test_a_model_of_a_built_model_is_built(rng):
+    inner = model()
+    inner.parameters()
+    outer = mt.Sequential([inner, mt.Sigmoid()])
+    x = rng.normal(size=(3, 2))
+    np.testing.assert_allclose(outer.predict(x), mt.Sigmoid()(inner.predict(x)), rtol=1e-6)
+    assert mt.Sequential([mt.Sequential([model()]), mt.Sigmoid()]).predict(x).shape == (3, 1)
+
+
+def test_names_that_are_only_answered_are_not_listed():
+    for one in (mt.Adam(), mt.MSELoss(), mt.Parameter([1.0])):
+        assert not {"lr", "zero_grad", "item", "requires_grad", "T", "state_dict"} & set(dir(one))
+        assert not hasattr(one, "zero_grad")

@@ -260,9 +260,10 @@ class Optimizer(OwnAttributes):
 def checked_rate(who: str, rate: Any) -> float:
     """See Optimizer.checked_rate."""
     if isinstance(rate, (bool, np.bool_, type)) or np.ndim(rate) or not hasattr(rate, "__float__"):
-        raise ValueError(
-            f"{who}: learning_rate is a number or a schedule (step) -> rate, got {rate!r}.{of_class(rate)}"
-        )
+        remedy = of_class(rate)
+        if isinstance(rate, Mapping):
+            remedy = " The parameters are given to step(model.parameters()), which fit calls."
+        raise ValueError(f"{who}: learning_rate is a number or a schedule (step) -> rate, got {rate!r:.80}.{remedy}")
     if not (math.isfinite(rate) and rate >= 0):
         raise ValueError(f"{who}: learning_rate is a finite number of at least 0, got {rate!r}.")
     return float(rate)
