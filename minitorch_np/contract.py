@@ -59,6 +59,7 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
         names = _parameter_names(self)
         if self.keep_cache:
             note_use(self, call)
+            self.before_forward()
         with calling(_inner(call, self, "forward")), _naming(self, "forward"):
             y = forward(self, *arguments, **named)
         if not hasattr(y, "shape") or isinstance(y, Parameter):

@@ -272,6 +272,9 @@ class Layer(Node):
         if not self._trainable:
             self.trainable = False
 
+    def before_forward(self) -> None:
+        """Called before a forward of somebody's own class that keeps what backward needs; a model notes that there was one."""
+
     def before_backward(self) -> None:
         """Called before a backward of somebody's own class; a model refuses one that no forward in training has prepared."""
 

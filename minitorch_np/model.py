@@ -384,6 +384,9 @@ class Model(Layer):
         self._calls_train = False
         return super().eval()
 
+    def before_forward(self) -> None:
+        self._only_answered = False
+
     def before_backward(self) -> None:
         if self._only_answered:
             raise RuntimeError(

@@ -152,6 +152,8 @@ class Sequential(Model):
     def forward(self, x: NDArray) -> NDArray:
         if not self.built:
             self.require_built("Sequential.forward")
+        if self._only_answered and self.keep_cache:
+            self.before_forward()
         for layer in self._layers:
             x = layer.forward(x)
         return x
