@@ -39,6 +39,12 @@ def is_called(node: Node) -> bool:
     return call is not None and any(below is node for _, below in call.root.walk())
 
 
+def _running() -> Call | None:
+    """The call that runs in this thread. The guarded methods ask here: joblib sends these, with the globals that they name, to other
+    processes, and a ContextVar cannot be sent."""
+    return current_call.get()
+
+
 def guard(cls: type) -> None:
     """Put the checks around the `forward` and `backward` that the class or a base from outside this package defines."""
     for name, check in (("forward", _guarded_forward), ("backward", _guarded_backward)):
@@ -53,7 +59,7 @@ def guard(cls: type) -> None:
 def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(forward)
     def guarded(self: Any, *arguments: Any, **named: Any) -> Any:
-        call = current_call.get()
+        call = _running()
         if call is not None and call.node is self:  # super().forward
             return forward(self, *arguments, **named)
         names = _parameter_names(self)
@@ -73,7 +79,7 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
 def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(backward)
     def guarded(self: Any, dy: Any, *arguments: Any, **named: Any) -> Any:
-        call = current_call.get()
+        call = _running()
         if call is not None and call.node is self:  # super().backward
             return backward(self, dy, *arguments, **named)
         if dy is None:
