@@ -97,7 +97,8 @@ class Batches(Source):
         """The shape of one example, seen in the first batch; None if there are no batches."""
         for item in self._peek():
             x, *more = as_batch(item)
-            shape, of_y = np.shape(x), np.shape(more[0]) if more and more[0] is not None else np.shape(x)
+            shape = tuple(np.shape(x))
+            of_y = np.shape(more[0]) if more and more[0] is not None else shape
             if not shape or not of_y:
                 raise ValueError(f"{self.given!r} gives single examples; {_remedy(self.given)}")
             if len(shape) < 2:
