@@ -34,6 +34,7 @@ class Guarded:
         (np.ma.array([1.0, 2.0], mask=[0, 1]), r"masked array, with 1 of 2 values masked. Fill them, x\.filled\(0\)"),
         ([[1.0, 2.0], np.ma.array([1.0, 2.0], mask=[0, 1])], "member 1 is a masked array"),
         ([1.0, np.ma.masked], "masked value"),
+        ([[np.ma.array([1.0, 2.0], mask=[0, 1])]], "masked array, with 1 of 2"),
         (Sparse(), r"sparse matrix \(Sparse\)\. Make it dense: x\.toarray\(\)"),
         ([Sparse()], "member 0 is a sparse matrix"),
         ({"age": [1, 2]}, r"a dictionary with 'age'\. Give one array, such as np\.column_stack"),

@@ -88,13 +88,8 @@ def is_one_array(values: Any) -> bool:
 
 
 def _says_its_array(values: Any) -> bool:
-    marks = (
-        "__array__",
-        "__array_interface__",
-        "__array_struct__",
-        "__dlpack__",
-        "typecode",
-    )  # the last is array.array's
+    # Of NumPy's protocols, DLPack's, and array.array, whose mark is its typecode.
+    marks = ("__array__", "__array_interface__", "__array_struct__", "__dlpack__", "typecode")
     return isinstance(values, (bytearray, memoryview)) or any(hasattr(values, mark) for mark in marks)
 
 
@@ -133,12 +128,21 @@ def _no_array(values: Any, name: str) -> str:
     if isinstance(values, (str, bytes)):
         return f"is text, {values[:40]!r}. Give an array; np.loadtxt, np.load and h5py read files."
     if isinstance(values, (list, tuple)):
-        masked = any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values)))
-        return _no_list(values, name) if masked else ""  # np.asarray would drop the masks; what else is amiss it finds
+        # np.asarray would drop the masks; what else is amiss it finds.
+        return _no_list(values, name) if _has_masked_arrays(values) else ""
     if hasattr(values, "__getitem__") and not isinstance(values, Sequence) and not _says_its_array(values):
         # np.asarray would ask it for one item after the other.
         return f"is a {kind}. Give arrays, or its batches; those of a PyTorch Dataset are DataLoader({name}, batch_size=32)."
     return ""
+
+
+def _has_masked_arrays(values: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether masked arrays are in a list, or in the lists in it; rows of plain numbers are not gone through."""
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values))):
+        return True
+    first = values[0] if values else None
+    nested = isinstance(first, (list, tuple)) and first and not isinstance(first[0], (int, float))
+    return bool(nested) and any(_has_masked_arrays(row) for row in values if isinstance(row, (list, tuple)))
 
 
 def _no_list(values: list[Any] | tuple[Any, ...], name: str) -> str:
@@ -242,7 +246,7 @@ def _wrong_kind(array: NDArray, name: str) -> str:
     if kind in "US":
         return f"{got}. {_hint_for_text(name)}"
     if kind == "c":
-        return f"{got}. Give the two parts as features: np.concatenate([{name}.real, {name}.imag], axis=-1)."
+        return f"{got}. Take {name}.real, or give both parts as features: np.concatenate([{name}.real, {name}.imag], axis=-1)."
     if kind == "M":
         return f"{got}. Make them numbers: ({name} - {name}.min()) / np.timedelta64(1, 's') counts seconds."
     if kind == "m":
