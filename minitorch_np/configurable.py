@@ -6,6 +6,7 @@ The constructor's signature is the one description of an object. From it come `r
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -114,9 +115,15 @@ def is_built_in(cls: type) -> bool:
 
 def signature_defaults(cls: type) -> dict[str, Any]:
     """The names of the constructor's arguments and their defaults (`inspect.Parameter.empty` if required)."""
-    if cls.__init__ is object.__init__:  # type: ignore[misc]
+    return dict(_defaults(cls, cls.__init__))  # type: ignore[misc]
+
+
+@functools.lru_cache(maxsize=1024)
+def _defaults(cls: type, constructor: Any) -> dict[str, Any]:
+    """Reading a signature takes longer than a small network's step."""
+    if constructor is object.__init__:
         return {}
-    arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    arguments = list(inspect.signature(constructor).parameters.values())[1:]
     for argument in arguments:
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             raise TypeError(
