@@ -157,3 +157,45 @@ def test_a_model_of_ones_own_is_looked_at_as_a_layer_is(data):
     model = Counting(rng=0).compile(mt.Adam(0.01), mt.MSELoss(), ["mae"])
     model.fit(*data)
     assert own_state(model) == {"": ["calls"]}
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_layers_inside_layers_are_looked_at_whether_they_are_built_or_not(data, trained):
+    class Outer(mt.Layer):
+        def __init__(self, layers):
+            self.inner = layers
+
+        def forward(self, x):
+            return self.inner[0](x)
+
+        def backward(self, dy):
+            return self.inner[0].backward(dy)
+
+    def mine():
+        return layer(*STATE["a counter"])
+
+    for block in (Outer([mine()]), mt.Residual([mt.Dense(3), Outer([mine()])])):
+        model = model_of(block)
+        if trained:
+            model.fit(*data)
+        assert list(own_state(model).values()) == [["count"]]
+
+
+def test_layers_that_take_whole_numbers_of_a_range_are_looked_at():
+    class Lookup(mt.Layer):
+        def __init__(self):
+            self.count = 0
+
+        def build(self, input_shape):
+            self.rows = self.add_parameter((8, 2))
+
+        def forward(self, x):
+            self.count += 1
+            rows = x.astype(int)
+            self.cache = rows
+            return self.rows.value[rows].sum(axis=1)
+
+        def backward(self, dy):
+            self.rows.grad = np.zeros_like(self.rows.value)
+
+    assert list(own_state(model_of(Lookup())).values()) == [["count"]]

@@ -902,20 +902,20 @@ def test_objects_of_ones_own_go_on_with_what_they_had_gathered(data, tmp_path, m
 
 
 class Phases(mt.Callback):
-    phase = "first"
+    def on_train_begin(self, logs):
+        self.phase, self.notes = "first", []
 
     def on_epoch_end(self, epoch, logs):
         self.phase = "second"
-
-    def on_train_begin(self, logs):
-        self.phase = "first"
+        self.notes.append((epoch, "text"))
 
 
-def test_text_that_changes_is_warned_of(data, tmp_path):
-    with pytest.warns(
-        UserWarning, match=r'Phases\.phase has changed and is text, .* Write kept = \("phase",\) in the class'
-    ):
-        network().fit(*data, callbacks=[Phases()], resume=tmp_path / "kept")
+@pytest.mark.parametrize("name", ["phase", "notes"])
+@pytest.mark.filterwarnings("ignore:.*holds text")
+def test_text_that_changes_is_warned_of(data, tmp_path, name):
+    message = rf'Phases\.{name} has changed and holds text, .* Write kept = \("{name}",\) in the class'
+    with pytest.warns(UserWarning, match=message):
+        network().fit(*data, epochs=2, callbacks=[Phases()], resume=tmp_path / "kept")
 
 
 def test_generators_in_lists_and_older_ones_go_on(data, tmp_path):

@@ -60,10 +60,12 @@ def put_back(present: Any, state: Any) -> Any:
     return present
 
 
-def attributes(owner: Any, leave_out: Iterable[str] = (), *, strict: bool = False) -> dict[str, Any]:
+def attributes(
+    owner: Any, leave_out: Iterable[str] = (), *, strict: bool = False, with_text: bool = False
+) -> dict[str, Any]:
     """The attributes of an object that are numbers, arrays, containers of these, or have a state.
 
-    Text is left out, so that no path that an object was given is ever taken from a file.
+    What holds text is left out, so that no path that an object was given is ever taken from a file; with_text gives that instead.
 
     Raises:
         ValueError: another one is there, and strict asks to hear of it.
@@ -81,7 +83,7 @@ def attributes(owner: Any, leave_out: Iterable[str] = (), *, strict: bool = Fals
                     "get_state(self) and set_state(self, state)."
                 ) from None
             continue
-        if not _has_text(state) or _has_own_state(value):
+        if with_text == (_has_text(state) and not _has_own_state(value)):
             found[name] = state
     return found
 

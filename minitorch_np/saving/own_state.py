@@ -6,6 +6,7 @@ array that every forward makes anew, is no loss. Which is which shows when forwa
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import warnings
@@ -35,7 +36,10 @@ def own_state(model: Any) -> dict[str, list[str]]:
     Layers of this package keep no such state, and where forward fails on random inputs nothing is found.
     """
     found = {}
-    for place, layer in model.walk():
+    strangers = [layer for _, layer in model.walk() if not is_built_in(type(layer))]
+    if any(not layer.built for layer in strangers):
+        model = _built(model)
+    for place, layer in model.walk() if strangers else ():
         if not is_built_in(type(layer)) and layer.built and layer.input_shape is not None:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
@@ -81,20 +85,30 @@ def _of_layer(layer: Any) -> list[str]:
     """The names, found with a few rows, or with as many as an array in the layer has, such as the outputs of the batch before."""
     lengths = [value.shape[0] for _, value in _leaves(layer) if isinstance(value, np.ndarray) and value.ndim]
     for rows in dict.fromkeys([_BATCH, *filter(None, lengths)]):
-        try:
-            return _changing(layer, rows)
-        except Exception:
-            continue
+        for larger in (True, False):
+            with contextlib.suppress(Exception):  # code of anybody's, on inputs that it was not written for
+                return _changing(layer, rows, larger)
     return []
 
 
-def _changing(layer: Any, rows: int) -> list[str]:
+def _built(model: Any) -> Any:
+    """A copy of the model in which layers that are built by their first use are built, if its forward takes random inputs."""
+    copied = _copy(model)
+    with contextlib.suppress(Exception), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        x = model.example_input((_BATCH, *model.input_shape), np.random.default_rng(0))
+        _run(copied, x.astype(model._dtype) if x.dtype.kind == "f" else x)
+    return copied
+
+
+def _changing(layer: Any, rows: int, larger: bool) -> list[str]:
     rng = np.random.default_rng(0)
     first, second = (layer.example_input((rows, *layer.input_shape), rng) for _ in range(2))
     if first.dtype.kind == "f":  # larger and smaller ones than before, or a running maximum would stay what it is
-        flat = first.reshape(rows, -1)
-        second[-1] *= 0.01
-        second[1 % rows], second[0] = 4 * first[flat.min(axis=1).argmin()], 4 * first[flat.max(axis=1).argmax()]
+        if larger:
+            flat = first.reshape(rows, -1)
+            second[-1] *= 0.01
+            second[1 % rows], second[0] = 4 * first[flat.min(axis=1).argmin()], 4 * first[flat.max(axis=1).argmax()]
         first, second = first.astype(layer._dtype), second.astype(layer._dtype)
     begun = _copy(layer)
     for _ in range(2):  # what is made once is there after the first

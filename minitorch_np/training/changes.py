@@ -46,11 +46,11 @@ class Changes:
 
     def _warn_of_text(self, name: str, owner: Any) -> None:
         now = _texts(owner)
-        for key in [key for key in now if now[key] != self.texts[name].get(key, now[key])]:
+        for key in [key for key in now if not same(now[key], self.texts[name].get(key))]:
             self.texts[name] = now
             remedy = f'kept = ("{key}",)' if isinstance(owner, Callback) else "get_state and set_state"
             warnings.warn(
-                f"fit(resume=…): {type(owner).__name__}.{key} has changed and is text, which is kept only where the class says so. "
+                f"fit(resume=…): {type(owner).__name__}.{key} has changed and holds text, which is kept only where the class says so. "
                 f"Write {remedy} in the class.",
                 stacklevel=caller(),
             )
@@ -86,5 +86,5 @@ def _is_of_somebody(owner: Any) -> bool:
     )
 
 
-def _texts(owner: Any) -> dict[str, str]:
-    return {name: value for name, value in vars(owner).items() if isinstance(value, str)}
+def _texts(owner: Any) -> dict[str, Any]:
+    return attributes(owner, _NOT_KEPT, with_text=True)
