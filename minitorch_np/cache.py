@@ -16,13 +16,14 @@ class Call:
         root: the outermost layer of the call.
         node: the innermost one whose method is guarded.
         method: the name of that method.
+        asks: whether it is inference, in which no layer keeps anything or behaves as in training.
 
     Attributes:
         turn: a number of its own for each outermost forward.
     """
 
-    def __init__(self, root: Any, node: Any = None, method: str = "") -> None:
-        self.root, self.node, self.method = root, node, method
+    def __init__(self, root: Any, node: Any = None, method: str = "", *, asks: bool = False) -> None:
+        self.root, self.node, self.method, self.asks = root, node, method, asks
         self.next_turn()
 
     def next_turn(self) -> None:
@@ -53,9 +54,11 @@ class Cache:
         return owner._cache
 
     def __set__(self, owner: Any, value: Any) -> None:
+        call = current_call.get()
+        if call is not None and call.asks:
+            return
         if owner.keep_cache:
             owner._cache = value
-            call = current_call.get()
             if call is not None and owner._notes_use:
                 note_use(owner, call)
             elif owner._used_twice:

@@ -63,7 +63,7 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
         if call is not None and call.node is self:  # super().forward
             return forward(self, *arguments, **named)
         names = _parameter_names(self)
-        if self.keep_cache:
+        if self.keep_cache and not (call is not None and call.asks):
             note_use(self, call)
             self.before_forward()
         with calling(_inner(call, self, "forward")), _naming(self, "forward"):
@@ -115,7 +115,7 @@ def _naming(node: Any, method: str) -> Iterator[None]:
 
 
 def _inner(call: Call | None, node: Any, method: str) -> Call:
-    inner = Call(node if call is None else call.root, node, method)
+    inner = Call(node if call is None else call.root, node, method, asks=call is not None and call.asks)
     if call is not None:
         inner.turn = call.turn
     return inner

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Mapping
+from inspect import unwrap
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +19,7 @@ from minitorch_np.configurable import is_built_in
 from minitorch_np.contract import guard
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
-from minitorch_np.replica import original_of, refill, replica
+from minitorch_np.replica import Replicator, original_of, refill, replica
 from minitorch_np.room import limit_zeros, take_room
 from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.tree import Node
@@ -86,6 +87,11 @@ class Layer(Node):
             try:
                 return answer_missing(self, name)
             except AttributeError as error:
+                if name in unwrap(type(self).forward).__code__.co_names and vars(self).get("built"):
+                    error.add_note(
+                        "What forward sets while a model predicts is not kept. To look inside, ask a part of the model, "
+                        "model[:3].predict(x), or run a forward in training mode, model(x, training=True)."
+                    )
                 builds = [vars(base)["build"] for base in type(self).__mro__ if "build" in vars(base)]
                 made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)
                 if made and not vars(self).get("built") and not hasattr(type(self), name):
@@ -112,15 +118,21 @@ class Layer(Node):
             return input_shape
         limit_zeros(input_shape)
         # Asked of a copy, so that the layer remembers nothing of it. Layers inside a built one are built by their use.
+        replicator = Replicator()
         if self.built:
             self.require_fit(input_shape)
-            layer = replica(self)
+            layer = replicator.of(self)
         else:
             layer = copy.deepcopy(self)
             layer.receive(streams(0), self._dtype)
             layer.make_parameters(input_shape)
+        zeros = np.zeros((1, *input_shape), self._dtype)
         with layer.in_mode(training=False, keep_cache=False), np.errstate(all="ignore"):
-            return layer.forward(np.zeros((1, *input_shape), self._dtype)).shape[1:]
+            shape = layer.forward(zeros).shape[1:]
+        if replicator.grew():  # forward itself makes layers or parameters: let it make them here, once
+            with self.in_mode(training=False, keep_cache=False), np.errstate(all="ignore"):
+                self.forward(zeros)
+        return shape
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:

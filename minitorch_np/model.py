@@ -364,7 +364,7 @@ class Model(Layer):
         self._only_answered = not self._await_backward
         with sharing.reading(self) as replicator:
             asked = replicator.of(self)
-            with calling(Call(asked)):
+            with calling(Call(asked, asks=True)):
                 return asked.forward(x)
 
     def _call_in_training(self, x: NDArray) -> NDArray:

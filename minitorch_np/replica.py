@@ -64,7 +64,7 @@ class Replicator:
         for name, value in vars(original).copy().items():
             attributes[name] = value if type(value) in _PLAIN else self.of(value, own)
         attributes.update(
-            _cache=None, training=self.training, keep_cache=self.keep_cache, _origin=_Origin(original, self)
+            _cache=None, _training=self.training, keep_cache=self.keep_cache, _origin=_Origin(original, self)
         )
         if isinstance(original, Node):
             attributes.update(_generator=None)
@@ -90,6 +90,17 @@ class Replicator:
         for key, value in zip(items.copy() if isinstance(items, dict) else range(len(new)), new, strict=True):
             changed[key] = value
         return changed
+
+    def grew(self) -> bool:
+        """Whether a forward of a replica made layers or parameters that its original does not have."""
+        for twin in self.made.values():
+            if isinstance(twin, Node):
+                original = original_of(twin)
+                if len(twin.sublayers()) > len(original.sublayers()):
+                    return True
+                if len(twin.own_parameters()) > len(original.own_parameters()):
+                    return True
+        return False
 
 
 class _Origin:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-from minitorch_np.cache import Cached
+from minitorch_np.cache import Cached, current_call
 from minitorch_np.configurable import Configurable
 from minitorch_np.parameter import Parameter, Parameters
 
@@ -22,7 +22,17 @@ class Node(Cached, Configurable):
     Sequential is `dense_1.kernel`.
     """
 
-    training = True
+    _training = True
+
+    @property
+    def training(self) -> bool:
+        """Whether the node behaves as in training; never while a model that is asked calls it, in that thread."""
+        call = current_call.get()
+        return self._training and not (call is not None and call.asks)
+
+    @training.setter
+    def training(self, training: bool) -> None:
+        self._training = training
 
     def sublayers(self) -> dict[str, Any]:
         """The nodes directly below this one, by name."""
@@ -101,7 +111,7 @@ class Node(Cached, Configurable):
     @contextmanager
     def in_mode(self, *, training: bool, keep_cache: bool) -> Iterator[None]:
         """The given mode for the whole tree inside the `with` block, and the earlier one after it."""
-        before = [(node, node.training, node.keep_cache) for _, node in self.walk()]
+        before = [(node, node._training, node.keep_cache) for _, node in self.walk()]
         for node, _, _ in before:
             node.training, node.keep_cache = training, keep_cache
         try:

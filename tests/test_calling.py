@@ -1,5 +1,8 @@
 """What calling a model does, what may run twice before a backward, and what is said of layers that break their contract."""
 
+import functools
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -115,6 +118,71 @@ def test_a_model_outside_that_is_asked_inside_a_forward_answers(x):
     for answer in answers:
         if len(answer) == len(due):
             np.testing.assert_array_equal(answer, due)
+
+
+def in_a_lambda(drop):
+    return [lambda x: drop(x)]
+
+
+def in_a_partial(drop):
+    return [functools.partial(drop)]
+
+
+def in_an_object(drop):
+    return [SimpleNamespace(drop=drop).drop]
+
+
+@pytest.mark.parametrize("hidden", [in_a_lambda, in_a_partial, in_an_object])
+def test_a_layer_that_is_hidden_from_its_model_follows_the_call_too(x, hidden):
+    class Hiding(mt.Layer):
+        def __init__(self):
+            self.steps = hidden(mt.Dropout(0.9))
+
+        def forward(self, x):
+            for step in self.steps:
+                x = step(x)
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    model = network(Hiding(), rng=1)
+    np.testing.assert_array_equal(model(x), model(x))
+    assert not np.array_equal(model(x, training=True), model(x))
+
+
+def test_layers_and_parameters_that_forward_makes_are_made_once(x):
+    class Late(mt.Layer):
+        def forward(self, x):
+            if not hasattr(self, "inner"):
+                self.inner = mt.Dense(2)
+                self.scale = self.add_parameter((2,), "ones")
+            return self.inner(x) * self.scale.value
+
+        def backward(self, dy):
+            return self.inner.backward(dy * self.scale.value)
+
+    model = network(Late())
+    np.testing.assert_array_equal(model.predict(x), model.predict(x))
+    assert len(model.parameters()) == 5
+
+
+def test_what_forward_writes_while_a_model_predicts_is_not_kept_and_a_note_says_so(x):
+    class Probe(mt.Layer):
+        def forward(self, x):
+            self.last = x
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    model = network(Probe())
+    model.predict(x)
+    with pytest.raises(AttributeError) as raised:
+        model.layers[1].last  # noqa: B018
+    assert "is not kept" in raised.value.__notes__[0]
+    model(x, training=True)
+    np.testing.assert_array_equal(model.layers[1].last, x)
 
 
 def test_a_layer_by_itself_is_called_as_before(x):

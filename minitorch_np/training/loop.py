@@ -216,7 +216,7 @@ def predict(model: Any, x: Any, batch_size: int | None, steps: int | None, callb
         asked = replicator.of(model)
         for number, (x, _, _) in enumerate(batches):
             tell(callbacks, "on_predict_batch_begin", number, {})
-            with calling(Call(asked)):
+            with calling(Call(asked, asks=True)):
                 outputs.append(asked.forward(x))
             tell(callbacks, "on_predict_batch_end", number, {"outputs": outputs[-1]})
     if not outputs:

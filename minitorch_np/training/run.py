@@ -314,7 +314,7 @@ def measure(
         tell(watchers, "on_test_begin", {})
         for number, (x, y, _) in enumerate(examples.batches(batch_size)):
             tell(watchers, "on_test_batch_begin", number, {})
-            with calling(Call(asked)):
+            with calling(Call(asked, asks=True)):
                 prediction = asked.forward(x)
             if number == 0 and first_outputs is not None:
                 first_outputs(prediction)
