@@ -59,7 +59,8 @@ def report(name: str, number: int, old: Path, rounds: int) -> None:
     low, high = interval(ratios)
     medians = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(
-        f"{name:55} {next(medians):9.4f} {next(medians):9.4f} {statistics.median(ratios):10.3f}   {low:.3f} - {high:.3f}", flush=True
+        f"{name:55} {next(medians):9.4f} {next(medians):9.4f} {statistics.median(ratios):10.3f}   {low:.3f} - {high:.3f}",
+        flush=True,
     )
 
 
