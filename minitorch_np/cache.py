@@ -34,6 +34,10 @@ class Call:
 current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
 
 
+class _LostToSecondRun:
+    """What is kept when one forward of a model has run a layer twice."""
+
+
 class Cache:
     """The attribute `cache` of layers and losses: written by `forward`, read by `backward`.
 
@@ -47,24 +51,23 @@ class Cache:
     def __get__(self, owner: Any, owner_type: type) -> Any:
         if owner is None:
             return self
-        if owner._cache is None:
+        kept = owner._cache
+        if kept is None:
             raise RuntimeError(_nothing_kept(owner))
-        if owner._used_twice and owner._notes_use:
+        if kept is _LostToSecondRun:
             raise RuntimeError(used_twice(owner))
-        return owner._cache
+        return kept
 
     def __set__(self, owner: Any, value: Any) -> None:
         call = current_call.get()
         if call is not None and call.asks:
             return
         if owner.keep_cache:
-            owner._cache = value
-            if call is not None and owner._notes_use:
-                note_use(owner, call)
-            elif owner._used_twice:
-                owner._used_twice = False
+            if call is not None and owner._notes_use and is_second_use(owner, call):
+                value = _LostToSecondRun
         else:
-            owner._cache = None
+            value = None
+        vars(owner)["_cache"] = value  # past the checks of assignments, which take longer
 
 
 class Cached:
@@ -78,7 +81,7 @@ class Cached:
     cache = Cache()
     _cache: Any = None
     _turn = 0  # the outermost forward in which it was used last
-    _used_twice = False  # in that one
+    _used_twice = False  # in that one; of classes whose forward is guarded
     _notes_use = True  # when its cache is written; a guarded forward does it itself
 
     def forget(self) -> None:
@@ -86,11 +89,12 @@ class Cached:
         self._cache, self._used_twice = None, False
 
 
-def note_use(owner: Any, call: Call | None) -> None:
-    """Notice when one forward of a model uses a layer twice. By itself a layer may run often: backward belongs to the last run."""
-    owner._used_twice = call is not None and owner._turn == call.turn
-    if call is not None:
-        owner._turn = call.turn
+def is_second_use(owner: Any, call: Call | None) -> bool:
+    """Whether this forward of a model has used the layer before. By itself a layer may run often: backward belongs to the last run."""
+    if call is None:
+        return False
+    before, owner._turn = owner._turn, call.turn
+    return bool(before == call.turn)
 
 
 def used_twice(owner: Any) -> str:

@@ -82,8 +82,8 @@ class OwnAttributes(Configurable):
     if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: Any) -> None:
-            known = name[0] == "_" or name in vars(self)
-            if not known and (replaces_nothing(type(self), name, value)) and is_built_in(type(self)):
+            known = name[0] == "_" or name in vars(self) or checks_values(type(self), name)
+            if not known and replaces_nothing(type(self), name, value) and is_built_in(type(self)):
                 raise AttributeError(no_attribute(self, name), name=name, obj=self)
             object.__setattr__(self, name, value)
 
@@ -92,10 +92,13 @@ def replaces_nothing(cls: type, name: str, value: Any) -> bool:
     """Whether an assignment creates an attribute, or puts a value in the place of a method."""
     if not hasattr(cls, name):
         return True
-    attribute = getattr(cls, name)
-    if hasattr(type(attribute), "__set__"):  # it looks at the value itself, as `cache` does in every step
-        return False
-    return inspect.isroutine(attribute) and not callable(value)
+    return inspect.isroutine(getattr(cls, name)) and not callable(value)
+
+
+@functools.cache
+def checks_values(cls: type, name: str) -> bool:
+    """Whether the class has an attribute of this name that looks at each value itself, as `cache` does in every step."""
+    return hasattr(type(getattr(cls, name, None)), "__set__")
 
 
 def no_attribute(owner: Configurable, name: str) -> str:

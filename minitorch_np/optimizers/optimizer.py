@@ -14,7 +14,7 @@ from minitorch_np.arguments import anything, is_number, whole
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
 from minitorch_np.configurable import OwnAttributes, is_built_in
-from minitorch_np.parameter import Parameter, warn_of_lost
+from minitorch_np.parameter import Parameter, Parameters, warn_of_lost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,7 +148,7 @@ class Optimizer(OwnAttributes):
             RuntimeError: a parameter has no gradient yet.
             ValueError: a gradient has another shape than its parameter, or the state under its name is another parameter's.
         """
-        if not isinstance(parameters, Mapping):
+        if type(parameters) is not Parameters and not isinstance(parameters, Mapping):
             raise ValueError(
                 f"{self!r}.step: expected model.parameters(), a dictionary by name, got {type(parameters).__name__}."
             )
