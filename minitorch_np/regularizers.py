@@ -1,4 +1,4 @@
-"""Regularisers: a price on large weights, which fit adds to the loss, and its gradient, which fit adds to the weights' own.
+"""Regularisers: a penalty on large weights. fit adds it to the loss, and optimizer.step adds its gradient to the weights' own.
 
 They belong to a parameter, `Dense(20, kernel_regularizer=L2(0.01))`. A layer's backward knows nothing of them.
 """
