@@ -28,6 +28,17 @@ def calling(call: Call | None) -> Iterator[None]:
         current_call.reset(token)
 
 
+@contextmanager
+def said_mode(*, training: bool) -> Iterator[None]:
+    """Inside the `with` block a layer may behave as in training although the model that calls it is asked, if that was said."""
+    call = current_call.get()
+    if call is None or not (training and call.asks):
+        yield
+        return
+    with calling(Call(call.root, call.node, call.method)):
+        yield
+
+
 def calls_strangers(node: Node) -> bool:
     """Whether a class from outside this package is among the node and those below it."""
     return any(not is_built_in(type(below)) for _, below in node.walk())

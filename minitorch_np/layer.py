@@ -16,7 +16,7 @@ from minitorch_np.arguments import check_flags
 from minitorch_np.base.answers import answer_missing
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.configurable import is_built_in
-from minitorch_np.contract import guard
+from minitorch_np.contract import guard, said_mode
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
 from minitorch_np.replica import Replicator, original_of, refill, replica
@@ -201,15 +201,25 @@ class Layer(Node):
 
     # What happens around it
 
-    def __call__(self, x: ArrayLike) -> NDArray:
-        """Build for the shape of x if this is the first call, then run forward. Whole numbers count as the layer's dtype, as in fit."""
+    def __call__(self, x: ArrayLike, training: bool | None = None) -> NDArray:
+        """Build for the shape of x if this is the first call, then run forward. Whole numbers count as the layer's dtype, as in fit.
+
+        Args:
+            x: one row per example.
+            training: the mode of this call alone; None for the mode of the layer, or of the model that calls it.
+        """
         x = as_numbers(x, "x", self, "biufc")
         if not self.built:
             if self._streams is None:
                 self.initialize(x.shape[1:], dtype=x.real.dtype if x.dtype.kind in "fc" else np.float32)
             else:
                 self.ensure_built(x.shape[1:])
-        return self.forward(x.astype(self._dtype) if x.dtype.kind in "biu" else x)
+        x = x.astype(self._dtype) if x.dtype.kind in "biu" else x
+        if training is None:
+            return self.forward(x)
+        check_flags(f"{self!r}", {"training": training})
+        with self.in_mode(training=bool(training), keep_cache=self.keep_cache), said_mode(training=bool(training)):
+            return self.forward(x)
 
     def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike = np.float32) -> Self:
         """Draw the parameters of this layer and all below it for inputs of input_shape (without the batch).

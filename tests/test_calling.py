@@ -151,6 +151,34 @@ def test_a_layer_that_is_hidden_from_its_model_follows_the_call_too(x, hidden):
     assert not np.array_equal(model(x, training=True), model(x))
 
 
+def test_a_layer_takes_the_mode_of_one_call_as_in_keras(x):
+    drop = mt.Dropout(0.5)
+    np.testing.assert_array_equal(drop(x, training=False), x)
+    assert not np.array_equal(drop(x, training=True), x)
+    assert drop.training
+    with pytest.raises(ValueError, match="training is True or False"):
+        drop(x, training="yes")
+
+
+def test_a_layer_that_a_model_always_calls_in_one_mode_keeps_it(x):
+    class Always(mt.Model):
+        def __init__(self, mode, rng=None, dtype="float32"):
+            super().__init__(rng, dtype)
+            self.mode = mode
+            self.drop, self.out = mt.Dropout(0.5), mt.Dense(1)
+
+        def forward(self, x):
+            return self.out(self.drop(x, training=self.mode))
+
+        def backward(self, dy):
+            return self.drop.backward(self.out.backward(dy))
+
+    drawing, still = Always(True, rng=0), Always(False, rng=0)
+    assert not np.array_equal(drawing(x), drawing(x))
+    still.compile(mt.SGD(0.01), mt.MSELoss()).fit(x, x[:, :1])
+    np.testing.assert_array_equal(still(x, training=True), still(x))
+
+
 def test_layers_and_parameters_that_forward_makes_are_made_once(x):
     class Late(mt.Layer):
         def forward(self, x):
