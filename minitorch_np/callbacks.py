@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from minitorch_np.arguments import flag, number, whole
 from minitorch_np.base.answers import answering
+from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.saving.model_file import save_model
 from minitorch_np.training.callbacks import Callback as Callback
@@ -173,7 +174,7 @@ class ModelCheckpoint(Monitor):
             warnings.warn(
                 f"ModelCheckpoint: it goes on from the best {self.monitor} of another model, {self.best:.4g}, and saves only what is "
                 "better. Make a new ModelCheckpoint for each model.",
-                stacklevel=2,
+                stacklevel=caller(),
             )
         super().set_model(model)
 

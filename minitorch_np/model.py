@@ -13,6 +13,7 @@ import numpy as np
 from minitorch_np.arguments import check_order
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.arrays import as_numbers
+from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath
 from minitorch_np.cache import Call
 from minitorch_np.contract import calling, is_called
@@ -24,6 +25,7 @@ from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.parameter import Parameters
 from minitorch_np.randomness import Streams, streams
+from minitorch_np.replica import Replicator
 from minitorch_np.shapes import Shape
 from minitorch_np.source import Source
 from minitorch_np.summary import summarize
@@ -449,14 +451,29 @@ class Model(Layer):
         """The layer whose outputs are the model's, where that is known."""
         return None
 
-    def check_outputs(self, outputs: NDArray) -> None:
-        """Warn of outputs that the loss cannot mean, or refuse them. fit and evaluate ask once, with those of the first batch."""
-        last = self.last_layer() or next((layer for _, layer in self.walk() if layer._cache is outputs), None)
+    def check_outputs(self, outputs: NDArray, x: NDArray | None = None) -> None:
+        """Warn of outputs that the loss cannot mean, or refuse them. fit and evaluate ask once, with those of the first batch.
+
+        Args:
+            x: an example to run forward on, where nothing was kept of the forward that gave these outputs.
+        """
+        last = self.last_layer() or self._layer_that_gave(outputs, x)
         text = self.loss.doubt(outputs) or doubt(self.loss, last, outputs.shape[1:])
         for _, layer in self.walk():
             text = text or constant(layer, layer.output_shape)
         if text and not self._doubted:
-            warnings.warn(f"{type(self).__name__}: {text}.", stacklevel=2)
+            warnings.warn(f"{type(self).__name__}: {text}.", stacklevel=caller())
+
+    def _layer_that_gave(self, outputs: NDArray, x: NDArray | None) -> Layer | None:
+        """The layer whose cache is the outputs, as that of Sigmoid and Softmax is, if it keeps one; else None."""
+        asked = self
+        if x is not None:
+            if not any(type(layer) in (Sigmoid, Softmax) for _, layer in self.walk()):
+                return None
+            asked = Replicator(keep_cache=True).of(self)
+            with calling(Call(asked)):
+                outputs = asked.forward(x)
+        return next((layer for _, layer in asked.walk() if layer._cache is outputs), None)
 
     def _require_compiled(self, method: str) -> None:
         if "loss" not in vars(self):

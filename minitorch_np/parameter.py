@@ -12,6 +12,7 @@ import numpy as np
 
 from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.arrays import as_floats, as_numbers
+from minitorch_np.base.callers import caller
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -178,5 +179,5 @@ def warn_of_lost(parameters: Mapping[str, Parameter], who: str) -> None:
         warnings.warn(
             f"{who}: a plain dictionary of {len(parameters)} parameters. If it was joined of two networks, those with equal names "
             f"were replaced and do not learn. {_JOIN} Of one network, pass model.parameters() itself.",
-            stacklevel=3,
+            stacklevel=caller(),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import itertools
 import operator
 import os
@@ -10,12 +11,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from threading import Event
-from types import FunctionType
+from types import FunctionType, GeneratorType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from minitorch_np.base.arrays import is_one_array
+from minitorch_np.base.callers import caller
 from minitorch_np.base.code import outer_values
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
@@ -24,6 +26,9 @@ from minitorch_np.shapes import Shape
 Batch = tuple[Any, ...]  # (x,), (x, y) or (x, y, weights)
 Item = TypeVar("Item")
 _END = object()
+# So many batches of one epoch, from data that do not say their number, are a reason to ask whether they end.
+_MANY = 1_000_000
+_ENDS = ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS")  # the steps of bytecode at which a generator ends
 
 
 class Source:
@@ -84,8 +89,6 @@ class Batches(Source):
         self._place = 0  # of the next batch in this pass
         self._begun: dict[str, Any] = {}  # what moved in the giver, as this pass began
         self._peeked: list[Any] = []
-        if steps is None and _never_ends(given):
-            raise ValueError(f"{given!r} never ends. Give {argument}, the number of batches to take.")
 
     @property
     def length(self) -> int | None:
@@ -167,6 +170,8 @@ class Batches(Source):
                     self._begin()
                     continue
                 count += 1
+                if count == _MANY and self.length is None:
+                    self._warn_of_no_end()
                 if count > skip:
                     yield as_batch(item)
             whole = self._goes_on
@@ -179,6 +184,8 @@ class Batches(Source):
         if self._pass is None:
             self._begun = {name: as_state(value) for name, value in _moving(self.given).items()}
             self._pass, self._place = _through(self.given() if callable(self.given) else self.given), 0
+            if self.steps is None and never_ends(self._pass):
+                raise ValueError(f"{self.given!r} never ends. Give {self.argument}, the number of batches to take.")
 
     def _next(self) -> Any:
         item = self._peeked.pop() if self._peeked else next(self._pass, _END)  # type: ignore[arg-type]
@@ -200,9 +207,16 @@ class Batches(Source):
             if hasattr(left, "close"):
                 left.close()  # type: ignore[union-attr]
 
+    def _warn_of_no_end(self) -> None:
+        warnings.warn(
+            f"{self.given!r} has given {_MANY:,} batches in one go, and does not say how many there are. If it never ends, give "
+            f"{self.argument}, the number of batches to take.",
+            stacklevel=caller(),
+        )
+
     def _warn_of_the_end(self, count: int) -> None:
         then = ": they begin anew within the epoch" if self._goes_on and not self._once else ""
-        warnings.warn(f"{self.argument} is {self.steps}, and the data ended after {count}{then}.", stacklevel=3)
+        warnings.warn(f"{self.argument} is {self.steps}, and the data ended after {count}{then}.", stacklevel=caller())
 
 
 def _moving(given: Any) -> dict[str, Any]:
@@ -229,10 +243,15 @@ def is_sequence(x: Any) -> bool:
     return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, Mapping)
 
 
-def _never_ends(given: Any) -> bool:
-    if isinstance(given, itertools.repeat):
-        return operator.length_hint(given, -1) < 0  # repeat(x, times) knows its length
-    return isinstance(given, (itertools.cycle, itertools.count))
+def never_ends(items: Iterator[Any]) -> bool:
+    """Whether it is certain that an iterator never ends. A generator that can end has a return in its bytecode, which the compiler
+    leaves out after `while True` without a break.
+    """
+    if isinstance(items, itertools.repeat):
+        return operator.length_hint(items, -1) < 0  # repeat(x, times) knows its length
+    if isinstance(items, GeneratorType):
+        return not any(step.opname in _ENDS for step in dis.get_instructions(items.gi_code))
+    return isinstance(items, (itertools.cycle, itertools.count))
 
 
 def _remedy(given: Any) -> str:

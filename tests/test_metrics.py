@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch_np as mt
-from minitorch_np import metrics
+from minitorch_np import callbacks, metrics
 
 CASES = {
     "accuracy": (lambda rng, n: (rng.uniform(size=(n, 1)), rng.integers(0, 2, (n, 1)).astype(float)), (1,)),
@@ -22,6 +22,7 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:metrics. 'auc' compares positive examples with negative ones")
 @pytest.mark.parametrize("name", CASES)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 5))
 def test_batches_of_any_size_give_the_value_of_the_whole(name, count, batch, seed):
@@ -33,7 +34,7 @@ def test_batches_of_any_size_give_the_value_of_the_whole(name, count, batch, see
     parts.reset()
     for start in range(0, count, batch):
         parts.update(prediction[start : start + batch], target[start : start + batch])
-    assert parts.result() == pytest.approx(whole.result(), rel=1e-12)
+    assert parts.result() == pytest.approx(whole.result(), rel=1e-12, nan_ok=True)
 
 
 def test_accuracy_agrees_with_scikit_learn(rng):
@@ -222,7 +223,7 @@ def test_an_object_gives_the_number_of_its_name(loss, end, units, rng):
         "mae": metrics.MeanAbsoluteError(),
     }
     for name, metric in objects.items():
-        assert metric.name == name
+        assert metric.name == ("accuracy" if name == "binary_accuracy" else name)
         assert measured(model, metric, x, t, 7) == pytest.approx(measured(model, name, x, t))
 
 
@@ -282,6 +283,21 @@ def test_the_name_in_the_history_is_the_one_that_was_asked_for(rng):
     history = model.fit(rng.normal(size=(8, 3)), rng.integers(0, 2, 8), epochs=2)
     assert list(history) == ["loss", "accuracy", "binary_accuracy"]
     assert history["accuracy"] == history["binary_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("units", "metric", "loss"),
+    [(1, metrics.BinaryAccuracy, mt.BCEWithLogitsLoss), (3, metrics.CategoricalAccuracy, mt.CrossEntropyLoss)],
+)
+def test_an_object_of_accuracy_is_called_accuracy(units, metric, loss, rng):
+    x, y = rng.normal(size=(9, 3)), rng.integers(0, max(2, units), 9)
+    model = outputs(units, loss())
+    due = measured(model, "accuracy", x, y)
+    model.metrics = [metric()]
+    assert model.evaluate(x, y).accuracy == due
+    stop = callbacks.EarlyStopping("accuracy", patience=3)
+    assert len(model.fit(x, y, epochs=2, callbacks=[stop])["accuracy"]) == 2
+    assert stop.best == max(model.history["accuracy"])
 
 
 @pytest.mark.parametrize("count", [4, 8])
@@ -379,7 +395,14 @@ def test_nothing_positive_gives_0_and_no_warning():
     assert (
         value("precision", nothing, nothing) == value("recall", nothing, nothing) == value("f1", nothing, nothing) == 0
     )
-    assert value("auc", nothing, nothing) == 0.5
+
+
+@pytest.mark.parametrize(("target", "kind"), [(0, "negative"), (1, "positive")])
+def test_auc_of_one_class_is_nan_and_says_so(target, kind, rng):
+    with pytest.warns(
+        UserWarning, match=f"'auc' compares .* all 4 are {kind}: it is NaN. Measure it on examples of both"
+    ):
+        assert np.isnan(value("auc", rng.random((4, 1)), np.full((4, 1), target)))
 
 
 def test_auc_is_of_one_output_and_classes_have_numbers():

@@ -268,6 +268,30 @@ def test_probabilities_for_a_loss_of_probabilities_are_not():
     mt.Sequential([mt.Dense(3), mt.Softmax()]).compile(mt.SGD(), mt.CrossEntropyLoss(from_logits=False))
 
 
+class EndsInSigmoid(mt.Model):
+    def __init__(self):
+        self.dense, self.end = mt.Dense(1), mt.Sigmoid()
+
+    def forward(self, x):
+        return self.end(self.dense(x))
+
+    def backward(self, dy):
+        return self.dense.backward(self.end.backward(dy))
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_a_model_of_ones_own_is_warned_of_in_fit_and_evaluate_at_the_line_that_calls(method, rng):
+    x, y = rng.normal(size=(8, 3)), np.arange(8) % 2
+    model = EndsInSigmoid().compile(mt.SGD(), mt.BCEWithLogitsLoss())
+    model.initialize((3,))
+    with pytest.warns(
+        UserWarning, match=r"EndsInSigmoid: the last layer is Sigmoid\(\), and .* use BCELoss\(\)"
+    ) as caught:
+        getattr(model, method)(x, y)
+    assert [warning.filename for warning in caught] == [__file__]
+    EndsInSigmoid().compile(mt.SGD(), mt.BCELoss()).fit(x, y)
+
+
 @pytest.fixture
 def recurrent():
     """A model whose kernels lie in Fortran order."""

@@ -330,6 +330,54 @@ def test_data_without_end_are_measured_by_their_steps(rng):
         model.predict(itertools.cycle([(x,)]))
 
 
+def with_an_exit(x):
+    while True:
+        yield x, x
+        if len(x) > 4:
+            break
+
+
+@pytest.mark.parametrize(
+    "given", [lambda x: endless(x, x), lambda x: lambda: endless(x, x)], ids=["generator", "function"]
+)
+def test_a_generator_that_cannot_end_is_refused_without_steps(given, rng):
+    x = rng.normal(size=(5, 1))
+    model = network_of_one()
+    with pytest.raises(ValueError, match=r"never ends\. Give steps_per_epoch"):
+        model.fit(given(x))
+    with pytest.raises(ValueError, match=r"never ends\. Give validation_steps"):
+        model.fit(x, x, validation_data=given(x))
+    for ask in (model.evaluate, model.predict):
+        with pytest.raises(ValueError, match=r"never ends\. Give steps,"):
+            ask(given(x))
+    with pytest.raises(ValueError, match=r"never ends\. Give itertools\.islice\("):
+        mt.Normalization().adapt(given(x))
+    assert model.fit(lambda: with_an_exit(x)).epochs == 1
+
+
+def test_a_source_that_cannot_end_is_refused(rng):
+    class Endless(mt.source.Source):
+        shape = (1,)
+
+        def batches(self, batch_size, rng=None, skip=0):
+            return endless(x, x)
+
+    x = rng.normal(size=(5, 1))
+    with pytest.raises(ValueError, match=r"\.batches never ends\. Let it return"):
+        network_of_one().fit(Endless())
+
+
+def test_data_that_go_on_and_on_are_asked_whether_they_end(rng, monkeypatch):
+    monkeypatch.setattr(mt.source, "_MANY", 20)
+    x = rng.normal(size=(5, 1))
+    with pytest.warns(
+        UserWarning, match="has given 20 batches in one go.* If it never ends, give steps_per_epoch"
+    ) as caught:
+        network_of_one().fit(lambda: (pair for pair in [(x, x)] * 21))
+    assert [warning.filename for warning in caught] == [__file__]
+    network_of_one().fit([(x, x)] * 21)
+
+
 def test_each_validation_begins_at_the_beginning(rng):
     x = rng.normal(size=(6, 4, 1))
     batches = [(part, part) for part in x]

@@ -12,6 +12,7 @@ import numpy as np
 from minitorch_np.arguments import check_order
 from minitorch_np.base.answers import instead_of
 from minitorch_np.base.arrays import as_array
+from minitorch_np.base.callers import caller
 from minitorch_np.checking.anatomy import WithLoss, parts
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.part import Part
@@ -80,7 +81,7 @@ def gradcheck(
     if raise_exception and report.verdict == "fail":
         raise GradcheckError(report)
     if raise_exception and report.verdict == "inconclusive":
-        warnings.warn(str(report), GradcheckWarning, stacklevel=2)
+        warnings.warn(str(report), GradcheckWarning, stacklevel=caller())
     return report
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.datasets.images import check_shape, load_image
 from minitorch_np.source import Source, begun
@@ -111,7 +112,7 @@ def _classes(folder: Path, found: dict[str, list[Path]], given: Sequence[str] | 
             warnings.warn(
                 f"{folder}: no pictures in {', '.join(empty)}, so that is no class, and the classes after it have lower numbers. "
                 "Remove the folder, or give class_names=, which may name it.",
-                stacklevel=3,
+                stacklevel=caller(),
             )
         return [name for name in found if name not in empty]
     if isinstance(given, str) or len(set(given)) != len(given):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.datasets.stored import Rows, check_complete, class_names, find, opened
 from minitorch_np.source import Source, in_background
@@ -127,7 +128,7 @@ class HDF5Dataset(Source):
             warnings.warn(
                 f"{self!r} is stored in chunks of {self.rows_in_chunk} examples, of which {together} at a time are shuffled among "
                 f"themselves: too few if it is sorted. Write it anew with chunks={(1, *(self.shape or ()))}, or give more block_bytes.",
-                stacklevel=2,
+                stacklevel=caller(),
             )
         chunks = rng.permutation(-(-count // self.rows_in_chunk))
         if self.y is not None:  # each block gets its share of every class, as players do of cards that lie in order

@@ -228,7 +228,7 @@ def _axes(axis: int | Sequence[int] | None) -> tuple[int, ...]:
 
 def _blocks(data: Any, who: str) -> Iterator[NDArray]:
     """The examples of an array or a source, some at a time."""
-    source = as_source(data)
+    source = as_source(data, argument="itertools.islice(batches, steps)")
     if source is None:
         data = as_array(data, "data", who)
         if data.ndim == 0:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import number, optional
+from minitorch_np.base.callers import caller
 from minitorch_np.functions import sigmoid, softplus
 from minitorch_np.losses.loss import ONE_OF_MANY, Loss, listed
 from minitorch_np.shapes import Shape
@@ -204,7 +205,7 @@ def check_binary(loss: Loss, target: NDArray) -> NDArray:
             "Map the labels first, for instance y = (labels == positive_label)."
         )
     if len(values) == 1 and len(target) > 1 and not ONE_OF_MANY.get():
-        warnings.warn(f"{loss!r}: every target is {values[0]:g}; a model can learn only that.", stacklevel=2)
+        warnings.warn(f"{loss!r}: every target is {values[0]:g}; a model can learn only that.", stacklevel=caller())
     return target
 
 

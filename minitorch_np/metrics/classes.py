@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import check_number
+from minitorch_np.base.callers import caller
 from minitorch_np.metrics.metric import Metric, class_numbers, in_pairs
 from minitorch_np.shapes import Shape, batch_of
 
@@ -46,7 +47,7 @@ class _OfClasses(Metric):
                 f"metrics: {self.name!r} compares classes, and the targets are none: they are neither 0 and 1 nor one-hot rows, "
                 f'such as {target[~are_classes][0].tolist()}. Measure numbers with metrics=["mae", "r2"], and several yes-or-no columns '
                 'with "binary_accuracy".',
-                stacklevel=2,
+                stacklevel=caller(),
             )
 
     def yes_or_no(self, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray, bool]:
@@ -79,7 +80,7 @@ class BinaryAccuracy(_OfClasses):
         threshold: None asks the loss: 0.5 for probabilities, 0 for scores.
     """
 
-    name = "binary_accuracy"
+    name = "accuracy"
 
     def __init__(self, threshold: float | None = None) -> None:
         _check_threshold(self, threshold)
@@ -102,7 +103,7 @@ class CategoricalAccuracy(_OfClasses):
         ValueError: there is one output, which is always the largest.
     """
 
-    name = "categorical_accuracy"
+    name = "accuracy"
 
     def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
         super().prepare(output_shape, from_logits, binary)
@@ -233,8 +234,8 @@ class F1Score(FromCounts):
 class AUC(_OfClasses):
     """The area under the ROC curve, exact: the share of pairs (positive, negative) in which the positive one scores higher.
 
-    Ties count one half (Mann & Whitney 1947). All scores are kept until result(). Where one class is missing it is 0.5, and NaN if
-    a prediction is NaN. Several outputs that are questions of their own count together ("micro").
+    Ties count one half (Mann & Whitney 1947). All scores are kept until result(). Where one class is missing there are
+    no pairs: it is NaN, with a warning, as in scikit-learn. It is NaN too if a prediction is NaN. Several outputs that are questions of their own count together ("micro").
     """
 
     name = "auc"
@@ -268,7 +269,13 @@ class AUC(_OfClasses):
         rank = (np.cumsum(ties) - (ties - 1) / 2)[place]  # the mean rank of equal scores, from 1
         above, below = int(positive.sum()), int((~positive).sum())
         if not above or not below:
-            return 0.5
+            one = "positive" if above else "negative"
+            warnings.warn(
+                f"metrics: {self.name!r} compares positive examples with negative ones, and all {len(positive)} are {one}: it is NaN. "
+                "Measure it on examples of both classes.",
+                stacklevel=caller(),
+            )
+            return float("nan")
         return float((rank[positive].sum() - above * (above + 1) / 2) / (above * below))
 
 

@@ -91,9 +91,10 @@ def find(
         found = OfFunction(metric)
     elif metric == "accuracy":
         found = BinaryAccuracy() if binary or is_single(output_shape) else CategoricalAccuracy()
-        found.name = metric
     else:
         found = _BY_NAME[metric]()
+    if isinstance(metric, str):
+        found.name = metric
     found.prepare(tuple(output_shape), from_logits, binary)
     return found
 

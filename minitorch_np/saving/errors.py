@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from minitorch_np.base.callers import caller
 from minitorch_np.base.text import printable
 
 _LONGEST = 500
@@ -44,10 +45,10 @@ def refusing(path: str | os.PathLike[str], remedy: str = "Save it again") -> Ite
         raise ModelFileError(path, what, remedy) from None
 
 
-def warn_unsummed(path: str | os.PathLike[str], guard: str, stacklevel: int = 3) -> None:
+def warn_unsummed(path: str | os.PathLike[str], guard: str) -> None:
     """Say that a file was taken although nothing proves that its numbers are those that were saved."""
     warnings.warn(
         f"{printable(os.fsdecode(path))} has no SHA-256 inside, as files that Keras wrote have none: {guard}. "
         "Saved again by this package it has one.",
-        stacklevel=stacklevel,
+        stacklevel=caller(),
     )

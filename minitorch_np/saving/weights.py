@@ -65,7 +65,7 @@ def load_weights(model: Any, path: AnyPath) -> None:
         values = read_values(model, file, path)
     model.set_weights(values)
     if not summed:
-        warn_unsummed(path, "a number that was damaged would go unseen", stacklevel=4)
+        warn_unsummed(path, "a number that was damaged would go unseen")
 
 
 def _verify(file: BinaryIO, path: str | os.PathLike[str]) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from minitorch_np.base.arrays import as_array
 from minitorch_np.shapes import Shape, batch_of
-from minitorch_np.source import Source, in_background
+from minitorch_np.source import Source, in_background, never_ends
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -102,7 +102,10 @@ class Stream:
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Ready]:
         """(x, y, weights) of each batch."""
-        ready = self._ready(self.source.batches(batch_size, rng, skip))
+        parts = self.source.batches(batch_size, rng, skip)
+        if never_ends(parts):
+            raise ValueError(f"{self.source!r}.batches never ends. Let it return where an epoch is over.")
+        ready = self._ready(parts)
         with closing(in_background(ready) if self.source.read_ahead else ready) as coming:
             for given, batch in coming:
                 self.note(given, batch[0])

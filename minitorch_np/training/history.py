@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.answers import AnswersForeignNames
+from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, write_csv, write_whole
 
 
@@ -44,7 +45,7 @@ class History(AnswersForeignNames, dict[str, list[float]]):
             warnings.warn(
                 f"fit: {name} in the logs is {logs[name]!r:.80}, no number, and is left out of the history. Write a number into the "
                 "logs, or keep it in an attribute of the callback.",
-                stacklevel=2,
+                stacklevel=caller(),
             )
 
     @functools.cached_property

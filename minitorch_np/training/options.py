@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import check_flags, check_number, check_whole, is_whole
+from minitorch_np.base.callers import caller
 from minitorch_np.source import Batches, Source
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def warn_of_classes_not_learnt(learnt: NDArray, held_out: NDArray, who: str) -> 
             f"{who}: validation_split keeps the last {len(held_out)} examples for validation, and only these have class {names}, "
             "which is then measured and never learnt. Are the examples sorted? Shuffle them first: "
             "order = np.random.default_rng(0).permutation(len(x)); x, y = x[order], y[order].",
-            stacklevel=4,
+            stacklevel=caller(),
         )
 
 

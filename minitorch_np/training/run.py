@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.callers import caller
 from minitorch_np.base.console import say
 from minitorch_np.cache import Call
 from minitorch_np.contract import calling, calls_strangers
@@ -296,11 +297,11 @@ def measure(
     examples: Examples | Stream,
     batch_size: int | None,
     watchers: Sequence[Callback],
-    first_outputs: Callable[[NDArray], None] | None = None,
+    first_outputs: Callable[[NDArray, NDArray], None] | None = None,
 ) -> dict[str, float]:
     """Loss and metrics in inference mode, over all examples, on copies of all that has state.
 
-    `first_outputs` is called with those of the first batch.
+    `first_outputs` is called with those of the first batch, and with its first example.
     """
     total, count = 0.0, 0
     with sharing.reading(body) as replicator:
@@ -317,10 +318,12 @@ def measure(
             with calling(Call(asked, asks=True)):
                 prediction = asked.forward(x)
             if number == 0 and first_outputs is not None:
-                first_outputs(prediction)
+                first_outputs(prediction, x[:1])
             value = asked_loss.checked_forward(prediction, y)
             if math.isnan(value) and np.isfinite(prediction).all():  # in fit it ends training
-                warnings.warn(f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=2)
+                warnings.warn(
+                    f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=caller()
+                )
             total += value * len(x)
             count += len(x)
             for metric in gathered:
