@@ -40,6 +40,26 @@ def test_unknown_attributes_are_answered():
         mt.Linear  # noqa: B018 the access is the test
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "from minitorch_np import Dense, Linear",
+            r"cannot import name 'Linear' from 'minitorch_np'\. Write mt\.Dense",
+        ),
+        ("from minitorch_np.layers import Activation", "Activations are layers of their own"),
+        ("from minitorch_np.callbacks import History", r"fit returns the History"),
+        ("import minitorch_np.nn as nn", r"No module named 'minitorch_np\.nn'\. Layers and losses are names of"),
+        ("from minitorch_np.models import Sequential", r"Models are names of the package: mt\.Sequential"),
+        ("from minitorch_np import nonsense", r"cannot import name 'nonsense' from 'minitorch_np' \("),
+        ("import minitorch_np.nonsense", r"No module named 'minitorch_np\.nonsense'$"),
+    ],
+)
+def test_imports_of_names_that_there_are_not_are_answered(line, message):
+    with pytest.raises(ImportError, match=message):
+        exec(line, {})
+
+
 def test_attributes_without_effect_cannot_be_set():
     with pytest.raises(AttributeError, match=r"Write optimizer\.learning_rate"):
         mt.Adam().lr = 0.1

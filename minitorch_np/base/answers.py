@@ -6,6 +6,8 @@ import difflib
 import functools
 import inspect
 import math
+import opcode
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
@@ -25,9 +27,33 @@ def line_for(cls: type | None, place: str) -> str:
     return TABLE.get(place, "") if cls is None else ""
 
 
-def in_module(module: str, name: str) -> AttributeError:
-    """The error of a module that does not have a name."""
-    return AttributeError(f"module {module!r} has no attribute {name!r}. {TABLE.get(f'mt.{name}', '')}".rstrip())
+_IMPORT_FROM = opcode.opmap["IMPORT_FROM"]
+
+
+def in_module(module: str, name: str) -> AttributeError | ImportError:
+    """The error of a module that does not have a name, for the module's __getattr__.
+
+    `from module import name` would put an error of its own in place of an AttributeError, so it gets an ImportError.
+    """
+    line = TABLE.get(f"mt.{name}") or TABLE.get(f"mt{module.removeprefix('minitorch_np')}.{name}", "")
+    asking = sys._getframe(2)  # of the line that runs the module's __getattr__
+    if line and asking.f_code.co_code[asking.f_lasti] == _IMPORT_FROM:
+        return ImportError(f"cannot import name {name!r} from {module!r}. {line}", name=module)
+    return AttributeError(f"module {module!r} has no attribute {name!r}. {line}".rstrip())
+
+
+class AnswersForeignModules:
+    """The last of Python's finders of modules: `import minitorch_np.nn` gets the line to write."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        package, _, last = name.rpartition(".")
+        line = TABLE.get(f"mt.{last}") if package == __name__.partition(".")[0] else None
+        if line:
+            raise ModuleNotFoundError(f"No module named {name!r}. {line}", name=name)
+
+
+sys.meta_path.append(AnswersForeignModules)  # at once: the next line of a program may be such an import
 
 
 def answering(module: str) -> Callable[[str], NoReturn]:
