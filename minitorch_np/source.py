@@ -9,10 +9,9 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from threading import Event
 from types import FunctionType, GeneratorType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +21,9 @@ from minitorch_np.base.code import outer_values
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
 from minitorch_np.shapes import Shape
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 Batch = tuple[Any, ...]  # (x,), (x, y) or (x, y, weights)
 Item = TypeVar("Item")
@@ -311,6 +313,8 @@ def in_background(items: Generator[Item], ahead: int = 2) -> Generator[Item]:
     leaves early has `items` closed in the thread, and waits a second for that at most, since the item that is being computed may
     need a lock that the caller holds.
     """
+    from concurrent.futures import ThreadPoolExecutor, wait
+
     process, left = os.getpid(), Event()
     pool = ThreadPoolExecutor(1, thread_name_prefix="reader")
 

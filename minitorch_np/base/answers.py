@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
@@ -87,9 +86,8 @@ class AnswersForeignNames:
         that has one anyway calls answer_missing there.
         """
         super().__init_subclass__()
-        for key in TABLE:
-            place, _, name = key.partition(".")
-            if place != cls.__name__ or name.removesuffix(" =") in vars(cls):
+        for name in _rows().get(cls.__name__, ()):
+            if name.removesuffix(" =") in vars(cls):
                 continue
             if name.endswith(" ="):
                 setattr(cls, name[:-2], WithoutEffect(name[:-2]))
@@ -169,7 +167,9 @@ def _refuse_unknown(
     who = f"{'' if cls is None else cls.__name__}{method}"
     known = f"The arguments are {', '.join(by_name)}." if by_name else "It takes no arguments."
     if unknown:
-        near = difflib.get_close_matches(unknown[0], by_name, 1, 0.75)
+        from difflib import get_close_matches
+
+        near = get_close_matches(unknown[0], by_name, 1, 0.75)
         line = line_for(cls, f"{method}({unknown[0]}=)") or (f"Did you mean {near[0]}?" if near else "")
         raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line or known}")
     line = line_for(cls, f"{method}(*)") or known
@@ -185,6 +185,16 @@ def _arguments(called: Any, of_object: bool) -> tuple[float, tuple[str, ...], bo
     named = [p.name for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     many = math.inf if inspect.Parameter.VAR_POSITIONAL in kinds else len(by_position)
     return many, tuple(named), inspect.Parameter.VAR_KEYWORD in kinds
+
+
+@functools.cache
+def _rows() -> dict[str, list[str]]:
+    """The names in the table by their class."""
+    rows: dict[str, list[str]] = {}
+    for key in TABLE:
+        place, _, name = key.partition(".")
+        rows.setdefault(place, []).append(name)
+    return rows
 
 
 def _missing(cls: type, name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterator, Mapping, Sequence, Set
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -224,6 +223,8 @@ def _from_objects(array: NDArray, values: Any, name: str, who: Any) -> NDArray:
         text = f"{values!r}"
         shown = text if len(text) <= 80 else f"{text[:80]}…"
         raise ValueError(f"{_text(who)}: expected numbers in {name}, got {shown} ({type(values).__name__}).{remedy}")
+    from decimal import Decimal
+
     for place, item in zip(np.ndindex(array.shape), array.flat, strict=True):
         if isinstance(item, (numbers.Real, np.bool_, Decimal)):
             continue

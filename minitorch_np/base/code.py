@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dis
 import functools
-import hashlib
 import inspect
 import sys
-import sysconfig
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -15,7 +13,6 @@ from typing import Any
 import numpy as np
 
 _PACKAGE = __name__.partition(".")[0]
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PLAIN = (bool, int, float, complex, str, bytes, np.generic)
 _NOT_CODE = {
     "__doc__",
@@ -40,7 +37,9 @@ def sum_of_code(*things: Any, arrays: bool = False) -> str:
 
     Source: the Python data model, "code objects" and "user-defined functions".
     """
-    found = hashlib.sha256()
+    from hashlib import sha256
+
+    found = sha256()
     seen: set[int] = set()
     for thing in things:
         for part in _parts(thing, arrays, seen):
@@ -59,7 +58,9 @@ def _parts(thing: Any, arrays: bool, seen: set[int]) -> Iterator[str]:
         return
     if isinstance(thing, np.ndarray):
         if arrays and thing.dtype.kind in "biufc":
-            yield f"{thing.dtype.str} {thing.shape} {hashlib.sha256(np.ascontiguousarray(thing).data).hexdigest()}"
+            from hashlib import sha256
+
+            yield f"{thing.dtype.str} {thing.shape} {sha256(np.ascontiguousarray(thing).data).hexdigest()}"
         return
     if id(thing) in seen:
         return
@@ -100,7 +101,7 @@ def _of_function(function: FunctionType, arrays: bool, seen: set[int]) -> Iterat
     yield from _parts(code, arrays, seen)
     yield from _parts(function.__defaults__, arrays, seen)
     yield from _parts(tuple(sorted((function.__kwdefaults__ or {}).items())), arrays, seen)
-    if code.co_filename.startswith(_INSTALLED):
+    if code.co_filename.startswith(_installed()):
         return
     _, stored = _outer_names(code)
     for name, value in sorted(outer_values(function).items()):
@@ -165,10 +166,18 @@ def _settings(thing: Any) -> list[Any]:
     return [held[name] for name in arguments if name in held] or list(held.values())
 
 
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    """The folders of the standard library and of installed packages."""
+    import sysconfig
+
+    return tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
 def is_installed(cls: type) -> bool:
     """Whether a class comes from the standard library or from an installed package."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
-    return cls.__module__.partition(".")[0] in sys.stdlib_module_names or file.startswith(_INSTALLED)
+    return cls.__module__.partition(".")[0] in sys.stdlib_module_names or file.startswith(_installed())
 
 
 def _is_of(thing: Any, package: str) -> bool:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import glob
-import hashlib
 import io
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterable
@@ -49,6 +45,8 @@ def write_whole(path: AnyPath, content: bytes, who: str = "write") -> None:
         ValueError: the path is a device or a pipe. FileNotFoundError: the folder does not exist.
         OSError: what the system says, such as a full disk.
     """
+    import secrets
+
     path = as_path(path, who)
     check_writable(path, who)
     target = Path(os.path.realpath(path))
@@ -73,6 +71,8 @@ def write_whole(path: AnyPath, content: bytes, who: str = "write") -> None:
 
 def write_csv(path: AnyPath, rows: Iterable[Iterable[Any]], who: str) -> None:
     """Write rows as comma-separated lines, the old file or the whole new one."""
+    import csv
+
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(rows)
     write_whole(path, lines.getvalue().encode(), who)
@@ -129,13 +129,17 @@ def _take_owner(path: Path, earlier: os.stat_result) -> None:
 
 def _hidden(name: str) -> str:
     """How temporary files for this name begin."""
+    import hashlib
+
     encoded = os.fsencode(name)
     return f".{name if len(encoded) <= _LONG else hashlib.sha256(encoded).hexdigest()[:32]}"
 
 
 def _sweep(target: Path) -> None:
     """Remove what killed writers left of this file."""
-    for left in target.parent.glob(f"{glob.escape(_hidden(target.name))}.*{_SUFFIX}"):
+    from glob import escape
+
+    for left in target.parent.glob(f"{escape(_hidden(target.name))}.*{_SUFFIX}"):
         with contextlib.suppress(OSError):  # another writer was quicker
             if time.time() - left.stat().st_mtime > _ABANDONED:
                 left.unlink()

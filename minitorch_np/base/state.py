@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import sys
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -32,7 +32,7 @@ def as_state(value: Any) -> Any:
         return type(value)(as_state(item) for item in value)
     if isinstance(value, np.random.Generator):
         return as_state(value.bit_generator.state)
-    if isinstance(value, random.Random):
+    if is_of_random(value):
         return value.getstate()
     if hasattr(value, "get_state") and not isinstance(value, type):
         return as_state(value.get_state())
@@ -43,7 +43,7 @@ def put_back(present: Any, state: Any) -> Any:
     """What stands in the place of `present` from now on: `present` itself, set to the state, where it is an object that has one."""
     if isinstance(present, np.random.Generator):
         present.bit_generator.state = state
-    elif isinstance(present, random.Random):
+    elif is_of_random(present):
         present.setstate(state)
     elif hasattr(present, "set_state"):
         present.set_state(state)
@@ -118,8 +118,14 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other or (one != one and other != other))
 
 
+def is_of_random(value: Any) -> bool:
+    """Whether it is a generator of Python's random, which takes long to load and is not loaded if nobody uses it."""
+    module = sys.modules.get("random")
+    return module is not None and isinstance(value, module.Random)
+
+
 def _has_own_state(value: Any) -> bool:
-    return isinstance(value, (np.random.Generator, random.Random)) or hasattr(value, "set_state")
+    return isinstance(value, np.random.Generator) or is_of_random(value) or hasattr(value, "set_state")
 
 
 def _has_text(state: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import keyword
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -70,8 +69,10 @@ def check(metric: Any, who: str) -> None:
 
 
 def _unknown(metric: Any, who: str) -> str:
+    from difflib import get_close_matches
+
     word = str(metric).lower()
-    near = _ELSEWHERE.get(word) or next(iter(difflib.get_close_matches(word, NAMES.split(", "), 1)), "")
+    near = _ELSEWHERE.get(word) or next(iter(get_close_matches(word, NAMES.split(", "), 1)), "")
     hint = f" Did you mean {near!r}?" if near else ""
     return f"{who}: expected one of {NAMES}, a Metric or a function, got {metric!r}.{hint}"
 

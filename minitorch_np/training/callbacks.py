@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,9 @@ class Callback(CheckedArguments, AnswersForeignNames):
 
         def __setattr__(self, name: str, value: Any) -> None:
             if is_built_in(type(self)) and not hasattr(self, name):
-                near = difflib.get_close_matches(name, signature_defaults(type(self)), 1, 0.85)
+                from difflib import get_close_matches
+
+                near = get_close_matches(name, signature_defaults(type(self)), 1, 0.85)
                 if near and near != [name]:
                     raise AttributeError(
                         f"{type(self).__name__} has no attribute {name!r}, so setting it has no effect. Did you mean {near[0]}?"

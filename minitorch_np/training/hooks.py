@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import warnings
 from typing import Any
@@ -44,7 +43,9 @@ def _check_name(who: str, name: str) -> None:
     words = [_WORDS.get(word, word) for word in plain.split("_")]
     if words[1:3] in (["train", "epoch"], ["test", "epoch"]):  # Lightning has hooks of these names
         del words[2 if words[1] == "test" else 1]
-    near = difflib.get_close_matches("_".join(words), HOOKS, 1, 0.85)
+    from difflib import get_close_matches
+
+    near = get_close_matches("_".join(words), HOOKS, 1, 0.85)
     if near:
         arguments = ", ".join(HOOKS[near[0]])
         raise ValueError(

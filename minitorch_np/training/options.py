@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +86,8 @@ def split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDAr
 
     The share is the decimal number that was written: in binary, 100 * 0.29 is less than 29.
     """
+    from fractions import Fraction
+
     check_number(who, "validation_split", share, "(0, 1)")
     exact = Fraction(str(float(share)))
     first = math.floor(len(x) * (1 - exact))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.base.state import as_state
+from minitorch_np.base.state import as_state, is_of_random
 from minitorch_np.base.state import put_back as back
 
 _POSITION = ("steps", "epoch", "batch", "seen", "total", "place")
@@ -90,7 +89,7 @@ def generators(model: Any) -> Iterator[tuple[str, Any]]:
                 else ()
             )
             for key, member in (("", value), *((f".{key}", member) for key, member in members)):
-                if isinstance(member, (np.random.Generator, random.Random)) or _is_legacy(member):
+                if isinstance(member, np.random.Generator) or is_of_random(member) or _is_legacy(member):
                     yield f"{place}.{name}{key}", member
 
 
