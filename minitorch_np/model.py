@@ -12,7 +12,7 @@ import numpy as np
 
 from minitorch_np.arguments import check_order
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
-from minitorch_np.base.arrays import as_numbers
+from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath
 from minitorch_np.cache import Call
@@ -303,13 +303,7 @@ class Model(Layer):
             array = as_numbers(values[name], name, who)
             if array.shape != parameter.shape:
                 raise ValueError(f"{who}: {name} has shape {parameter.shape}, got {array.shape}.")
-            with np.errstate(over="ignore"):
-                fitting[name] = array.astype(parameter.value.dtype)
-            if np.isinf(fitting[name]).sum() > np.isinf(array).sum():
-                raise ValueError(
-                    f"{who}: {name} has numbers up to {np.abs(array).max():.3g}, too large for {parameter.value.dtype}. Scale them, or "
-                    'make the model with dtype="float64".'
-                )
+            fitting[name] = in_dtype(array, parameter.value.dtype, f"{who}: {name}").copy()
         with sharing.paused(parameters.values(), to_write=True):
             for name, parameter in parameters.items():
                 parameter.value[...] = fitting[name]
@@ -358,7 +352,7 @@ class Model(Layer):
         x = as_numbers(x, "x", self, "biufc")
         self.ensure_ready(x.shape[1:])
         if x.dtype.kind in "biuf":  # complex numbers are the gradient checker's
-            x = x.astype(self.compute_dtype, copy=False)
+            x = in_dtype(x, self.compute_dtype, f"{type(self).__name__}: x")
         if is_called(self):
             return self.forward(x)
         if self._calls_train if training is None else training:

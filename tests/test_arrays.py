@@ -240,3 +240,24 @@ def test_a_dataset_of_single_examples_is_named():
 def test_layers_are_not_called_on_each_other():
     with pytest.raises(ValueError, match=r"Dense\(units=3\): .*put them in a list, Sequential"):
         mt.Dense(3)(mt.Input((8,)))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_numbers_that_the_dtype_cannot_hold_are_refused(streamed, rng):
+    x, y = rng.normal(size=(8, 1)), rng.normal(size=(8, 1))
+    model = mt.Sequential([mt.Input((1,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
+
+    def given(*arrays):
+        return ([arrays],) if streamed else arrays
+
+    large = r"has numbers up to .*e\+2\d\d, too large for float32\. Scale them, or make the model with dtype="
+    for ask in (model.fit, model.evaluate):
+        for pair in ((x * 1e250, y), (x, y * 1e250)):
+            with pytest.raises(ValueError, match=large):
+                ask(*given(*pair))
+    with pytest.raises(ValueError, match=large):
+        model.predict(*given(x * 1e250)) if not streamed else model.predict(iter([(x * 1e250,)]))
+    with pytest.raises(ValueError, match=large):
+        model(x * 1e250)
+    with pytest.raises(ValueError, match=f"class_weight {large}"):
+        model.fit(x, y, sample_weight=np.full(8, 1e250))

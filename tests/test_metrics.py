@@ -243,6 +243,8 @@ def test_a_threshold_beside_scores_is_refused_and_beside_probabilities_followed(
     model = outputs(1, mt.BCELoss(), [mt.Sigmoid()])
     due = ((model.predict(x)[:, 0] > 0.7) == t).mean()
     assert measured(model, metrics.BinaryAccuracy(0.7), x, t) == pytest.approx(due)
+    with pytest.raises(ValueError, match="threshold outside 0 to 1, and the loss takes probabilities"):
+        measured(model, metrics.Recall(70), x, t)
     with pytest.raises(ValueError, match="of the model's several outputs the largest is the answer"):
         measured(outputs(3, mt.CrossEntropyLoss(from_logits=False), [mt.Softmax()]), metrics.Recall(0.7), x, t)
 

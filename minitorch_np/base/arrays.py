@@ -76,6 +76,24 @@ def as_floats(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
     return array if array.dtype.kind in "fc" else array.astype(np.float64)
 
 
+def in_dtype(array: NDArray, dtype: np.dtype, what: str) -> NDArray:
+    """The array in the dtype of a computation, and not copied if that is its own.
+
+    Raises:
+        ValueError: a finite number of it would become infinite; it is called `what`.
+    """
+    if array.dtype == dtype:
+        return array
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype)
+    except FloatingPointError:
+        raise ValueError(
+            f"{what} has numbers up to {np.abs(array[np.isfinite(array)]).max():.3g}, too large for {dtype}. Scale them, or make the model "
+            'with dtype="float64".'
+        ) from None
+
+
 def is_one_array(values: Any) -> bool:
     """Whether it stands for one array, if perhaps an unfit one, and not for batches that come one after the other."""
     return (

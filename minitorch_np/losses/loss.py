@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.arguments import one_number
-from minitorch_np.base.arrays import as_floats, as_numbers
+from minitorch_np.base.arrays import as_floats, as_numbers, in_dtype
 from minitorch_np.cache import Cached
 from minitorch_np.configurable import OwnAttributes
 from minitorch_np.shapes import Shape, batch_of
@@ -113,7 +113,7 @@ class Loss(Cached, OwnAttributes):
                 f"{self!r}: the model's outputs have shape {batch_of(output_shape)}, y has shape {target.shape}. "
                 f"{self._remedy(target)}"
             )
-        return target.astype(dtype, copy=False)
+        return in_dtype(target, dtype, f"{self!r}: y")
 
     def prepare_batch(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         """As `prepare`, for one batch of many: it need not have every class."""

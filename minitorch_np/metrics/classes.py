@@ -32,6 +32,10 @@ class _OfClasses(Metric):
                 "threshold out, or end the model with Sigmoid() and use a loss of probabilities."
             )
 
+        threshold = getattr(self, "threshold", None)
+        if binary and not from_logits and threshold is not None and not 0 <= threshold <= 1:
+            raise ValueError(f"metrics: {self!r} has a threshold outside 0 to 1, and the loss takes probabilities.")
+
     def cut(self) -> float:
         """The threshold: the one that was given, else 0 for scores and 0.5 for probabilities."""
         threshold = getattr(self, "threshold", None)

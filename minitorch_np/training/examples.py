@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.arrays import as_array
+from minitorch_np.base.arrays import as_array, in_dtype
 from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.source import Source, in_background, never_ends
 
@@ -41,7 +41,7 @@ class Examples:
     def __init__(
         self, x: NDArray, y: NDArray, stem: Any, dtype: np.dtype, *, reread: bool, weights: NDArray | None = None
     ) -> None:
-        self.weights = None if weights is None else weights.astype(dtype)
+        self.weights = None if weights is None else in_dtype(weights, dtype, "sample_weight or class_weight")
         self.x, self.y, self.stem, self.dtype = x, y, stem, dtype
         self.count: int | None = len(x)
         shape = (len(x), *(stem.output_shape if stem else x.shape[1:]))
@@ -72,7 +72,7 @@ class Examples:
         return ready
 
     def _through_stem(self, rows: Rows) -> NDArray:
-        x = self.x[rows].astype(self.dtype, copy=False)
+        x = in_dtype(self.x[rows], self.dtype, "x")
         return self.stem.forward(x) if self.stem else x
 
 
@@ -115,7 +115,7 @@ class Stream:
         try:
             for batch in batches:
                 given, y, weights = self.prepare(*batch)
-                x = given.astype(self.dtype, copy=False)
+                x = in_dtype(given, self.dtype, "x")
                 x = self.stem.forward(x) if self.stem else x
                 yield given, (_own(x, batch), _own(y, batch), None if weights is None else _own(weights, batch))
         finally:

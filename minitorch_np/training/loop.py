@@ -14,6 +14,7 @@ import numpy as np
 
 from minitorch_np import metrics
 from minitorch_np.arguments import check_whole
+from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.console import progress_is_seen
 from minitorch_np.cache import Call
@@ -253,7 +254,11 @@ class _Door:
         x, y, weights = self.checked(x, y, sample_weight)
         y = self.model.loss.prepare_batch(y, self.model.output_shape, self.model.compute_dtype)
         weights = self.weights(y, weights)
-        return x, y, None if weights is None else weights.astype(self.model.compute_dtype)
+        return (
+            x,
+            y,
+            None if weights is None else in_dtype(weights, self.model.compute_dtype, "sample_weight or class_weight"),
+        )
 
     def weights(self, y: NDArray, sample_weight: NDArray | None) -> NDArray | None:
         """What each example counts, or each step of it: sample_weight times the class_weight of its class, or None without either."""
@@ -326,6 +331,7 @@ def _steps(examples: Examples | Stream, batch_size: int | None) -> int | None:
 def _warn_of_doubts(model: Any, x: NDArray, who: str) -> None:
     """Say what the model finds strange about some of the examples."""
     some, dtype = x[:: max(1, len(x) // 16)][:16], model.compute_dtype
+    in_its_dtype = in_dtype(some, dtype, f"{who}: x")
     lost = too_far_apart(np.abs(some).max(axis=0).astype(float), some.std(axis=0, dtype=float), dtype)
-    for text in [*model.doubts(some.astype(dtype)), *([f"x: {lost}"] if lost else [])]:
+    for text in [*model.doubts(in_its_dtype), *([f"x: {lost}"] if lost else [])]:
         warnings.warn(f"{who}: {text}", stacklevel=caller())
