@@ -7,6 +7,7 @@ input, a counter) goes into the replica and ends with it. Thus any number of thr
 from __future__ import annotations
 
 import copy
+import functools
 import types
 from typing import Any
 
@@ -39,17 +40,21 @@ class Replicator:
             own: whether a class from outside the package holds it. What forward may change there, arrays, lists and values that
                 are not learnt, is copied too.
         """
+        if _stays_itself(type(item)):
+            return item
         if isinstance(item, Cached):
             return self._object(item)
         if isinstance(item, Parameter):
             return self._parameter(item, own)
         if isinstance(item, np.ndarray):
             return item.copy(order="K") if own else item
-        if isinstance(item, (list, tuple, dict)) and not is_built_in(type(item)):
-            return self._container(item, own)
-        if isinstance(item, types.MethodType) and isinstance(item.__self__, Cached):
-            return types.MethodType(item.__func__, self._object(item.__self__))
-        return item
+        if isinstance(item, types.MethodType):
+            return (
+                types.MethodType(item.__func__, self._object(item.__self__))
+                if isinstance(item.__self__, Cached)
+                else item
+            )
+        return self._container(item, own)
 
     def _object(self, item: Any) -> Any:
         twin = self.made.get(id(item))
@@ -61,15 +66,13 @@ class Replicator:
     def fill(self, twin: Any, original: Any) -> None:
         """Give a twin what the original has now."""
         attributes, own = vars(twin), not is_built_in(type(original))
-        for name, value in vars(original).copy().items():
-            attributes[name] = value if type(value) in _PLAIN else self.of(value, own)
-        attributes.update(
-            _cache=None, _training=self.training, keep_cache=self.keep_cache, _origin=_Origin(original, self)
-        )
-        if isinstance(original, Node):
-            attributes.update(_generator=None)
-        else:
-            attributes["weights"] = None
+        attributes.update(vars(original))
+        attributes["_cache"] = None
+        for name, value in list(attributes.items()):
+            if not _stays_itself(type(value)) and name not in _SHAPES:
+                attributes[name] = self.of(value, own)
+        attributes.update(_training=self.training, keep_cache=self.keep_cache, _origin=_Origin(original, self))
+        attributes["_generator" if isinstance(original, Node) else "weights"] = None
 
     def _parameter(self, item: Parameter, own: bool) -> Parameter:
         twin = self.made.get(id(item))
@@ -81,7 +84,7 @@ class Replicator:
 
     def _container(self, items: Any, own: bool) -> Any:
         inside = items.copy().values() if isinstance(items, dict) else items
-        new = [self.of(value, own) for value in inside]
+        new = [value if _stays_itself(type(value)) else self.of(value, own) for value in inside]
         if not own and all(a is b for a, b in zip(new, inside, strict=True)):
             return items
         if isinstance(items, tuple):
@@ -110,7 +113,15 @@ class _Origin:
         self.original, self.replicator = original, replicator
 
 
-_PLAIN = (type(None), bool, int, float, str, np.dtype, type)
+_SHAPES = ("input_shape", "output_shape")  # of numbers
+
+
+@functools.cache
+def _stays_itself(kind: type) -> bool:
+    """Whether the replica of a value of this type is the value itself."""
+    if issubclass(kind, (list, tuple, dict)):
+        return is_built_in(kind)
+    return not issubclass(kind, (Cached, Parameter, np.ndarray, types.MethodType))
 
 
 def replica(item: Any) -> Any:
