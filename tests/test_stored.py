@@ -204,6 +204,44 @@ def test_rows_that_no_file_holds_are_named(tmp_path):
         HDF5Dataset(write(tmp_path, gap))
 
 
+def gzip_twice(file):
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((40, 10**5))
+    plist.set_deflate(9)
+    plist.set_deflate(9)
+    space = h5py.h5s.create_simple((40, 10**5))
+    h5py.Dataset(h5py.h5d.create(file.id, b"train_set_x", h5py.h5t.NATIVE_UINT8, space, plist))[:] = 0
+
+
+@pytest.mark.parametrize("read", [HDF5Dataset, load_hdf5])
+def test_a_small_file_does_not_fill_the_memory(tmp_path, read):
+    with h5py.File(tmp_path / "twice.h5", "w") as file:
+        gzip_twice(file)
+        file["train_set_y"] = LABELS
+    with pytest.raises(
+        ValueError, match=r"twice\.h5: train_set_x would become 4000000 bytes out of the \d\d that are stored"
+    ):
+        read(tmp_path / "twice.h5")
+    with h5py.File(tmp_path / "once.h5", "w") as file:
+        file.create_dataset("train_set_x", data=np.zeros((40, 10**5), "u1"), compression="gzip", compression_opts=9)
+        file["train_set_y"] = LABELS
+    read(tmp_path / "once.h5")
+
+
+@pytest.mark.parametrize("read", [HDF5Dataset, load_hdf5])
+def test_one_long_text_is_not_read_for_every_class(tmp_path, read):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["train_set_x"], file["train_set_y"] = ROWS, LABELS
+        file["list_classes"] = np.array(["x" * 5000, *map(str, range(99))], h5py.string_dtype())
+        place = file["list_classes"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[place : place + 1600] = 100 * content[place : place + 16]
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="the texts are more than the file holds"):
+        read(path)
+
+
 def test_a_file_that_was_changed_or_replaced_is_named(tmp_path):
     path = write(tmp_path)
     data = HDF5Dataset(path)

@@ -16,6 +16,8 @@ from minitorch_np.hdf5 import check_data_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_MOST_OF_ONE_BYTE, _SMALL = 1032, 1_000_000
+
 
 @contextmanager
 def opened(path: Path, *wanted: str, locking: bool | None = None, cache: int | None = None) -> Iterator[Any]:
@@ -65,7 +67,23 @@ def find(file: Any, name: str, path: Path) -> Any:
     if not found.shape:
         held = "nothing" if found.shape is None else "a single value"
         raise ValueError(f"{path}: expected one row per example in {name}, which holds {held}.")
+    if found.chunks:
+        _check_compressed(found, name, path)
     return found
+
+
+def _check_compressed(dataset: Any, name: str, path: Path) -> None:
+    """Refuse a small file that would fill the memory: gzip makes 1032 bytes of one at most, and twice in a row a million."""
+    from h5py import h5z
+
+    plist = dataset.id.get_create_plist()
+    filters = [plist.get_filter(number)[0] for number in range(plist.get_nfilters())]
+    stored = dataset.id.get_storage_size()
+    if filters.count(h5z.FILTER_DEFLATE) > 1 or dataset.nbytes > _MOST_OF_ONE_BYTE * stored + _SMALL:
+        raise ValueError(
+            f"{path}: {name} would become {dataset.nbytes} bytes out of the {stored} that are stored, with the filters {filters}. "
+            "Write it again with compression='gzip', or without."
+        )
 
 
 def check_complete(dataset: Any, path: Path) -> None:

@@ -96,6 +96,7 @@ def _dims(dataspace: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _texts(storage: Storage, parts: list[bytes]) -> None:
     """The heaps in which the values of variable length lie, each of them as long as it says."""
     known: dict[int, dict[int, tuple[int, int]]] = {}
+    total = 0
     for part in parts:
         for length, address, index in struct.iter_unpack("<IQI", part[: len(part) // 16 * 16]):
             if not address or address == UNDEFINED or not length:  # an empty text
@@ -103,8 +104,9 @@ def _texts(storage: Storage, parts: list[bytes]) -> None:
             if address not in known:
                 known[address] = global_heap(storage, address)
             _, stored = known[address].get(index, (0, -1))
-            if length > stored:
-                raise Damaged("a text lies outside its heap")
+            total += length
+            if length > stored or total > storage.size:  # a heap of one text, which is read again and again
+                raise Damaged("a text lies outside its heap, or the texts are more than the file holds")
 
 
 def _chunks(
