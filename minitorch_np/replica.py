@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,11 +50,8 @@ class Replicator:
         if isinstance(item, np.ndarray):
             return item.copy(order="K") if own else item
         if isinstance(item, types.MethodType):
-            return (
-                types.MethodType(item.__func__, self._object(item.__self__))
-                if isinstance(item.__self__, Cached)
-                else item
-            )
+            of_layer = isinstance(item.__self__, Cached)
+            return types.MethodType(item.__func__, self._object(item.__self__)) if of_layer else item
         return self._container(item, own)
 
     def _object(self, item: Any) -> Any:
@@ -116,12 +114,14 @@ class _Origin:
 _SHAPES = ("input_shape", "output_shape")  # of numbers
 
 
-@functools.cache
-def _stays_itself(kind: type) -> bool:
+def _has_no_parts(kind: type) -> bool:
     """Whether the replica of a value of this type is the value itself."""
     if issubclass(kind, (list, tuple, dict)):
         return is_built_in(kind)
     return not issubclass(kind, (Cached, Parameter, np.ndarray, types.MethodType))
+
+
+_stays_itself: Callable[[type], bool] = functools.cache(_has_no_parts)  # asked of every attribute
 
 
 def replica(item: Any) -> Any:

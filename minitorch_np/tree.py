@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -39,10 +39,11 @@ class Node(Cached, Configurable):
         found: dict[str, Any] = {}
         seen: set[int] = set()
         for attribute, value in vars(self).copy().items():  # another thread may add an attribute
-            for name, node in _members(attribute, value, Node):
-                if id(node) not in seen:
-                    seen.add(id(node))
-                    found[name] = node
+            if isinstance(value, (Node, *_CONTAINERS)):
+                for name, node in _members(attribute, value, Node):
+                    if id(node) not in seen:
+                        seen.add(id(node))
+                        found[name] = node
         return found
 
     def walk(self) -> Iterator[tuple[str, Any]]:
@@ -72,8 +73,9 @@ class Node(Cached, Configurable):
         """
         own: dict[int, tuple[str, Parameter]] = {}
         for attribute, value in vars(self).copy().items():
-            for name, parameter in _members(attribute, value, Parameter):
-                own.setdefault(id(parameter), (name, parameter))
+            if isinstance(value, (Parameter, *_CONTAINERS)):
+                for name, parameter in _members(attribute, value, Parameter):
+                    own.setdefault(id(parameter), (name, parameter))
         return dict(sorted(own.values(), key=lambda pair: not pair[1].learnable))
 
     def parameters(self) -> Parameters:
@@ -126,6 +128,11 @@ class Node(Cached, Configurable):
             node.forget()
 
 
+_CONTAINERS = (dict, list, tuple)
+_NO_MEMBERS = ("_cache", "input_shape", "output_shape")
+
+
+@functools.cache
 def snake_case(name: str) -> str:
     """The name of a class as part of a parameter's name.
 
@@ -142,13 +149,13 @@ def _members(attribute: str, value: Any, kind: type) -> Iterator[tuple[str, Any]
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _members(f"{attribute}.{key}", item, kind)
-    elif isinstance(value, (list, tuple)) and attribute != "_cache":
+    elif isinstance(value, (list, tuple)) and attribute not in _NO_MEMBERS:
         yield from _listed("" if attribute == "layers" else attribute, value, kind, attribute, set())
 
 
 def _listed(place: str, items: Any, kind: type, attribute: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     """The objects of one kind in a list and in the lists inside it; `seen` are those that the attribute had before."""
-    counts: Counter[str] = Counter()
+    counts: dict[str, int] = {}
     for position, item in enumerate(items, start=1):
         if isinstance(item, (list, tuple)):
             yield from _listed(_join(place, str(position)), item, kind, attribute, seen)
@@ -161,7 +168,7 @@ def _listed(place: str, items: Any, kind: type, attribute: str, seen: set[int]) 
             )
         seen.add(id(item))
         word = snake_case(type(item).__name__)
-        counts[word] += 1
+        counts[word] = counts.get(word, 0) + 1
         yield _join(place, f"{word}_{counts[word]}"), item
 
 
