@@ -142,3 +142,22 @@ def test_means_of_a_million_losses(loss, kind):
     due = loss(p.astype(float), t.astype(float))
     assert error(loss(p, t), due) < 1.5e-6
     assert error(loss(p.reshape(1000, 1000).T, t.reshape(1000, 1000)), due) < 1.5e-6
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("near", [12345.678, 1e6 + 0.5, 1e20, 1e30])
+@pytest.mark.parametrize("layer", [mt.BatchNormalization, mt.LayerNormalization])
+def test_normalisation_of_large_numbers_that_hardly_differ_is_that_of_float64(layer, near, rng):
+    """In float32 the mean of equal numbers is another number: the outputs were 0.03, 0.99, 1 and -1 in place of 0."""
+    constant = np.full((1000, 7), near, "f4")
+    apart = constant + rng.integers(0, 9, constant.shape).astype("f4") * np.spacing(constant)
+    for x in (constant, apart):
+        axis = 0 if layer is mt.BatchNormalization else 1
+        exact = x.astype(float) - x.mean(axis, float, keepdims=True)
+        due = exact / np.sqrt((exact**2).mean(axis, keepdims=True) + 1e-3)
+        single = layer().initialize((7,))
+        y = single(x)
+        assert y.dtype == np.float32
+        np.testing.assert_allclose(y, due, atol=2e-6)
+        dy = rng.normal(size=x.shape).astype("f4")
+        assert np.isfinite(single.backward(dy)).all()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from minitorch_np.initializers import Initializer
 
 
+_FAR = 8000  # so many standard deviations from 0, three digits of float32 are left
 _LEAST = 1e-38  # a smaller epsilon is 0 in float32, and 1 / sqrt(0) is infinite
 
 
@@ -101,10 +102,16 @@ class BatchNormalization(Layer):
             mean = self._sums(rows) / values
             centered = rows - self._along(mean, rows)
             variance = self._sums(centered, centered) / values
+            if _is_rough(mean, variance, self.epsilon):
+                exact = rows.astype(np.float64)
+                mean = self._sums(exact) / values
+                exact -= self._along(mean, exact)
+                variance = self._sums(exact, exact) / values
+                centered = exact.astype(rows.dtype)
             self._move(mean, variance)
         else:
             centered, variance = rows - self._along(self.moving_mean.value, rows), self.moving_variance.value
-        inverse = 1 / np.sqrt(variance + max(float(self.epsilon), _LEAST))
+        inverse = (1 / np.sqrt(variance + max(float(self.epsilon), _LEAST))).astype(rows.dtype, copy=False)
         self.cache = centered, inverse, of_the_batch
         scale = self._along(self._scaled(inverse), rows)
         y = centered * scale if self.beta is None else centered * scale + self._along(self.beta.value, rows)
@@ -187,6 +194,18 @@ class BatchNormalization(Layer):
         ]
 
 
+def _is_rough(mean: NDArray, variance: NDArray, epsilon: float) -> bool:
+    """Whether float32 is too coarse for these inputs: the last digit of a mean is not far below the deviations, or a variance overflows.
+
+    So it is with inputs that are large and all but constant: 12345.678 a thousand times has a mean of 12345.679 in float32.
+    """
+    if mean.dtype != np.float32 or (
+        np.vdot(mean, mean) < _FAR**2 * float(epsilon) and np.vdot(variance, variance) < math.inf
+    ):  # nearly always, and found fast
+        return False
+    return not (np.abs(mean) < _FAR * np.sqrt(variance + epsilon)).all() or bool(np.isinf(variance).any())
+
+
 def _check_axes(who: str, name: str, axis: Any) -> None:
     axes = (axis,) if is_whole(axis) else axis
     if not isinstance(axes, (tuple, list)) or not axes or not all(is_whole(a) and a != 0 for a in axes):
@@ -251,9 +270,16 @@ class LayerNormalization(Layer):
         if tuple(x.shape[axis] for axis in axes) != self._sizes:
             raise ValueError(f"{self!r}: expected sizes {self._sizes} on its axes, got inputs of shape {x.shape}.")
         count = math.prod(self._sizes)
-        centered = x - sums(x, axes, keepdims=True) / count
-        inverse = 1 / np.sqrt(sums(centered * centered, axes, keepdims=True) / count + max(float(self.epsilon), _LEAST))
+        mean = sums(x, axes, keepdims=True) / count
+        centered = x - mean
+        variance = sums(centered * centered, axes, keepdims=True) / count
+        if _is_rough(mean, variance, self.epsilon):
+            centered = x.astype(np.float64) - x.mean(axes, np.float64, keepdims=True)
+            variance = (centered * centered).mean(axes, keepdims=True)
+        inverse = 1 / np.sqrt(variance + max(float(self.epsilon), _LEAST))
         xhat = centered * inverse
+        if xhat.dtype != x.dtype:
+            xhat, inverse = xhat.astype(x.dtype), inverse.astype(x.dtype)
         self.cache = xhat, inverse, axes
         y = xhat if self.gamma is None else xhat * self._spread(self.gamma, x.shape, axes)
         return y if self.beta is None else y + self._spread(self.beta, x.shape, axes)
