@@ -407,6 +407,60 @@ def test_a_search_goes_on_from_a_table_of_any_size(data, tmp_path):
     assert again.table == first.table
 
 
+class Told(mt.Metric):
+    """A measure that is what it is told."""
+
+    name, mode = "told", "max"
+
+    def __init__(self, value):
+        self.value = value
+
+    def reset(self):
+        pass
+
+    def update(self, prediction, target):
+        pass
+
+    def result(self):
+        return self.value
+
+
+def told(value=0.0, rng=None):
+    model = mt.Sequential([mt.Input((6,)), mt.Dense(3)], rng=rng)
+    return model.compile(mt.SGD(0.1), mt.CrossEntropyLoss(), metrics=[Told(value)])
+
+
+def test_a_score_that_is_no_number_is_never_the_best_and_its_table_is_json(data, tmp_path):
+    space = {"value": [math.nan, 0.25, math.inf, math.nan, 0.75]}
+    settings = {"method": "grid", "objective": "told", "workers": 1, "table": tmp_path / "t.json"}
+    for _ in range(2):  # the second one out of the table
+        result = tuning.search(told, space, *data, **settings)
+        assert [row["trial"] for row in result.table] == [2, 4, 1, 0, 3]
+        assert [row["score"] for row in result.table[:3]] == [math.inf, 0.75, 0.25]
+        assert math.isnan(result.table[3]["score"])
+    json.loads((tmp_path / "t.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    nothing = tuning.search(told, {"value": [math.nan]}, *data, method="grid", objective="told", workers=1)
+    with pytest.raises(RuntimeError, match="told is NaN in every trial"):
+        nothing.best  # noqa: B018 the access is the test
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trial": [0]}, {"fold": "0"}, {"epochs": 1.0}, {"seed": None}, {"scores": [1]}, {"scores": {"told": "much"}}, {"scores": {"told": 10**400}},
+        {"scores": {}}, {"seconds": "1s"}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_a_forged_table_is_refused(data, tmp_path, change):
+    settings = {"method": "grid", "objective": "told", "workers": 1, "table": tmp_path / "t.json"}
+    tuning.search(told, {"value": [0.5]}, *data, **settings)
+    content = json.loads((tmp_path / "t.json").read_text())
+    content["fits"][0] |= change
+    (tmp_path / "t.json").write_text(json.dumps(content))
+    with pytest.raises(mt.ModelFileError, match=r"t\.json: it is no table of a search"):
+        tuning.search(told, {"value": [0.5]}, *data, **settings)
+
+
 def test_a_result_is_printed_and_written_as_a_table(data, tmp_path):
     result = tuning.search(build, SPACE, *data, trials=23, workers=1)
     lines = repr(result).splitlines()

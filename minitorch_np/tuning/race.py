@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -81,11 +82,13 @@ class Race:
         return float(np.mean(values)) if len(values) == len(fits) else None
 
     def _place(self, trial: Trial, epochs: int) -> tuple[float, ...]:
-        """What orders trials, the best first: those that got further, then the better score, then the smaller number."""
+        """What orders trials, the best first: those that got further, then the better score, NaN last, then the smaller number."""
         score = self._score(trial, epochs)
         if score is None:
-            return 1, 0, 0, trial.number
-        return 0, -epochs, -score if self.rises else score, trial.number
+            return 1, 0, 0, 0, trial.number
+        if math.isnan(score):
+            return 0, -epochs, 1, 0, trial.number
+        return 0, -epochs, 0, -score if self.rises else score, trial.number
 
     def _row(self, trial: Trial, reached: int, epochs: int) -> dict[str, Any]:
         fits = [fit for fit in self.table.of(trial.number) if fit.epochs <= reached]

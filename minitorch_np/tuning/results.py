@@ -62,6 +62,11 @@ class SearchResult:
     def _first(self) -> dict[str, Any]:
         if self.table[0]["score"] is None:
             raise RuntimeError("SearchResult: every trial diverged. Search among smaller learning rates.")
+        if np.isnan(self.table[0]["score"]):
+            raise RuntimeError(
+                f"SearchResult: {self.objective} is NaN in every trial, so none is the best. Name another objective, or give more examples: the "
+                "AUC needs both classes in every fold."
+            )
         return self.table[0]
 
     def _heading(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,8 +60,8 @@ class Table:
     def add(self, fit: Fit) -> None:
         self._enter(fit)
         if self.path is not None:
-            fits = [fit._asdict() for _, fit in sorted(self.fits.items())]
-            content = json.dumps({"format": FORMAT, "search": self.about, "fits": fits}, indent=1)
+            fits = [_for_json(fit) for _, fit in sorted(self.fits.items())]
+            content = json.dumps({"format": FORMAT, "search": self.about, "fits": fits}, indent=1, allow_nan=False)
             write_whole(self.path, (content + "\n").encode())
 
     def of(self, trial: int) -> list[Fit]:
@@ -89,8 +90,9 @@ def read(path: Path, about: Mapping[str, str]) -> tuple[list[Fit], dict[str, str
         what = f"its format is {content.get('format')!r}, that of the table of a search is {FORMAT}"
         raise ModelFileError(path, what, "Give search another path")
     try:
-        there, fits = dict(content["search"]), [Fit(**fit) for fit in content["fits"]]
-    except (KeyError, TypeError, ValueError) as error:
+        there = dict(content["search"])
+        fits = [_from_json(fit, there["objective"]) for fit in content["fits"]]
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelFileError(path, f"it is no table of a search ({error})", "Give search another path") from None
     for name in dict.fromkeys([*about, *there]):
         if name.startswith(OF_TRIAL) and not (name in about and name in there):
@@ -102,6 +104,26 @@ def read(path: Path, about: Mapping[str, str]) -> tuple[list[Fit], dict[str, str
             what = f"it is of another search: {name} is {here} here and {then} there"
             raise ModelFileError(path, what, "Give search what that one began with, or another path")
     return fits, there
+
+
+def _for_json(fit: Fit) -> dict[str, Any]:
+    """JSON has neither NaN nor infinity (RFC 8259): both become text."""
+    if fit.scores is None:
+        return fit._asdict()
+    scores = {name: value if math.isfinite(value) else str(float(value)) for name, value in fit.scores.items()}
+    return fit._replace(scores=scores)._asdict()  # type: ignore[arg-type]
+
+
+def _from_json(item: Mapping[str, Any], objective: str) -> Fit:
+    fit = Fit(**item)
+    if not all(type(number) is int for number in (fit.trial, fit.fold, fit.epochs, fit.seed)):
+        raise TypeError("trial, fold, epochs and seed are whole numbers")
+    if fit.scores is None:
+        return fit
+    scores = {name: float(value) for name, value in fit.scores.items()}
+    if objective not in scores:
+        raise ValueError(f"there is a fit without {objective!r}")
+    return fit._replace(scores=scores, seconds=float(fit.seconds))
 
 
 def words(thing: Any) -> str:
@@ -117,6 +139,8 @@ def words(thing: Any) -> str:
 
 def plain(value: Any) -> Any:
     """A setting as JSON holds it; what it cannot hold, in words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return words(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else words(value)
