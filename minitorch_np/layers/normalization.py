@@ -102,7 +102,7 @@ class BatchNormalization(Layer):
             mean = self._sums(rows) / values
             centered = rows - self._along(mean, rows)
             variance = self._sums(centered, centered) / values
-            if _is_rough(mean, variance, self.epsilon):
+            if _is_rough(mean, variance, self.epsilon) and np.isfinite(variance).all():  # what overflows fit names
                 exact = rows.astype(np.float64)
                 mean = self._sums(exact) / values
                 exact -= self._along(mean, exact)
