@@ -99,16 +99,7 @@ class Model(Layer):
                 model.
         """
         who = f"{type(self).__name__}.compile"
-        if not isinstance(optimizer, Optimizer):
-            raise ValueError(
-                f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.{instead_of(optimizer)}"
-            )
-        if not isinstance(loss, Loss):
-            raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.{instead_of(loss)}")
-        if not isinstance(metrics, (list, tuple)):
-            name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
-            line = "Leave it out." if metrics is None else f"Write metrics=[{name}]."
-            raise ValueError(f"{who}: metrics is a list, got {metrics!r}. {line}")
+        _check_kinds(who, optimizer, loss, metrics)
         check_order(loss, "forward", "(self, prediction, target)")
         for metric in metrics:
             check_metric(metric, who)
@@ -475,6 +466,22 @@ class Model(Layer):
                 f"{type(self).__name__}.{method}: say first how to learn, with "
                 'model.compile(optimizer=SGD(learning_rate=0.01), loss=BCELoss(), metrics=["accuracy"]).'
             )
+        _check_kinds(
+            f"{type(self).__name__}.{method}", self.optimizer, self.loss, self.metrics
+        )  # they can be set later
+
+
+def _check_kinds(who: str, optimizer: Any, loss: Any, metrics: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.{instead_of(optimizer)}"
+        )
+    if not isinstance(loss, Loss):
+        raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.{instead_of(loss)}")
+    if not isinstance(metrics, (list, tuple)):
+        name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
+        line = "Leave it out." if metrics is None else f"Write metrics=[{name}]."
+        raise ValueError(f"{who}: metrics is a list, got {metrics!r}. {line}")
 
 
 def doubt(loss: Loss, last: Any, output_shape: Shape | None) -> str:

@@ -46,7 +46,7 @@ class Parameter(AnswersForeignNames):
         regularizer: the price that fit puts on the value, or None.
     """
 
-    __slots__ = ("__weakref__", "_penalized", "_value", "grad", "learnable", "network", "regularizer", "trainable")
+    __slots__ = ("__weakref__", "_penalized", "_trainable", "_value", "grad", "learnable", "network", "regularizer")
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
         self._begin(np.array(as_floats(value, "value", "Parameter")), trainable)
@@ -63,7 +63,7 @@ class Parameter(AnswersForeignNames):
         self.grad: Any = None
         self.regularizer: Any = None
         self._penalized: Any = None  # the grad that has the penalty in it
-        self.learnable = self.trainable = trainable
+        self.learnable = self._trainable = trainable
         self.network: tuple[int, int] = (0, 0)  # the largest that has listed it: how many parameters it has, its id
 
     def _copy_into(self, value: ArrayLike) -> None:
@@ -78,7 +78,17 @@ class Parameter(AnswersForeignNames):
             )
         own[...] = array
 
+    def _set_trainable(self, trainable: bool) -> None:
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise ValueError(f"{self!r}: trainable is True or False, got {trainable!r}.")
+        self._trainable = bool(trainable)
+
     if TYPE_CHECKING:
+
+        @property
+        def trainable(self) -> bool: ...
+        @trainable.setter
+        def trainable(self, trainable: bool) -> None: ...
 
         @property
         def value(self) -> NDArray: ...
@@ -86,6 +96,7 @@ class Parameter(AnswersForeignNames):
         def value(self, value: NDArray) -> None: ...
     else:  # read often in each step: attrgetter is faster than a function
         value = property(attrgetter("_value"), _copy_into)
+        trainable = property(attrgetter("_trainable"), _set_trainable)
 
     def replace(self, value: NDArray) -> None:
         """Let this very array be the value, whatever its dtype and order in memory, without a copy."""

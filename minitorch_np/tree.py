@@ -32,6 +32,8 @@ class Node(Cached, Configurable):
 
     @training.setter
     def training(self, training: bool) -> None:
+        if not isinstance(training, bool):
+            raise ValueError(f"{type(self).__name__}: training is True or False, got {training!r}.")
         self._training = training
 
     def sublayers(self) -> dict[str, Any]:

@@ -280,3 +280,38 @@ def regression(optimizer=None, loss=None, metrics=(), **options):
 def test_a_class_in_the_place_of_an_object_is_named_with_the_line_to_write(give, name):
     with pytest.raises(ValueError, match=rf"Write (metrics=\[)?{name}\(\)"):
         give()
+
+
+@pytest.mark.parametrize(
+    ("set_", "message"),
+    [
+        (lambda m: setattr(m, "loss", "mse"), r"Sequential\.fit: expected a loss such as BCELoss\(\), got 'mse'"),
+        (lambda m: setattr(m, "loss", mt.MSELoss), r"MSELoss is a class"),
+        (lambda m: setattr(m, "optimizer", "sgd"), r"Sequential\.fit: expected an optimizer .* got 'sgd'"),
+        (lambda m: setattr(m, "metrics", None), r"metrics is a list, got None"),
+        (lambda m: setattr(m, "metrics", "mae"), r"Write metrics=\['mae'\]"),
+        (lambda m: setattr(m, "training", "yes"), r"Sequential: training is True or False, got 'yes'"),
+        (lambda m: setattr(m.layers[0].kernel, "trainable", "no"), r"trainable is True or False, got 'no'"),
+    ],
+)
+def test_what_is_set_in_a_compiled_model_is_checked(set_, message, rng):
+    x = rng.normal(size=(8, 3))
+    model = mt.Sequential([mt.Dense(1)], rng=0).compile(mt.SGD(0.1), mt.MSELoss())
+    model.fit(x, x[:, 0])
+
+    def set_and_fit():
+        set_(model)
+        model.fit(x, x[:, 0])
+
+    with pytest.raises(ValueError, match=message):
+        set_and_fit()
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"), [(mt.Dense(1), "activation"), (mt.Conv2D(1, 3), "activation"), (mt.BatchNormalization(), "eps")]
+)
+def test_attributes_that_no_layer_reads_are_refused(layer, name):
+    with pytest.raises(
+        AttributeError, match=f"{type(layer).__name__}' object has no attribute '{name}'. .*(ReLU|epsilon)"
+    ):
+        setattr(layer, name, "relu")
