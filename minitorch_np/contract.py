@@ -8,7 +8,7 @@ package are tested instead.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,14 +73,15 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
         call = _running()
         if call is not None and call.node is self:  # super().forward
             return forward(self, *arguments, **named)
-        names = _parameter_names(self)
+        names = known_parameters(self)
         if self.keep_cache and not (call is not None and call.asks):
             self._used_twice = is_second_use(self, call)
+            self._taken = getattr(arguments[0], "shape", None) if len(arguments) == 1 and not named else None
             self.before_forward()
         with calling(_inner(call, self, "forward")), _naming(self, "forward"):
             y = forward(self, *arguments, **named)
         if not hasattr(y, "shape") or isinstance(y, Parameter):
-            raise ValueError(f"{self!r}.forward returned {_described(y)}, expected an array. End it with `return y`.")
+            raise ValueError(f"{self!r}.forward returned {_described(y)}, expected an array. {_remedy(y)}")
         _refuse_replaced(self, names, "forward", "self.{0}.value[...] = … to change its values")
         return y
 
@@ -100,12 +101,13 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
         self.before_backward()
         if self._used_twice:
             raise RuntimeError(used_twice(self))
-        names = _parameter_names(self)
+        names = known_parameters(self)
         with calling(_inner(call, self, "backward")), _naming(self, "backward"):
             dx = backward(self, dy, *arguments, **named)
-        if dx is not None and not hasattr(dx, "shape"):
+        if self._taken is not None and dx is not None and getattr(dx, "shape", None) != self._taken:
             raise ValueError(
-                f"{self!r}.backward returned {_described(dx)}, expected the array dL/dx. Gradients of parameters go into their grad."
+                f"{self!r}.backward returned {_described(dx)}, expected the array dL/dx, which has the shape of x, {self._taken}. "
+                "Gradients of parameters go into their grad."
             )
         _refuse_replaced(self, names, "backward", "self.{0}.grad = …")
         return dx
@@ -132,27 +134,64 @@ def _inner(call: Call | None, node: Any, method: str) -> Call:
     return inner
 
 
-def _parameter_names(node: Any) -> list[str]:
+def known_parameters(node: Any) -> dict[str, Parameter]:
     """The attributes that hold a Parameter, looked for once."""
-    if node._parameter_names is None:
-        node._parameter_names = [name for name, value in vars(node).items() if isinstance(value, Parameter)]
-    return node._parameter_names
+    if node._known is None:
+        node._known = Known((name, value) for name, value in vars(node).items() if isinstance(value, Parameter))
+    return node._known.parameters
 
 
-def _refuse_replaced(node: Any, names: list[str], method: str, remedy: str) -> None:
-    """An attribute that held a Parameter holds something else now."""
-    for name in names:
-        if not isinstance(vars(node).get(name), Parameter):
+class Known:
+    """The parameters that a layer has been built with. An object of its own, in which nobody looks for parameters."""
+
+    def __init__(self, parameters: Iterable[tuple[str, Parameter]]) -> None:
+        self.parameters = dict(parameters)
+
+
+def refuse_lost_parameters(node: Any) -> None:
+    """An attribute that held a Parameter was given something else since, by an assignment from outside: put the Parameter back.
+
+    Raises:
+        ValueError: names the attribute, and the line that changes its values. Another Parameter may take the place, of the same
+            shape in a layer of this package; its value becomes one of the layer's dtype.
+    """
+    for name, before in node._known.parameters.items():
+        now = vars(node).get(name)
+        if now is before:
+            continue
+        strange = not is_built_in(type(node))
+        if isinstance(now, Parameter) and (strange or now.shape == before.shape):
+            now.replace(now.value.astype(before.value.dtype, copy=False))
+            node._known.parameters[name] = now
+        elif now is not None or not strange:  # a layer of somebody's own may give a parameter up
+            vars(node)[name] = before
             raise ValueError(
-                f"{node!r}.{method} replaced the parameter self.{name} by {_described(vars(node).get(name))}. "
-                f"Write {remedy.format(name)}."
+                f"{node!r}: the parameter {name}, of shape {before.shape}, was replaced by {_described(now)}. To change its values, "
+                f"write layer.{name}.value[...] = …; it is back in its place now."
             )
+
+
+def _refuse_replaced(node: Any, known: dict[str, Parameter], method: str, remedy: str) -> None:
+    """The method itself replaced a Parameter by something else."""
+    for name, before in known.items():
+        now = vars(node).get(name)
+        if now is not before and not isinstance(now, Parameter):
+            vars(node)[name] = before
+            raise ValueError(
+                f"{node!r}.{method} replaced the parameter self.{name} by {_described(now)}. Write {remedy.format(name)}."
+            )
+
+
+def _remedy(y: Any) -> str:
+    if isinstance(y, (tuple, list)) and any(hasattr(part, "shape") for part in y):
+        return "Return the parts side by side, np.concatenate(parts, axis=-1), and take them apart where they are used."
+    return "End it with `return y`."
 
 
 def _described(value: Any) -> str:
     if value is None:
         return "None"
     if isinstance(value, Parameter):
-        return "a Parameter (its array is .value)"
+        return f"a Parameter of shape {value.shape} (its array is .value)"
     kind = type(value).__name__
     return f"an array of shape {value.shape}" if hasattr(value, "shape") else f"a {kind}"

@@ -16,7 +16,7 @@ from minitorch_np.arguments import check_flags
 from minitorch_np.base.answers import answer_missing
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.configurable import is_built_in
-from minitorch_np.contract import guard, said_mode
+from minitorch_np.contract import Known, guard, known_parameters, refuse_lost_parameters, said_mode
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
 from minitorch_np.replica import Replicator, original_of, refill, replica
@@ -74,7 +74,8 @@ class Layer(Node):
     _generator: np.random.Generator | None = None
     _dtype: np.dtype = np.dtype(np.float32)
     _trainable = True
-    _parameter_names: list[str] | None = None
+    _known: Known | None = None  # the parameters that it is built with
+    _taken: Shape | None = None  # the shape of x in the last forward, where it is guarded
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -147,7 +148,7 @@ class Layer(Node):
 
     def add_parameter(
         self,
-        shape: Shape,
+        shape: Shape | int,
         initializer: str | initializers.Initializer = "glorot_uniform",
         *,
         trainable: bool = True,
@@ -158,11 +159,12 @@ class Layer(Node):
         Store it in an attribute, whose name becomes the parameter's. Raises ValueError for an unknown
         initialiser or regulariser, and for an initialiser that returns another shape.
         """
-        take_room(tuple(shape))
-        value = initializers.find(initializer)(tuple(shape), self._received().initialization)
-        if np.shape(value) != tuple(shape):
+        sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        take_room(sizes)
+        value = initializers.find(initializer)(sizes, self._received().initialization)
+        if np.shape(value) != sizes:
             raise ValueError(
-                f"{self!r}: the initializer {initializer!r} returned shape {np.shape(value)}, expected {tuple(shape)}."
+                f"{self!r}: the initializer {initializer!r} returned shape {np.shape(value)}, expected {sizes}."
             )
         parameter = Parameter.sharing(np.array(value, self._dtype, order="C"), trainable)
         parameter.trainable = trainable and self._trainable
@@ -196,6 +198,19 @@ class Layer(Node):
         for parameter in self._all_parameters():
             parameter.trainable = parameter.learnable and bool(trainable)
 
+    def own_parameters(self) -> dict[str, Parameter]:
+        """See Node.
+
+        Raises:
+            ValueError: an attribute that held a Parameter was given something else.
+        """
+        self.check_parameters()
+        return super().own_parameters()
+
+    def check_parameters(self) -> None:
+        if self._known is not None:
+            refuse_lost_parameters(self)
+
     def _all_parameters(self) -> list[Parameter]:
         return [parameter for _, layer in self.walk() for parameter in layer.own_parameters().values()]
 
@@ -214,6 +229,8 @@ class Layer(Node):
                 self.initialize(x.shape[1:], dtype=x.real.dtype if x.dtype.kind in "fc" else np.float32)
             else:
                 self.ensure_built(x.shape[1:])
+        elif self._known is not None:
+            refuse_lost_parameters(self)
         x = x.astype(self._dtype) if x.dtype.kind in "biu" else x
         if training is None:
             return self.forward(x)
@@ -289,7 +306,8 @@ class Layer(Node):
 
     def make_parameters(self, input_shape: Shape) -> None:
         self.build(input_shape)
-        self._parameter_names = None
+        self._known = None
+        known_parameters(self)
         self.receive(self._received(), self._dtype)  # sublayers that build has only now created
         if not self._trainable:
             self.trainable = False

@@ -357,6 +357,8 @@ class Model(Layer):
     def _call_in_training(self, x: NDArray) -> NDArray:
         for fit in sharing.fits_of_this_thread(self):  # in a callback, where backward is to give every gradient
             fit.disturbed = self.wants_dx = True
+        for _, node in self.walk():
+            node.check_parameters()
         self._await_backward, self._only_answered = self._await_backward + 1, False
         with self.in_mode(training=True, keep_cache=True), calling(Call(self)):
             return self.forward(x)

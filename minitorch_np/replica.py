@@ -63,6 +63,8 @@ class Replicator:
 
     def fill(self, twin: Any, original: Any) -> None:
         """Give a twin what the original has now."""
+        if isinstance(original, Node):
+            original.check_parameters()
         attributes, own = vars(twin), not is_built_in(type(original))
         attributes.update(vars(original))
         attributes["_cache"] = None
@@ -70,7 +72,10 @@ class Replicator:
             if not _stays_itself(type(value)) and name not in _SHAPES:
                 attributes[name] = self.of(value, own)
         attributes.update(_training=self.training, keep_cache=self.keep_cache, _origin=_Origin(original, self))
-        attributes["_generator" if isinstance(original, Node) else "weights"] = None
+        if isinstance(original, Node):
+            attributes["_generator"] = attributes["_known"] = None
+        else:
+            attributes["weights"] = None
 
     def _parameter(self, item: Parameter, own: bool) -> Parameter:
         twin = self.made.get(id(item))

@@ -80,6 +80,9 @@ class Node(Cached, Configurable):
                     own.setdefault(id(parameter), (name, parameter))
         return dict(sorted(own.values(), key=lambda pair: not pair[1].learnable))
 
+    def check_parameters(self) -> None:
+        """A layer refuses here what was put in the place of a parameter."""
+
     def parameters(self) -> Parameters:
         """Every parameter of this node and all below it by dotted name.
 

@@ -438,3 +438,69 @@ def test_a_layer_that_breaks_its_contract_is_named(x, layer, message):
 def test_a_list_that_was_forgotten_is_shown(make):
     with pytest.raises(ValueError, match=r"(Sequential|Residual)\(\[Dense\(units=3\)"):
         make()
+
+
+# What takes the place of a parameter
+
+
+@pytest.mark.parametrize("layer", [mt.Dense(3), broken()], ids=["built-in", "own"])
+@pytest.mark.parametrize("use", ["predict", "fit", "parameters", "save_weights", "training", "layer"])
+def test_an_array_in_the_place_of_a_parameter_is_refused_with_the_line_to_write(x, layer, use, tmp_path):
+    layer = layer.clone() if isinstance(layer, mt.Dense) else type(layer)()
+    model = network(mt.Dense(3), layer)
+    model.predict(x)
+    name = next(iter(layer.parameters()))
+    before = layer.parameters()[name]
+    setattr(layer, name, np.zeros(before.shape))
+    ways = {
+        "predict": lambda: model.predict(x),
+        "fit": lambda: model.fit(x, x[:, :1]),
+        "parameters": model.parameters,
+        "save_weights": lambda: model.save_weights(tmp_path / "m.weights.h5"),
+        "training": lambda: model(x, training=True),
+        "layer": lambda: layer(x),
+    }
+    with pytest.raises(ValueError, match=rf"{name}.*replaced by an array.*layer\.{name}\.value\[\.\.\.\] = "):
+        ways[use]()
+    assert layer.parameters()[name] is before
+
+
+def test_another_parameter_may_take_the_place_and_gets_the_dtype_of_the_layer(x):
+    model = network(mt.Dense(3, use_bias=False))
+    model.predict(x)
+    model.layers[1].kernel = mt.Parameter(np.eye(3))
+    assert model.predict(x).dtype == np.float32
+    assert model.layers[1].kernel.value.dtype == np.float32
+    model.layers[1].kernel = mt.Parameter(np.ones((3, 5)))
+    with pytest.raises(ValueError, match=r"kernel, of shape \(3, 3\), was replaced by a Parameter of shape \(3, 5\)"):
+        model.predict(x)
+    model.layers[1].kernel = None
+    with pytest.raises(ValueError, match="replaced by None"):
+        model.predict(x)
+
+
+def test_dx_of_another_shape_than_x_is_refused(x):
+    class Total(mt.Layer):
+        def forward(self, x):
+            return x.sum(axis=1, keepdims=True)
+
+        def backward(self, dy):
+            return dy  # which the Tanh before it would broadcast
+
+    with pytest.raises(
+        ValueError, match=r"Total\(\)\.backward returned an array of shape \(8, 1\).*shape of x, \(8, 3\)"
+    ):
+        network(mt.Dense(3), mt.Tanh(), Total()).fit(x, x[:, :1])
+
+
+def test_the_shape_of_a_parameter_may_be_one_number():
+    class Scale(mt.Layer):
+        def build(self, input_shape):
+            self.a = self.add_parameter(input_shape[-1], "ones")
+
+        def forward(self, x):
+            return x * self.a.value
+
+    layer = Scale()
+    np.testing.assert_array_equal(layer(np.ones((2, 3))), np.ones((2, 3)))
+    assert layer.a.shape == (3,)
