@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import minitorch_np as mt
-from minitorch_np import datasets, plotting, significance
+from minitorch_np import callbacks, datasets, plotting, schedules, significance
 
 
 def arguments():
@@ -20,7 +20,7 @@ def arguments():
     parser.add_argument("--noise", type=float, default=0.12, help="how far points lie off their spiral (0.12)")
     parser.add_argument("--points", type=int, default=600, help="to learn from; as many again are held out (600)")
     parser.add_argument("--epochs", type=int, default=150)
-    parser.add_argument("--learning-rate", type=float, default=0.02)
+    parser.add_argument("--learning-rate", type=float, default=0.02, help="at first (0.02)")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--hidden", type=int, nargs="*", default=[64, 64], help="units of the hidden layers (64 64)")
     parser.add_argument("--seed", type=int, default=1, help="of the points and of the network")
@@ -79,8 +79,12 @@ def main():
     model = build(args.hidden, args)
     model.summary()
     snapshots = Snapshots()
+    # At a constant rate the last steps still jump, and where training ends is luck. So the rate falls along half a cosine.
+    falling = callbacks.LearningRateScheduler(schedules.CosineDecay(args.learning_rate, steps=args.epochs))
     start = time.perf_counter()
-    history = model.fit(x_train, y_train, epochs=args.epochs, batch_size=args.batch_size, callbacks=[snapshots])
+    history = model.fit(
+        x_train, y_train, epochs=args.epochs, batch_size=args.batch_size, callbacks=[snapshots, falling]
+    )
     seconds = time.perf_counter() - start
     model.save(args.output / "spirals.keras")
 
