@@ -495,3 +495,20 @@ def test_a_loss_that_is_nan_for_finite_outputs_is_named_everywhere(rng):
         assert np.isnan(of_one(Undefined()).evaluate(x, y).loss)
     with pytest.raises(mt.GradcheckError, match="forward gives nan for finite inputs"):
         mt.gradcheck(Undefined(), y, y + 1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "prediction", "target", "message"),
+    [
+        (mt.NLLLoss(), [[0.3, 0.7]], [0], "expected log-probabilities"),
+        (mt.KLDivLoss(), [[0.3, 0.7]], [[0.5, 0.5]], "expected log-probabilities"),
+        (mt.BCELoss(), [[0.3], [0.7]], [[1], [2]], "expected targets 0 and 1 .*got 1, 2"),
+        (mt.BCEWithLogitsLoss(), [[0.3], [0.7]], [[-1], [1]], "expected targets 0 and 1 .*got -1, 1"),
+        (mt.FocalLoss(), [[0.3], [0.7]], [[-1], [1]], "expected targets 0 and 1 .*got -1, 1"),
+        (mt.HingeLoss(), [[0.3], [0.7]], [[0.5], [1]], r"expected targets -1 and 1, or 0 and 1, got 0\.5"),
+    ],
+    ids=repr,
+)
+def test_a_direct_call_refuses_what_fit_refuses(loss, prediction, target, message):
+    with pytest.raises(ValueError, match=message):
+        loss(prediction, target)

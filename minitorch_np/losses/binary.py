@@ -57,6 +57,9 @@ class BCELoss(Loss):
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         return check_binary(self, super().prepare(target, output_shape, dtype))
 
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
+        check_range(self, target)
+
     def _remedy(self, target: NDArray) -> str:
         return remedy_for_classes(target)
 
@@ -85,6 +88,9 @@ class BCEWithLogitsLoss(Loss):
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         return check_binary(self, super().prepare(target, output_shape, dtype))
+
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
+        check_range(self, target)
 
     def _remedy(self, target: NDArray) -> str:
         return remedy_for_classes(target)
@@ -142,6 +148,9 @@ class FocalLoss(Loss):
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         return check_binary(self, super().prepare(target, output_shape, dtype))
 
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
+        check_range(self, target)
+
     def _remedy(self, target: NDArray) -> str:
         return remedy_for_classes(target)
 
@@ -172,13 +181,16 @@ class HingeLoss(Loss):
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         target = super().prepare(target, output_shape, dtype)
+        self.check_call(target, target)
+        return target
+
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
         strange = np.setdiff1d(target, (-1, 0, 1))
         if strange.size:
             raise ValueError(
                 f"{self!r}: expected targets -1 and 1, or 0 and 1, got {listed(strange)}. "
                 "Map the labels first, for instance y = (labels == positive_label)."
             )
-        return target
 
     def _remedy(self, target: NDArray) -> str:
         return remedy_for_classes(target)
@@ -198,15 +210,20 @@ def cross_entropy(x: NDArray, t: NDArray) -> NDArray:
 
 def check_binary(loss: Loss, target: NDArray) -> NDArray:
     """Refuse targets outside [0, 1]; warn when only one class is there to learn."""
+    check_range(loss, target)
     values = np.unique(target)
-    if values[0] < 0 or values[-1] > 1:
-        raise ValueError(
-            f"{loss!r}: expected targets 0 and 1 (or between), got {listed(values)}. "
-            "Map the labels first, for instance y = (labels == positive_label)."
-        )
     if len(values) == 1 and len(target) > 1 and not ONE_OF_MANY.get():
         warnings.warn(f"{loss!r}: every target is {values[0]:g}; a model can learn only that.", stacklevel=caller())
     return target
+
+
+def check_range(loss: Loss, target: NDArray) -> None:
+    """Refuse targets outside [0, 1]."""
+    if target.size and (target.min() < 0 or target.max() > 1):
+        raise ValueError(
+            f"{loss!r}: expected targets 0 and 1 (or between), got {listed(np.unique(target))}. "
+            "Map the labels first, for instance y = (labels == positive_label)."
+        )
 
 
 def remedy_for_classes(target: NDArray) -> str:

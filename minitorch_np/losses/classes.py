@@ -117,6 +117,9 @@ class NLLLoss(Loss):
     def doubt(self, outputs: NDArray) -> str:
         return check_log_probabilities(self, outputs)
 
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
+        check_log_probabilities(self, prediction)
+
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         check_class_numbers(self, prediction, target)
         self.cache = prediction.shape, prediction.dtype, target
@@ -151,6 +154,9 @@ class KLDivLoss(Loss):
 
     def doubt(self, outputs: NDArray) -> str:
         return check_log_probabilities(self, outputs)
+
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
+        check_log_probabilities(self, prediction)
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)

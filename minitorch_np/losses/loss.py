@@ -55,7 +55,13 @@ class Loss(Cached, OwnAttributes):
 
     def __call__(self, prediction: ArrayLike, target: ArrayLike) -> Any:
         """The loss of arrays, lists or tensors; whole numbers are computed in float64."""
-        return self.forward(as_floats(prediction, "prediction", self, "biufc"), as_numbers(target, "target", self))
+        prediction, target = as_floats(prediction, "prediction", self, "biufc"), as_numbers(target, "target", self)
+        loss = self.forward(prediction, target)
+        self.check_call(prediction.real, target)
+        return loss
+
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
+        """Refuse numbers that the loss cannot mean, where it is called directly; fit and evaluate look before the first batch."""
 
     def mean(self, values: NDArray) -> Any:
         """The mean over all elements, with the examples' weights if there are any: sum of w_b v_bj / number of elements."""
