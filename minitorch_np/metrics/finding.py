@@ -108,9 +108,12 @@ def of_model(model: Any) -> list[Metric]:
     for metric in found:
         name = metric.name  # of an attribute of what evaluate returns
         if names.count(name) > 1 or not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
-            raise ValueError(
-                f"metrics: {metric!r} needs a name of its own, got {name!r} among {names}. Set its `name` to a plain word."
+            remedy = (
+                "Write it as def with such a name"
+                if isinstance(metric, OfFunction)
+                else "Set its `name` to a plain word"
             )
+            raise ValueError(f"metrics: {metric!r} needs a name of its own, got {name!r} among {names}. {remedy}.")
     return found
 
 

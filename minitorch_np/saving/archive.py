@@ -42,9 +42,10 @@ def pack(files: dict[str, bytes], largest_description: int = LARGEST_DESCRIPTION
 
 
 def unpack(
-    path: str | os.PathLike[str], largest_description: int = LARGEST_DESCRIPTION
+    path: str | os.PathLike[str], largest_description: int = LARGEST_DESCRIPTION, otherwise: str = "Save it again"
 ) -> tuple[dict[str, bytes], bool]:
-    """The files inside, those in folders left out, and whether there were sums, which then all agree.
+    """The files inside, those in folders left out, and whether there were sums, which then all agree; `otherwise` is what to do if the
+    file is none of this kind.
 
     Raises:
         ModelFileError: no such file, no zip, something that expands or is not what was saved.
@@ -52,6 +53,8 @@ def unpack(
     with opened(path) as file:
         if _directory_bytes(file) > _MOST_FILES * _ENTRY_BYTES:
             raise ModelFileError(path, "it holds more files than a model has", _DISTRUST)
+        if not zipfile.is_zipfile(file):
+            raise ModelFileError(path, "it is another kind of file, or not a whole one", otherwise)
         with zipfile.ZipFile(file) as archive:
             _check(archive.infolist(), os.fstat(file.fileno()).st_size, path, largest_description)
             # Reading a file whole compares its CRC-32.

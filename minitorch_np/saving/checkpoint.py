@@ -90,7 +90,7 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        files, summed = archive.unpack(self.path, _LARGEST_STATE)
+        files, summed = archive.unpack(self.path, _LARGEST_STATE, "Give resume another path")
         if _STATE not in files or not summed:
             raise ModelFileError(self.path, "it is no checkpoint", "Give resume another path")
         with self.refusing():
@@ -126,7 +126,7 @@ class Checkpoint:
                 continue
             if name in ("data", "validation data"):
                 here, then = "other examples", "those the run began with"
-            what = f"it is of another run: {name} is {here} here and {then} there"
+            what = f"it is of another run: {name} is {here or 'nothing'} here and {then or 'nothing'} there"
             raise ModelFileError(self.path, what, _REMEDY)
         self.about = there
 

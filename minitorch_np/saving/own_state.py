@@ -116,14 +116,16 @@ def _changing(layer: Any, rows: int, larger: bool) -> list[str]:
     before = dict(_leaves(begun))
     after, again = (_run(_copy(begun), second) for _ in range(2))
     steady = {place: value for place, value in after.items() if place in again and same(value, again[place])}
+    grown = {place[0] for place in after if place not in before}  # lists that forward appends to
     changed = [place for place in before if place in after and not same(before[place], after[place])]
     names = []
-    for name in dict.fromkeys(place[0] for place in changed):
-        places = [place for place in changed if place[0] == name]
-        if any(
-            _matters(begun, second, {place: (before[place], after[place]) for place in places}, steady, up)
-            for up in (True, False)
-        ):
+    for name in dict.fromkeys(place[0] for place in [*changed, *(place for place in before if place[0] in grown)]):
+        if name in grown:  # only if they are read: what is gathered for somebody to look at is no state
+            places = {place: (value, None) for place, value in before.items() if place[0] == name}
+            due = {place: value for place, value in steady.items() if place[0] != name}
+        else:
+            places, due = {place: (before[place], after[place]) for place in changed if place[0] == name}, steady
+        if any(_matters(begun, second, places, due, up) for up in (True, False)):
             names.append(name)
     return names
 
