@@ -502,6 +502,7 @@ def test_a_loss_that_is_nan_for_finite_outputs_is_named_everywhere(rng):
     [
         (mt.NLLLoss(), [[0.3, 0.7]], [0], "expected log-probabilities"),
         (mt.KLDivLoss(), [[0.3, 0.7]], [[0.5, 0.5]], "expected log-probabilities"),
+        (mt.CrossEntropyLoss(), [[0.3, 0.7]], [[1, 1]], "sum to 1, as probabilities do"),
         (mt.BCELoss(), [[0.3], [0.7]], [[1], [2]], "expected targets 0 and 1 .*got 1, 2"),
         (mt.BCEWithLogitsLoss(), [[0.3], [0.7]], [[-1], [1]], "expected targets 0 and 1 .*got -1, 1"),
         (mt.FocalLoss(), [[0.3], [0.7]], [[-1], [1]], "expected targets 0 and 1 .*got -1, 1"),

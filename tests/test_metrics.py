@@ -412,6 +412,9 @@ def test_auc_is_of_one_output_and_classes_have_numbers():
         metrics.find("auc", (3,), False)
     with pytest.raises(ValueError, match="expected class numbers 0 to 1, got 2"):
         metrics.confusion_matrix([0, 2], [0, 1], 2)
+    for classes in (-1, 2.5, True):
+        with pytest.raises(ValueError, match="confusion_matrix: classes is an int of at least 1"):
+            metrics.confusion_matrix([0], [0], classes)
     with pytest.raises(ValueError, match="2 true and 1 predicted"):
         metrics.confusion_matrix([0, 2], [0])
 

@@ -85,13 +85,17 @@ class CrossEntropyLoss(Loss):
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         if not are_class_numbers(target, output_shape):
             target = super().prepare(target, output_shape, dtype)
-            if target.min() < 0 or not (abs(target.sum(axis=-1) - 1) <= 1e-3).all():
-                raise ValueError(
-                    f"{self!r}: y has a row for each example: its numbers are at least 0 and sum to 1, as probabilities do. "
-                    "Give probabilities, one-hot rows, or class numbers (n,)."
-                )
+            self.check_call(target, target)
             return target
         return class_numbers(self, target, output_shape)
+
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
+        rows = target.ndim == prediction.ndim and target.size > 0
+        if rows and (target.min() < 0 or not (abs(target.sum(axis=-1) - 1) <= 1e-3).all()):
+            raise ValueError(
+                f"{self!r}: y has a row for each example: its numbers are at least 0 and sum to 1, as probabilities do. "
+                "Give probabilities, one-hot rows, or class numbers (n,)."
+            )
 
     def doubt(self, outputs: NDArray) -> str:
         if not self.from_logits and not rows_of_probabilities(outputs, 1e-2):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.arguments import check_whole
 from minitorch_np.base.arrays import as_array
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, classes: int | None =
            [0, 0, 1]])
 
     Raises:
-        ValueError: y_true or y_pred holds probabilities, one-hot rows or anything else that is no class number, or they differ
+        ValueError: classes is no int of at least 1; y_true or y_pred holds probabilities, one-hot rows or anything else that is no class number, or they differ
             in length.
     """
     true, predicted = _class_numbers(y_true, "y_true"), _class_numbers(y_pred, "y_pred")
     if len(true) != len(predicted):
         raise ValueError(f"confusion_matrix: {len(true)} true and {len(predicted)} predicted classes.")
+    if classes is not None:
+        check_whole("confusion_matrix", "classes", classes, 1)
     both = np.concatenate([true, predicted])
     classes = int(both.max(initial=-1)) + 1 if classes is None else classes
     strange = both[(both < 0) | (both >= classes)]
