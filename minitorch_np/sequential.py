@@ -160,7 +160,8 @@ class Sequential(Model):
 
     def backward(self, dy: NDArray) -> Any:
         """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it."""
-        self.before_backward()
+        if self._only_answered or self._await_backward:
+            self.before_backward()
         return backward_through(self._layers[self._last_to_learn :], dy)
 
     @property

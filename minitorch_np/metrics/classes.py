@@ -56,7 +56,8 @@ class _OfClasses(Metric):
 
     def yes_or_no(self, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray, bool]:
         """Of every output, whether it is predicted and whether it is true; and whether a prediction is NaN."""
-        prediction, target = in_pairs(self, prediction, target)
+        if prediction.shape != target.shape:
+            prediction, target = in_pairs(self, prediction, target)
         if self.doubtful and not self.separate:  # else the loss has checked them
             self._doubt(target, (target == 0) | (target == 1))
         return prediction > self.cut(), target > 0.5, _has_nan(prediction)

@@ -18,6 +18,8 @@ from minitorch_np.shapes import Shape
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 class Metric(Configurable):
     """A number gathered over batches: `reset()`, `update(prediction, target)` for each batch, then `result()`.
@@ -73,6 +75,8 @@ class Metric(Configurable):
 
     def arrays(self, prediction: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray]:
         """Both as arrays of numbers; ValueError if they are none."""
+        if type(prediction) is type(target) is np.ndarray and prediction.dtype is target.dtype is _FLOAT32:
+            return prediction, target  # as in most steps of fit
         return as_numbers(prediction, "prediction", self), as_numbers(target, "target", self)
 
     def measured(self, count: Any) -> Any:

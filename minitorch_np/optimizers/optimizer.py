@@ -159,13 +159,12 @@ class Optimizer(OwnAttributes):
         attributes = vars(self)
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
-        for parameter in parameters.values():
-            if parameter.regularizer is not None and parameter.trainable:
-                parameter.add_penalty()
         shrink = self._shrinking(parameters)
         for name, parameter in parameters.items():
             if not parameter.trainable:
                 continue
+            if parameter.regularizer is not None:
+                parameter.add_penalty()
             gradient, shape = parameter.grad, parameter.value.shape
             if gradient is None:
                 raise RuntimeError(f"{self!r}.step: {name} has no gradient. Run forward and backward first.")
@@ -210,6 +209,9 @@ class Optimizer(OwnAttributes):
             longest = float(self.clipnorm)
             return lambda gradient: gradient * min(1.0, longest / max(_length(gradient), 1e-300))
         if self.global_clipnorm is not None:
+            for parameter in parameters.values():  # penalties count in the length
+                if parameter.regularizer is not None and parameter.trainable:
+                    parameter.add_penalty()
             gradients = [p.grad for p in parameters.values() if p.trainable and p.grad is not None]
             length = math.sqrt(sum(_length(gradient) ** 2 for gradient in gradients))
             factor = min(1.0, float(self.global_clipnorm) / max(length, 1e-300))

@@ -33,9 +33,6 @@ class LastGood:
         self.step: int | None = None
         self.weights = {name: np.empty_like(parameter.value) for name, parameter in parameters.items()}
 
-    def is_due(self, step: int) -> bool:
-        return step % EVERY == 0 and step != self.step
-
     def keep(self, step: int) -> None:
         """Copy what there is after so many steps."""
         self.step = step

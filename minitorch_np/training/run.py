@@ -123,15 +123,20 @@ class Run:
             tell(self.watchers, "on_epoch_begin", self.epoch, {})
             for metric in self.measures:
                 metric.reset()
-        weightless = (
-            self.batch == 0
-        )  # whether every weight of the epoch is 0, as nobody can see before it ends in a stream
+        weightless = self.batch == 0  # whether every weight of the epoch is 0, as is seen only at the end of a stream
+        fitting = self.fitting
         for x, y, weights in self.training.batches(self.batch_size, self.shuffling, self.batch):
             weightless = weightless and weights is not None and not weights.any()
             for watcher in self.watchers:
                 watcher.on_train_batch_begin(self.batch, {})
-            with self.fitting:
-                loss = self.one_step(x, y, weights)
+            if fitting.is_awaited:
+                fitting.let_others_first()
+            with fitting.lock:
+                fitting.in_step = True
+                try:
+                    loss = self.one_step(x, y, weights)
+                finally:
+                    fitting.in_step = False
             self.total += loss * len(x)
             self.seen += len(x)
             self.batch += 1
@@ -190,7 +195,7 @@ class Run:
 
     def one_step(self, x: NDArray, y: NDArray, weights: NDArray | None) -> float:
         self._follow_callbacks()
-        loss = self.loss
+        loss = self._own_loss or self.model.loss
         if weights is not loss.weights:
             loss.weights = weights
         if self.call is None:
@@ -205,10 +210,11 @@ class Run:
         value = loss.checked_forward(prediction, y) + (penalty(self.regularized) if self.regularized else 0.0)
         if not math.isfinite(value):
             self._stop_diverged(value, x)
-        spoilt = self.last_good.statistic_not_finite()
-        if spoilt is not None:
-            self._stop_not_finite(spoilt, x)
-        if self.last_good.is_due(self.steps):
+        if self.last_good.statistics:
+            spoilt = self.last_good.statistic_not_finite()
+            if spoilt is not None:
+                self._stop_not_finite(spoilt, x)
+        if self.steps % EVERY == 0 and self.last_good.step != self.steps:
             spoilt = self.last_good.not_finite()
             if spoilt is not None:
                 self._stop_spoilt(spoilt)

@@ -23,7 +23,7 @@ _pauses: list[Pause] = []
 
 
 class Fitting:
-    """One call of fit that runs now. `with fitting:` is one step, beside which nobody reads the weights.
+    """One call of fit that runs now. `with fitting:` is one step, beside which nobody reads the weights. Run.one_epoch spells it out.
 
     Args:
         parameters: what it changes.
@@ -38,15 +38,19 @@ class Fitting:
         self.is_awaited = self.in_step = False
 
     def __enter__(self) -> None:
-        if self.is_awaited:  # who waits for the end of a step comes before the next one
-            with self.queue:
-                pass
+        if self.is_awaited:
+            self.let_others_first()
         self.lock.acquire()
         self.in_step = True
 
     def __exit__(self, *_: object) -> None:
         self.in_step = False
         self.lock.release()
+
+    def let_others_first(self) -> None:
+        """Who waits for the end of a step comes before the next one."""
+        with self.queue:
+            pass
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
