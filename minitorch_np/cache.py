@@ -84,6 +84,10 @@ class Cached:
     _used_twice = False  # in that one; of classes whose forward is guarded
     _notes_use = True  # when its cache is written; a guarded forward does it itself
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: taken in one piece, as another thread may add an attribute meanwhile."""
+        return vars(self).copy()
+
     def forget(self) -> None:
         """Drop what forward kept."""
         self._cache, self._used_twice = None, False

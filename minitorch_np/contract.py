@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 from minitorch_np.cache import Call, current_call, is_second_use, used_twice
@@ -37,6 +38,35 @@ def said_mode(*, training: bool) -> Iterator[None]:
         return
     with calling(Call(call.root, call.node, call.method)):
         yield
+
+
+# The layers that a running fit trains: by the id of the layer its thread, and how another thread reads them.
+_trained: dict[int, tuple[int, Any]] = {}
+
+
+@contextmanager
+def trained(root: Node, reading: Any) -> Iterator[None]:
+    """Inside the `with` block this thread trains a model. A layer of it that another thread calls by itself is asked instead.
+
+    Args:
+        root: the model.
+        reading: what gives the other thread a Replicator for a layer, with weights of one step.
+    """
+    nodes = {id(node): (get_ident(), reading) for _, node in root.walk()}
+    before = {key: _trained[key] for key in nodes.keys() & _trained.keys()}
+    _trained.update(nodes)
+    try:
+        yield
+    finally:
+        for key in nodes:
+            _trained.pop(key, None)
+        _trained.update(before)
+
+
+def read_beside_training(node: Node) -> Any:
+    """How this layer is read while another thread trains it; None if no other does."""
+    thread, reading = _trained.get(id(node), (get_ident(), None))
+    return None if thread == get_ident() else reading
 
 
 def calls_strangers(node: Node) -> bool:
@@ -98,7 +128,7 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
             raise ValueError(
                 f"{self!r}.backward got None for dy: the layer after it returned no dL/dx. End its backward with `return dx`."
             )
-        self.before_backward()
+        self.before_backward(dy)
         if self._used_twice:
             raise RuntimeError(used_twice(self))
         names = known_parameters(self)

@@ -10,13 +10,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from minitorch_np.arguments import check_order
+from minitorch_np.arguments import check_flags, check_order
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath
 from minitorch_np.cache import Call
-from minitorch_np.contract import calling, is_called
+from minitorch_np.contract import calling, is_called, said_mode
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Normalization, Sigmoid, Softmax
 from minitorch_np.losses import Loss
@@ -70,6 +70,7 @@ class Model(Layer):
     _doubted = False  # whether compile has warned of the last layer
     _calls_train = False  # what train() and eval() said of calls
     _await_backward = 0  # calls in training mode since the last backward
+    _given: Shape | None = None  # the shape of y in the last call in training mode
     _only_answered = False  # the last call kept nothing, and no earlier one awaits its backward
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
@@ -338,35 +339,55 @@ class Model(Layer):
             training: True for a forward in training mode, which `backward` may follow: `model(x, training=True)`. Said once for
                 all calls by `model.train()`, and taken back by `model.eval()`.
 
-        Inside the forward of another model, this one follows the mode of that one.
+        Inside the forward of another model, this one follows the mode of that one, unless `training` says another.
         """
+        if training is not None:
+            self._check_training(training)
         x = as_numbers(x, "x", self, "biufc")
         self.ensure_ready(x.shape[1:])
         if x.dtype.kind in "biuf":  # complex numbers are the gradient checker's
             x = in_dtype(x, self.compute_dtype, f"{type(self).__name__}: x")
         if is_called(self):
-            return self.forward(x)
+            if training is None:
+                return self.forward(x)
+            with self.in_mode(training=bool(training), keep_cache=self.keep_cache), said_mode(training=bool(training)):
+                return self.forward(x)
         if self._calls_train if training is None else training:
-            return self._call_in_training(x)
+            return self._call_in_training(x, training)
         self._only_answered = not self._await_backward
         with sharing.reading(self) as replicator:
             asked = replicator.of(self)
             with calling(Call(asked, asks=True)):
                 return asked.forward(x)
 
-    def _call_in_training(self, x: NDArray) -> NDArray:
+    def _check_training(self, training: Any) -> None:
+        if hasattr(training, "shape") and training.shape != ():
+            raise ValueError(
+                f"{type(self).__name__}: a model is called with one array, got a second one of shape {training.shape} as training. "
+                "Put inputs side by side: np.concatenate([a, b], axis=-1)."
+            )
+        check_flags(type(self).__name__, {"training": training})
+
+    def _call_in_training(self, x: NDArray, training: bool | None) -> NDArray:
+        """With training=None, layers that eval() was said to one by one since train() stay in inference mode."""
         for fit in sharing.fits_of_this_thread(self):  # in a callback, where backward is to give every gradient
             fit.disturbed = self.wants_dx = True
         for _, node in self.walk():
             node.check_parameters()
         self._await_backward, self._only_answered = self._await_backward + 1, False
-        with self.in_mode(training=True, keep_cache=True), calling(Call(self)):
-            return self.forward(x)
+        with self.in_mode(training=training, keep_cache=True), calling(Call(self)):
+            y = self.forward(x)
+        self._given = np.shape(y)
+        return y
 
-    def train(self) -> Self:
-        """Let calls of this model be in training mode from now on: model(x) is then followed by model.backward(dy)."""
-        self._calls_train = True
-        return super().train()
+    def train(self, mode: bool = True) -> Self:
+        """Let calls of this model be in training mode from now on: model(x) is then followed by model.backward(dy).
+
+        `train(False)` is `eval()`.
+        """
+        super().train(mode)
+        self._calls_train = bool(mode)
+        return self
 
     def eval(self) -> Self:
         """Let calls of this model be in inference mode, as they are from the beginning."""
@@ -376,7 +397,12 @@ class Model(Layer):
     def before_forward(self) -> None:
         self._only_answered = False
 
-    def before_backward(self) -> None:
+    def before_backward(self, dy: Any) -> None:
+        if self._await_backward == 1 and np.shape(dy) != self._given:
+            got = "None" if dy is None else f"shape {np.shape(dy)}"
+            raise ValueError(
+                f"{type(self).__name__}.backward: expected dL/dy of the shape of y, {self._given}, got {got}."
+            )
         if self._only_answered:
             raise RuntimeError(
                 f"{type(self).__name__}.backward: the last call of this model was inference, which keeps nothing for backward. "

@@ -161,7 +161,7 @@ class Sequential(Model):
     def backward(self, dy: NDArray) -> Any:
         """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it."""
         if self._only_answered or self._await_backward:
-            self.before_backward()
+            self.before_backward(dy)
         return backward_through(self._layers[self._last_to_learn :], dy)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+from minitorch_np.arguments import check_flags
 from minitorch_np.cache import Cached, current_call
 from minitorch_np.configurable import Configurable
 from minitorch_np.parameter import Parameter, Parameters
@@ -103,10 +104,11 @@ class Node(Cached, Configurable):
             )
         return Parameters.of(self, found)
 
-    def train(self) -> Self:
-        """Put this node and all below it into training mode."""
+    def train(self, mode: bool = True) -> Self:
+        """Put this node and all below it into training mode; with False into inference mode, as eval does."""
+        check_flags(f"{type(self).__name__}.train", {"mode": mode})
         for _, node in self.walk():
-            node.training = True
+            node.training = bool(mode)
         return self
 
     def eval(self) -> Self:
@@ -116,11 +118,11 @@ class Node(Cached, Configurable):
         return self
 
     @contextmanager
-    def in_mode(self, *, training: bool, keep_cache: bool) -> Iterator[None]:
-        """The given mode for the whole tree inside the `with` block, and the earlier one after it."""
+    def in_mode(self, *, training: bool | None, keep_cache: bool) -> Iterator[None]:
+        """The given mode for the whole tree inside the `with` block, and the earlier one after it; None leaves each as it is."""
         before = [(node, node._training, node.keep_cache) for _, node in self.walk()]
-        for node, _, _ in before:
-            node.training, node.keep_cache = training, keep_cache
+        for node, own, _ in before:
+            node.training, node.keep_cache = own if training is None else training, keep_cache
         try:
             yield
         finally:

@@ -504,3 +504,66 @@ def test_the_shape_of_a_parameter_may_be_one_number():
     layer = Scale()
     np.testing.assert_array_equal(layer(np.ones((2, 3))), np.ones((2, 3)))
     assert layer.a.shape == (3,)
+
+
+# What habit types
+
+
+def test_train_takes_a_mode_as_in_pytorch(x):
+    model = network(mt.Dropout(0.5)).train(False)
+    np.testing.assert_array_equal(model(x), model.predict(x))
+    assert not np.array_equal(model.train(True)(x), model.predict(x))
+    with pytest.raises(ValueError, match="mode is True or False"):
+        model.train("no")
+
+
+def test_a_layer_that_eval_was_said_to_stays_so_in_a_loop_by_hand(x):
+    norm = mt.BatchNormalization()
+    model = network(norm)
+    model.train()
+    model(x)
+    norm.eval()
+    before = norm.moving_mean.value.copy()
+    model(x)
+    np.testing.assert_array_equal(norm.moving_mean.value, before)
+    model(x, training=True)
+    assert not np.array_equal(norm.moving_mean.value, before)
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_model_inside_follows_what_its_call_says(x, said):
+    class Outer(mt.Model):
+        def __init__(self):
+            super().__init__(0)
+            self.base, self.last = mt.Sequential([mt.Dropout(0.5), mt.Dense(4)]), mt.Dense(1)
+
+        def forward(self, x):
+            return self.last(self.base(x, training=said))
+
+        def backward(self, dy):
+            return self.base.backward(self.last.backward(dy))
+
+    model = Outer().compile(mt.SGD(0.1), mt.MSELoss())
+    for training in (True, False):
+        assert np.array_equal(model(x, training=training), model(x, training=training)) is not said
+        model.drop_caches()
+    model.fit(x, x[:, :1])
+
+
+@pytest.mark.parametrize("training", ["yes", 2, np.ones((8, 3))], ids=["text", "number", "array"])
+def test_a_call_refuses_what_is_no_mode(x, training):
+    with pytest.raises(ValueError, match=r"training is True or False|called with one array"):
+        network()(x, training)
+
+
+@pytest.mark.parametrize("dy", [None, 1.0, np.ones(8), np.ones((8, 1)), np.ones((1, 3))], ids=repr)
+def test_backward_refuses_a_gradient_of_another_shape_than_y(x, dy):
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(3), mt.Sigmoid()], rng=0)
+    model(x, training=True)
+    with pytest.raises(ValueError, match=r"Sequential\.backward: expected dL/dy of the shape of y, \(8, 3\)"):
+        model.backward(dy)
+
+
+def test_a_gradient_under_another_name_says_grad():
+    with pytest.raises(AttributeError, match="grad"):
+        mt.Parameter([1.0]).gradient = np.ones(1)

@@ -1,5 +1,6 @@
 """One model in several threads: answers are those of one thread, and asking changes nothing."""
 
+import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -192,3 +193,34 @@ def test_two_fits_of_the_same_weights_at_once_are_refused(rng):
 
     model.fit(x, x[:, :3], callbacks=[FitsToo()])
     assert refused
+
+
+def test_layers_called_by_themselves_and_copies_leave_a_fit_alone(rng):
+    x = rng.normal(size=(320, 3)).astype(np.float32)
+
+    def network():
+        model = mt.Sequential([mt.Input((3,)), mt.Dense(4), mt.BatchNormalization(), mt.Dense(1)], rng=0)
+        return model.compile(mt.SGD(0.01), mt.MSELoss())
+
+    alone, model = network(), network()
+    due = alone.fit(x, x[:, :1], epochs=5)
+    done, failed = threading.Event(), []
+
+    def disturb():
+        while not done.is_set():
+            try:
+                for layer in model.layers[1:3]:
+                    layer(np.ones((32, 3 if isinstance(layer, mt.Dense) else 4), np.float32))
+                copy.deepcopy(model)
+            except Exception as error:
+                failed.append(error)
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        history = model.fit(x, x[:, :1], epochs=5)
+    finally:
+        done.set()
+        thread.join()
+    assert history == due
+    assert not failed

@@ -92,7 +92,7 @@ class AnswersForeignNames:
             if name.endswith(" ="):
                 setattr(cls, name[:-2], WithoutEffect(name[:-2]))
             elif name.isidentifier() and not hasattr(cls, "__getattr__"):
-                setattr(cls, name, Missing(name))
+                setattr(cls, name, Missing(name) if cls.__dictoffset__ else NeverThere(name))
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if not isinstance(inspect.getattr_static(self, name, None), Missing)]
@@ -106,6 +106,13 @@ class Missing:
 
     def __get__(self, owner: Any, owner_type: type) -> Any:
         raise AttributeError(_missing(owner_type, self.name), name=self.name, obj=owner)
+
+
+class NeverThere(Missing):
+    """One of a class with `__slots__`, in which it cannot be set either."""
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        self.__get__(owner, type(owner))
 
 
 class WithoutEffect(Missing):

@@ -18,7 +18,7 @@ from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.console import progress_is_seen
 from minitorch_np.cache import Call
-from minitorch_np.contract import calling
+from minitorch_np.contract import calling, trained
 from minitorch_np.functions import too_far_apart
 from minitorch_np.source import Batches, Source, as_source, fingerprint
 from minitorch_np.training import sharing
@@ -156,6 +156,7 @@ def fit(
     # A value that overflows ends in a loss that is not finite, which is reported with the layer that began it.
     with (
         sharing.fitting(fitting, who),
+        trained(model, sharing.reading),
         model.in_mode(training=True, keep_cache=True),
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
