@@ -8,11 +8,13 @@ package are tested instead.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
+from minitorch_np.base.callers import caller
 from minitorch_np.cache import Call, current_call, is_second_use, used_twice
 from minitorch_np.configurable import PACKAGE, is_built_in
 from minitorch_np.parameter import Parameter, UsedAsArray
@@ -78,6 +80,18 @@ def is_called(node: Node) -> bool:
     """Whether a node that holds this one is being called in this thread, so that this one follows its mode."""
     call = current_call.get()
     return call is not None and any(below is node for _, below in call.root.walk())
+
+
+def warn_of_hidden(node: Any) -> None:
+    """Warn of a layer that was built only as a forward called it, as no layer of the model has it in its attributes."""
+    call = current_call.get()
+    if call is None or is_called(node) or not any(parameter.learnable for parameter in node.parameters().values()):
+        return
+    warnings.warn(
+        f"{call.node!r}.forward calls {node!r}, which the model does not find: its parameters do not learn and are not saved. Keep it in "
+        "an attribute of the layer, or in a list or dictionary there; sets and objects of other classes are not looked into.",
+        stacklevel=caller(),
+    )
 
 
 def _running() -> Call | None:

@@ -25,6 +25,7 @@ from minitorch_np.contract import (
     read_beside_training,
     refuse_lost_parameters,
     said_mode,
+    warn_of_hidden,
 )
 from minitorch_np.parameter import Parameter
 from minitorch_np.randomness import Streams, streams
@@ -88,6 +89,10 @@ class Layer(Node):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if vars(cls).get("__slots__"):
+            raise TypeError(
+                f"{cls.__name__}: a layer has no __slots__, as layers and parameters are looked for in its attributes. Leave it out."
+            )
         guard(cls)
 
     if not TYPE_CHECKING:  # where it would make every attribute known
@@ -236,6 +241,7 @@ class Layer(Node):
         if not self.built:
             if self._streams is None:
                 self.initialize(x.shape[1:], dtype=x.real.dtype if x.dtype.kind in "fc" else np.float32)
+                warn_of_hidden(self)
             else:
                 self.ensure_built(x.shape[1:])
         elif self._known is not None:

@@ -567,3 +567,23 @@ def test_backward_refuses_a_gradient_of_another_shape_than_y(x, dy):
 def test_a_gradient_under_another_name_says_grad():
     with pytest.raises(AttributeError, match="grad"):
         mt.Parameter([1.0]).gradient = np.ones(1)
+
+
+def test_layers_that_the_model_cannot_find_are_warned_of(x):
+    class Boxed(mt.Layer):
+        def __init__(self):
+            self.box = SimpleNamespace(inner=mt.Dense(3))
+
+        def forward(self, x):
+            return self.box.inner(x)
+
+        def backward(self, dy):
+            return self.box.inner.backward(dy)
+
+    with pytest.warns(UserWarning, match=r"Boxed\(\)\.forward calls Dense\(units=3\), which the model does not find"):
+        network(Boxed()).fit(x, x[:, :1])
+
+
+def test_slots_are_refused():
+    with pytest.raises(TypeError, match="Slotted: a layer has no __slots__"):
+        type("Slotted", (mt.Layer,), {"__slots__": ("k",)})
