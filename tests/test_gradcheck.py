@@ -29,6 +29,32 @@ def test_the_verdict_does_not_change_with_the_scale(layer, scale):
     assert check(mt.Sequential([layer, mt.Rescaling(scale)]), (5, 3)).verdict == "pass"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"wrt": []}, r"wrt is 'all' or names such as 'x' and 'kernel', got \[\]"),
+        ({"wrt": 3}, "wrt is 'all' or names"),
+        ({"rng": "a"}, "rng: expected an int"),
+        ({"raise_exception": "no"}, "raise_exception is True or False"),
+        ({"loss": "mse", "y": np.ones((3, 2))}, r"got 'mse'\. Write mt\.MSELoss\(\)"),
+        ({"loss": mt.MSELoss()}, "loss compares with a target"),
+        ({"y": np.ones((3, 2))}, "y is the target of a loss"),
+        ({"x": (-1, 4)}, r"its shape with the batch, such as \(3, 4\); got \(-1, 4\)"),
+        ({"x": (3.0, 4)}, "its shape with the batch"),
+        ({"x": (None, 4)}, "its shape with the batch"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mt.gradcheck(mt.Dense(2), **{"x": (3, 4), **arguments})
+
+
+def test_arguments_of_other_checkers_are_answered():
+    for name in ("eps", "atol", "seed", "input_shape"):
+        with pytest.raises(TypeError, match=rf"gradcheck: there is no argument '{name}'\. (Leave it out|Write)"):
+            mt.gradcheck(mt.Dense(2), (3, 4), **{name: 1})
+
+
 def test_relu_at_exactly_0_passes_and_is_reported():
     report = check(mt.ReLU(), np.array([[0.0, 1.0], [-1.0, 0.0]]))
     assert report

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_order
-from minitorch_np.base.answers import instead_of
+from minitorch_np.arguments import check_order, flag
+from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
 from minitorch_np.checking.anatomy import WithLoss, parts
@@ -20,6 +20,7 @@ from minitorch_np.checking.report import GradcheckError, GradcheckReport
 from minitorch_np.checking.subject import GlobalRandomness, LossLayer, as_layer, parameters
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
+from minitorch_np.randomness import spawn
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,6 +34,7 @@ class GradcheckWarning(UserWarning):
     """A check that could not decide."""
 
 
+@answers_foreign_arguments
 def gradcheck(
     target: Any,
     x: ArrayLike | tuple[int, ...],
@@ -70,8 +72,21 @@ def gradcheck(
             raise ValueError(
                 f"gradcheck: {name} is a {type(given).__name__}. Put its layers into one: Sequential([…])."
             )
+    if loss is not None and not hasattr(loss, "forward"):
+        raise ValueError(f"gradcheck: loss is an object such as MSELoss(), got {loss!r}.{instead_of(loss)}")
+    if loss is not None and y is None:
+        raise ValueError("gradcheck: loss compares with a target: give it too, gradcheck(model, x, y, loss=…).")
+    if loss is None and y is not None and isinstance(target, Layer):
+        raise ValueError(
+            "gradcheck: y is the target of a loss: give loss=MSELoss() or loss=model.loss too, or leave y out."
+        )
+    names = [wrt] if isinstance(wrt, str) else wrt
+    if not isinstance(names, (list, tuple, set)) or not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"gradcheck: wrt is 'all' or names such as 'x' and 'kernel', got {wrt!r}.")
     if method not in ("auto", "complex", "differences"):
         raise ValueError(f"gradcheck: method is 'auto', 'complex' or 'differences', got {method!r}.")
+    flag("gradcheck", "raise_exception", raise_exception)
+    spawn(rng, 0)  # which says what a seed is
     randomness = GlobalRandomness()
     try:
         with np.errstate(all="ignore"):  # extreme values are tried on purpose
@@ -85,6 +100,7 @@ def gradcheck(
     return report
 
 
+@answers_foreign_arguments
 def assert_gradients(
     target: Any,
     x: ArrayLike | tuple[int, ...],
@@ -171,7 +187,8 @@ def _title(target: Any) -> str:
 def _inputs(x: Any, rng: np.random.Generator, target: Any) -> NDArray:
     if isinstance(x, tuple) and x and all(isinstance(size, (int, np.integer)) and size >= 0 for size in x):
         return target.example_input(x, rng) if isinstance(target, Layer) else rng.normal(size=x)
-    if isinstance(x, (int, float, np.generic)):
+    single = isinstance(x, (int, float, np.generic))
+    if single or (isinstance(x, tuple) and not any(np.ndim(size) for size in x)):
         raise ValueError(f"gradcheck: x is an array, or its shape with the batch, such as (3, 4); got {x!r}.")
     array = as_array(x, "x", "gradcheck")
     if not array.size:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.base.answers import instead_of
+from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.checking.closed_forms import CLOSED_FORMS
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.parameter import Parameter
@@ -24,6 +24,7 @@ class OptimizerError(AssertionError):
     """An optimiser whose steps are not those of its formula."""
 
 
+@answers_foreign_arguments
 def check_optimizer(
     optimizer: Optimizer, closed_form: ClosedForm | None = None, *, steps: int = _STEPS, rng: int = 0
 ) -> None:
