@@ -139,7 +139,11 @@ def test_a_bug_has_no_side_effect_that_its_names_do_not_tell(case):
     out = outputs(target, x, y)
     dy = np.random.default_rng(2).normal(size=out.shape).astype(np.float32)
     kept = dy.copy()
-    first = copy.deepcopy(gradients(target, dy))
+    try:
+        first = copy.deepcopy(gradients(target, dy))
+    except ValueError as error:  # the bug is one of shapes, which a layer says by itself
+        assert "which has the shape of x" in str(error), error  # noqa: PT017
+        return
     if "writes into its arguments" not in case.names:
         np.testing.assert_array_equal(x, given)
         np.testing.assert_array_equal(dy, kept)
