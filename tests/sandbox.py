@@ -157,6 +157,7 @@ def _outcome(kind, path):
     before = _memory()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", message=".*number of BLAS threads")  # which this program chooses itself
         try:
             result, said = "taken", digest(open_file(kind, path))
         except mt.ModelFileError as error:

@@ -569,7 +569,7 @@ def drawn(shape, rng):
     return rng.uniform(-1, 1, shape)
 
 
-class Scaled(mt.Loss):
+class ScaledByFunction(mt.Loss):
     """MSE scaled by a function of the error."""
 
     def __init__(self, scale):
@@ -629,10 +629,8 @@ def test_a_schedule_that_is_a_function_becomes_its_present_value_with_a_word(tmp
 
 @pytest.mark.filterwarnings("ignore:.*Keras has no")
 def test_a_loss_with_a_function_leaves_the_file_uncompiled_with_a_word(tmp_path):
-    model, x = with_functions(loss=Scaled(float))
-    words = (
-        r"how the model learns \(Scaled.*argument scale.*After loading write model\.compile\(optimizer, loss, metrics\)"
-    )
+    model, x = with_functions(loss=ScaledByFunction(float))
+    words = r"how the model learns \(ScaledByFunction.*argument scale.*After loading write model\.compile\(optimizer, loss, metrics\)"
     again = saved_with_a_word(model, tmp_path / "m.keras", words)
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     with pytest.raises(RuntimeError, match="compile"):
