@@ -77,7 +77,7 @@ def test_asking_between_a_forward_and_its_backward_changes_nothing(x):
         np.testing.assert_array_equal(mine.grad, due.grad)
 
 
-class TwoParts(mt.Model):
+class CallsTwoParts(mt.Model):
     """A model of somebody's own that calls another one inside."""
 
     def __init__(self, rng=None, dtype="float32"):
@@ -93,7 +93,7 @@ class TwoParts(mt.Model):
 
 
 def test_models_inside_follow_the_model_that_calls_them(x):
-    model = TwoParts(rng=0).compile(mt.SGD(0.01), mt.MSELoss())
+    model = CallsTwoParts(rng=0).compile(mt.SGD(0.01), mt.MSELoss())
     model.fit(x, x[:, :1], epochs=2)
     np.testing.assert_array_equal(model(x), model.predict(x))
     np.testing.assert_array_equal(model(x), model(x))
@@ -251,7 +251,7 @@ def test_two_calls_in_training_mode_before_a_backward_are_refused(x):
     model.backward(np.ones_like(model(x, training=True)))
 
 
-class Twice(mt.Layer):
+class RunsInnerTwice(mt.Layer):
     def __init__(self, inner):
         self.inner = inner
 
@@ -279,11 +279,11 @@ class Plain(mt.Layer):
 
 @pytest.mark.parametrize("inner", [mt.Dense(1), Plain(), mt.Sequential([mt.Dense(1)])], ids=repr)
 def test_a_layer_used_twice_in_one_forward_is_refused_by_backward(inner):
-    layer = Twice(inner)
+    layer = RunsInnerTwice(inner)
     layer(3 * ONE)
     with pytest.raises(RuntimeError, match="ran twice in one forward"):
         layer.backward(ONE)
-    model = mt.Sequential([mt.Input((1,)), Twice(inner.clone())]).compile(mt.SGD(0.1), mt.MSELoss())
+    model = mt.Sequential([mt.Input((1,)), RunsInnerTwice(inner.clone())]).compile(mt.SGD(0.1), mt.MSELoss())
     assert np.isfinite(model.predict(ONE)).all()
     with pytest.raises(RuntimeError, match="ran twice in one forward"):
         model.fit(ONE, ONE)
