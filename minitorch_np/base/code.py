@@ -67,6 +67,8 @@ def _parts(thing: Any, arrays: bool, seen: set[int]) -> Iterator[str]:
     seen.add(id(thing))
     if isinstance(thing, CodeType):
         yield from _of_code(thing, arrays, seen)
+    elif hasattr(thing, "is_guarded"):  # a layer's own method, with the checks of this package around it
+        yield from _parts(thing.__wrapped__, arrays, seen)
     elif isinstance(thing, FunctionType):
         yield from _of_function(thing, arrays, seen)
     elif isinstance(thing, MethodType):
