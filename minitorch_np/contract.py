@@ -1,7 +1,7 @@
 """The contract of a layer, checked around every `forward` and `backward` that is not of this package.
 
 A layer of somebody's own may forget to return y, or be used twice before its backward. Both go on for a while and end in a
-wrong number or in an error far away. `guarded` puts a check around such a method when its class is defined; the layers of this
+wrong number or in an error far away. `guard` puts the checks around such methods when their class is defined; the layers of this
 package are tested instead.
 """
 
