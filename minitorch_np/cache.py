@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from contextvars import ContextVar
+from operator import attrgetter
 from typing import Any
 
 _turns = itertools.count(1)
@@ -34,54 +35,45 @@ class Call:
 current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
 
 
-class _LostToSecondRun:
-    """What is kept when one forward of a model has run a layer twice."""
-
-
-class Cache:
-    """The attribute `cache` of layers and losses: written by `forward`, read by `backward`.
-
-    Nothing is kept while the owner's `keep_cache` is False, so that a prediction holds no activations.
-
-    Raises:
-        RuntimeError: it is read before anything was kept, or after one forward of a model has written it twice. The message
-            names the owner.
-    """
+class _NothingKept:
+    """Stands in the class under `_cache`: read only while the object itself has nothing there."""
 
     def __get__(self, owner: Any, owner_type: type) -> Any:
         if owner is None:
             return self
-        kept = owner._cache
-        if kept is None:
-            raise RuntimeError(_nothing_kept(owner))
-        if kept is _LostToSecondRun:
-            raise RuntimeError(used_twice(owner))
-        return kept
+        raise RuntimeError(used_twice(owner) if owner._used_twice else _nothing_kept(owner))
 
-    def __set__(self, owner: Any, value: Any) -> None:
-        call = current_call.get()
-        if call is not None and call.asks:
+
+def _keep(owner: Any, value: Any) -> None:
+    call = current_call.get()
+    if call is not None:
+        if call.asks:
             return
-        if owner.keep_cache:
-            if call is not None and owner._notes_use and is_second_use(owner, call):
-                value = _LostToSecondRun
-        else:
-            value = None
-        vars(owner)["_cache"] = value  # past the checks of assignments, which take longer
+        if owner.keep_cache and owner._notes_use and is_second_use(owner, call):
+            owner.forget()
+            owner._used_twice = True
+            return
+    if owner.keep_cache:
+        owner.__dict__["_cache"] = value  # past the checks of assignments, which take longer
+    else:
+        owner.forget()
 
 
 class Cached:
     """What layers and losses share: one cache, from one forward to its backward.
 
     Attributes:
+        cache: what `forward` leaves for `backward`. Nothing is kept while keep_cache is False, so that a prediction holds no
+            activations. RuntimeError, which names the owner, if it is read before anything was kept, or after one forward of a
+            model has written it twice.
         keep_cache: False while nobody will call backward.
     """
 
     keep_cache = True
-    cache = Cache()
-    _cache: Any = None
+    cache = property(attrgetter("_cache"), _keep)  # read in each step: attrgetter is faster than a function
+    _cache: Any = _NothingKept()
     _turn = 0  # the outermost forward in which it was used last
-    _used_twice = False  # in that one; of classes whose forward is guarded
+    _used_twice = False  # in that one
     _notes_use = True  # when its cache is written; a guarded forward does it itself
 
     def __getstate__(self) -> dict[str, Any]:
@@ -90,7 +82,8 @@ class Cached:
 
     def forget(self) -> None:
         """Drop what forward kept."""
-        self._cache, self._used_twice = None, False
+        vars(self).pop("_cache", None)
+        self._used_twice = False
 
 
 def is_second_use(owner: Any, call: Call | None) -> bool:

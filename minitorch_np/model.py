@@ -486,7 +486,7 @@ class Model(Layer):
             asked = Replicator(keep_cache=True).of(self)
             with calling(Call(asked)):
                 outputs = asked.forward(x)
-        return next((layer for _, layer in asked.walk() if layer._cache is outputs), None)
+        return next((layer for _, layer in asked.walk() if vars(layer).get("_cache") is outputs), None)
 
     def _require_compiled(self, method: str) -> None:
         if "loss" not in vars(self):

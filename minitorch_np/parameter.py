@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +17,9 @@ from minitorch_np.base.callers import caller
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+
+_changes = itertools.count(1)
 
 
 class UsedAsArray(TypeError):
@@ -44,7 +48,10 @@ class Parameter(AnswersForeignNames):
         trainable: set it to False to freeze a value.
         learnable: what trainable was in the beginning. A frozen value is learnable and not trainable.
         regularizer: the price that fit puts on the value, or None.
+        changes: of the class; another number whenever `trainable` of some parameter has been set.
     """
+
+    changes = 0
 
     __slots__ = ("__weakref__", "_penalized", "_trainable", "_value", "grad", "learnable", "network", "regularizer")
 
@@ -82,6 +89,7 @@ class Parameter(AnswersForeignNames):
         if not isinstance(trainable, (bool, np.bool_)):
             raise ValueError(f"{self!r}: trainable is True or False, got {trainable!r}.")
         self._trainable = bool(trainable)
+        Parameter.changes = next(_changes)
 
     if TYPE_CHECKING:
 

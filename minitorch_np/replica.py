@@ -67,7 +67,7 @@ class Replicator:
             original.check_parameters()
         attributes, own = vars(twin), not is_built_in(type(original))
         attributes.update(vars(original))
-        attributes["_cache"] = None
+        attributes.pop("_cache", None)
         for name, value in list(attributes.items()):
             if not _stays_itself(type(value)) and name not in _SHAPES:
                 attributes[name] = self.of(value, own)

@@ -75,7 +75,7 @@ def test_predict_does_not_depend_on_the_batch_size(rng):
 def test_predict_keeps_no_activations_and_puts_the_mode_back(rng):
     model = network()
     model.predict(rng.normal(size=(3, 4)))
-    assert all(node._cache is None and node.training and node.keep_cache for _, node in model.walk())
+    assert all("_cache" not in vars(node) and node.training and node.keep_cache for _, node in model.walk())
 
 
 def test_weights_go_out_as_copies_and_back_in(rng):

@@ -234,7 +234,7 @@ def _cached(layer: Layer) -> list[tuple[NDArray, NDArray]]:
     arrays = []
     owners = [owner for _, node in layer.walk() for owner in (node, getattr(node, "loss", None)) if owner is not None]
     for owner in owners:
-        pending = [getattr(owner, "_cache", None)]
+        pending = [vars(owner).get("_cache")]
         while pending:
             item = pending.pop()
             if isinstance(item, np.ndarray):

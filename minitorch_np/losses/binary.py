@@ -33,12 +33,12 @@ class BCELoss(Loss):
     binary = True
     takes_weights = True
 
+    @np.errstate(divide="ignore", invalid="ignore")
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
         self.cache = prediction, target
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_p = np.maximum(np.log(prediction), -100)
-            log_not_p = np.maximum(np.log1p(-prediction), -100)
+        log_p = np.maximum(np.log(prediction), -100)
+        log_not_p = np.maximum(np.log1p(-prediction), -100)
         loss = -self.mean(target * log_p + (1 - target) * log_not_p)
         if loss != loss and not np.isnan(prediction).any() and not np.isnan(target).any():
             outside = prediction[(prediction.real < 0) | (prediction.real > 1)]

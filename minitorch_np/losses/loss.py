@@ -65,7 +65,7 @@ class Loss(Cached, OwnAttributes):
 
     def mean(self, values: NDArray) -> Any:
         """The mean over all elements, with the examples' weights if there are any: sum of w_b v_bj / number of elements."""
-        return self.weigh(values).sum() / values.size
+        return np.add.reduce(self.weigh(values), axis=None) / values.size
 
     def weigh(self, values: NDArray) -> NDArray:
         """Every example's values times its weight."""

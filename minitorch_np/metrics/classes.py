@@ -20,28 +20,22 @@ class _OfClasses(Metric):
     """What metrics of classes ask of the loss: whether outputs are scores, and whether each is a yes-or-no question of its own."""
 
     mode = "max"
+    threshold: float | None = None  # None: the middle
+    middle = 0.5  # of probabilities; 0 of scores
     from_logits = False
     separate = False  # whether each of several outputs is a question of its own
     doubtful = False  # whether targets that are no classes are still to be warned of
 
     def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
         self.from_logits, self.separate, self.doubtful = from_logits, binary, True
-        if from_logits and getattr(self, "threshold", None):
+        self.middle = 0.0 if from_logits else 0.5
+        if from_logits and self.threshold:
             raise ValueError(
                 f"metrics: {self!r} has a threshold of its own, and the loss takes raw scores, for which 0 is the middle. Leave "
                 "threshold out, or end the model with Sigmoid() and use a loss of probabilities."
             )
-
-        threshold = getattr(self, "threshold", None)
-        if binary and not from_logits and threshold is not None and not 0 <= threshold <= 1:
+        if binary and not from_logits and self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ValueError(f"metrics: {self!r} has a threshold outside 0 to 1, and the loss takes probabilities.")
-
-    def cut(self) -> float:
-        """The threshold: the one that was given, else 0 for scores and 0.5 for probabilities."""
-        threshold = getattr(self, "threshold", None)
-        if threshold is None:
-            return 0.0 if self.from_logits else 0.5
-        return float(threshold)
 
     def _doubt(self, target: NDArray, are_classes: NDArray) -> None:
         """Warn, once, of targets that are not classes."""
@@ -60,7 +54,9 @@ class _OfClasses(Metric):
             prediction, target = in_pairs(self, prediction, target)
         if self.doubtful and not self.separate:  # else the loss has checked them
             self._doubt(target, (target == 0) | (target == 1))
-        return prediction > self.cut(), target > 0.5, _has_nan(prediction)
+        cut = self.middle if self.threshold is None else float(self.threshold)
+        squares = np.vdot(prediction, prediction)  # NaN if one is, at a third of what np.isnan(prediction).any() costs
+        return prediction > cut, target > 0.5, bool(squares != squares)
 
     def largest(self, prediction: NDArray, target: NDArray, *, checked: bool = False) -> tuple[NDArray, NDArray, bool]:
         """Of every example, the class that is predicted and the true one; and whether a prediction is NaN.

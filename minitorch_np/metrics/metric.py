@@ -50,7 +50,9 @@ class Metric(Configurable):
         self.count = 0
 
     def update(self, prediction: NDArray, target: NDArray) -> None:
-        prediction, target = self.arrays(prediction, target)
+        plain = type(prediction) is type(target) is np.ndarray and prediction.dtype is target.dtype is _FLOAT32
+        if not plain:  # in most steps of fit it is
+            prediction, target = self.arrays(prediction, target)
         if len(prediction):
             self.total += self.score(prediction, target)
             self.count += len(prediction)
@@ -63,7 +65,8 @@ class Metric(Configurable):
 
     def checked_result(self) -> float:
         """What result returns, as a float; ValueError if it is no number."""
-        return one_number(f"{self!r}.result", self.result(), "Return one float.")
+        value = self.result()
+        return value if type(value) is float else one_number(f"{self!r}.result", value, "Return one float.")
 
     def get_state(self) -> dict[str, Any]:
         """What was gathered, copied: every attribute but the constructor's arguments and the name."""
@@ -75,8 +78,6 @@ class Metric(Configurable):
 
     def arrays(self, prediction: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray]:
         """Both as arrays of numbers; ValueError if they are none."""
-        if type(prediction) is type(target) is np.ndarray and prediction.dtype is target.dtype is _FLOAT32:
-            return prediction, target  # as in most steps of fit
         return as_numbers(prediction, "prediction", self), as_numbers(target, "target", self)
 
     def measured(self, count: Any) -> Any:

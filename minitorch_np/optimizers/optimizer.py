@@ -223,9 +223,11 @@ class Optimizer(OwnAttributes):
 
     def descend(self, parameter: Parameter, direction: NDArray) -> None:
         """value -= rate * direction, in place."""
-        buffer, value = self.buffer(parameter), parameter.value
-        np.multiply(direction, self.rate, out=buffer)
-        value -= buffer
+        value = parameter.value
+        buffer = self._buffers.get(
+            (value.shape, value.dtype, 0)
+        )  # as in buffer(), which a small network's step would feel
+        value -= np.multiply(direction, self.rate, out=self.buffer(parameter) if buffer is None else buffer)
 
     def decay(self, parameter: Parameter, weight_decay: float | None) -> None:
         """value -= rate * weight_decay * value: decay beside the gradient, not in it. Loshchilov & Hutter 2019, algorithm 2."""

@@ -52,7 +52,8 @@ def _described(metric: Any, model: Any) -> Any:
         found = metrics.find(metric, model.output_shape, logits, model.loss.binary)
     except ValueError:
         return None
-    kind, threshold = type(found).__name__, found.cut() if hasattr(found, "cut") else 0.5
+    kind, threshold = type(found).__name__, getattr(found, "threshold", None)
+    threshold = getattr(found, "middle", 0.5) if threshold is None else float(threshold)
     if isinstance(found, metrics.CategoricalAccuracy):
         return "accuracy"
     if metric == "accuracy" and threshold == 0.5 and _one_output(model):

@@ -28,12 +28,14 @@ class History(AnswersForeignNames, dict[str, list[float]]):
 
         Warns once of each name whose value is no number, and leaves it out.
         """
-        if len(logs) == len(self) and all(
-            type(value) is float and len(self.get(name, ())) == epoch > 0 for name, value in logs.items()
-        ):  # nearly always: the next number of each list, which costs a small network least
+        if len(logs) == len(self):  # nearly always: the next number of each list, which costs a small network least
             for name, value in logs.items():
-                self[name].append(value)
-            return
+                if type(value) is not float or len(self.get(name, ())) != epoch or not epoch:
+                    break
+            else:
+                for name, value in logs.items():
+                    self[name].append(value)
+                return
         numbers = numbers_in(logs)
         for name, value in numbers.items():
             values = self.setdefault(name, [])

@@ -15,6 +15,7 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.console import say
 from minitorch_np.cache import Call
 from minitorch_np.contract import calling, calls_strangers
+from minitorch_np.parameter import Parameter
 from minitorch_np.replica import Replicator
 from minitorch_np.training import sharing, standing
 from minitorch_np.training.callbacks import Callback, end, tell
@@ -68,7 +69,7 @@ class Run:
         self.training, self.validation, self.batch_size, self.watchers = training, validation, batch_size, watchers
         self.shuffling, self.ranges, self.checkpoint = shuffling, ranges, checkpoint
         self.parameters = model.parameters()
-        self.trainable: list[bool] = []
+        self.changes_followed = -1
         self.looked = False  # at the first outputs
         self.last_good = LastGood(self.parameters, model.optimizer)
         self.history = History()
@@ -172,8 +173,9 @@ class Run:
             measured = measure(self.body, self.loss, self.measures, self.validation, self.batch_size, self.watchers)
             logs.update({f"val_{name}": value for name, value in measured.items()})
         self.history.record(self.epoch, logs)
+        measured = logs.copy()
         tell(self.watchers, "on_epoch_end", self.epoch, logs)
-        if self.watchers:
+        if len(logs) != len(measured) or any(logs.get(name) is not value for name, value in measured.items()):
             self.history.record(self.epoch, logs)  # with what callbacks wrote into the logs
         self.logs = logs
         self.epoch += 1
@@ -183,9 +185,11 @@ class Run:
 
     def _note_order(self) -> None:
         """What the order of the data follows from, as an epoch begins that may have to be gone through again."""
+        if self.checkpoint is None:
+            return
         self.order = standing.of_generator(self.shuffling)
         self.order_of_data: dict[str, Any] = {"changes": self.changes_of_data.get_state()}
-        if self.checkpoint is not None and hasattr(self.source, "get_state"):
+        if hasattr(self.source, "get_state"):
             self.order_of_data["source"] = self.source.get_state()
 
     @property
@@ -194,7 +198,8 @@ class Run:
         return self.model.loss if self._own_loss is None else self._own_loss
 
     def one_step(self, x: NDArray, y: NDArray, weights: NDArray | None) -> float:
-        self._follow_callbacks()
+        if Parameter.changes != self.changes_followed or self.fitting.disturbed:
+            self._follow_callbacks()
         loss = self._own_loss or self.model.loss
         if weights is not loss.weights:
             loss.weights = weights
@@ -230,12 +235,10 @@ class Run:
         """A callback may call the model itself, which leaves caches; it may freeze layers, or let them learn again: backward
         goes as far as the first that learns.
         """
-        trainable = [parameter.trainable for parameter in self.parameters.values()]
-        if trainable != self.trainable or self.fitting.disturbed:
-            self.trainable, self.fitting.disturbed = trainable, False
-            self.model.drop_caches()
-            self.regularized = regularized(self.parameters.values())
-            self.body.wants_dx = False
+        self.changes_followed, self.fitting.disturbed = Parameter.changes, False
+        self.model.drop_caches()
+        self.regularized = regularized(self.parameters.values())
+        self.body.wants_dx = False
 
     def _stop_diverged(self, value: float, x: NDArray) -> None:
         spoilt = self.last_good.not_finite()

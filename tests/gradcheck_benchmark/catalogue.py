@@ -292,7 +292,7 @@ def once(base):
 
     def forward(self, x):
         y = base.forward(self, x)
-        self.cache = vars(self).setdefault("first", self._cache)
+        self.cache = vars(self).setdefault("first", vars(self).get("_cache"))
         return y
 
     return forward
@@ -303,7 +303,7 @@ def once_per_shape(base):
 
     def forward(self, x):
         y = base.forward(self, x)
-        self.cache = vars(self).setdefault("kept", {}).setdefault(x.shape, self._cache)
+        self.cache = vars(self).setdefault("kept", {}).setdefault(x.shape, vars(self).get("_cache"))
         return y
 
     return forward
@@ -317,7 +317,7 @@ def dense_old_kernel(self, dy):
 
 def loss_once(self, prediction, target):
     loss = MSELoss.forward(self, prediction, target)
-    self.cache = vars(self).setdefault("first", self._cache)
+    self.cache = vars(self).setdefault("first", vars(self).get("_cache"))
     return loss
 
 
