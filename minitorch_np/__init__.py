@@ -11,7 +11,8 @@ from minitorch_np import metrics as metrics
 from minitorch_np import optimizers as optimizers
 from minitorch_np import regularizers as regularizers
 from minitorch_np.base.answers import in_module
-from minitorch_np.functions import sigmoid as sigmoid
+from minitorch_np.base.functions import sigmoid as sigmoid
+from minitorch_np.base.parameter import Parameter as Parameter
 from minitorch_np.layer import Layer as Layer
 from minitorch_np.layers import *  # noqa: F403 every layer: layers/__init__.py lists them
 from minitorch_np.losses import BCELoss as BCELoss
@@ -35,7 +36,6 @@ from minitorch_np.optimizers import Lion as Lion
 from minitorch_np.optimizers import Nadam as Nadam
 from minitorch_np.optimizers import Optimizer as Optimizer
 from minitorch_np.optimizers import RMSprop as RMSprop
-from minitorch_np.parameter import Parameter as Parameter
 from minitorch_np.regularizers import L1 as L1
 from minitorch_np.regularizers import L1L2 as L1L2
 from minitorch_np.regularizers import L2 as L2

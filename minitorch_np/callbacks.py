@@ -14,10 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from minitorch_np.arguments import flag, number, whole
 from minitorch_np.base.answers import answering
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
+from minitorch_np.base.validation import flag, number, whole
 from minitorch_np.saving.model_file import save_model
 from minitorch_np.training.callbacks import Callback as Callback
 from minitorch_np.training.callbacks import Logs

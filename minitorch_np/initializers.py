@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import anything, number
 from minitorch_np.base.answers import answering, instead_of
-from minitorch_np.configurable import OwnAttributes
-from minitorch_np.shapes import Shape
+from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import anything, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

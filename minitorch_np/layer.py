@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minitorch_np import initializers, regularizers
-from minitorch_np.arguments import check_flags
+from minitorch_np.base.allocation import limit_zeros, take_room
 from minitorch_np.base.answers import answer_missing
 from minitorch_np.base.arrays import as_numbers
-from minitorch_np.cache import Call
-from minitorch_np.configurable import is_built_in
-from minitorch_np.contract import (
+from minitorch_np.base.cache import Call
+from minitorch_np.base.configurable import is_built_in
+from minitorch_np.base.contract import (
     Known,
     calling,
     guard,
@@ -27,17 +27,17 @@ from minitorch_np.contract import (
     said_mode,
     warn_of_hidden,
 )
-from minitorch_np.parameter import Parameter
-from minitorch_np.randomness import Streams, streams
-from minitorch_np.replica import Replicator, original_of, refill, replica
-from minitorch_np.room import limit_zeros, take_room
-from minitorch_np.shapes import Shape, batch_of
-from minitorch_np.tree import Node
+from minitorch_np.base.node import Node
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.randomness import Streams, streams
+from minitorch_np.base.replica import Replicator, original_of, refill, replica
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import check_flags
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from minitorch_np.randomness import Seed
+    from minitorch_np.base.randomness import Seed
 
 # Held while a layer is built, which may build layers inside it.
 _BUILDING = threading.RLock()

@@ -10,23 +10,23 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags, check_order
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.arrays import as_numbers, in_dtype
+from minitorch_np.base.cache import Call
 from minitorch_np.base.callers import caller
+from minitorch_np.base.contract import calling, is_called, said_mode
 from minitorch_np.base.files import AnyPath
-from minitorch_np.cache import Call
-from minitorch_np.contract import calling, is_called, said_mode
+from minitorch_np.base.parameter import Parameters
+from minitorch_np.base.randomness import Streams, streams
+from minitorch_np.base.replica import Replicator
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import check_flags, check_order
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Normalization, Sigmoid, Softmax
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.parameter import Parameters
-from minitorch_np.randomness import Streams, streams
-from minitorch_np.replica import Replicator
-from minitorch_np.shapes import Shape
 from minitorch_np.source import Source
 from minitorch_np.summary import summarize
 from minitorch_np.training import loop, sharing
@@ -38,7 +38,7 @@ from minitorch_np.training.seen import Seen
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from minitorch_np.randomness import Seed
+    from minitorch_np.base.randomness import Seed
 
 # Which model each optimizer was compiled into. A copy of an optimizer is not in it, and belongs to nobody yet.
 _OWNERS: WeakKeyDictionary[Optimizer, weakref.ref[Model]] = WeakKeyDictionary()

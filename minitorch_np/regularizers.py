@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import number
 from minitorch_np.base.answers import answering, instead_of
-from minitorch_np.configurable import OwnAttributes
-from minitorch_np.functions import row_products
+from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.functions import row_products
+from minitorch_np.base.validation import number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from types import MappingProxyType
 
-from minitorch_np.arguments import number, whole
 from minitorch_np.base.answers import answering
-from minitorch_np.configurable import OwnAttributes
+from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.validation import number, whole
 
 
 class Schedule(OwnAttributes):

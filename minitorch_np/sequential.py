@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.callers import caller
+from minitorch_np.base.replica import replica
+from minitorch_np.base.shapes import Shape
 from minitorch_np.layer import Layer
 from minitorch_np.layers import (
     BatchNormalization,
@@ -24,14 +26,12 @@ from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.model import Model, doubt, is_never_adapted, never_adapted
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.replica import replica
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from minitorch_np.randomness import Seed
+    from minitorch_np.base.randomness import Seed
 
 
 _TAKES_ANY_SIZE = (BatchNormalization, LayerNormalization, Embedding)  # which raw pixels do not trouble

@@ -18,9 +18,9 @@ import numpy as np
 from minitorch_np.base.arrays import is_one_array
 from minitorch_np.base.callers import caller
 from minitorch_np.base.code import outer_values
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitorch_np.shapes import batch_of
+from minitorch_np.base.shapes import batch_of
 
 Row = tuple[str, str, str]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.functions import erf, sigmoid, softplus
+from minitorch_np.base.functions import erf, sigmoid, softplus
 
 EVERYWHERE = [mt.Sigmoid(), mt.Tanh(), mt.LeakyReLU(), mt.ELU(), mt.SELU(), mt.GELU(), mt.GELU(True), mt.SiLU(),
               mt.Softplus(), mt.Softmax(), mt.LogSoftmax()]  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.configurable import Configurable
+from minitorch_np.base.configurable import Configurable
 
 
 def test_repr_shows_what_differs_from_the_defaults():

@@ -10,8 +10,8 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.base.answers import WithoutEffect
+from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.base.foreign_names import TABLE
-from minitorch_np.configurable import Configurable, is_built_in
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 import sandbox
 
-from minitorch_np.hdf5 import walk
-from minitorch_np.hdf5.storage import SIGNATURE, Storage
+from minitorch_np.base.hdf5 import walk
+from minitorch_np.base.hdf5.storage import SIGNATURE, Storage
 from minitorch_np.saving import weights
 
 MODELS = ("ours.keras", "theirs.keras", "ours.weights.h5", "theirs.weights.h5", "theirs.h5")

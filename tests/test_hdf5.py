@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
+from minitorch_np.base.hdf5 import check_structure, walk
+from minitorch_np.base.hdf5.storage import Storage
 from minitorch_np.datasets import HDF5Dataset, load_hdf5
-from minitorch_np.hdf5 import check_structure, walk
-from minitorch_np.hdf5.storage import Storage
 
 FORMS = [None, "earliest", "latest", ("earliest", "v110"), ("v108", "v108"), ("v110", "v112")]
 LAYOUTS = {

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch_np as mt
-from minitorch_np.configurable import Configurable, is_built_in
-from minitorch_np.functions import log_softmax
+from minitorch_np.base.configurable import Configurable, is_built_in
+from minitorch_np.base.functions import log_softmax
 
 
 def problem(loss, rng, shape=(6, 4)):

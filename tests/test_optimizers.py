@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.configurable import Configurable, is_built_in
+from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.optimizers.optimizer import follow
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
-from minitorch_np.functions import channel_products, channel_sums, row_products, segment_sums, sums
+from minitorch_np.base.functions import channel_products, channel_sums, row_products, segment_sums, sums
 
 MANY = 10**6
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.layer import Layer
-from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

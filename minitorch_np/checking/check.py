@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_order, flag
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
+from minitorch_np.base.randomness import spawn
+from minitorch_np.base.validation import check_order, flag
 from minitorch_np.checking.anatomy import WithLoss, parts
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.part import Part
@@ -20,12 +21,11 @@ from minitorch_np.checking.report import GradcheckError, GradcheckReport
 from minitorch_np.checking.subject import GlobalRandomness, LossLayer, as_layer, parameters
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
-from minitorch_np.randomness import spawn
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from minitorch_np.randomness import Seed
+    from minitorch_np.base.randomness import Seed
 
 _INPUTS = 20_000  # numbers in x beyond which only some of its rows are looked at
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.checking.closed_forms import CLOSED_FORMS
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

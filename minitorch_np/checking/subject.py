@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import one_number
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.validation import one_number
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
-from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.hdf5 import check_data_file
 from minitorch_np.base.text import printable
 from minitorch_np.cli.error import CommandError, complain
-from minitorch_np.hdf5 import check_data_file
 from minitorch_np.losses.probabilities import probabilities
 from minitorch_np.saving import ModelFileError, load_model
 

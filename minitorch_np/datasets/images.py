@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import is_whole
 from minitorch_np.base.files import AnyPath, as_path
+from minitorch_np.base.validation import is_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

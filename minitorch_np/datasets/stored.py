@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.hdf5 import check_data_file
 from minitorch_np.base.text import printable
-from minitorch_np.hdf5 import check_data_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

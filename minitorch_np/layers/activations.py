@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import Fixed, flag
-from minitorch_np.functions import erf, log_softmax, sigmoid, softmax, softplus, sums
+from minitorch_np.base.functions import erf, log_softmax, sigmoid, softmax, softplus, sums
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import Fixed, flag
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, require_axis
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

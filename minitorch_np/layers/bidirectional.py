@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import Fixed
 from minitorch_np.base.answers import instead_of
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import Fixed
 from minitorch_np.layer import Layer
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.lstm import LSTM
 from minitorch_np.layers.recurrent import SimpleRNN, _Recurrent
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

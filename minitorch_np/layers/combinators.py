@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import Fixed
 from minitorch_np.base.answers import instead_of
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import Fixed
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.guards import check_axis, require_axis
 from minitorch_np.layers.rectifiers import ReLU
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

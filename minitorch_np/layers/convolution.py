@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minitorch_np.arguments import Fixed, anything, flag
-from minitorch_np.functions import channel_sums, row_products
+from minitorch_np.base.functions import channel_sums, row_products
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import Fixed, anything, flag
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, count, require_built
 from minitorch_np.layers.windows import make_windows
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from minitorch_np.arguments import Fixed, anything, flag
-from minitorch_np.functions import channel_sums, row_products
+from minitorch_np.base.functions import channel_sums, row_products
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import Fixed, anything, flag
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

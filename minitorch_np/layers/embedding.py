@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.functions import segment_sums, sums
+from minitorch_np.base.functions import segment_sums, sums
+from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import Fixed, flag
-from minitorch_np.functions import row_products, sigmoid, sums
+from minitorch_np.base.functions import row_products, sigmoid, sums
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import Fixed, flag
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent, columns
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

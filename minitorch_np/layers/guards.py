@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np.arguments import Check, Fixed, is_whole
-from minitorch_np.shapes import Shape, batch_of
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import Check, Fixed, is_whole
 
 if TYPE_CHECKING:
     from minitorch_np.layer import Layer

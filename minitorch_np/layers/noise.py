@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import number
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import number
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import Fixed, flag, is_whole, number
-from minitorch_np.functions import channel_products, channel_sums, sums
+from minitorch_np.base.functions import channel_products, channel_sums, sums
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import Fixed, flag, is_whole, number
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, require_built
-from minitorch_np.parameter import Parameter
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

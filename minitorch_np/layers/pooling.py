@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import Fixed, anything, flag
-from minitorch_np.functions import sums
+from minitorch_np.base.functions import sums
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import Fixed, anything, flag
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, require_images
 from minitorch_np.layers.windows import make_windows
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

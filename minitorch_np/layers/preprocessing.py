@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minitorch_np.arguments import is_whole, number, plain
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
-from minitorch_np.functions import too_far_apart
+from minitorch_np.base.functions import too_far_apart
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import is_whole, number, plain
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_built
-from minitorch_np.shapes import Shape, batch_of
 from minitorch_np.source import as_source
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import Fixed, is_whole
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import Fixed, is_whole
 from minitorch_np.layer import Layer
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

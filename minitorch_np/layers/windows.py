@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import Shape
 from minitorch_np.layers.guards import Pair, pair, require_images
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

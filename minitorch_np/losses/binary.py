@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import number, optional
 from minitorch_np.base.callers import caller
-from minitorch_np.functions import sigmoid, softplus
+from minitorch_np.base.functions import sigmoid, softplus
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import number, optional
 from minitorch_np.losses.loss import ONE_OF_MANY, Loss, listed
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

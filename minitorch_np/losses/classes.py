@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import flag, number
-from minitorch_np.functions import log_softmax
+from minitorch_np.base.functions import log_softmax
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import flag, number
 from minitorch_np.losses.loss import Loss, listed, rows_of_probabilities
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import one_number
 from minitorch_np.base.arrays import as_floats, as_numbers, in_dtype
-from minitorch_np.cache import Cached
-from minitorch_np.configurable import OwnAttributes
-from minitorch_np.shapes import Shape, batch_of
+from minitorch_np.base.cache import Cached
+from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import one_number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

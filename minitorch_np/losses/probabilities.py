@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.functions import log_softmax, sigmoid
+from minitorch_np.base.functions import log_softmax, sigmoid
 from minitorch_np.losses.loss import Loss
 
 if TYPE_CHECKING:

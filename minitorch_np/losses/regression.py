@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import number
+from minitorch_np.base.validation import number
 from minitorch_np.losses.loss import Loss
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_number
 from minitorch_np.base.callers import caller
+from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.validation import check_number
 from minitorch_np.metrics.metric import Metric, class_numbers, in_pairs
-from minitorch_np.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

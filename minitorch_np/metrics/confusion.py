@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import check_whole
 from minitorch_np.base.arrays import as_array
+from minitorch_np.base.validation import check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -6,8 +6,9 @@ import keyword
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from minitorch_np.arguments import check_order
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.text import of_class
+from minitorch_np.base.validation import check_order
 from minitorch_np.metrics.classes import (
     AUC,
     BalancedAccuracy,
@@ -20,7 +21,6 @@ from minitorch_np.metrics.classes import (
 )
 from minitorch_np.metrics.metric import Metric, OfFunction
 from minitorch_np.metrics.numbers import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
-from minitorch_np.shapes import Shape
 
 _BY_NAME: dict[str, type[Metric]] = {
     "binary_accuracy": BinaryAccuracy,

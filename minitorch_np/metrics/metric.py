@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import one_number, takes_target_first
 from minitorch_np.base.arrays import as_numbers
+from minitorch_np.base.configurable import Configurable
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.state import attributes, set_attributes
-from minitorch_np.configurable import Configurable
+from minitorch_np.base.validation import one_number, takes_target_first
 from minitorch_np.losses.classes import one_hot
-from minitorch_np.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

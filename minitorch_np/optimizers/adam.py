@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_number, flag, number, optional
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.validation import check_number, flag, number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
-from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import number, optional
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.validation import number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
-from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

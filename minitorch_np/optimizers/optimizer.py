@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import anything, is_number, whole
+from minitorch_np.base.configurable import OwnAttributes, is_built_in
+from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
-from minitorch_np.configurable import OwnAttributes, is_built_in
-from minitorch_np.parameter import Parameter, Parameters, warn_of_lost
+from minitorch_np.base.validation import anything, is_number, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from minitorch_np.arguments import flag, number
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.validation import flag, number
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule
-from minitorch_np.parameter import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,9 +11,9 @@ import math
 import struct
 from typing import Any, BinaryIO
 
-from minitorch_np.hdf5 import headers
-from minitorch_np.hdf5.heaps import global_heap
-from minitorch_np.hdf5.storage import UNDEFINED, Storage
+from minitorch_np.base.hdf5 import headers
+from minitorch_np.base.hdf5.heaps import global_heap
+from minitorch_np.base.hdf5.storage import UNDEFINED, Storage
 
 _FIXED, _VARIABLE = 3, 9  # classes of datatypes: a string of known length, a reference into a heap
 

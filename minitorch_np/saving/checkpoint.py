@@ -12,9 +12,9 @@ import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.code import sum_of_code
+from minitorch_np.base.configurable import is_built_in, without_address
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
-from minitorch_np.configurable import is_built_in, without_address
-from minitorch_np.parameter import Parameter
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.saving import archive
 from minitorch_np.saving.environment import environment
 from minitorch_np.saving.errors import ModelFileError, refusing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from minitorch_np.configurable import signature_defaults
+from minitorch_np.base.configurable import signature_defaults
 from minitorch_np.saving.objects import encode
 
 # Constructor arguments by object and name, and what takes their place in the file.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from minitorch_np.hdf5 import check_structure
+from minitorch_np.base.hdf5 import check_structure
 from minitorch_np.saving.errors import ModelFileError
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 from minitorch_np import initializers
-from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
+from minitorch_np.base.configurable import Configurable, is_built_in, signature_defaults
+from minitorch_np.base.node import snake_case
 from minitorch_np.layer import Layer
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.functions import for_file
 from minitorch_np.saving.objects import registered_name
-from minitorch_np.tree import snake_case
 
 # Ours -> Keras
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_np import metrics
-from minitorch_np.configurable import is_built_in
+from minitorch_np.base.configurable import is_built_in
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_config import as_object, class_and_config, keras_name
 

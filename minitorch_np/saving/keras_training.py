@@ -8,8 +8,8 @@ from typing import Any
 
 from minitorch_np import losses, optimizers, schedules
 from minitorch_np.base.callers import caller
+from minitorch_np.base.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.base.text import printable
-from minitorch_np.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.saving import keras_metrics
 from minitorch_np.saving.keras_config import as_object, class_and_config, keras_name, other_precision
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from minitorch_np.parameter import Parameter
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.saving import archive, hdf5, keras_config, keras_training, limits, optimizer_state
 from minitorch_np.saving.attributes import Attributes
 from minitorch_np.saving.errors import ModelFileError

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.allocation import room_for
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
+from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
-from minitorch_np.configurable import Configurable, is_built_in
 from minitorch_np.losses import Loss
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.room import room_for
 from minitorch_np.saving import (
     archive,
     functions,

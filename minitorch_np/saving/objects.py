@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.configurable import Configurable
+from minitorch_np.base.configurable import Configurable
 from minitorch_np.saving.errors import NotHere
 
 

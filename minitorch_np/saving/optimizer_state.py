@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.callers import caller
-from minitorch_np.configurable import is_built_in
+from minitorch_np.base.configurable import is_built_in
 from minitorch_np.optimizers import SGD, Nadam
 from minitorch_np.saving import hdf5, limits, weights
 from minitorch_np.saving.errors import ModelFileError

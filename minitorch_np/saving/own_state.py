@@ -18,11 +18,11 @@ import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.code import is_installed
+from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.files import AnyPath
+from minitorch_np.base.node import Node
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.state import as_state, same
-from minitorch_np.configurable import is_built_in
-from minitorch_np.parameter import Parameter
-from minitorch_np.tree import Node
 
 _BATCH = 3
 _DEEPEST = 6

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from minitorch_np.base.files import AnyPath, as_path, write_whole
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.layer import Layer
-from minitorch_np.parameter import Parameter
 from minitorch_np.saving import hdf5, keras_graph
 from minitorch_np.saving.errors import ModelFileError, refusing, warn_unsummed
 from minitorch_np.saving.keras_config import keras_name

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np.arguments import CheckedArguments
 from minitorch_np.base.answers import AnswersForeignNames
+from minitorch_np.base.configurable import is_built_in, signature_defaults, without_address
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
-from minitorch_np.configurable import is_built_in, signature_defaults, without_address
+from minitorch_np.base.validation import CheckedArguments
 from minitorch_np.training.history import numbers_in
 from minitorch_np.training.hooks import check_hooks
 

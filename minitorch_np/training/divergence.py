@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.configurable import is_built_in
-from minitorch_np.parameter import Parameter
-from minitorch_np.replica import Replicator
+from minitorch_np.base.configurable import is_built_in
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.replica import Replicator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

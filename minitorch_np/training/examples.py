@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.arrays import as_array, in_dtype
-from minitorch_np.shapes import Shape, batch_of
+from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.source import Source, in_background, never_ends
 
 if TYPE_CHECKING:

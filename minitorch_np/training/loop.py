@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np import metrics
-from minitorch_np.arguments import check_whole
 from minitorch_np.base.arrays import in_dtype
+from minitorch_np.base.cache import Call
 from minitorch_np.base.callers import caller
 from minitorch_np.base.console import progress_is_seen
-from minitorch_np.cache import Call
-from minitorch_np.contract import calling, trained
-from minitorch_np.functions import too_far_apart
+from minitorch_np.base.contract import calling, trained
+from minitorch_np.base.functions import too_far_apart
+from minitorch_np.base.validation import check_whole
 from minitorch_np.source import Batches, Source, as_source, fingerprint
 from minitorch_np.training import sharing
 from minitorch_np.training.callbacks import (

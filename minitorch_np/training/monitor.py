@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from minitorch_np import metrics
-from minitorch_np.arguments import number
+from minitorch_np.base.validation import number
 from minitorch_np.training.callbacks import Callback, Logs
 from minitorch_np.training.history import numbers_in
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.arguments import check_flags, check_number, check_whole, is_whole
 from minitorch_np.base.callers import caller
+from minitorch_np.base.validation import check_flags, check_number, check_whole, is_whole
 from minitorch_np.source import Batches, Source
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.cache import Call
 from minitorch_np.base.callers import caller
 from minitorch_np.base.console import say
-from minitorch_np.cache import Call
-from minitorch_np.contract import calling, calls_strangers
-from minitorch_np.parameter import Parameter
-from minitorch_np.replica import Replicator
+from minitorch_np.base.contract import calling, calls_strangers
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.replica import Replicator
 from minitorch_np.training import sharing, standing
 from minitorch_np.training.callbacks import Callback, end, tell
 from minitorch_np.training.changes import Changes, owners_in

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from threading import get_ident
 from typing import Any
 
-from minitorch_np.replica import Replicator
+from minitorch_np.base.replica import Replicator
 
 _gate = threading.Lock()  # held while one of these is read or changed
 _fits: list[Fitting] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.randomness import seed_of, spawn
+from minitorch_np.base.randomness import seed_of, spawn
 from minitorch_np.tuning.building import Builder, checked_data
 from minitorch_np.tuning.folds import split_folds
 from minitorch_np.tuning.parallel import checked_workers, each
@@ -16,8 +16,8 @@ from minitorch_np.tuning.parallel import checked_workers, each
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from minitorch_np.base.randomness import Seed
     from minitorch_np.model import Model
-    from minitorch_np.randomness import Seed
     from minitorch_np.tuning.folds import Fold
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.arguments import is_whole
+from minitorch_np.base.validation import is_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

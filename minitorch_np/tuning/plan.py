@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_np.arguments import check_whole, is_whole
-from minitorch_np.randomness import seed_of
+from minitorch_np.base.randomness import seed_of
+from minitorch_np.base.validation import check_whole, is_whole
 from minitorch_np.tuning import spaces
 
 TRIALS = 20

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np import metrics
-from minitorch_np.arguments import is_whole
 from minitorch_np.base.console import progress_is_seen
 from minitorch_np.base.files import AnyPath
-from minitorch_np.randomness import spawn
+from minitorch_np.base.randomness import spawn
+from minitorch_np.base.validation import is_whole
 from minitorch_np.saving.checkpoint import Checkpoint
 from minitorch_np.source import fingerprint
 from minitorch_np.tuning import spaces

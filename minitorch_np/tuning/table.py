@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from minitorch_np.base.configurable import without_address
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
-from minitorch_np.configurable import without_address
 from minitorch_np.saving import archive
 from minitorch_np.saving.errors import ModelFileError
 

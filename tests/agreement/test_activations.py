@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch_np as mt
-from minitorch_np.functions import erf
+from minitorch_np.base.functions import erf
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
 functional = torch.nn.functional

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch_np as mt
-from minitorch_np.functions import log_softmax
+from minitorch_np.base.functions import log_softmax
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")

@@ -26,7 +26,7 @@ from minitorch_np import (
     Sigmoid,
     sigmoid,
 )
-from minitorch_np.functions import log_softmax
+from minitorch_np.base.functions import log_softmax
 
 from .layers import (
     ELU,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from minitorch_np.shapes import Shape
+from minitorch_np.base.shapes import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.cache import Cached
-from minitorch_np.configurable import is_built_in
-from minitorch_np.parameter import Parameter
-from minitorch_np.tree import Node
+from minitorch_np.base.cache import Cached
+from minitorch_np.base.configurable import is_built_in
+from minitorch_np.base.node import Node
+from minitorch_np.base.parameter import Parameter
 
 
 class Replicator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import struct
 
-from minitorch_np.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
+from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
 
 _END_OF_FREE = 1  # HDF5 writes this in place of an address
 

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
+from minitorch_np.base.cache import Call, current_call, is_second_use, used_twice
 from minitorch_np.base.callers import caller
-from minitorch_np.cache import Call, current_call, is_second_use, used_twice
-from minitorch_np.configurable import PACKAGE, is_built_in
-from minitorch_np.parameter import Parameter, UsedAsArray
-from minitorch_np.tree import Node
+from minitorch_np.base.configurable import PACKAGE, is_built_in
+from minitorch_np.base.node import Node
+from minitorch_np.base.parameter import Parameter, UsedAsArray
 
 
 @contextmanager

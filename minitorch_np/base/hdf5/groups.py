@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitorch_np.hdf5 import headers, trees
-from minitorch_np.hdf5.headers import Message
-from minitorch_np.hdf5.heaps import FractalHeap, local_heap, name_at
-from minitorch_np.hdf5.storage import UNDEFINED, Damaged, Storage
+from minitorch_np.base.hdf5 import headers, trees
+from minitorch_np.base.hdf5.headers import Message
+from minitorch_np.base.hdf5.heaps import FractalHeap, local_heap, name_at
+from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, Storage
 
 _BY_NAME, _BY_ORDER = 5, 6  # kinds of B-trees of version 2
 

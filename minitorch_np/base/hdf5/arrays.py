@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
+from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

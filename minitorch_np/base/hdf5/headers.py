@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from minitorch_np.hdf5.storage import Damaged, NotKnown, Storage
+from minitorch_np.base.hdf5.storage import Damaged, NotKnown, Storage
 
 DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL, LAYOUT = 0x01, 0x02, 0x03, 0x06, 0x07, 0x08
 FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE, ATTRIBUTES_ELSEWHERE, REFERENCES = 0x0B, 0x0C, 0x10, 0x11, 0x15, 0x16

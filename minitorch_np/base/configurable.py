@@ -11,8 +11,8 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from minitorch_np.arguments import Checked, CheckedArguments
 from minitorch_np.base.answers import AnswersForeignNames, line_for
+from minitorch_np.base.validation import Checked, CheckedArguments
 
 PACKAGE = __name__.partition(".")[0]
 

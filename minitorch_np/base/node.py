@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-from minitorch_np.arguments import check_flags
-from minitorch_np.cache import Cached, current_call
-from minitorch_np.configurable import Configurable
-from minitorch_np.parameter import Parameter, Parameters
+from minitorch_np.base.cache import Cached, current_call
+from minitorch_np.base.configurable import Configurable
+from minitorch_np.base.parameter import Parameter, Parameters
+from minitorch_np.base.validation import check_flags
 
 
 class Node(Cached, Configurable):

@@ -8,10 +8,10 @@ from collections import Counter, deque
 from collections.abc import Collection
 from typing import BinaryIO
 
-from minitorch_np.hdf5 import datasets, groups, headers
-from minitorch_np.hdf5.groups import Link, Sizes
-from minitorch_np.hdf5.headers import Message
-from minitorch_np.hdf5.storage import SIGNATURE, UNDEFINED, Damaged, NotKnown, Storage
+from minitorch_np.base.hdf5 import datasets, groups, headers
+from minitorch_np.base.hdf5.groups import Link, Sizes
+from minitorch_np.base.hdf5.headers import Message
+from minitorch_np.base.hdf5.storage import SIGNATURE, UNDEFINED, Damaged, NotKnown, Storage
 
 _MOST_OTHERS = 20_000  # objects that are looked at though nobody asks for them
 _TREE_SIZES, _SHARED_MESSAGES, _CACHE_IMAGE, _DRIVER = 0x13, 0x0F, 0x18, 0x14

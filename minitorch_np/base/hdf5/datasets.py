@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minitorch_np.hdf5 import arrays, headers, trees
-from minitorch_np.hdf5.headers import Message
-from minitorch_np.hdf5.heaps import global_heap, local_heap
-from minitorch_np.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
+from minitorch_np.base.hdf5 import arrays, headers, trees
+from minitorch_np.base.hdf5.headers import Message
+from minitorch_np.base.hdf5.heaps import global_heap, local_heap
+from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,6 +7,6 @@ first, each once, and refuses a file in which they do not form a tree or in whic
 Source: HDF5 File Format Specification 3.0, whose section numbers are named where its structures are read.
 """
 
-from minitorch_np.hdf5.storage import Damaged as Damaged
-from minitorch_np.hdf5.walk import check_data_file as check_data_file
-from minitorch_np.hdf5.walk import check_structure as check_structure
+from minitorch_np.base.hdf5.storage import Damaged as Damaged
+from minitorch_np.base.hdf5.walk import check_data_file as check_data_file
+from minitorch_np.base.hdf5.walk import check_structure as check_structure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.hdf5.storage import UNDEFINED, Damaged, Storage
+from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, Storage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
