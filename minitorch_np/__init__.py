@@ -27,6 +27,7 @@ from minitorch_np.losses import Loss as Loss
 from minitorch_np.losses import MSELoss as MSELoss
 from minitorch_np.losses import NLLLoss as NLLLoss
 from minitorch_np.metrics import Metric as Metric
+from minitorch_np.metrics import significance as significance
 from minitorch_np.model import Model as Model
 from minitorch_np.optimizers import SGD as SGD
 from minitorch_np.optimizers import Adagrad as Adagrad
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from minitorch_np import datasets as datasets
     from minitorch_np import plotting as plotting
     from minitorch_np import schedules as schedules
-    from minitorch_np import significance as significance
     from minitorch_np import tuning as tuning
     from minitorch_np.checking import GradcheckError as GradcheckError
     from minitorch_np.checking import GradcheckReport as GradcheckReport
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 # Not needed to compute, so loaded when first named: modules, and names out of modules.
 _ON_DEMAND = (
-    dict.fromkeys(("callbacks", "datasets", "plotting", "schedules", "significance", "tuning"))
+    dict.fromkeys(("callbacks", "datasets", "plotting", "schedules", "tuning"))
     | dict.fromkeys(
         ("gradcheck", "assert_gradients", "check_optimizer", "GradcheckError", "GradcheckReport"), "checking"
     )

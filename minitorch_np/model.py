@@ -28,12 +28,12 @@ from minitorch_np.metrics import Metric
 from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.source import Source
-from minitorch_np.summary import summarize
 from minitorch_np.training import loop, sharing
 from minitorch_np.training.callbacks import Callback
 from minitorch_np.training.history import History
 from minitorch_np.training.options import BATCH_SIZE, LARGE_BATCH_SIZE
 from minitorch_np.training.seen import Seen
+from minitorch_np.training.summary import summarize
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
