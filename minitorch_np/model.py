@@ -21,6 +21,7 @@ from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.replica import Replicator
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import check_flags, check_order
+from minitorch_np.callbacks.callback import Callback
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Normalization, Sigmoid, Softmax
 from minitorch_np.losses import Loss
@@ -28,11 +29,11 @@ from minitorch_np.metrics import Metric
 from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.source import Source
-from minitorch_np.training import loop, sharing
-from minitorch_np.training.callbacks import Callback
+from minitorch_np.training import sharing
+from minitorch_np.training.fit import evaluate, fit, predict
 from minitorch_np.training.history import History
+from minitorch_np.training.input_range import Seen
 from minitorch_np.training.options import BATCH_SIZE, LARGE_BATCH_SIZE
-from minitorch_np.training.seen import Seen
 from minitorch_np.training.summary import summarize
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Model(Layer):
 
             board = TensorBoard(log_dir)
             callbacks = [*callbacks, board] if isinstance(callbacks, (list, tuple)) else callbacks
-        return loop.fit(
+        return fit(
             self,
             x,
             y,
@@ -214,7 +215,7 @@ class Model(Layer):
         `steps` is the number of batches to take from an iterable or generator; None for all, so one that never ends needs it.
         """
         self._require_compiled("evaluate")
-        return loop.evaluate(self, x, y, batch_size, steps, callbacks)
+        return evaluate(self, x, y, batch_size, steps, callbacks)
 
     @answers_foreign_arguments
     def predict(
@@ -229,7 +230,7 @@ class Model(Layer):
 
         `steps` as for evaluate.
         """
-        return loop.predict(self, x, batch_size, steps, callbacks)
+        return predict(self, x, batch_size, steps, callbacks)
 
     def summary(self) -> None:
         """Print each layer with its output shape and its parameters, and the total."""
@@ -316,18 +317,19 @@ class Model(Layer):
         load_weights(self, path)
 
     @answers_foreign_arguments
-    def save(self, path: AnyPath, *, include_optimizer: bool = True) -> None:
+    def save(self, path: AnyPath, *, include_optimizer: bool = True, warned: set[str] | None = None) -> None:
         """Write the whole model to `name.keras`: architecture, weights, optimiser with its state, loss, metrics, and
         `class_names` if it has that attribute. mt.load_model opens it, and so does Keras where it has the layers.
 
         Args:
             include_optimizer: False leaves the optimiser's state out, which makes a smaller file that begins training anew.
+            warned: warnings that were given already and are not repeated; new ones are added.
         """
         from minitorch_np.saving.model_file import save_model
 
         self.require_built(f"{type(self).__name__}.save")
         with sharing.paused(self.parameters().values()):
-            save_model(self, path, include_optimizer=include_optimizer)
+            save_model(self, path, include_optimizer=include_optimizer, warned=warned)
 
     # Building
 
@@ -370,8 +372,8 @@ class Model(Layer):
 
     def _call_in_training(self, x: NDArray, training: bool | None) -> NDArray:
         """With training=None, layers that eval() was said to one by one since train() stay in inference mode."""
-        for fit in sharing.fits_of_this_thread(self):  # in a callback, where backward is to give every gradient
-            fit.disturbed = self.wants_dx = True
+        for running in sharing.fits_of_this_thread(self):  # in a callback, where backward is to give every gradient
+            running.disturbed = self.wants_dx = True
         for _, node in self.walk():
             node.check_parameters()
         self._await_backward, self._only_answered = self._await_backward + 1, False

@@ -19,7 +19,7 @@ ORDER = [
     {"base.hdf5", "base.allocation", "base.shapes", "base.validation", "base.randomness", "base.cache"},
     {"base.functions"}, {"base.answers"}, {"base.configurable"}, {"base.parameter"}, {"base.node"}, {"base.contract", "base.replica"},
     {"source"}, {"regularizers"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
-    {"schedules"}, {"training"}, {"saving"}, {"callbacks"}, {"model"}, {"sequential"}, {"datasets"},
+    {"schedules"}, {"callbacks"}, {"training"}, {"saving"}, {"model"}, {"sequential"}, {"datasets"},
     {"checking"}, {"tuning"}, {"cli"}, {"__main__"}, {""},
 ]  # fmt: skip
 NETWORKS = {"base.node", "layer", "layers", "model", "sequential"}

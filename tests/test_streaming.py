@@ -283,8 +283,8 @@ def test_a_data_set_of_single_examples_is_refused():
 @pytest.mark.parametrize("falls", [0, 1, 3, 5])
 def test_a_resumed_run_goes_on_in_data_that_go_on(tmp_path, monkeypatch, steps, falls):
     """5 batches, taken `steps` at a time; the power goes after some of them."""
-    monkeypatch.setattr("minitorch_np.training.run._SECONDS", 0)
-    monkeypatch.setattr("minitorch_np.training.run._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", 0)
+    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
 
     class Falls(mt.Callback):
         left = falls

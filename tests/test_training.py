@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import minitorch_np as mt
 from minitorch_np.base import console
-from minitorch_np.training.examples import Examples, batches
+from minitorch_np.training.data import Examples, batches
 
 
 def model_of(*layers, loss=None, rate=0.1, metrics=("accuracy",), **options):
@@ -172,7 +172,7 @@ def test_leading_layers_run_once_per_fit(x, y):
 def test_leading_layers_run_per_batch_when_the_result_is_too_large(x, y, monkeypatch):
     ready = model_of(mt.Rescaling(2.0), mt.Dense(1), mt.Sigmoid())
     ready.fit(x, y, epochs=2, batch_size=4)
-    monkeypatch.setattr("minitorch_np.training.examples.MEMORY_SHARE", 0)
+    monkeypatch.setattr("minitorch_np.training.data.MEMORY_SHARE", 0)
     anew = model_of(mt.Rescaling(2.0), mt.Dense(1), mt.Sigmoid())
     anew.fit(x, y, epochs=2, batch_size=4)
     np.testing.assert_array_equal(ready.get_weights()[0], anew.get_weights()[0])
@@ -326,7 +326,7 @@ def test_nothing_is_printed_where_nobody_looks(x, y, capfd):
 
 
 def test_the_bar_shows_loss_and_metrics_in_a_terminal(x, y, capfd, monkeypatch):
-    monkeypatch.setattr("minitorch_np.training.loop.progress_is_seen", lambda: True)
+    monkeypatch.setattr("minitorch_np.training.fit.progress_is_seen", lambda: True)
     model_of().fit(x, y, epochs=2, batch_size=10)
     shown = capfd.readouterr().err
     assert "epoch 2/2" in shown

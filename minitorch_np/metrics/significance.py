@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,8 @@ def wilson_interval(right: int, count: int, confidence: float = 0.95) -> tuple[f
     """
     if not 0 <= right <= count or count < 1:
         raise ValueError(f"wilson_interval: expected 0 <= right <= count and count >= 1, got {right} of {count}.")
+    from statistics import NormalDist  # which takes longer to load than the rest of the package's own modules
+
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     share = right / count
     centre = share + z * z / (2 * count)

@@ -40,8 +40,8 @@ from minitorch_np.saving.errors import ModelFileError, warn_unsummed
 from minitorch_np.saving.objects import decode, encode
 from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import warn_of_own_state
-from minitorch_np.training.loop import resolve_metrics
-from minitorch_np.training.seen import Seen
+from minitorch_np.training.fit import resolve_metrics
+from minitorch_np.training.input_range import Seen
 
 FORMAT = 1
 _OURS = "minitorch_np.json"
@@ -50,12 +50,12 @@ _WEIGHTS = "model.weights.h5"
 _AGAIN = "Save the model again"
 
 
-def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True, told: set[str] | None = None) -> None:
+def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True, warned: set[str] | None = None) -> None:
     """Write architecture, weights, optimiser with its state, loss, metrics, class names and what the data were like.
 
     Args:
         include_optimizer: False leaves out the optimiser's state and its count of steps, so that training begins anew.
-        told: warnings that were given already and are not given again; new ones are added.
+        warned: warnings that were given already and are not given again; new ones are added.
 
     Warns of what Keras does not have, and of functions, such as a metric, which no file holds and which are left out.
 
@@ -92,7 +92,7 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True, tol
     instead, of_layers = functions.in_layers(model)
     compiled, of_training = functions.compiled(model, optimizer)
     notes += [f"left out is what no file holds: {note}." for note in of_layers + left_out + of_training]
-    _warn(path, notes, set() if told is None else told)
+    _warn(path, notes, set() if warned is None else warned)
     own = {
         "format": FORMAT,
         "model": _within_limits(
@@ -111,10 +111,10 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True, tol
     write_whole(path, archive.pack({**files, _WEIGHTS: memory.getvalue(), _OURS: archive.as_json(own)}))
 
 
-def _warn(path: Path, notes: list[str], told: set[str]) -> None:
+def _warn(path: Path, notes: list[str], warned: set[str]) -> None:
     for note in notes:
-        if note not in told:
-            told.add(note)
+        if note not in warned:
+            warned.add(note)
             warnings.warn(f"{path}: {note}", stacklevel=caller())
 
 

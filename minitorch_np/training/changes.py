@@ -10,7 +10,7 @@ from typing import Any
 from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.state import attributes, same, set_attributes
-from minitorch_np.training.callbacks import Callback
+from minitorch_np.callbacks.callback import Callback
 
 _NOT_KEPT = ("model", "params", "_cache", "weights", "keep_cache", "function", "learning_rate", "_buffers", "_model")
 

@@ -8,11 +8,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, write_csv, write_whole
+from minitorch_np.callbacks.callback import as_number, cell, numbers_in
 
 
 class History(AnswersForeignNames, dict[str, list[float]]):
@@ -94,30 +93,8 @@ class History(AnswersForeignNames, dict[str, list[float]]):
         return f"History({self.epochs} epochs{', last: ' + last if last else ''})"
 
 
-def numbers_in(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Those values that are numbers, also NumPy's and other packages' arrays of no axis, as Python floats."""
-    found = ((name, _number(value)) for name, value in logs.items())
-    return {name: value for name, value in found if value is not None}
-
-
-def cell(value: float) -> float | str:
-    """A number as a cell of a table: NA where there is none."""
-    return "NA" if math.isnan(value) else value
-
-
-def _number(value: Any) -> float | None:
-    if type(value) is float:
-        return value
-    if isinstance(value, (str, bytes)) or getattr(value, "shape", ()) != () or np.iscomplexobj(value):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 def _for_json(value: Any, name: str) -> float | None:
-    number = _number(value)
+    number = as_number(value)
     if number is None and value is not None:
         raise ValueError(
             f"History.to_json: {name} holds {value!r:.80}, which is no number. Leave it out: del history[{name!r}]."

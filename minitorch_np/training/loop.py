@@ -1,338 +1,347 @@
-"""What fit, evaluate and predict do with what they are given: look at it, prepare it, and go through it."""
+"""Run: one call of fit, step by step and epoch by epoch, and where it stands."""
 
 from __future__ import annotations
 
 import copy
 import math
+import time
 import warnings
-from collections import namedtuple
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np import metrics
-from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.cache import Call
 from minitorch_np.base.callers import caller
-from minitorch_np.base.console import progress_is_seen
-from minitorch_np.base.contract import calling, trained
-from minitorch_np.base.functions import too_far_apart
-from minitorch_np.base.validation import check_whole
-from minitorch_np.source import Batches, Source, as_source, fingerprint
+from minitorch_np.base.console import say
+from minitorch_np.base.contract import calling, calls_strangers
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.replica import Replicator
+from minitorch_np.callbacks.callback import Callback, end, numbers_in, tell
 from minitorch_np.training import sharing
-from minitorch_np.training.callbacks import (
-    Callback,
-    ProgressBar,
-    check_all_measured,
-    checked_callbacks,
-    introduce,
-    steering,
-    tell,
-)
-from minitorch_np.training.examples import (
-    Examples,
-    Stream,
-    check_class_weight,
-    check_single,
-    checked_inputs,
-    checked_targets,
-    checked_weights,
-    weights_of_classes,
-)
+from minitorch_np.training.changes import Changes, owners_in
+from minitorch_np.training.data import Examples, Stream
+from minitorch_np.training.divergence import EVERY, LastGood, first_bad_layer
 from minitorch_np.training.history import History
-from minitorch_np.training.options import (
-    check_class_names,
-    check_steps,
-    check_validation,
-    checked_batch_size,
-    checked_shuffle,
-    split,
-    warn_of_classes_not_learnt,
-)
-from minitorch_np.training.run import Run, measure
-from minitorch_np.training.seen import Seen
+from minitorch_np.training.interrupt import Interrupt
+from minitorch_np.training.sharing import Fitting
+from minitorch_np.training.state import capture, generator_state, restore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from minitorch_np import metrics
+    from minitorch_np.training.input_range import Seen
 
-def fit(
-    model: Any,
-    x: Any,
-    y: Any,
-    *,
-    epochs: int,
-    batch_size: int | None,
-    validation_data: Any,
-    validation_split: float,
-    sample_weight: Any,
-    class_weight: Mapping[Any, float] | None,
-    steps_per_epoch: int | None,
-    validation_steps: int | None,
-    shuffle: bool | None,
-    progress: bool,
-    callbacks: Sequence[Callback],
-    checkpoint: Any,
-) -> History:
-    who = f"{type(model).__name__}.fit"
-    check_whole(who, "epochs", epochs, 1)
-    callbacks = checked_callbacks(callbacks, who)
-    check_class_weight(class_weight, who)
-    check_validation(who, validation_data, validation_split, validation_steps)
-    door = _Door(model, who, class_weight)
-    data = as_source(x, steps_per_epoch)
-    check_steps(who, "steps_per_epoch", steps_per_epoch, data)
-    batch_size, shuffle = checked_batch_size(batch_size, who, data), checked_shuffle(shuffle, who, data)
-    if data is None:
-        x, y, weights = door.checked(x, y, sample_weight)
-        if validation_split:
-            x, y, validation_data = split(x, y, validation_split, who)
-            weights = None if weights is None else weights[: len(x)]
-        shape = x.shape[1:]
-    else:
-        door.alone(data, {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None})
-        shape = door.shape_of(data)
-    model.ensure_ready(shape)
-    if not any(parameter.trainable for parameter in model.parameters().values()):
-        raise ValueError(
-            f"{who}: {model!r} has no trainable parameters: none at all, or all are "
-            "frozen. model.trainable = True, or layer.trainable = True, lets them learn."
-        )
-    measures = resolve_metrics(model)
-    stem, body = model.stem_and_body()
-    seen = Seen()
-
-    training: Examples | Stream
-    if data is None:
-        y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
-        weights = door.weights(y, weights)
-        if weights is not None and not weights.any():
-            raise ValueError(f"{who}: the weights of all examples to learn from are 0.")
-        seen.look(x)
-        training = Examples(x, y, stem, model.compute_dtype, reread=True, weights=weights)
-        _warn_of_doubts(model, x, who)
-    else:
-
-        def note(given: NDArray, x: NDArray) -> None:
-            if not seen.count:
-                _warn_of_doubts(model, given, who)
-            seen.look(given)
-
-        training = Stream(data, door.prepared, stem, model.compute_dtype, note)
-    validation = None
-    if validation_data is not None:
-        held_out = f"{who}: validation_data"
-        validation = _held_out(model, validation_data, stem, held_out, validation_steps, "validation_steps")
-        if isinstance(validation, Stream) and data is not None:
-            check_class_names(held_out, data.class_names, validation.source.class_names)
-        if validation_split and isinstance(training, Examples) and isinstance(validation, Examples):
-            warn_of_classes_not_learnt(training.y, validation.y, who)
-
-    shown = progress and progress_is_seen()
-    watchers = [*callbacks, *([ProgressBar()] if shown else [])]
-    introduce(watchers, model, epochs, _steps(training, batch_size), shown)
-    names = ["loss", *(metric.name for metric in measures)]
-    check_all_measured(watchers, names if validation is None else [*names, *(f"val_{name}" for name in names)])
-    if checkpoint is not None:
-        about = {
-            "data": fingerprint(x, y) if data is None else data.fingerprint(),
-            "validation data": _fingerprint(validation, validation_data),
-            "class_weight": class_weight,
-            "weights": None if data is not None or weights is None else f"an array with SHA-256 {fingerprint(weights)}",
-            "batch_size": batch_size,
-            "steps_per_epoch": steps_per_epoch,
-            "shuffle": shuffle,
-            "class names": None if data is None else data.class_names,
-        }
-        sources = {"data": data, "validation data": getattr(validation, "source", None)}
-        checkpoint.begin(model, about | steering(watchers), watchers, sources)
-    if data is not None:
-        model.class_names = data.class_names or model.class_names
-    shuffling = model.shuffling if shuffle else None
-    fitting = sharing.Fitting(model.parameters().values(), [model.loss, *measures])
-    measures = [copy.deepcopy(metric) if sharing.is_used(metric) else metric for metric in measures]
-    # A value that overflows ends in a loss that is not finite, which is reported with the layer that began it.
-    with (
-        sharing.fitting(fitting, who),
-        trained(model, sharing.reading),
-        model.in_mode(training=True, keep_cache=True),
-        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
-    ):
-        model.drop_caches()
-        run = Run(
-            model, body, measures, fitting, training, validation, batch_size, watchers, shuffling, seen, checkpoint
-        )
-        try:
-            return run.all_epochs(epochs)
-        finally:
-            body.wants_dx = True
-            run.loss.weights = None
-            run.loss.forget()
-            model.drop_caches()
+# A checkpoint is written when this many seconds have passed, or this many times what the last one took to write.
+_SECONDS = 0.25
+_TIMES = 20
 
 
-def evaluate(
-    model: Any, x: Any, y: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]
-) -> Any:
-    who = f"{type(model).__name__}.evaluate"
-    callbacks = checked_callbacks(callbacks, who)
-    model.require_built(who)
-    data = as_source(x, steps, "steps", goes_on=False)
-    batch_size = checked_batch_size(batch_size, who, data)
-    if data is not None and y is not None:
-        raise ValueError(f"{who}: the targets come with the data, so y is left out, got {type(y).__name__}.")
-    if data is not None:
-        check_class_names(who, model.class_names, data.class_names)
-    examples = _held_out(model, (x, y) if data is None else data, None, who, steps, "steps", reread=False)
-    introduce(callbacks, model, 1, _steps(examples, batch_size), False)
-    metrics_now = resolve_metrics(model)
-    measured = measure(model, model.loss, metrics_now, examples, batch_size, callbacks, model.check_outputs)
-    scores = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
-    return scores(**measured)
+class Run:
+    """One call of fit.
 
+    Args:
+        model: with its optimiser and loss. body: what of it sees the examples.
+        measures: the metrics. fitting: what other threads know of this run.
+        training, validation: the examples.
+        watchers: the callbacks.
+        shuffling: draws the order of the examples, or None.
+        ranges: what the examples are like, which the model keeps once the run begins.
+        checkpoint: where the run is kept, to be resumed: `read() -> state or None`, `write(state)`.
+    """
 
-def predict(model: Any, x: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]) -> NDArray:
-    who = f"{type(model).__name__}.predict"
-    callbacks = checked_callbacks(callbacks, who)
-    model.require_built(who)
-    data = as_source(x, steps, "steps", goes_on=False)
-    check_steps(who, "steps", steps, data)
-    batch_size = checked_batch_size(batch_size, who, data)
-    examples: Examples | Stream
-    if data is None:
-        x = checked_inputs(x, who, model.input_shape)
-        examples = Examples(x, x, None, model.compute_dtype, reread=False)
-    else:
+    def __init__(
+        self,
+        model: Any,
+        body: Any,
+        measures: Sequence[metrics.Metric],
+        fitting: Fitting,
+        training: Examples | Stream,
+        validation: Examples | Stream | None,
+        batch_size: int | None,
+        watchers: Sequence[Callback],
+        shuffling: np.random.Generator | None,
+        ranges: Seen,
+        checkpoint: Any = None,
+    ) -> None:
+        self.model, self.body, self.measures, self.fitting = model, body, measures, fitting
+        self.call = Call(model) if calls_strangers(model) else None
+        self.training, self.validation, self.batch_size, self.watchers = training, validation, batch_size, watchers
+        self.shuffling, self.ranges, self.checkpoint = shuffling, ranges, checkpoint
+        self.parameters = model.parameters()
+        self.changes_followed = -1
+        self.looked = False  # at the first outputs
+        self.last_good = LastGood(self.parameters, model.optimizer)
+        self.history = History()
+        self.logs: dict[str, float] = {}  # of the last epoch
+        # Where the run stands: the epoch, its next batch, and what was gathered in it so far.
+        self.steps = self.epoch = self.batch = self.seen = 0
+        self.total = 0.0
+        self.source: Any = getattr(training, "source", None)
+        self.changes, self.changes_of_data = Changes({}), Changes({} if checkpoint is None else {"data": self.source})
+        self._note_order()
+        self.due = time.monotonic() + _SECONDS
+        used = sharing.is_used(model.loss, besides=fitting)
+        self._own_loss = Replicator(training=True, keep_cache=True).of(model.loss) if used else None
 
-        def checked(x: Any, *_: Any) -> tuple[NDArray, NDArray, None]:
-            x = checked_inputs(x, who, model.input_shape)
-            return x, x[:0], None
-
-        examples = Stream(data, checked, None, model.compute_dtype)
-    introduce(callbacks, model, 1, _steps(examples, batch_size), False)
-    tell(callbacks, "on_predict_begin", {})
-    outputs: list[NDArray] = []
-    with sharing.reading(model) as replicator, closing(examples.batches(batch_size)) as batches:  # type: ignore[type-var]
-        asked = replicator.of(model)
-        for number, (x, _, _) in enumerate(batches):
-            tell(callbacks, "on_predict_batch_begin", number, {})
-            with calling(Call(asked, asks=True)):
-                outputs.append(asked.forward(x))
-            tell(callbacks, "on_predict_batch_end", number, {"outputs": outputs[-1]})
-    if not outputs:
-        raise ValueError(f"{who}: the data gave no batches.")
-    tell(callbacks, "on_predict_end", {})
-    return np.concatenate(outputs)
-
-
-def resolve_metrics(model: Any) -> list[metrics.Metric]:
-    """The metrics that compile was given, each under a name of its own."""
-    return metrics.of_model(model)
-
-
-class _Door:
-    """What people pass, looked at before it comes in: all at once for arrays, batch by batch for a source."""
-
-    def __init__(self, model: Any, who: str, class_weight: Mapping[Any, float] | None = None) -> None:
-        self.model, self.who, self.class_weight = model, who, class_weight
-
-    def checked(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
-        check_single(x, y, self.who)
-        x = checked_inputs(x, self.who, self.model.input_shape)
-        y = checked_targets(y, self.who, len(x))
-        weights = checked_weights(sample_weight, len(y), self.who)
-        if (weights is not None or self.class_weight is not None) and not self.model.loss.takes_weights:
-            raise ValueError(
-                f"{self.who}: {self.model.loss!r} takes no weights: let it use self.mean and self.weigh, and set "
-                "takes_weights = True."
-            )
-        return x, y, weights
-
-    def prepared(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
-        """One batch of a source, as the step takes it."""
-        x, y, weights = self.checked(x, y, sample_weight)
-        y = self.model.loss.prepare_batch(y, self.model.output_shape, self.model.compute_dtype)
-        weights = self.weights(y, weights)
-        return (
-            x,
-            y,
-            None if weights is None else in_dtype(weights, self.model.compute_dtype, "sample_weight or class_weight"),
-        )
-
-    def weights(self, y: NDArray, sample_weight: NDArray | None) -> NDArray | None:
-        """What each example counts, or each step of it: sample_weight times the class_weight of its class, or None without either."""
-        if self.class_weight is None:
-            return sample_weight
+    def all_epochs(self, epochs: int) -> History:
         model = self.model
-        of_class = weights_of_classes(
-            self.class_weight, y, model.output_shape, separate=model.loss.binary, who=self.who
+        state = None if self.checkpoint is None else self.checkpoint.read()  # refused before anything is changed
+        model.history, model.stop_training, model.seen = self.history, False, self.ranges
+        begun: list[Callback] = []
+        try:
+            for watcher in self.watchers:
+                watcher.on_train_begin({})
+                begun.append(watcher)
+            if self.checkpoint is not None:
+                self.changes = Changes(owners_in(model, self.loss, self.watchers))
+            if state is not None:
+                with self.checkpoint.refusing(), self.fitting:
+                    restore(self, state)
+            else:
+                self._keep()  # from now on the file knows what callbacks have begun to write
+            with Interrupt() as interrupt:
+                if state is None and self.last_good.not_finite() is None:
+                    self.last_good.keep(0)
+                while self.epoch < epochs and not model.stop_training and not interrupt.requested:
+                    if self.one_epoch(interrupt):
+                        self._end_of_epoch()
+                    if interrupt.requested:
+                        say(
+                            f"\nfit: stopped by Ctrl-C in epoch {self.epoch + (self.batch > 0)} of {epochs}, after a whole step; "
+                            f"the history holds {self.history.epochs} whole epochs."
+                        )
+            self._check_finite()
+            self._keep()
+        finally:
+            end(begun, self.logs)
+        return self.history
+
+    def one_epoch(self, interrupt: Interrupt) -> bool:
+        """Go through the batches that are left of the epoch; False if an interrupt ended it before the last one."""
+        if self.batch == 0:
+            self._note_order()
+            tell(self.watchers, "on_epoch_begin", self.epoch, {})
+            for metric in self.measures:
+                metric.reset()
+        weightless = self.batch == 0  # whether every weight of the epoch is 0, as is seen only at the end of a stream
+        fitting = self.fitting
+        for x, y, weights in self.training.batches(self.batch_size, self.shuffling, self.batch):
+            weightless = weightless and weights is not None and not weights.any()
+            for watcher in self.watchers:
+                watcher.on_train_batch_begin(self.batch, {})
+            if fitting.is_awaited:
+                fitting.let_others_first()
+            with fitting.lock:
+                fitting.in_step = True
+                try:
+                    loss = self.one_step(x, y, weights)
+                finally:
+                    fitting.in_step = False
+            self.total += loss * len(x)
+            self.seen += len(x)
+            self.batch += 1
+            for watcher in self.watchers:
+                watcher.on_train_batch_end(self.batch - 1, {"loss": loss})
+            if self.checkpoint is not None and time.monotonic() > self.due:
+                self._keep()
+            if interrupt.requested and self.seen != self.training.count:
+                return False
+        if not self.seen:
+            raise ValueError(f"{type(self.model).__name__}.fit: the data gave no batches.")
+        if weightless:
+            raise ValueError(f"{type(self.model).__name__}.fit: the weights of all examples to learn from are 0.")
+        return True
+
+    @property
+    def place(self) -> int:
+        """Where the epoch begins in data that go on from epoch to epoch."""
+        return getattr(getattr(self.training, "source", None), "position", 0)
+
+    @place.setter
+    def place(self, place: int) -> None:
+        if place:
+            self.training.source.position = place  # type: ignore[union-attr]
+
+    def _end_of_epoch(self) -> None:
+        if self.batch >= EVERY:  # where epochs are shorter, every 16th step is often enough
+            self._check_finite()
+        logs = {"loss": self.total / self.seen}
+        for metric in self.measures:
+            logs[metric.name] = metric.checked_result()
+        if self.validation is not None:
+            measured = measure(self.body, self.loss, self.measures, self.validation, self.batch_size, self.watchers)
+            logs.update({f"val_{name}": value for name, value in measured.items()})
+        self.history.record(self.epoch, logs)
+        measured = logs.copy()
+        tell(self.watchers, "on_epoch_end", self.epoch, logs)
+        if len(logs) != len(measured) or any(logs.get(name) is not value for name, value in measured.items()):
+            self.history.record(self.epoch, logs)  # with what callbacks wrote into the logs
+        self.logs = logs
+        self.epoch += 1
+        self.batch = self.seen = 0
+        self.total = 0.0
+        self._note_order()
+
+    def _note_order(self) -> None:
+        """What the order of the data follows from, as an epoch begins that may have to be gone through again."""
+        if self.checkpoint is None:
+            return
+        self.order = generator_state(self.shuffling)
+        self.order_of_data: dict[str, Any] = {"changes": self.changes_of_data.get_state()}
+        if hasattr(self.source, "get_state"):
+            self.order_of_data["source"] = self.source.get_state()
+
+    @property
+    def loss(self) -> Any:
+        """The model's loss, or a copy where another fit uses that object now."""
+        return self.model.loss if self._own_loss is None else self._own_loss
+
+    def one_step(self, x: NDArray, y: NDArray, weights: NDArray | None) -> float:
+        if Parameter.changes != self.changes_followed or self.fitting.disturbed:
+            self._follow_callbacks()
+        loss = self._own_loss or self.model.loss
+        if weights is not loss.weights:
+            loss.weights = weights
+        if self.call is None:
+            prediction = self.body.forward(x)
+        else:
+            self.call.next_turn()
+            with calling(self.call):
+                prediction = self.body.forward(x)
+        if not self.looked:
+            self.looked = True
+            self.model.check_outputs(prediction)
+        value = loss.checked_forward(prediction, y) + (penalty(self.regularized) if self.regularized else 0.0)
+        if not math.isfinite(value):
+            self._stop_diverged(value, x)
+        if self.last_good.statistics:
+            spoilt = self.last_good.statistic_not_finite()
+            if spoilt is not None:
+                self._stop_not_finite(spoilt, x)
+        if self.steps % EVERY == 0 and self.last_good.step != self.steps:
+            spoilt = self.last_good.not_finite()
+            if spoilt is not None:
+                self._stop_spoilt(spoilt)
+            self.last_good.keep(self.steps)
+        for metric in self.measures:
+            metric.update(prediction, y)
+        self.body.backward(loss.checked_backward(prediction))
+        self.model.optimizer.step(self.parameters)
+        self.steps += 1
+        return value
+
+    def _follow_callbacks(self) -> None:
+        """A callback may call the model itself, which leaves caches; it may freeze layers, or let them learn again: backward
+        goes as far as the first that learns.
+        """
+        self.changes_followed, self.fitting.disturbed = Parameter.changes, False
+        self.model.drop_caches()
+        self.regularized = regularized(self.parameters.values())
+        self.body.wants_dx = False
+
+    def _stop_diverged(self, value: float, x: NDArray) -> None:
+        spoilt = self.last_good.not_finite()
+        bad = first_bad_layer(self.model, self.body, x)
+        self.last_good.put_back()
+        before = f" {spoilt} was not finite before that batch." if spoilt else ""
+        raise FloatingPointError(
+            f"{type(self.model).__name__}.fit: the loss is {value} in epoch {self.epoch + 1}, batch {self.batch + 1}.{before} "
+            f"First output that is not finite: {bad or repr(self.loss)}. "
+            f"{self.last_good.description()} Lower the learning rate ({self.model.optimizer!r}), or look at the data of that batch."
         )
-        if sample_weight is None:
-            return of_class
-        return of_class * sample_weight.reshape(-1, *[1] * (of_class.ndim - 1))
 
-    def alone(self, data: Source, others: dict[str, Any]) -> None:
-        """A source brings its targets and weights itself."""
-        for name, value in others.items():
-            if value is not None:
-                raise ValueError(
-                    f"{self.who}: {name} goes with arrays, and x is a {type(data).__name__}, which brings all it has in its batches."
+    def _stop_not_finite(self, spoilt: str, x: NDArray) -> None:
+        """The loss is finite, and the same forward has spoilt a running statistic."""
+        self.last_good.put_back()
+        raise FloatingPointError(
+            f"{type(self.model).__name__}.fit: {spoilt} is not finite from epoch {self.epoch + 1}, batch {self.batch + 1} on, though the "
+            f"loss is. The inputs of that batch lie between {x.min():g} and {x.max():g}: look for an outlier among them. "
+            f"{self.last_good.description()}"
+        )
+
+    def _check_finite(self) -> None:
+        """A loss may stay finite while a weight that no example reaches, or the optimiser's state, is not."""
+        spoilt = self.last_good.not_finite()
+        if spoilt is not None:
+            with self.fitting:
+                self._stop_spoilt(spoilt)
+
+    def _stop_spoilt(self, spoilt: str) -> None:
+        first, last = (self.last_good.step or 0) + 1, self.steps
+        steps = f"step {last}" if first >= last else f"one of the steps {first} to {last}"
+        where = f"epoch {self.epoch + 1}, batch {self.batch}" if self.batch else f"the end of epoch {self.epoch}"
+        since = f"since {steps}, seen at {where}" if self.steps else "before the first step"
+        self.last_good.put_back()
+        raise FloatingPointError(
+            f"{type(self.model).__name__}.fit: {spoilt} is not finite {since}. "
+            f"{self.last_good.description()} Lower the learning rate ({self.model.optimizer!r}), or look for outliers in the data."
+        )
+
+    # Kept and resumed
+
+    def _keep(self) -> None:
+        if self.checkpoint is None:
+            return
+        self._check_finite()  # nobody could go on from that
+        start = time.monotonic()
+        self.checkpoint.write(capture(self))
+        self.due = time.monotonic() + max(_SECONDS, _TIMES * (time.monotonic() - start))
+
+
+def regularized(parameters: Iterable[Any]) -> list[Any]:
+    """The parameters that learn and have a price."""
+    return [parameter for parameter in parameters if parameter.trainable and parameter.regularizer is not None]
+
+
+def penalty(parameters: list[Any]) -> float:
+    """What the sizes of these parameters add to the loss."""
+    return sum(parameter.regularizer(parameter.value) for parameter in parameters)
+
+
+def measure(
+    body: Any,
+    loss: Any,
+    measures: Sequence[metrics.Metric],
+    examples: Examples | Stream,
+    batch_size: int | None,
+    watchers: Sequence[Callback],
+    first_outputs: Callable[[NDArray, NDArray], None] | None = None,
+) -> dict[str, float]:
+    """Loss and metrics in inference mode, over all examples, on copies of all that has state.
+
+    `first_outputs` is called with those of the first batch, and with its first example.
+    """
+    total, count = 0.0, 0
+    with sharing.reading(body) as replicator:
+        asked, asked_loss, gathered = (
+            replicator.of(body),
+            Replicator(keep_cache=True).of(loss),
+            [copy.deepcopy(m) for m in measures],
+        )
+        for metric in gathered:
+            metric.reset()
+        tell(watchers, "on_test_begin", {})
+        for number, (x, y, _) in enumerate(examples.batches(batch_size)):
+            tell(watchers, "on_test_batch_begin", number, {})
+            with calling(Call(asked, asks=True)):
+                prediction = asked.forward(x)
+            if number == 0 and first_outputs is not None:
+                first_outputs(prediction, x[:1])
+            value = asked_loss.checked_forward(prediction, y)
+            if math.isnan(value) and np.isfinite(prediction).all():  # in fit it ends training
+                warnings.warn(
+                    f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=caller()
                 )
-
-    def shape_of(self, data: Source) -> tuple[int, ...]:
-        shape, expected = data.shape, self.model.input_shape
-        if shape is None:
-            raise ValueError(f"{self.who}: the data gave no batches.")
-        if expected is not None and tuple(shape) != tuple(expected):
-            raise ValueError(
-                f"{self.who}: expected examples of shape {tuple(expected)}, got {tuple(shape)} from {data!r}."
-            )
-        return tuple(shape)
-
-
-def _held_out(
-    model: Any, given: Any, stem: Any, who: str, steps: int | None, argument: str, *, reread: bool = True
-) -> Examples | Stream:
-    """Examples to measure on, ready for what comes after the stem; `steps` is what the caller calls by the name `argument`."""
-    door = _Door(model, who)
-    data = as_source(given, steps, argument, goes_on=False)
-    check_steps(who, argument, steps, data)
-    if data is not None:
-
-        def prepared(x: Any, y: Any = None, weights: Any = None) -> tuple[NDArray, NDArray, NDArray | None]:
-            if weights is not None:
-                raise ValueError(f"{who}: expected batches (x, y), got (x, y, weights). Weights have no part in it.")
-            return door.prepared(x, y)
-
-        door.shape_of(data)
-        return Stream(data, prepared, stem, model.compute_dtype)
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        got = f"{len(given)} items" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
-        raise ValueError(f"{who}: expected a pair (x, y), got {got}. Weights have no part in it.")
-    x, y, _ = door.checked(*given)
-    y = model.loss.prepare(y, model.output_shape, model.compute_dtype)
-    return Examples(x, y, stem, model.compute_dtype, reread=reread)
-
-
-def _fingerprint(held_out: Examples | Stream | None, given: Any) -> str | None:
-    if isinstance(held_out, Stream):
-        return held_out.source.fingerprint()
-    return None if held_out is None else fingerprint(*given)
-
-
-def _steps(examples: Examples | Stream, batch_size: int | None) -> int | None:
-    """Steps in one epoch, as far as that is known."""
-    if isinstance(examples, Stream) and isinstance(examples.source, Batches):
-        return examples.source.length
-    return None if examples.count is None else math.ceil(examples.count / (batch_size or examples.count))
-
-
-def _warn_of_doubts(model: Any, x: NDArray, who: str) -> None:
-    """Say what the model finds strange about some of the examples."""
-    some, dtype = x[:: max(1, len(x) // 16)][:16], model.compute_dtype
-    in_its_dtype = in_dtype(some, dtype, f"{who}: x")
-    lost = too_far_apart(np.abs(some).max(axis=0).astype(float), some.std(axis=0, dtype=float), dtype)
-    for text in [*model.doubts(in_its_dtype), *([f"x: {lost}"] if lost else [])]:
-        warnings.warn(f"{who}: {text}", stacklevel=caller())
+            total += value * len(x)
+            count += len(x)
+            for metric in gathered:
+                metric.update(prediction, y)
+            tell(watchers, "on_test_batch_end", number, {"loss": value})
+        if not count:
+            raise ValueError("evaluate: the data gave no batches.")
+        price = penalty(regularized(asked.parameters().values()))
+    measured = {"loss": total / count + price, **{metric.name: metric.checked_result() for metric in gathered}}
+    tell(watchers, "on_test_end", measured)
+    return numbers_in(measured)  # with what callbacks wrote into it

@@ -12,7 +12,7 @@ import numpy as np
 
 from minitorch_np.model import Model
 from minitorch_np.source import as_source
-from minitorch_np.training.examples import checked_inputs, checked_targets
+from minitorch_np.training.data import checked_inputs, checked_targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

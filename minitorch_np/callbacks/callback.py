@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.configurable import is_built_in, signature_defaults, without_address
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import CheckedArguments
-from minitorch_np.training.history import numbers_in
-from minitorch_np.training.hooks import check_hooks
+from minitorch_np.callbacks.hooks import check_hooks
 
 Logs = dict[str, Any] | None
 
@@ -118,27 +120,26 @@ class Callback(CheckedArguments, AnswersForeignNames):
             setattr(self, name, put_back(getattr(self, name, None), value))
 
 
-class ProgressBar(Callback):
-    """One bar over all steps, with the epoch, its loss and its metrics."""
+def numbers_in(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Those values that are numbers, also NumPy's and other packages' arrays of no axis, as Python floats."""
+    found = ((name, as_number(value)) for name, value in logs.items())
+    return {name: value for name, value in found if value is not None}
 
-    def on_train_begin(self, logs: Logs = None) -> None:
-        from tqdm.auto import tqdm
 
-        epochs, steps = self.params["epochs"], self.params["steps"]
-        self.bar = tqdm(total=epochs * steps if steps else None, unit="step")
+def cell(value: float) -> float | str:
+    """A number as a cell of a table: NA where there is none."""
+    return "NA" if math.isnan(value) else value
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self.bar.set_description(f"epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self.bar.update()
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers_in(logs or {}).items())
-        self.bar.set_postfix_str(shown, refresh=False)
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        self.bar.close()
+def as_number(value: Any) -> float | None:
+    if type(value) is float:
+        return value
+    if isinstance(value, (str, bytes)) or getattr(value, "shape", ()) != () or np.iscomplexobj(value):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 # What fit, evaluate and predict do with callbacks

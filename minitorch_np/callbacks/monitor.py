@@ -9,8 +9,7 @@ from typing import Any
 
 from minitorch_np import metrics
 from minitorch_np.base.validation import number
-from minitorch_np.training.callbacks import Callback, Logs
-from minitorch_np.training.history import numbers_in
+from minitorch_np.callbacks.callback import Callback, Logs, numbers_in
 
 
 def _check_mode(who: str, name: str, value: Any) -> None:

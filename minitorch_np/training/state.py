@@ -1,4 +1,4 @@
-"""Where a run of fit stands, as plain data, and back to there."""
+"""Capture the state of a run of fit as plain data, and restore it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.base.state import as_state, is_of_random
-from minitorch_np.base.state import put_back as back
+from minitorch_np.base.state import as_state, is_of_random, put_back
 
 _POSITION = ("steps", "epoch", "batch", "seen", "total", "place")
 
 
-def of(run: Any) -> dict[str, Any]:
+def capture(run: Any) -> dict[str, Any]:
     """All that a run needs to go on, in dictionaries, lists and arrays."""
     return {
         "position": {name: getattr(run, name) for name in _POSITION},
@@ -33,8 +32,8 @@ def of(run: Any) -> dict[str, Any]:
     }
 
 
-def put_back(run: Any, state: dict[str, Any]) -> None:
-    """Put everything back to where it stood."""
+def restore(run: Any, state: dict[str, Any]) -> None:
+    """Let the run go on from a captured state."""
     for name in _POSITION:
         setattr(run, name, state["position"][name])
     run.model.stop_training = bool(state["stopped"])
@@ -44,7 +43,7 @@ def put_back(run: Any, state: dict[str, Any]) -> None:
         parameter.trainable = state["trainable"][name]
     for place, own, name in _own_state(run):
         if f"{place}.{name}" in state["layers"]:
-            own[name] = back(own.get(name), state["layers"][f"{place}.{name}"])
+            own[name] = put_back(own.get(name), state["layers"][f"{place}.{name}"])
     run.model.optimizer.set_state(state["optimizer"])
     run.history.update(state["history"])
     run.logs = {name: values[-1] for name, values in run.history.items()}
@@ -58,7 +57,7 @@ def put_back(run: Any, state: dict[str, Any]) -> None:
             layer.generator  # noqa: B018 the access makes it
     for name, generator in generators(run.model):
         if name in state["generators"]:
-            back(generator, state["generators"][name])
+            put_back(generator, state["generators"][name])
     run.changes.set_state(state["others"])
     run.last_good.keep(run.steps)
     run.order_of_data = state["order of data"]
@@ -98,5 +97,5 @@ def _is_legacy(value: Any) -> bool:
     return type(value).__module__ == "numpy.random.mtrand" and hasattr(value, "set_state")
 
 
-def of_generator(generator: np.random.Generator | None) -> Any:
+def generator_state(generator: np.random.Generator | None) -> Any:
     return None if generator is None else generator.bit_generator.state

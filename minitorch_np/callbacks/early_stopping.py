@@ -1,0 +1,65 @@
+"""EarlyStopping: end training when a measured value no longer becomes better."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from minitorch_np.base.validation import flag, whole
+from minitorch_np.callbacks.callback import Callback, Logs
+from minitorch_np.callbacks.monitor import Monitor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class EarlyStopping(Monitor):
+    """End training when a measured value has not become better for some epochs.
+
+    Args:
+        monitor, min_delta, mode: see Monitor.
+        patience: epochs to wait for something better.
+        restore_best_weights: put back the weights of the best epoch at the end.
+
+    Attributes:
+        best_epoch: the epoch of the best value, counted from 0. stopped_epoch: the one after which training ended, or None.
+    """
+
+    kept = ("best", "best_epoch", "stopped_epoch", "best_weights")
+    compared = (*Monitor.compared, "patience", "restore_best_weights")
+    checks = MappingProxyType({"patience": whole(), "restore_best_weights": flag})
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        mode: str = "auto",
+        restore_best_weights: bool = False,
+    ) -> None:
+        super().__init__(monitor, min_delta, mode)
+        self.patience, self.restore_best_weights = patience, restore_best_weights
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        super().on_train_begin()
+        self.best_epoch = 0
+        self.stopped_epoch: int | None = None
+        self.best_weights: list[NDArray] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.improved(logs):
+            self.best_epoch = epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+        elif epoch - self.best_epoch >= max(1, self.patience):
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+
+
+class TerminateOnNaN(Callback):
+    """Nothing: fit always ends at a loss that is not finite, names the first layer whose output is not, and keeps the last
+    good weights. The class is here for code that lists it."""
