@@ -60,7 +60,8 @@ class Layer(Node):
     Attributes:
         training: True while the model learns. Layers such as dropout behave differently then.
         keep_cache: False while nobody will call backward.
-        wants_dx: False while nobody reads what backward returns; a costly dx may then be left out.
+        wants_dx: False while nobody reads what backward returns; a costly dx may then be left out. A layer of layers hands it
+            down, see pass_wants_dx.
         precomputable: True on classes whose output depends on x alone (no parameters, no randomness, no mode).
             At the front of a Sequential they are evaluated once per call of fit, not once per step.
         elementwise: True on classes of this package whose y has the shape of x, whatever that is.
@@ -71,7 +72,7 @@ class Layer(Node):
     """
 
     # Defaults live on the class, so that a subclass may forget super().__init__().
-    wants_dx = True
+    _wants_dx = True
     precomputable = False
     built = False
     input_shape: Shape | None = None
@@ -227,6 +228,18 @@ class Layer(Node):
 
     def _all_parameters(self) -> list[Parameter]:
         return [parameter for _, layer in self.walk() for parameter in layer.own_parameters().values()]
+
+    @property
+    def wants_dx(self) -> bool:
+        return self._wants_dx
+
+    @wants_dx.setter
+    def wants_dx(self, wants: bool) -> None:
+        self._wants_dx = wants
+        self.pass_wants_dx(wants)
+
+    def pass_wants_dx(self, wants: bool) -> None:
+        """Set wants_dx of the layers inside whose dL/dx this layer returns. A layer without layers inside has nothing to do."""
 
     # What happens around it
 

@@ -164,14 +164,8 @@ class Sequential(Model):
             self.before_backward(dy)
         return backward_through(self._layers[self._last_to_learn :], dy)
 
-    @property
-    def wants_dx(self) -> bool:
-        return vars(self).get("wants_dx", True)
-
-    @wants_dx.setter
-    def wants_dx(self, wants: bool) -> None:
+    def pass_wants_dx(self, wants: bool) -> None:
         """Without dx, backward ends at the first layer that learns now, which need not compute its own."""
-        vars(self)["wants_dx"] = wants
         learns = [any(p.trainable for p in layer.parameters().values()) for layer in self._layers]
         first = learns.index(True) if True in learns else 0
         for position, layer in enumerate(self._layers):

@@ -83,10 +83,12 @@ class Bidirectional(Layer):
             done, dother = dy * other, dy * one
         else:
             done = dother = dy if self.merge_mode == "sum" else dy / 2
-        self.forward_layer.wants_dx = self.backward_layer.wants_dx = self.wants_dx
         dx = self.forward_layer.backward(done)
         dx_other = self.backward_layer.backward(self._turned(dother))
         return None if dx is None or dx_other is None else dx + dx_other
+
+    def pass_wants_dx(self, wants: bool) -> None:
+        self.forward_layer.wants_dx = self.backward_layer.wants_dx = wants
 
     def _turned(self, y: NDArray) -> NDArray:
         return y[:, ::-1] if self.layer.return_sequences else y

@@ -62,13 +62,8 @@ class Residual(Layer):
         dx = backward_through(self.layers, dy)
         return dy + dx if self.wants_dx and dx is not None else None
 
-    @property
-    def wants_dx(self) -> bool:
-        return vars(self).get("wants_dx", True)
-
-    @wants_dx.setter
-    def wants_dx(self, wants: bool) -> None:
-        vars(self)["wants_dx"] = self.layers[0].wants_dx = wants
+    def pass_wants_dx(self, wants: bool) -> None:
+        self.layers[0].wants_dx = wants
 
     def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         return self.layers[0].example_input(shape, rng)
@@ -79,7 +74,7 @@ class Residual(Layer):
         return [(cls([Dense(4), Tanh(), Dense(5)]), (5,)), (cls([Dense(3), inner]), (3,)), (cls([Dense(3)]), (2, 3))]
 
 
-class Branches:
+class _Branches(Layer):
     """What Add and Concatenate share: every branch gets the same x."""
 
     branches: Sequence[Branch]
@@ -110,13 +105,7 @@ class Branches:
     def build(self, input_shape: Shape) -> None:
         self._shapes(input_shape, "ensure_built")
 
-    @property
-    def wants_dx(self) -> bool:
-        return vars(self).get("wants_dx", True)
-
-    @wants_dx.setter
-    def wants_dx(self, wants: bool) -> None:
-        vars(self)["wants_dx"] = wants
+    def pass_wants_dx(self, wants: bool) -> None:
         for layers in self._lists:
             if layers:
                 layers[0].wants_dx = wants
@@ -132,7 +121,7 @@ class Branches:
         return first.example_input(shape, rng)
 
 
-class Add(Branches, Layer):
+class Add(_Branches):
     """y = the sum of what the branches make of x.
 
     Args:
@@ -170,7 +159,7 @@ class Add(Branches, Layer):
         return [(cls([Dense(3), [Dense(4), Tanh(), Dense(3)]]), (5,)), (nested, (4,)), (cls([[], Tanh()]), (2, 3))]
 
 
-class Concatenate(Branches, Layer):
+class Concatenate(_Branches):
     """y = what the branches make of x, joined along one axis.
 
     Args:
