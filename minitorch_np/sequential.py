@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from minitorch_np.base.answers import answers_foreign_arguments, instead_of
+from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
 from minitorch_np.base.replica import replica
 from minitorch_np.base.shapes import Shape
@@ -21,7 +21,7 @@ from minitorch_np.layers import (
     Sigmoid,
     Softmax,
 )
-from minitorch_np.layers.combinators import backward_through
+from minitorch_np.layers.combinators import backward_through, check_layer, refuse_repeats, shape_through
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.model import Model, doubt, is_never_adapted, never_adapted
@@ -102,16 +102,13 @@ class Sequential(Model):
         return last.last_layer() if isinstance(last, Model) else last
 
     def _append(self, layer: Layer) -> None:
-        if not isinstance(layer, Layer):
-            expected = f" expected layers, got {layer!r} at position {len(self._layers) + 1}."
-            raise ValueError(f"Sequential:{'' if isinstance(layer, type) else expected}{instead_of(layer)}")
+        check_layer("Sequential", layer, f" at position {len(self._layers) + 1}")
         if isinstance(layer, Input) and self._layers:
             raise ValueError("Sequential: Input gives the shape of the data, so it can only be the first layer.")
         self._layers.append(layer)
 
     def _check(self) -> None:
-        for _ in self.walk():  # refuses an instance that stands in two places
-            pass
+        refuse_repeats(self)
         if self._layers and isinstance(self._layers[0], Input):
             self.compute_output_shape(self._layers[0].shape)
 
@@ -143,8 +140,7 @@ class Sequential(Model):
             raise ValueError("Sequential: the model has no layers. Give it a list of layers.")
         for name, layer in self.sublayers().items():
             try:
-                layer.require_fit(tuple(shape))
-                shape = getattr(layer, method)(tuple(shape))
+                shape = shape_through([layer], shape, method)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
         return tuple(shape)

@@ -73,6 +73,25 @@ def test_dx_that_nobody_reads_is_left_out(rng):
         assert layer.backward(y).shape == (3, 5)
 
 
+class Forgetful(mt.Layer):
+    """y = x, with a backward that forgets to return dx."""
+
+    def forward(self, x):
+        return x
+
+    def backward(self, dy):
+        pass
+
+
+@pytest.mark.parametrize(
+    "block", [mt.Residual([Forgetful()]), mt.Add([[], Forgetful()]), mt.Concatenate([[], Forgetful()])], ids=repr
+)
+def test_a_branch_without_dx_leaves_no_partial_sum(block, rng):
+    model = mt.Sequential([mt.Input((4,)), mt.Dense(4), block, mt.Dense(1)]).compile(mt.SGD(0.01), mt.MSELoss())
+    with pytest.raises(ValueError, match="backward returned None, and the layers before it need dL/dx"):
+        model.fit(rng.normal(size=(8, 4)), rng.normal(size=8))
+
+
 def test_dropout_inside_follows_the_mode(rng):
     layer, x = mt.Residual([mt.Dropout(0.5)]), rng.normal(size=(3, 5))
     assert not np.array_equal(layer(x), 2 * x)

@@ -23,59 +23,8 @@ if TYPE_CHECKING:
 Branch = Layer | Sequence[Layer]
 
 
-class Residual(Layer):
-    """y = x + F(x), with F the layers one after the other. He et al. 2016, equation 1.
-
-    Args:
-        layers: the layers of F, at least one.
-
-    Shapes: any that F gives back; y has the shape of x.
-    Raises:
-        ValueError: layers is no list of layers, one stands in it twice, or F(x) has another shape than x.
-    """
-
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        check_layers("Residual", layers)
-        if not layers:
-            raise ValueError("Residual: expected a list of at least one layer, got none.")
-        self.layers = layers
-        refuse_repeats(self)
-
-    def build(self, input_shape: Shape) -> None:
-        shape_through(self.layers, input_shape, "ensure_built")
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        shape = shape_through(self.layers, input_shape, "compute_output_shape")
-        if shape != tuple(input_shape):
-            raise ValueError(
-                f"Residual: x has shape {batch_of(tuple(input_shape))}, its layers make {batch_of(shape)} of it, and the two are "
-                "added. Let the last layer give back the shape of x, or use Add([layers, layer]) with a layer that "
-                "brings x to the shape of the rest."
-            )
-        return shape
-
-    def forward(self, x: NDArray) -> NDArray:
-        return x + forward_through(self.layers, x)
-
-    def backward(self, dy: NDArray) -> Any:
-        """x reaches y by itself and through F, so dx = dy + what F makes of dy."""
-        dx = backward_through(self.layers, dy)
-        return dy + dx if self.wants_dx and dx is not None else None
-
-    def pass_wants_dx(self, wants: bool) -> None:
-        self.layers[0].wants_dx = wants
-
-    def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
-        return self.layers[0].example_input(shape, rng)
-
-    @classmethod
-    def examples(cls) -> list[tuple[Layer, Shape]]:
-        inner = cls([Dense(3), Tanh()])
-        return [(cls([Dense(4), Tanh(), Dense(5)]), (5,)), (cls([Dense(3), inner]), (3,)), (cls([Dense(3)]), (2, 3))]
-
-
 class _Branches(Layer):
-    """What Add and Concatenate share: every branch gets the same x."""
+    """What layers of branches share: every branch gets the same x. A subclass says what becomes of their outputs."""
 
     branches: Sequence[Branch]
 
@@ -93,7 +42,7 @@ class _Branches(Layer):
         return [[branch] if isinstance(branch, Layer) else branch for branch in self.branches]
 
     def _shapes(self, input_shape: Shape, method: str) -> list[Shape]:
-        """The shape that each branch gives; an error also says which branch it was."""
+        """The output shape of each branch; an error names the branch."""
         shapes = []
         for number, layers in enumerate(self._lists, start=1):
             try:
@@ -105,16 +54,19 @@ class _Branches(Layer):
     def build(self, input_shape: Shape) -> None:
         self._shapes(input_shape, "ensure_built")
 
+    def _backward(self, dys: Sequence[NDArray]) -> NDArray | None:
+        """x reaches the output through every branch, so dx is the sum of the dx of all branches.
+
+        None if one of them has no dx: the sum of the others is not dL/dx.
+        """
+        found = [backward_through(layers, dy) for layers, dy in zip(self._lists, dys, strict=True)]
+        known = [dx for dx in found if dx is not None]
+        return sum(known[1:], known[0]) if self.wants_dx and len(known) == len(found) else None
+
     def pass_wants_dx(self, wants: bool) -> None:
         for layers in self._lists:
             if layers:
                 layers[0].wants_dx = wants
-
-    def _backward(self, dys: Sequence[NDArray]) -> Any:
-        """x reaches the output through every branch, so dx is the sum of what each makes of its part of dy."""
-        found = [backward_through(layers, dy) for layers, dy in zip(self._lists, dys, strict=True)]
-        known = [dx for dx in found if dx is not None]
-        return sum(known[1:], known[0]) if self.wants_dx and known else None
 
     def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         first = next((layers[0] for layers in self._lists if layers), Layer())
@@ -122,14 +74,14 @@ class _Branches(Layer):
 
 
 class Add(_Branches):
-    """y = the sum of what the branches make of x.
+    """y = the sum of the outputs of the branches for x.
 
     Args:
         branches: each a layer, or a list of layers that run one after the other; an empty list is x itself.
 
     Shapes: any; every branch gives the shape of y.
     Raises:
-        ValueError: branches is no such list, a layer stands in it twice, or two branches give different shapes.
+        ValueError: branches is not such a list, a layer is in it twice, or two branches give different shapes.
     """
 
     def __init__(self, branches: Sequence[Branch]) -> None:
@@ -149,14 +101,55 @@ class Add(_Branches):
         first, *others = [forward_through(layers, x) for layers in self._lists]
         return sum(others, first)
 
-    def backward(self, dy: NDArray) -> Any:
-        """Each branch has the whole of dy as its own upstream gradient; their dx add up."""
-        return self._backward([dy] * len(self.branches))
+    def backward(self, dy: NDArray) -> NDArray | None:
+        """The upstream gradient of each branch is the whole of dy; their dx add up."""
+        return self._backward([dy] * len(self._lists))
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         nested = cls([[Dense(4), ReLU()], cls([[], Dense(4)])])
         return [(cls([Dense(3), [Dense(4), Tanh(), Dense(3)]]), (5,)), (nested, (4,)), (cls([[], Tanh()]), (2, 3))]
+
+
+class Residual(Add):
+    """y = x + F(x), with F the layers one after the other: an Add of x and one branch. He et al. 2016, equation 1.
+
+    Args:
+        layers: the layers of F, at least one.
+
+    Shapes: any that F gives back; y has the shape of x.
+    Raises:
+        ValueError: layers is not a list of layers, one is in it twice, or F(x) has another shape than x.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        check_layers("Residual", layers)
+        if not layers:
+            raise ValueError("Residual: expected a list of at least one layer, got none.")
+        self.layers = layers
+        refuse_repeats(self)
+
+    @property
+    def _lists(self) -> list[Sequence[Layer]]:
+        return [(), self.layers]
+
+    def _shapes(self, input_shape: Shape, method: str) -> list[Shape]:
+        return [tuple(input_shape), shape_through(self.layers, input_shape, method)]
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        before, after = self._shapes(input_shape, "compute_output_shape")
+        if before != after:
+            raise ValueError(
+                f"Residual: x has shape {batch_of(before)}, its layers make {batch_of(after)} of it, and the two are "
+                "added. Let the last layer give back the shape of x, or use Add([layers, layer]) with a layer that "
+                "brings x to the shape of the rest."
+            )
+        return after
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        inner = cls([Dense(3), Tanh()])
+        return [(cls([Dense(4), Tanh(), Dense(5)]), (5,)), (cls([Dense(3), inner]), (3,)), (cls([Dense(3)]), (2, 3))]
 
 
 class Concatenate(_Branches):
@@ -232,7 +225,7 @@ def backward_through(layers: Sequence[Layer], dy: Any) -> Any:
 
 
 def _without_dx(layers: Sequence[Layer], layer: Layer) -> None:
-    """The layer after this one gave no dL/dx: right where nothing before it learns."""
+    """The layer after this one gave no dL/dx. Raise ValueError if this one or one before it learns."""
     place = layers.index(layer)
     if any(parameter.learnable for before in layers[: place + 1] for parameter in before.parameters().values()):
         raise ValueError(
@@ -241,7 +234,7 @@ def _without_dx(layers: Sequence[Layer], layer: Layer) -> None:
 
 
 def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
-    """The shape through ensure_built or compute_output_shape of every layer after the other."""
+    """The output shape of layers one after the other, by their ensure_built or compute_output_shape."""
     for layer in layers:
         layer.require_fit(tuple(shape))
         shape = getattr(layer, method)(tuple(shape))
@@ -253,13 +246,18 @@ def check_layers(who: str, layers: Any) -> None:
         remedy = f" Write {who}([{layers!r}, …])." if isinstance(layers, Layer) else instead_of(layers)
         raise ValueError(f"{who}: expected a list of layers, got {layers!r}.{remedy}")
     for layer in layers:
-        if not isinstance(layer, Layer):
-            expected = "" if isinstance(layer, type) else f" expected layers, got {layer!r}."
-            raise ValueError(f"{who}:{expected}{instead_of(layer)}")
+        check_layer(who, layer)
 
 
-def refuse_repeats(layer: Any) -> None:
-    for _ in layer.walk():  # raises where an instance stands in two places
+def check_layer(who: str, layer: Any, where: str = "") -> None:
+    if not isinstance(layer, Layer):
+        expected = "" if isinstance(layer, type) else f" expected layers, got {layer!r}{where}."
+        raise ValueError(f"{who}:{expected}{instead_of(layer)}")
+
+
+def refuse_repeats(layer: Layer) -> None:
+    """Raise ValueError if an instance is in two places."""
+    for _ in layer.walk():
         pass
 
 
