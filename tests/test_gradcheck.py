@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from closed_forms import CLOSED_FORMS
 
 import minitorch_np as mt
 from minitorch_np import assert_gradients, gradcheck
@@ -537,8 +538,8 @@ def momentum(start, gradients, optimizer):
 
 @pytest.mark.parametrize("options", [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.1}])
 def test_right_optimizers_pass(options):
-    mt.check_optimizer(mt.SGD(0.1, **options))
-    mt.check_optimizer(mt.SGD(lambda step: 0.1 / (1 + step), **options))
+    mt.check_optimizer(mt.SGD(0.1, **options), CLOSED_FORMS[mt.SGD])
+    mt.check_optimizer(mt.SGD(lambda step: 0.1 / (1 + step), **options), CLOSED_FORMS[mt.SGD])
 
 
 @pytest.mark.parametrize(

@@ -1,113 +1,115 @@
-"""check_optimizer: whether update takes the steps that its formula says."""
+"""check_optimizer: whether the steps of `update` are those of its formula."""
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.parameter import Parameter
-from minitorch_np.checking.closed_forms import CLOSED_FORMS
 from minitorch_np.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from minitorch_np.checking.closed_forms import ClosedForm
-
 _STEPS = 6
 
 
 class OptimizerError(AssertionError):
-    """An optimiser whose steps are not those of its formula."""
+    """The steps of an optimiser are not those of its formula."""
 
 
 @answers_foreign_arguments
 def check_optimizer(
-    optimizer: Optimizer, closed_form: ClosedForm | None = None, *, steps: int = _STEPS, rng: int = 0
+    optimizer: Optimizer,
+    closed_form: Callable[[NDArray, list[NDArray], Any], NDArray] | None = None,
+    *,
+    steps: int = _STEPS,
+    rng: int = 0,
 ) -> None:
-    """Hold `update` against its closed form over several steps.
+    """Compare `update` with its closed form over several steps.
 
     Args:
-        optimizer: it is not changed; a copy with no state is looked at.
+        optimizer: it is not changed; the check runs on a copy with empty state.
         closed_form: `(first value, [grad of step 1, …, grad of step t], optimizer) -> value after step t`, written without
-            state. Known for the package's own optimisers.
-        steps: how many steps.
+            state.
+        steps: the number of steps.
 
-    Beside the formula it is checked that a step goes downhill, that the gradient keeps its bytes, that the value keeps
-    its array and dtype, that the state holds no array of the caller, and that two parameters do not share state.
+    The check also requires that a step goes downhill, that the gradient keeps its bytes, that the value keeps its array and
+    dtype, that the state holds no array of the caller, and that two parameters do not share state.
 
     Raises:
         OptimizerError: names the step and what differs.
     """
     if isinstance(optimizer, type):
         raise ValueError(f"check_optimizer:{instead_of(optimizer)}")
-    form = closed_form or _known(optimizer)
+    if closed_form is None:
+        raise ValueError(
+            f"check_optimizer: the closed form of {type(optimizer).__name__} is not known. "
+            "Give closed_form=lambda start, gradients, optimizer: value after these steps."
+        )
     generator = np.random.default_rng(rng)
-    for dtype in (np.float64, np.float32):
-        looked_at = copy.deepcopy(optimizer)
-        looked_at.reset()
+    for dtype, tolerance in ((np.float64, 1e-10), (np.float32, 1e-4)):
+        checked = _without_state(optimizer)
         start = {name: generator.normal(size=(3, 2)) for name in ("a", "b")}
         parameters = {name: Parameter(value.astype(dtype)) for name, value in start.items()}
         arrays = {name: parameter.value for name, parameter in parameters.items()}
-        history: dict[str, list[NDArray]] = {"a": [], "b": []}
+        gradients: dict[str, list[NDArray]] = {name: [] for name in parameters}
         for step in range(1, steps + 1):
             for name, parameter in parameters.items():
-                history[name].append(generator.normal(size=(3, 2)).astype(dtype))
-                parameter.grad = history[name][-1].copy()
-            looked_at.step(parameters)
-            _check_arrays(looked_at, parameters, arrays, history, dtype, step)
+                gradients[name].append(generator.normal(size=(3, 2)).astype(dtype))
+                parameter.grad = gradients[name][-1].copy()
+            checked.step(parameters)
             for name, parameter in parameters.items():
-                expected = form(
-                    start[name].astype(dtype).astype(float), [g.astype(float) for g in history[name]], looked_at
-                )
-                within = 1e-10 if dtype is np.float64 else 1e-4
-                if not np.allclose(parameter.value, expected, rtol=within, atol=within):
+                _check_arrays(checked, parameter, arrays[name], gradients[name][-1], step)
+            _check_state(checked, parameters)
+            for name, parameter in parameters.items():
+                first = start[name].astype(dtype).astype(float)
+                expected = closed_form(first, [gradient.astype(float) for gradient in gradients[name]], checked)
+                if not np.allclose(parameter.value, expected, rtol=tolerance, atol=tolerance):
                     raise OptimizerError(_difference(optimizer, parameter.value, expected, start[name], step))
-            for parameter in parameters.values():
-                parameter.grad[...] = np.nan  # a state that is the gradient itself would now be seen
-    _check_downhill(optimizer)
+                parameter.grad[...] = np.nan  # if the state is this very array, the next step shows it
+    _check_downhill(_without_state(optimizer))
 
 
-def _check_arrays(
-    optimizer: Optimizer,
-    parameters: dict[str, Parameter],
-    arrays: dict[str, NDArray],
-    history: dict[str, list[NDArray]],
-    dtype: type,
-    step: int,
-) -> None:
+def _without_state(optimizer: Optimizer) -> Optimizer:
+    optimizer = copy.deepcopy(optimizer)
+    optimizer.reset()
+    return optimizer
+
+
+def _check_arrays(optimizer: Optimizer, parameter: Parameter, array: NDArray, gradient: NDArray, step: int) -> None:
+    """A step writes into the array of the value and leaves the gradient alone."""
+    if not np.array_equal(parameter.grad, gradient):
+        raise OptimizerError(f"{optimizer!r}: step {step} changes the gradient in place. Make a new array.")
+    if parameter.value is not array:
+        raise OptimizerError(f"{optimizer!r}: step {step} replaces the value's array. Change it in place: value -= ….")
+    if parameter.value.dtype != gradient.dtype:
+        raise OptimizerError(f"{optimizer!r}: step {step} turns {gradient.dtype} into {parameter.value.dtype}.")
+
+
+def _check_state(optimizer: Optimizer, parameters: dict[str, Parameter]) -> None:
+    """Each parameter has state of its own, and none of it is the caller's."""
     owners: dict[int, str] = {}
     for name, parameter in parameters.items():
-        if not np.array_equal(parameter.grad, history[name][-1]):
-            raise OptimizerError(f"{optimizer!r}: step {step} changes the gradient in place. Make a new array.")
-        if parameter.value is not arrays[name]:
-            raise OptimizerError(
-                f"{optimizer!r}: step {step} replaces the value's array. Change it in place: value -= …."
-            )
-        if parameter.value.dtype != dtype:
-            raise OptimizerError(f"{optimizer!r}: step {step} turns {np.dtype(dtype)} into {parameter.value.dtype}.")
         for key, array in optimizer.state.get(name, {}).items():
             shared = owners.setdefault(id(array), name)
             if shared != name:
                 raise OptimizerError(
                     f"{optimizer!r}: {key!r} of {name} and of {shared} is one array. Keep one for each parameter."
                 )
-            if isinstance(array, np.ndarray) and (
-                array is parameter.grad or array is parameter.value or np.shares_memory(array, parameter.grad)
-            ):
+            if isinstance(array, np.ndarray) and (array is parameter.value or np.shares_memory(array, parameter.grad)):
                 raise OptimizerError(f"{optimizer!r}: the state {key!r} is the caller's own array. Store a copy.")
 
 
 def _check_downhill(optimizer: Optimizer) -> None:
-    looked_at = copy.deepcopy(optimizer)
-    looked_at.reset()
     parameter = Parameter(np.array([1.0, -2.0, 3.0]))
     parameter.grad = parameter.value.copy()
     before = float((parameter.value**2).sum())
-    looked_at.step({"p": parameter})
+    optimizer.step({"p": parameter})
     if not float((parameter.value**2).sum()) < before:
         raise OptimizerError(
             f"{optimizer!r}: a step along the gradient of value² / 2 goes uphill. Is the sign right: value -= …?"
@@ -115,23 +117,13 @@ def _check_downhill(optimizer: Optimizer) -> None:
 
 
 def _difference(optimizer: Optimizer, got: NDArray, expected: NDArray, start: NDArray, step: int) -> str:
-    text = f"{optimizer!r}: after step {step} the value is {got.flat[0]:.8g}, its formula says {expected.flat[0]:.8g}."
-    moved, due = got - start, expected - start
-    if step == 1 and np.allclose(moved, -due, rtol=1e-4):
-        return f"{text} The step has the wrong sign: value -= …."
-    ratio = float((moved * due).sum() / (due * due).sum()) if np.any(due) else 0.0
-    if step == 1 and ratio and np.allclose(moved, ratio * due, rtol=1e-4):
-        return f"{text} The first step is {ratio:.6g} times too long: a factor, or a missing bias correction."
+    text = f"{optimizer!r}: after step {step} the value is {got.flat[0]:.8g}, expected {expected.flat[0]:.8g} by its formula."
     if step > 1:
         return f"{text} Earlier steps were right: look at the state and at what depends on the iteration."
+    moved, due = got - start, expected - start
+    if np.allclose(moved, -due, rtol=1e-4):
+        return f"{text} The step has the wrong sign: value -= …."
+    ratio = float((moved * due).sum() / (due * due).sum()) if np.any(due) else 0.0
+    if ratio and np.allclose(moved, ratio * due, rtol=1e-4):
+        return f"{text} The first step is {ratio:.6g} times too long: a factor, or a missing bias correction."
     return text
-
-
-def _known(optimizer: Optimizer) -> ClosedForm:
-    for cls, form in CLOSED_FORMS.items():
-        if type(optimizer) is cls:
-            return form
-    raise ValueError(
-        f"check_optimizer: the closed form of {type(optimizer).__name__} is not known. "
-        "Give closed_form=lambda start, gradients, optimizer: value after these steps."
-    )

@@ -1,20 +1,15 @@
-"""What the package's optimisers make of a value in some steps, written without state: every average as the sum that it is."""
+"""The steps of each optimiser as a closed form: no state, every moving average written as the sum that it is."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    ClosedForm = Callable[[NDArray, list[NDArray], Any], NDArray]
 
 
 def _sgd(start: NDArray, gradients: list[NDArray], optimizer: SGD) -> NDArray:
@@ -101,7 +96,7 @@ def _rate(optimizer: Optimizer, step: int) -> float:
     return float(optimizer.learning_rate(step) if callable(optimizer.learning_rate) else optimizer.learning_rate)
 
 
-CLOSED_FORMS: dict[type[Optimizer], ClosedForm] = {
+CLOSED_FORMS: dict[type[Optimizer], Callable[[NDArray, list[NDArray], Any], NDArray]] = {
     SGD: _sgd,
     Adagrad: _adagrad,
     RMSprop: _rmsprop,
