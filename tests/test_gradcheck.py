@@ -1,11 +1,14 @@
 """The gradient checker: it passes what is right, catches and names what is wrong, and leaves no trace."""
 
+import configparser
 import json
+import os
 import random
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -568,6 +571,21 @@ def test_an_unknown_optimizer_asks_for_its_formula():
 @pytest.mark.gradients(layers=[mt.Dense(3), mt.Sigmoid()], shapes=[(5, 3), (1, 4)])
 def test_the_marker_runs_over_layers_and_shapes(gradient_case):
     gradient_case(rng=1)
+
+
+def test_pytest_in_another_project_does_not_load_the_package(tmp_path):
+    root = Path(__file__).parent.parent
+    entries = configparser.ConfigParser()
+    entries.read(root / "setup.cfg")
+    assert entries["options.entry_points"]["pytest11"].strip() == "minitorch_np = pytest_minitorch_np"
+    assert entries["options"]["py_modules"] == "pytest_minitorch_np"
+    (tmp_path / "test_theirs.py").write_text(
+        "import sys\n\ndef test_theirs():\n    assert not {'numpy', 'minitorch_np'} & set(sys.modules)\n"
+    )
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_minitorch_np"]
+    only_this = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTHONPATH": str(root)}
+    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=only_this, check=False)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.fixture
