@@ -5,7 +5,6 @@ They belong to a parameter, `Dense(20, kernel_regularizer=L2(0.01))`. A layer's 
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +38,7 @@ class L1L2(Regularizer):
         l1, l2: at least 0. Both are 0 unless said, as in Keras.
     """
 
-    checks = MappingProxyType({"l1": number(), "l2": number()})
+    checks = {"l1": number(), "l2": number()}
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1 = l1
@@ -60,7 +59,7 @@ class L1(Regularizer):
         l1: at least 0.
     """
 
-    checks = MappingProxyType({"l1": number()})
+    checks = {"l1": number()}
 
     def __init__(self, l1: float = 0.01) -> None:
         self.l1 = l1
@@ -82,7 +81,7 @@ class L2(Regularizer):
         l2: at least 0.
     """
 
-    checks = MappingProxyType({"l2": number()})
+    checks = {"l2": number()}
 
     def __init__(self, l2: float = 0.01) -> None:
         self.l2 = l2

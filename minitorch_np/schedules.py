@@ -6,7 +6,6 @@ mt.SGD(learning_rate=mt.schedules.CosineDecay(0.1, steps=1000, warmup=50))
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 
 from minitorch_np.base.answers import answering
 from minitorch_np.base.configurable import OwnAttributes
@@ -23,7 +22,7 @@ class Schedule(OwnAttributes):
 class StepDecay(Schedule):
     """rate = initial * factor ** (step // every)."""
 
-    checks = MappingProxyType({"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")})
+    checks = {"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")}
 
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
         self.initial, self.every, self.factor = initial, every, factor
@@ -35,7 +34,7 @@ class StepDecay(Schedule):
 class ExponentialDecay(Schedule):
     """rate = initial * factor ** (step / every): the same decay as StepDecay, without the steps."""
 
-    checks = MappingProxyType({"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")})
+    checks = {"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")}
 
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
         self.initial, self.every, self.factor = initial, every, factor
@@ -54,7 +53,7 @@ class CosineDecay(Schedule):
     [0.05, 0.1, 0.1, 0.05, 0.0, 0.0]
     """
 
-    checks = MappingProxyType({"initial": number("(0, inf)"), "steps": whole(1), "warmup": whole(), "final": number()})
+    checks = {"initial": number("(0, inf)"), "steps": whole(1), "warmup": whole(), "final": number()}
 
     def __init__(self, initial: float, steps: int, warmup: int = 0, final: float = 0.0) -> None:
         self.initial, self.steps, self.warmup, self.final = initial, steps, warmup, final

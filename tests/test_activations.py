@@ -51,5 +51,5 @@ def test_softmax_runs_within_an_example(axis):
 
 
 def test_softmax_names_an_axis_that_is_not_there():
-    with pytest.raises(ValueError, match=r"Softmax\(axis=2\): axis 2 is no axis of one example in \(batch, 5\)"):
+    with pytest.raises(ValueError, match=r"Softmax\(axis=2\): expected inputs with axis 2, got shape \(batch, 5\)"):
         mt.Sequential([mt.Input((5,)), mt.Softmax(axis=2)])

@@ -90,14 +90,14 @@ def test_pixels_stay_float32(pictures):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: mt.RandomFlip("sideways"), r"RandomFlip: mode is one of horizontal, vertical, .*got 'sideways'"),
+        (lambda: mt.RandomFlip("sideways"), r"RandomFlip: mode is 'horizontal', 'vertical' or .*got 'sideways'"),
         (lambda: mt.RandomTranslation(2, 0.1), r"RandomTranslation: height_factor lies between -1 and 1.*got 2"),
         (lambda: mt.RandomTranslation(0.1, (0.2, 0.1)), r"width_factor lies between -1 and 1, the lower limit first"),
-        (lambda: mt.RandomTranslation(0.1, 0.1, "mirror"), "fill_mode is one of reflect, nearest, wrap, constant"),
+        (lambda: mt.RandomTranslation(0.1, 0.1, "mirror"), "fill_mode is 'reflect', 'nearest', 'wrap' or 'constant'"),
         (lambda: mt.RandomTranslation(0.1, 0.1, interpolation="cubic"), "interpolation is 'bilinear' or 'nearest'"),
         (lambda: mt.RandomBrightness("a"), r"RandomBrightness: factor is a share such as 0\.1"),
         (lambda: mt.RandomBrightness(0.1, (1, 0)), r"value_range is \(lowest, highest\)"),
-        (lambda: mt.Sequential([mt.Input((5,)), mt.RandomFlip()]), r"expected pictures \(batch, height, width, channels\)"),
+        (lambda: mt.Sequential([mt.Input((5,)), mt.RandomFlip()]), r"expected inputs of shape \(batch, height, width, channels\), got \(batch, 5\)\. .*before Flatten"),
     ],
 )  # fmt: skip
 def test_mistakes_are_said(make, message):

@@ -127,8 +127,8 @@ def test_one_layer_in_two_branches_is_refused():
 SHAPES = [
     (mt.Residual([mt.Dense(3)]), r"x has shape \(batch, 5\), its layers make \(batch, 3\) of it.* or use Add\("),
     (mt.Add([[], mt.Dense(4)]), r"Add: branch 1 gives \(batch, 5\), branch 2 gives \(batch, 4\)"),
-    (mt.Concatenate([[], mt.Dense(4)], axis=2), r"Concatenate: axis 2 is no axis of one example in \(batch, 5\)"),
-    (mt.Add([[], [mt.Dense(5), mt.Softmax(axis=2)]]), r"Add, branch 2: Softmax\(axis=2\): axis 2 is no axis"),
+    (mt.Concatenate([[], mt.Dense(4)], axis=2), r"Concatenate: expected inputs with axis 2, got shape \(batch, 5\)"),
+    (mt.Add([[], [mt.Dense(5), mt.Softmax(axis=2)]]), r"Add, branch 2: Softmax\(axis=2\): expected inputs with axis 2"),
 ]
 
 

@@ -124,8 +124,8 @@ def test_they_are_saved_with_the_model(tmp_path):
 
 MISTAKES = [
     (lambda: RandomUniform(1, 0), "RandomUniform: minval is at most maxval"),
-    (lambda: VarianceScaling(mode="fan"), "mode is fan_in, fan_out or fan_avg, got 'fan'"),
-    (lambda: VarianceScaling(distribution="normal"), "distribution is truncated_normal, .*, got 'normal'"),
+    (lambda: VarianceScaling(mode="fan"), "mode is 'fan_in', 'fan_out' or 'fan_avg', got 'fan'"),
+    (lambda: VarianceScaling(distribution="normal"), "distribution is 'truncated_normal', .*, got 'normal'"),
     (lambda: Orthogonal()((3,), None), r"Orthogonal\(\): expected a shape of at least two axes, got \(3,\)"),
     (lambda: Identity()((3, 3, 3), None), r"Identity\(\): expected a shape of two axes"),
 ]

@@ -108,6 +108,17 @@ def flag(who: str, name: str, value: Any) -> None:
     check_flags(who, {name: value})
 
 
+def one_of(*choices: str) -> Check:
+    """One of these strings."""
+
+    def check(who: str, name: str, value: Any) -> None:
+        if not isinstance(value, str) or value not in choices:
+            *others, last = map(repr, choices)
+            raise ValueError(f"{who}: {name} is {', '.join(others)} or {last}, got {value!r}.")
+
+    return check
+
+
 def optional(check: Check) -> Check:
     """The same, or None."""
     return lambda who, name, value: None if value is None else check(who, name, value)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.base.functions import erf, log_softmax, sigmoid, softmax, softplus, sums
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, flag
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import check_axis, require_axis
+from minitorch_np.layers.guards import check_axis, places, require_axis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,14 +80,13 @@ class Softmax(Layer):
 
     in_keras = True
 
-    checks = MappingProxyType({"axis": Fixed(check_axis)})
+    checks = {"axis": Fixed(check_axis)}
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if not -len(input_shape) <= self.axis <= len(input_shape):
-            raise ValueError(f"{self!r}: axis {self.axis} is no axis of one example in {batch_of(input_shape)}.")
+        places(self, (self.axis,), input_shape)
         return input_shape
 
     def forward(self, x: NDArray) -> NDArray:
@@ -158,7 +156,7 @@ class GELU(Layer):
     keras_activation: str | None = "gelu"
     elementwise = True
 
-    checks = MappingProxyType({"approximate": flag})
+    checks = {"approximate": flag}
 
     def __init__(self, approximate: bool = False) -> None:
         self.approximate = approximate

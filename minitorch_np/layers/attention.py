@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.base.functions import channel_sums, row_products, sums
 from minitorch_np.base.parameter import Parameter
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, flag, optional
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import count, require_built
+from minitorch_np.layers.guards import count, require_built, require_sequences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,23 +51,19 @@ class MultiHeadAttention(Layer):
     """
 
     in_keras = True  # in a Functional, where it has two inputs
-    keras_places = MappingProxyType(
-        {
-            f"{part}_{value}": f"{part}_dense/vars/{number}"
-            for part in ("query", "key", "value", "output")
-            for number, value in enumerate(("kernel", "bias"))
-        }
-    )
+    keras_places = {
+        f"{part}_{value}": f"{part}_dense/vars/{number}"
+        for part in ("query", "key", "value", "output")
+        for number, value in enumerate(("kernel", "bias"))
+    }
 
-    checks = MappingProxyType(
-        {
-            "num_heads": count("the number of heads"),
-            "key_dim": count("the size of a head's queries and keys"),
-            "value_dim": Fixed(optional(count("the size of a value"))),
-            "use_bias": Fixed(flag),
-            "causal": flag,
-        }
-    )
+    checks = {
+        "num_heads": count("the number of heads"),
+        "key_dim": count("the size of a head's queries and keys"),
+        "value_dim": Fixed(optional(count("the size of a value"))),
+        "use_bias": Fixed(flag),
+        "causal": flag,
+    }
 
     def __init__(
         self,
@@ -106,11 +101,7 @@ class MultiHeadAttention(Layer):
         return kernel, self.add_parameter(bias_shape, self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 2:
-            raise ValueError(
-                f"{self!r}: expected inputs of shape (batch, time, features), got {batch_of(input_shape)}. "
-                "Put Embedding before it."
-            )
+        require_sequences(self, input_shape, "Put Embedding before it.")
         return input_shape
 
     def forward(self, x: NDArray, mask: NDArray | None = None) -> NDArray:

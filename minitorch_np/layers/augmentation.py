@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.shapes import Shape, batch_of
-from minitorch_np.base.validation import anything, is_number, number
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import is_number, number, one_of
 from minitorch_np.layer import Layer
+from minitorch_np.layers.guards import require_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Range = float | tuple[float, float]
+
+
+# Which pixel is at a place, for places beyond the edges too.
+_FILL_MODES = {
+    "reflect": lambda places, size: np.minimum(places % (2 * size), 2 * size - 1 - places % (2 * size)),
+    "nearest": lambda places, size: np.clip(places, 0, size - 1),
+    "wrap": lambda places, size: places % size,
+    "constant": lambda places, size: places,  # beyond the edge no pixel is known
+}
 
 
 def _limits(who: str, name: str, factor: Range) -> tuple[float, float]:
@@ -51,11 +60,7 @@ class _Augmentation(Layer):
     in_keras = True
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 3:
-            raise ValueError(
-                f"{self!r}: expected pictures (batch, height, width, channels), got {batch_of(tuple(input_shape))}. "
-                "Put it before Flatten(), and give grey pictures a last axis: x[..., None]."
-            )
+        require_images(self, input_shape)
         return tuple(input_shape)
 
     def forward(self, x: NDArray) -> NDArray:
@@ -82,14 +87,10 @@ class RandomFlip(_Augmentation):
 
     _AXES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2)}
 
-    checks = MappingProxyType({"mode": anything})
+    checks = {"mode": one_of(*_AXES)}
 
     def __init__(self, mode: str = "horizontal_and_vertical") -> None:
         self.mode = mode
-
-    def settle(self) -> None:
-        if self.mode not in self._AXES:
-            raise ValueError(f"RandomFlip: mode is one of {', '.join(self._AXES)}, got {self.mode!r}.")
 
     def draw(self, x: NDArray) -> tuple[NDArray, ...]:
         return tuple(self.generator.random(len(x)) < 0.5 for _ in self._AXES[self.mode])
@@ -123,15 +124,13 @@ class RandomTranslation(_Augmentation):
     Shapes: x (batch, height, width, channels) -> y the same.
     """
 
-    checks = MappingProxyType(
-        {
-            "height_factor": _check_limits,
-            "width_factor": _check_limits,
-            "fill_mode": anything,
-            "interpolation": anything,
-            "fill_value": number("(-inf, inf)"),
-        }
-    )
+    checks = {
+        "height_factor": _check_limits,
+        "width_factor": _check_limits,
+        "fill_mode": one_of(*_FILL_MODES),
+        "interpolation": one_of("bilinear", "nearest"),
+        "fill_value": number("(-inf, inf)"),
+    }
 
     def __init__(
         self,
@@ -143,16 +142,6 @@ class RandomTranslation(_Augmentation):
     ) -> None:
         self.height_factor, self.width_factor = height_factor, width_factor
         self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
-
-    def settle(self) -> None:
-        if self.fill_mode not in _FILL_MODES:
-            raise ValueError(
-                f"RandomTranslation: fill_mode is one of {', '.join(_FILL_MODES)}, got {self.fill_mode!r}."
-            )
-        if self.interpolation not in ("bilinear", "nearest"):
-            raise ValueError(
-                f"RandomTranslation: interpolation is 'bilinear' or 'nearest', got {self.interpolation!r}."
-            )
 
     def draw(self, x: NDArray) -> tuple[NDArray, ...]:
         factors = ("height_factor", self.height_factor), ("width_factor", self.width_factor)
@@ -212,7 +201,7 @@ class RandomBrightness(_Augmentation):
     Shapes: x (batch, height, width, channels) -> y the same.
     """
 
-    checks = MappingProxyType({"factor": _check_limits, "value_range": _check_range})
+    checks = {"factor": _check_limits, "value_range": _check_range}
 
     def __init__(self, factor: Range, value_range: tuple[float, float] = (0, 255)) -> None:
         self.factor, self.value_range = factor, value_range
@@ -240,11 +229,3 @@ class RandomBrightness(_Augmentation):
 def _along_rows(matrices: NDArray, x: NDArray) -> NDArray:
     """One matrix for each picture, applied along its first axis."""
     return (matrices @ x.reshape(*x.shape[:2], -1)).reshape(x.shape)
-
-
-_FILL_MODES = {
-    "reflect": lambda places, size: np.minimum(places % (2 * size), 2 * size - 1 - places % (2 * size)),
-    "nearest": lambda places, size: np.clip(places, 0, size - 1),
-    "wrap": lambda places, size: places % size,
-    "constant": lambda places, size: places,  # beyond the edge no pixel is known
-}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.base.answers import instead_of
 from minitorch_np.base.shapes import Shape
-from minitorch_np.base.validation import Fixed
+from minitorch_np.base.validation import Fixed, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.lstm import LSTM
@@ -17,11 +16,6 @@ from minitorch_np.layers.recurrent import SimpleRNN, _Recurrent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-def _check_mode(who: str, name: str, value: Any) -> None:
-    if value not in ("concat", "sum", "mul", "ave"):
-        raise ValueError(f"{who}: merge_mode is 'concat', 'sum', 'mul' or 'ave', got {value!r}.")
 
 
 class Bidirectional(Layer):
@@ -41,7 +35,7 @@ class Bidirectional(Layer):
 
     in_keras = True
 
-    checks = MappingProxyType({"merge_mode": Fixed(_check_mode)})
+    checks = {"merge_mode": Fixed(one_of("concat", "sum", "mul", "ave"))}
 
     def __init__(self, layer: _Recurrent, merge_mode: str = "concat") -> None:
         if not isinstance(layer, _Recurrent) or layer.go_backwards:

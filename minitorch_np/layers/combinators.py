@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from minitorch_np.base.validation import Fixed
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
-from minitorch_np.layers.guards import check_axis, require_axis
+from minitorch_np.layers.guards import check_axis, places, require_axis
 from minitorch_np.layers.rectifiers import ReLU
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ class Residual(Add):
 
 
 class Concatenate(_Branches):
-    """y = what the branches make of x, joined along one axis.
+    """y = the outputs of the branches for x, joined along one axis.
 
     Args:
         branches: each a layer, or a list of layers that run one after the other; an empty list is x itself.
@@ -161,10 +160,10 @@ class Concatenate(_Branches):
 
     Shapes: any; the branches give shapes that differ in that axis alone.
     Raises:
-        ValueError: branches is no such list, a layer stands in it twice, axis is none, or the shapes do not fit.
+        ValueError: branches is not such a list, a layer is in it twice, there is no such axis, or the shapes do not fit.
     """
 
-    checks = MappingProxyType({"axis": Fixed(check_axis)})
+    checks = {"axis": Fixed(check_axis)}
 
     def __init__(self, branches: Sequence[Branch], axis: int = -1) -> None:
         self.axis = axis
@@ -172,18 +171,14 @@ class Concatenate(_Branches):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         shapes = self._shapes(input_shape, "compute_output_shape")
-        first = list(shapes[0])
-        if not -len(first) <= self.axis <= len(first):
-            raise ValueError(f"Concatenate: axis {self.axis} is no axis of one example in {batch_of(shapes[0])}.")
-        place = self.axis - (self.axis > 0)  # without the batch
+        (place,) = places("Concatenate", (self.axis,), shapes[0])
         for number, shape in enumerate(shapes, start=1):
-            if len(shape) != len(first) or _without(shape, place) != _without(shapes[0], place):
+            if len(shape) != len(shapes[0]) or _with_size(shape, place, 0) != _with_size(shapes[0], place, 0):
                 raise ValueError(
                     f"Concatenate: branch 1 gives {batch_of(shapes[0])}, branch {number} gives {batch_of(shape)}. "
                     f"Only their axis {self.axis} may differ."
                 )
-        first[place] = sum(shape[place] for shape in shapes)
-        return tuple(first)
+        return _with_size(shapes[0], place, sum(shape[place] for shape in shapes))
 
     def forward(self, x: NDArray) -> NDArray:
         outputs = [forward_through(layers, x) for layers in self._lists]
@@ -261,7 +256,5 @@ def refuse_repeats(layer: Layer) -> None:
         pass
 
 
-def _without(shape: Shape, place: int) -> Shape:
-    rest = list(shape)
-    del rest[place]
-    return tuple(rest)
+def _with_size(shape: Shape, place: int, size: int) -> Shape:
+    return (*shape[:place], size, *shape[place + 1 :])

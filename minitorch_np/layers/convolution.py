@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minitorch_np.base.functions import channel_sums, row_products
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import Shape
-from minitorch_np.base.validation import Fixed, anything, flag
+from minitorch_np.base.validation import Fixed, flag
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import Pair, count, require_built
-from minitorch_np.layers.windows import make_windows
+from minitorch_np.layers.guards import Pair, check_pair, count, require_built
+from minitorch_np.layers.windows import PADDING, Windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,35 @@ SMALL_PRODUCT, FEW_OUTPUTS = 10**6, 16
 SHORT = 16
 
 
-class Conv2D(Layer):
+class _Convolution(Layer):
+    """What convolutions share: windows of kernel_size, and a kernel with a bias that is the same in all of them."""
+
+    in_keras = True
+    checks = {
+        "kernel_size": Fixed(check_pair),
+        "strides": Fixed(check_pair),
+        "padding": PADDING,
+        "use_bias": Fixed(flag),
+    }
+    kernel_size: int | Pair
+    strides: int | Pair
+    padding: str
+    kernel: Parameter
+    bias: Parameter | None
+
+    def settle(self) -> None:
+        self._windows = Windows.of(self.kernel_size, self.strides, self.padding)
+
+    def count_windows(self, x: NDArray) -> Pair:
+        """How many windows there are below each other and beside each other in x; ValueError if x does not fit."""
+        require_built(self)
+        channels = self.kernel.shape[2]
+        if x.ndim != 4 or x.shape[-1] != channels:
+            raise ValueError(f"{self!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.")
+        return self._windows.count_checked(self, x.shape[1:])
+
+
+class Conv2D(_Convolution):
     """y[b, h, w] = sum over i, j of x[b, h * stride + i, w * stride + j] @ kernel[i, j] + bias.
 
     Args:
@@ -59,16 +87,7 @@ class Conv2D(Layer):
             number of channels than the kernel.
     """
 
-    in_keras = True
-    checks = MappingProxyType(
-        {
-            "filters": count("the number of output channels"),
-            "kernel_size": Fixed(anything),
-            "strides": Fixed(anything),
-            "padding": Fixed(anything),
-            "use_bias": Fixed(flag),
-        }
-    )
+    checks = {"filters": count("the number of output channels")}
 
     def __init__(
         self,
@@ -90,25 +109,20 @@ class Conv2D(Layer):
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
 
-    def settle(self) -> None:
-        self._windows = make_windows("Conv2D", ("kernel_size", "strides"), self.kernel_size, self.strides, self.padding)
-
     def build(self, input_shape: Shape) -> None:
-        self._windows.require_images(self, input_shape)
+        self.compute_output_shape(input_shape)
         shape = (*self._windows.size, input_shape[-1], self.filters)
         self.kernel = self.add_parameter(shape, self.kernel_initializer, regularizer=self.kernel_regularizer)
         self.bias = self.add_parameter((self.filters,), self.bias_initializer) if self.use_bias else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self._windows.require_images(self, input_shape)
-        return (*self._windows.count(input_shape[:2]), self.filters)
+        return (*self._windows.count_checked(self, input_shape), self.filters)
 
     def forward(self, x: NDArray) -> NDArray:
-        require_inputs(self, x)
+        height, width = self.count_windows(x)
         self.cache = x
         matrix = self.kernel.value.reshape(-1, self.filters)
         bias = 0 if self.bias is None else self.bias.value
-        height, width = self._windows.count(x.shape[1:3])
         y = np.empty((len(x) * height * width, self.filters), np.result_type(x, matrix, bias))
         for rows, columns in self._columns(x):
             np.matmul(columns, matrix, out=y[rows])
@@ -186,122 +200,6 @@ class Conv2D(Layer):
             (cls(2, 2, strides=3, padding="same", use_bias=False), (7, 5, 9)),
             (cls(3, 1), (3, 3, 3)),
         ]
-
-
-class DepthwiseConv2D(Layer):
-    """y[b, h, w, c * m + q] = sum over i, j of x[b, h * stride + i, w * stride + j, c] kernel[i, j, c, q] + bias[c * m + q].
-
-    Each channel has m = depth_multiplier kernels of its own, and no sum runs over channels.
-
-    Args:
-        kernel_size, strides, padding: as for Conv2D.
-        depth_multiplier: output channels for each input channel.
-        use_bias: False leaves the bias out.
-        depthwise_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
-        depthwise_regularizer: as kernel_regularizer of Conv2D.
-
-    Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, channels * m), rows and columns as for Conv2D;
-        kernel (kernel height, kernel width, channels, m), bias (channels * m,).
-    Raises:
-        ValueError: as Conv2D.
-    """
-
-    in_keras = True
-    checks = MappingProxyType(
-        {
-            "depth_multiplier": count("the number of outputs of each channel"),
-            "kernel_size": Fixed(anything),
-            "strides": Fixed(anything),
-            "padding": Fixed(anything),
-            "use_bias": Fixed(flag),
-        }
-    )
-
-    def __init__(
-        self,
-        kernel_size: int | Pair,
-        strides: int | Pair = (1, 1),
-        padding: str = "valid",
-        depth_multiplier: int = 1,
-        use_bias: bool = True,
-        depthwise_initializer: str | Initializer = "glorot_uniform",
-        bias_initializer: str | Initializer = "zeros",
-        depthwise_regularizer: str | Regularizer | None = None,
-    ) -> None:
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-        self.depth_multiplier = depth_multiplier
-        self.use_bias = use_bias
-        self.depthwise_initializer = depthwise_initializer
-        self.bias_initializer = bias_initializer
-        self.depthwise_regularizer = depthwise_regularizer
-
-    def settle(self) -> None:
-        self._windows = make_windows(
-            "DepthwiseConv2D", ("kernel_size", "strides"), self.kernel_size, self.strides, self.padding
-        )
-
-    def build(self, input_shape: Shape) -> None:
-        channels = self.compute_output_shape(input_shape)[-1]
-        shape = (*self._windows.size, input_shape[-1], self.depth_multiplier)
-        self.kernel = self.add_parameter(shape, self.depthwise_initializer, regularizer=self.depthwise_regularizer)
-        self.bias = self.add_parameter((channels,), self.bias_initializer) if self.use_bias else None
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self._windows.require_images(self, input_shape)
-        return (*self._windows.count(input_shape[:2]), input_shape[-1] * self.depth_multiplier)
-
-    def forward(self, x: NDArray) -> NDArray:
-        require_inputs(self, x)
-        self.cache = x
-        y = np.zeros((), x.dtype) if self.bias is None else self.bias.value
-        for seen, kernel in zip(self._seen(x), self._kernels(), strict=True):
-            y = y + seen * kernel
-        return y
-
-    def backward(self, dy: NDArray) -> NDArray | None:
-        """As for Conv2D, with a product of two numbers in place of the matrix product: repeated m times, channel by
-
-        channel, x has the channels of y, and x[b, h * stride + i, w * stride + j] enters y[b, h, w] times kernel[i, j].
-        So dL/dkernel[i, j] = sum over b, h, w of x dy, dL/dx gets dy kernel[i, j], and is summed over its m repetitions.
-        """
-        x, windows = self.cache, self._windows
-        self.kernel.grad = np.stack([channel_sums(seen * dy) for seen in self._seen(x)]).reshape(self.kernel.shape)
-        if self.bias is not None:
-            self.bias.grad = channel_sums(dy)
-        if not self.wants_dx:
-            return None
-        dx = windows.zeros((*x.shape[:-1], dy.shape[-1]), dy.dtype)
-        for seen, kernel in zip(windows.pixels(dx, dy.shape[1:3]), self._kernels(), strict=True):
-            seen += dy * kernel
-        return windows.crop(dx, x.shape[1:3]).reshape(*x.shape, self.depth_multiplier).sum(axis=-1)
-
-    def _seen(self, x: NDArray) -> Iterator[NDArray]:
-        """For each place in a window the pixels of x there, each channel repeated depth_multiplier times."""
-        repeated = np.repeat(self._windows.pad(x), self.depth_multiplier, axis=-1)
-        return self._windows.pixels(repeated, self._windows.count(x.shape[1:3]))
-
-    def _kernels(self) -> NDArray:
-        """For each place in a window the weight of every output channel."""
-        height, width, channels, multiplier = self.kernel.shape
-        return self.kernel.value.reshape(height * width, channels * multiplier)
-
-    @classmethod
-    def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [
-            (cls(3), (5, 7, 2)),
-            (cls((2, 3), strides=(2, 1), padding="same", depth_multiplier=2), (5, 4, 3)),
-            (cls(2, strides=3, use_bias=False), (5, 5, 5)),
-        ]
-
-
-def require_inputs(layer: Conv2D | DepthwiseConv2D, x: NDArray) -> None:
-    require_built(layer)
-    channels = layer.kernel.shape[2]
-    if x.ndim != 4 or x.shape[-1] != channels:
-        raise ValueError(f"{layer!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.")
-    layer._windows.require_images(layer, x.shape[1:])
 
 
 def blocks(windows: NDArray, outputs: int) -> Iterator[tuple[slice, slice]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -40,15 +39,13 @@ class Dense(Layer):
     """
 
     in_keras = True
-    checks = MappingProxyType(
-        {
-            "units": count("the number of outputs"),
-            "use_bias": Fixed(flag),
-            "kernel_initializer": Fixed(anything),
-            "bias_initializer": Fixed(anything),
-            "kernel_regularizer": Fixed(anything),
-        }
-    )
+    checks = {
+        "units": count("the number of outputs"),
+        "use_bias": Fixed(flag),
+        "kernel_initializer": Fixed(anything),
+        "bias_initializer": Fixed(anything),
+        "kernel_regularizer": Fixed(anything),
+    }
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,9 +33,7 @@ class Embedding(Layer):
     """
 
     in_keras = True
-    checks = MappingProxyType(
-        {"input_dim": count("the size of the vocabulary"), "output_dim": count("the length of the vectors")}
-    )
+    checks = {"input_dim": count("the size of the vocabulary"), "output_dim": count("the length of the vectors")}
 
     def __init__(
         self,
@@ -122,7 +119,7 @@ class PositionalEmbedding(Layer):
         ValueError: sequence_length is not a positive int; x has another rank, is longer, or has other features.
     """
 
-    checks = MappingProxyType({"sequence_length": count("the longest sequence")})
+    checks = {"sequence_length": count("the longest sequence")}
 
     def __init__(self, sequence_length: int, initializer: str | Initializer = "glorot_uniform") -> None:
         self.sequence_length = sequence_length

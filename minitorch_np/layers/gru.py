@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +44,7 @@ class GRU(_Recurrent):
     """
 
     in_keras = True
-    checks = MappingProxyType({"reset_after": Fixed(flag)})
+    checks = {"reset_after": Fixed(flag)}
     gates = 3
 
     def __init__(

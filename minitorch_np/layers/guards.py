@@ -1,7 +1,8 @@
-"""Guards: what layers say to arguments and inputs that do not fit."""
+"""Guards: checks of arguments and inputs that several layers share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.shapes import Shape, batch_of
@@ -14,28 +15,42 @@ Pair = tuple[int, int]
 
 
 def require_built(layer: Layer) -> None:
-    """Raise RuntimeError if forward comes before the parameters are there."""
+    """Raise RuntimeError if forward comes before the parameters exist."""
     if not layer.built:
         raise RuntimeError(
             f"{layer!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
         )
 
 
-def require_images(who: Any, input_shape: Shape) -> None:
-    """Raise ValueError if examples of this shape are no images."""
-    if len(input_shape) != 3:
-        remedy = "Give each pixel a channel: x[..., np.newaxis]." if len(input_shape) == 2 else "Reshape them first."
-        raise ValueError(
-            f"{who!r}: expected inputs of shape (batch, height, width, channels), got {batch_of(input_shape)}. {remedy}"
-        )
+def require_images(
+    layer: Layer, input_shape: Shape, remedy: str = "Reshape them, or put the layer before Flatten()."
+) -> None:
+    """Raise ValueError if examples of this shape are not images."""
+    if len(input_shape) == 2:
+        remedy = "Give each pixel a channel: x[..., np.newaxis]."
+    _require_rank(layer, input_shape, "height, width, channels", remedy)
 
 
-def pair(who: str, name: str, value: Any) -> Pair:
-    """(value, value) of an int, or the pair itself; each at least 1."""
+def require_sequences(layer: Layer, input_shape: Shape, remedy: str) -> None:
+    """Raise ValueError if examples of this shape are not sequences of vectors."""
+    _require_rank(layer, input_shape, "time, features", remedy)
+
+
+def _require_rank(layer: Layer, input_shape: Shape, axes: str, remedy: str) -> None:
+    if len(input_shape) != axes.count(",") + 1:
+        raise ValueError(f"{layer!r}: expected inputs of shape (batch, {axes}), got {batch_of(input_shape)}. {remedy}")
+
+
+def check_pair(who: str, name: str, value: Any) -> None:
     numbers = (value, value) if is_whole(value) else value
     if not isinstance(numbers, (tuple, list)) or len(numbers) != 2 or not all(is_whole(n) and n > 0 for n in numbers):
         raise ValueError(f"{who}: {name} is an int of at least 1, or two of them (height, width), got {value!r}.")
-    return int(numbers[0]), int(numbers[1])
+
+
+def as_pair(value: int | Pair) -> Pair:
+    """(value, value) of an int, or the pair itself."""
+    first, second = value if isinstance(value, (tuple, list)) else (value, value)
+    return int(first), int(second)
 
 
 def count(meaning: str) -> Check:
@@ -49,12 +64,40 @@ def count(meaning: str) -> Check:
 
 
 def check_axis(who: str, name: str, axis: Any) -> None:
-    """Refuse what is no axis of an example; that there is such an axis is seen when the shape is known."""
     if not is_whole(axis) or axis == 0:
         raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")
 
 
+def check_axes(who: str, name: str, axes: Any, alternatives: str = ", or several of them") -> None:
+    given = as_axes(axes)
+    if not given or not all(is_whole(axis) and axis != 0 for axis in given):
+        raise ValueError(f"{who}: axis is an int other than 0, which is the batch{alternatives}, got {axes!r}.")
+
+
+def as_axes(axes: int | Sequence[int] | None) -> Sequence[int]:
+    """One axis, several or none as a sequence."""
+    if axes is None:
+        return ()
+    return axes if isinstance(axes, (tuple, list)) else (axes,)
+
+
+def places(who: object, axes: Sequence[int], input_shape: Shape) -> list[int]:
+    """The axes of a batch as positions in the shape of one example, in order.
+
+    Raises:
+        ValueError: there is no such axis, or one is named twice.
+    """
+    rank = len(input_shape) + 1
+    found = sorted({axis % rank - 1 for axis in axes if -rank < axis < rank})
+    if len(found) < len(axes):
+        raise ValueError(
+            f"{who}: expected inputs with axis {', '.join(map(str, axes))}, got shape {batch_of(input_shape)}. "
+            "The batch is axis 0, and each axis is named once."
+        )
+    return found
+
+
 def require_axis(layer: Layer, axis: int, shape: Shape) -> None:
-    """Refuse inputs of another rank, for which a negative axis would be the batch, or none."""
+    """`places` for a forward, with the batch in the shape: only a comparison where the axis exists."""
     if not -len(shape) < axis < len(shape):
-        raise ValueError(f"{layer!r}: axis {axis} is no axis of one example in inputs of shape {shape}.")
+        places(layer, (axis,), shape[1:])

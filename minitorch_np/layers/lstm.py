@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +42,7 @@ class LSTM(_Recurrent):
     """
 
     in_keras = True
-    checks = MappingProxyType({"unit_forget_bias": Fixed(flag)})
+    checks = {"unit_forget_bias": Fixed(flag)}
     gates = 4
 
     def __init__(

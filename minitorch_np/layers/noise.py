@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import number
 from minitorch_np.layer import Layer
+from minitorch_np.layers.guards import require_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Dropout(Layer):
     in_keras = True
     elementwise = True
 
-    checks = MappingProxyType({"rate": number("[0, 1)")})
+    checks = {"rate": number("[0, 1)")}
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -71,17 +71,13 @@ class SpatialDropout2D(Dropout):
 
     Shapes: x (batch, height, width, channels) -> y the same.
     Raises:
-        ValueError: rate is outside [0, 1); examples are no pictures.
+        ValueError: rate is outside [0, 1); examples are not images.
     """
 
     in_keras = True
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 3:
-            raise ValueError(
-                f"{self!r}: expected inputs of shape (batch, height, width, channels), got {batch_of(input_shape)}. "
-                "Dropout() takes any shape."
-            )
+        require_images(self, input_shape, "Dropout() takes any shape.")
         return input_shape
 
     def _draw(self, shape: Shape) -> NDArray:
@@ -107,7 +103,7 @@ class GaussianNoise(Layer):
     in_keras = True
     elementwise = True
 
-    checks = MappingProxyType({"stddev": number()})
+    checks = {"stddev": number()}
 
     def __init__(self, stddev: float) -> None:
         self.stddev = stddev

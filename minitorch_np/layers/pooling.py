@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 from functools import reduce
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.base.functions import sums
 from minitorch_np.base.shapes import Shape
-from minitorch_np.base.validation import Fixed, anything, flag
+from minitorch_np.base.validation import Fixed, flag, optional
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import Pair, require_images
-from minitorch_np.layers.windows import make_windows
+from minitorch_np.layers.guards import Pair, check_pair, require_images
+from minitorch_np.layers.windows import PADDING, Windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class MaxPooling2D(Layer):
-    """y[b, h, w, c] = the largest x[b, h * stride + i, w * stride + j, c] in the window.
-
-    Args:
-        pool_size: height and width of the window; an int means both.
-        strides: steps from window to window; None means the pool size, so that windows touch but never overlap.
-        padding: "valid" keeps windows inside the image; "same" lets them hang over its edge, where they see less of it.
-
-    Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, channels), with "valid"
-        rows = floor((height - pool height) / stride) + 1, with "same" rows = ceil(height / stride).
-    Raises:
-        ValueError: an argument is out of range; x is no image, or smaller than the window ("valid").
-    """
+class _Pooling2D(Layer):
+    """One number for each window, channel by channel. A subclass writes `forward` and `backward`."""
 
     in_keras = True
-
-    checks = MappingProxyType({"pool_size": Fixed(anything), "strides": Fixed(anything), "padding": Fixed(anything)})
+    checks = {"pool_size": Fixed(check_pair), "strides": Fixed(optional(check_pair)), "padding": PADDING}
 
     def __init__(
         self, pool_size: int | Pair = (2, 2), strides: int | Pair | None = None, padding: str = "valid"
@@ -45,12 +32,34 @@ class MaxPooling2D(Layer):
         self.padding = padding
 
     def settle(self) -> None:
-        steps = self.pool_size if self.strides is None else self.strides
-        self._windows = make_windows("MaxPooling2D", ("pool_size", "strides"), self.pool_size, steps, self.padding)
+        strides = self.pool_size if self.strides is None else self.strides
+        self._windows = Windows.of(self.pool_size, strides, self.padding)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self._windows.require_images(self, input_shape)
-        return (*self._windows.count(input_shape[:2]), input_shape[-1])
+        return (*self._windows.count_checked(self, input_shape), input_shape[-1])
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(), (5, 4, 3)),
+            (cls((2, 3), strides=(2, 1), padding="same"), (5, 7, 2)),
+            (cls(3, strides=2), (7, 5, 2)),
+        ]
+
+
+class MaxPooling2D(_Pooling2D):
+    """y[b, h, w, c] = the largest x[b, h * stride + i, w * stride + j, c] in the window.
+
+    Args:
+        pool_size: height and width of the window; an int means both.
+        strides: steps from window to window; None means the pool size, so that windows touch but never overlap.
+        padding: "valid" keeps windows inside the image; "same" lets them extend beyond its edge, where there is nothing to pool.
+
+    Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, channels), with "valid"
+        rows = floor((height - pool height) / stride) + 1, with "same" rows = ceil(height / stride).
+    Raises:
+        ValueError: an argument is out of range; x is not an image, or smaller than the window ("valid").
+    """
 
     def forward(self, x: NDArray) -> NDArray:
         count, y = self._windows.count(x.shape[1:3]), self._windows.pad(x, -np.inf)
@@ -62,7 +71,7 @@ class MaxPooling2D(Layer):
     def backward(self, dy: NDArray) -> NDArray:
         """y follows its largest x and no other: that x gets dy, once from each window in which it is the largest.
 
-        Where several are equally large, as after ReLU zeros often are, the derivative does not exist, and the first of
+        Where several are equally large, as zeros often are after ReLU, the derivative does not exist, and the first of
         them, row by row, gets all of dy.
         """
         x, y = self.cache
@@ -71,64 +80,37 @@ class MaxPooling2D(Layer):
         count, undecided = y.shape[1:3], np.ones(y.shape, bool)
         padded = windows.pad(x, -np.inf)
         disjoint = all(stride >= size for stride, size in zip(windows.strides, windows.size, strict=True))
-        for seen, dseen in zip(windows.pixels(padded, count), windows.pixels(dx, count), strict=True):
-            first = (seen == y) & undecided
+        for x_here, dx_here in zip(windows.pixels(padded, count), windows.pixels(dx, count), strict=True):
+            first = (x_here == y) & undecided
             undecided ^= first
             if disjoint:
-                np.multiply(dy, first, out=dseen)
+                np.multiply(dy, first, out=dx_here)
             else:
-                dseen += dy * first
+                dx_here += dy * first
         return windows.crop(dx, x.shape[1:3])
 
-    @classmethod
-    def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [
-            (cls(), (5, 4, 3)),
-            (cls((2, 3), strides=(2, 1), padding="same"), (5, 7, 2)),
-            (cls(3, strides=2), (7, 5, 2)),
-        ]
 
-
-class AveragePooling2D(Layer):
+class AveragePooling2D(_Pooling2D):
     """y[b, h, w, c] = the mean of x[b, h * stride + i, w * stride + j, c] over the window.
 
     Args:
-        pool_size, strides, padding: as for MaxPooling2D. The mean is over the pixels of the image alone: what
-            hangs over its edge with "same" does not count.
+        pool_size, strides, padding: as for MaxPooling2D. The mean is over the pixels of the image alone: with "same" the
+            places of a window beyond the edge do not count.
 
     Shapes, Raises: as MaxPooling2D.
     """
-
-    in_keras = True
-
-    checks = MappingProxyType({"pool_size": Fixed(anything), "strides": Fixed(anything), "padding": Fixed(anything)})
-
-    def __init__(
-        self, pool_size: int | Pair = (2, 2), strides: int | Pair | None = None, padding: str = "valid"
-    ) -> None:
-        self.pool_size = pool_size
-        self.strides = strides
-        self.padding = padding
-
-    def settle(self) -> None:
-        steps = self.pool_size if self.strides is None else self.strides
-        self._windows = make_windows("AveragePooling2D", ("pool_size", "strides"), self.pool_size, steps, self.padding)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self._windows.require_images(self, input_shape)
-        return (*self._windows.count(input_shape[:2]), input_shape[-1])
 
     def forward(self, x: NDArray) -> NDArray:
         self.cache = x.shape
         return self._sums(x) / self._pixels_in_image(x.shape, x.real.dtype)
 
     def backward(self, dy: NDArray) -> NDArray:
-        """dy/dx = 1 / n for each of the n pixels in a window, summed over the windows that a pixel lies in."""
+        """dy/dx = 1 / n for each of the n pixels in a window, summed over the windows that contain the pixel."""
         shape, windows = self.cache, self._windows
         share = dy / self._pixels_in_image(shape, dy.dtype)
         dx = windows.zeros(shape, dy.dtype)
-        for dseen in windows.pixels(dx, dy.shape[1:3]):
-            dseen += share
+        for dx_here in windows.pixels(dx, dy.shape[1:3]):
+            dx_here += share
         return windows.crop(dx, shape[1:3])
 
     def _sums(self, x: NDArray) -> NDArray:
@@ -138,16 +120,26 @@ class AveragePooling2D(Layer):
         """How many pixels of the image each window holds, (1, rows, columns, 1)."""
         return self._sums(np.ones((1, *shape[1:3], 1), dtype))
 
+
+class _GlobalPooling2D(Layer):
+    """One number for each image, channel by channel. A subclass writes `forward` and `backward`."""
+
+    in_keras = True
+    checks = {"keepdims": Fixed(flag)}
+
+    def __init__(self, keepdims: bool = False) -> None:
+        self.keepdims = keepdims
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        require_images(self, input_shape)
+        return (1, 1, input_shape[-1]) if self.keepdims else input_shape[-1:]
+
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [
-            (cls(), (5, 4, 3)),
-            (cls((2, 3), strides=(2, 1), padding="same"), (5, 7, 2)),
-            (cls(3, strides=2), (7, 5, 2)),
-        ]
+        return [(cls(), (3, 4, 2)), (cls(keepdims=True), (3, 3, 3))]
 
 
-class GlobalAveragePooling2D(Layer):
+class GlobalAveragePooling2D(_GlobalPooling2D):
     """y[b, c] = the mean of x[b, h, w, c] over the image.
 
     Args:
@@ -155,18 +147,8 @@ class GlobalAveragePooling2D(Layer):
 
     Shapes: x (batch, height, width, channels) -> y (batch, channels), or (batch, 1, 1, channels) with keepdims.
     Raises:
-        ValueError: x is no image.
+        ValueError: x is not an image.
     """
-
-    in_keras = True
-
-    checks = MappingProxyType({"keepdims": Fixed(flag)})
-
-    def __init__(self, keepdims: bool = False) -> None:
-        self.keepdims = keepdims
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return pooled_shape(self, input_shape)
 
     def forward(self, x: NDArray) -> NDArray:
         self.cache = x.shape
@@ -177,12 +159,8 @@ class GlobalAveragePooling2D(Layer):
         batch, height, width, channels = self.cache
         return np.broadcast_to(dy.reshape(batch, 1, 1, channels) / (height * width), self.cache)
 
-    @classmethod
-    def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [(cls(), (3, 4, 2)), (cls(keepdims=True), (3, 3, 3))]
 
-
-class GlobalMaxPooling2D(Layer):
+class GlobalMaxPooling2D(_GlobalPooling2D):
     """y[b, c] = the largest x[b, h, w, c] of the image.
 
     Args:
@@ -190,16 +168,6 @@ class GlobalMaxPooling2D(Layer):
 
     Shapes, Raises: as GlobalAveragePooling2D.
     """
-
-    in_keras = True
-
-    checks = MappingProxyType({"keepdims": Fixed(flag)})
-
-    def __init__(self, keepdims: bool = False) -> None:
-        self.keepdims = keepdims
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return pooled_shape(self, input_shape)
 
     def forward(self, x: NDArray) -> NDArray:
         pixels = x.reshape(len(x), -1, x.shape[-1])
@@ -215,17 +183,8 @@ class GlobalMaxPooling2D(Layer):
         np.put_along_axis(dpixels, largest, dy.reshape(largest.shape), axis=1)
         return dpixels.reshape(shape)
 
-    @classmethod
-    def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [(cls(), (3, 4, 2)), (cls(keepdims=True), (3, 3, 3))]
-
 
 def _added(arrays: list[NDArray]) -> NDArray:
-    """The sum of arrays, of each half by itself and then of the two, which keeps the digits of a long sum."""
+    """The sum of the arrays: the sum of each half first, and then of the two, which keeps the digits of a long sum."""
     half = len(arrays) // 2
     return _added(arrays[:half]) + _added(arrays[half:]) if half else arrays[0]
-
-
-def pooled_shape(layer: GlobalAveragePooling2D | GlobalMaxPooling2D, input_shape: Shape) -> Shape:
-    require_images(layer, input_shape)
-    return (1, 1, input_shape[-1]) if layer.keepdims else input_shape[-1:]

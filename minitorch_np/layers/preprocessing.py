@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -41,7 +40,7 @@ class Rescaling(Layer):
     elementwise = True
     precomputable = True
 
-    checks = MappingProxyType({"scale": number("(-inf, inf)"), "offset": number("(-inf, inf)")})
+    checks = {"scale": number("(-inf, inf)"), "offset": number("(-inf, inf)")}
 
     def __init__(self, scale: float, offset: float = 0.0) -> None:
         self.scale = scale

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +52,7 @@ class LeakyReLU(Layer):
     in_keras = True
     elementwise = True
 
-    checks = MappingProxyType({"negative_slope": number()})
+    checks = {"negative_slope": number()}
 
     def __init__(self, negative_slope: float = 0.3) -> None:
         self.negative_slope = negative_slope
@@ -86,7 +85,7 @@ class ELU(Layer):
     in_keras = True
     elementwise = True
 
-    checks = MappingProxyType({"alpha": number()})
+    checks = {"alpha": number()}
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha

@@ -6,16 +6,15 @@ the product of a step, recurrent_kernel^T @ state, has the shape that BLAS is fa
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.functions import row_products, sums
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, flag
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import count, require_built
+from minitorch_np.layers.guards import count, require_built, require_sequences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,17 +30,13 @@ class _Recurrent(Layer):
     """
 
     gates = 1
-    keras_places = MappingProxyType(
-        {"kernel": "cell/vars/0", "recurrent_kernel": "cell/vars/1", "bias": "cell/vars/2"},
-    )
-    checks = MappingProxyType(
-        {
-            "units": count("the size of the state"),
-            "use_bias": Fixed(flag),
-            "return_sequences": Fixed(flag),
-            "go_backwards": Fixed(flag),
-        }
-    )
+    keras_places = {"kernel": "cell/vars/0", "recurrent_kernel": "cell/vars/1", "bias": "cell/vars/2"}
+    checks = {
+        "units": count("the size of the state"),
+        "use_bias": Fixed(flag),
+        "return_sequences": Fixed(flag),
+        "go_backwards": Fixed(flag),
+    }
 
     def __init__(
         self,
@@ -92,11 +87,8 @@ class _Recurrent(Layer):
         return (self.gates * self.units,)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 2:
-            raise ValueError(
-                f"{self!r}: expected inputs of shape (batch, time, features), got {batch_of(input_shape)}. "
-                "A recurrent layer before it needs return_sequences=True; a sequence of one number a step is x[..., np.newaxis]."
-            )
+        remedy = "A recurrent layer before it needs return_sequences=True; a sequence of one number a step is x[..., np.newaxis]."
+        require_sequences(self, input_shape, remedy)
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 
     def forward(self, x: NDArray) -> NDArray:

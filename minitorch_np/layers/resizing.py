@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.functions import sums
 from minitorch_np.base.shapes import Shape
-from minitorch_np.base.validation import Fixed, anything, is_whole
+from minitorch_np.base.validation import Fixed, anything, is_whole, one_of
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import Pair, pair, require_images
+from minitorch_np.layers.guards import Pair, as_pair, check_pair, require_images
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -31,7 +30,7 @@ class ZeroPadding2D(Layer):
 
     in_keras = True
 
-    checks = MappingProxyType({"padding": Fixed(anything)})
+    checks = {"padding": Fixed(anything)}
 
     def __init__(self, padding: int | Pair | tuple[Pair, Pair] = (1, 1)) -> None:
         self.padding = padding
@@ -75,16 +74,14 @@ class UpSampling2D(Layer):
 
     in_keras = True
 
-    checks = MappingProxyType({"size": Fixed(anything), "interpolation": anything})
+    checks = {"size": Fixed(check_pair), "interpolation": one_of("nearest", "bilinear")}
 
     def __init__(self, size: int | Pair = (2, 2), interpolation: str = "nearest") -> None:
         self.size = size
         self.interpolation = interpolation
 
     def settle(self) -> None:
-        if self.interpolation not in ("nearest", "bilinear"):
-            raise ValueError(f'UpSampling2D: interpolation is "nearest" or "bilinear", got {self.interpolation!r}.')
-        self._size = pair("UpSampling2D", "size", self.size)
+        self._size = as_pair(self.size)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         require_images(self, input_shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +67,7 @@ class Reshape(Layer):
     in_keras = True
     precomputable = True
 
-    checks = MappingProxyType({"target_shape": Fixed(_check_target)})
+    checks = {"target_shape": Fixed(_check_target)}
 
     def __init__(self, target_shape: Shape) -> None:
         self.target_shape = target_shape
@@ -108,7 +107,7 @@ class Permute(Layer):
     in_keras = True
     precomputable = True
 
-    checks = MappingProxyType({"dims": Fixed(_check_dims)})
+    checks = {"dims": Fixed(_check_dims)}
 
     def __init__(self, dims: Shape) -> None:
         self.dims = dims

@@ -1,25 +1,30 @@
-"""Windows: where the windows of a convolution or a pooling lie in an image."""
+"""Windows: the places in an image at which a convolution or a pooling looks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from minitorch_np.base.shapes import Shape
-from minitorch_np.layers.guards import Pair, pair, require_images
+from minitorch_np.base.validation import Fixed, one_of
+from minitorch_np.layers.guards import Pair, as_pair, require_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from minitorch_np.layer import Layer
+
+PADDING = Fixed(one_of("valid", "same"))
 
 
 @dataclass(frozen=True)
 class Windows:
     """Windows of `size` (height, width), `strides` apart, over images (batch, height, width, channels).
 
-    With padding "valid" every window lies inside the image. With "same" the image gets a border of zeros, such
+    With padding "valid" every window is inside the image. With "same" the image gets a border of zeros, such
     that there are ceil(height / stride) windows below each other; a border of odd width has its larger half
     below and on the right, as in Keras.
     """
@@ -28,16 +33,30 @@ class Windows:
     strides: Pair
     padding: str
 
+    @classmethod
+    def of(cls, size: int | Pair, strides: int | Pair, padding: str) -> Self:
+        """Windows from the arguments of a layer, which are checked already."""
+        return cls(as_pair(size), as_pair(strides), padding)
+
     def count(self, image: Shape) -> Pair:
-        """How many windows lie below each other, and how many beside each other."""
+        """How many windows there are below each other, and how many beside each other."""
+        lengths = zip(image, self.size, self.strides, strict=False)  # of height and width; channels may follow
         if self.padding == "same":
-            rows, columns = (-(-length // stride) for length, stride in zip(image, self.strides, strict=True))
+            rows, columns = (-(-length // stride) for length, _, stride in lengths)
         else:
-            rows, columns = (
-                (length - size) // stride + 1
-                for length, size, stride in zip(image, self.size, self.strides, strict=True)
-            )
+            rows, columns = ((length - size) // stride + 1 for length, size, stride in lengths)
         return rows, columns
+
+    def count_checked(self, layer: Layer, input_shape: Shape) -> Pair:
+        """`count` for examples of this shape. Raise ValueError if they are not images, or too small for a single window."""
+        require_images(layer, input_shape)
+        count = self.count(input_shape)
+        if min(count) < 1:
+            raise ValueError(
+                f"{layer!r}: windows of {self.size[0]} x {self.size[1]} pixels do not fit into images of "
+                f'{input_shape[0]} x {input_shape[1]}. Use padding="same", smaller windows, or fewer layers that shrink.'
+            )
+        return count
 
     def margins(self, image: Shape) -> list[Pair]:
         """The width of the border: (above, below), (left, right)."""
@@ -72,27 +91,8 @@ class Windows:
             yield from self.places(lines, 1, count)
 
     def places(self, padded: NDArray, axis: int, count: Pair) -> Iterator[NDArray]:
-        """For each place in a window along one axis, 0 downwards or 1 to the right: what lies there in every window, a view."""
-        for place in range(self.size[axis]):
-            every = self._every(place, axis, count)
-            yield padded[:, every] if axis == 0 else padded[:, :, every]
-
-    def _every(self, place: int, axis: int, count: Pair) -> slice:
+        """For each place in a window along one axis, 0 downwards or 1 to the right: the numbers there of every window, a view."""
         stride = self.strides[axis]
-        return slice(place, place + stride * (count[axis] - 1) + 1, stride)
-
-    def require_images(self, who: Any, input_shape: Shape) -> None:
-        """Raise ValueError if examples of this shape are no images, or too small for a single window."""
-        require_images(who, input_shape)
-        if min(self.count(input_shape[:2])) < 1:
-            raise ValueError(
-                f"{who!r}: windows of {self.size[0]} x {self.size[1]} pixels do not fit into images of "
-                f'{input_shape[0]} x {input_shape[1]}. Use padding="same", smaller windows, or fewer layers that shrink.'
-            )
-
-
-def make_windows(who: str, names: tuple[str, str], size: Any, strides: Any, padding: Any) -> Windows:
-    """Windows from the arguments of a constructor, which are called `names` there. Raises ValueError for wrong ones."""
-    if padding not in ("valid", "same"):
-        raise ValueError(f'{who}: padding is "valid" or "same", got {padding!r}.')
-    return Windows(pair(who, names[0], size), pair(who, names[1], strides), padding)
+        for place in range(self.size[axis]):
+            every = slice(place, place + stride * (count[axis] - 1) + 1, stride)
+            yield padded[:, every] if axis == 0 else padded[:, :, every]

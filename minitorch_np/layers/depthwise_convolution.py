@@ -1,0 +1,115 @@
+"""Depthwise convolution: each channel by itself, with kernels of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.base.functions import channel_sums
+from minitorch_np.base.shapes import Shape
+from minitorch_np.layer import Layer
+from minitorch_np.layers.convolution import _Convolution
+from minitorch_np.layers.guards import Pair, count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.initializers import Initializer
+    from minitorch_np.regularizers import Regularizer
+
+
+class DepthwiseConv2D(_Convolution):
+    """y[b, h, w, c * m + q] = sum over i, j of x[b, h * stride + i, w * stride + j, c] kernel[i, j, c, q] + bias[c * m + q].
+
+    Each channel has m = depth_multiplier kernels of its own, and no sum runs over channels.
+
+    Args:
+        kernel_size, strides, padding: as for Conv2D.
+        depth_multiplier: output channels for each input channel.
+        use_bias: False leaves the bias out.
+        depthwise_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
+        depthwise_regularizer: as kernel_regularizer of Conv2D.
+
+    Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, channels * m), rows and columns as for Conv2D;
+        kernel (kernel height, kernel width, channels, m), bias (channels * m,).
+    Raises:
+        ValueError: as Conv2D.
+    """
+
+    checks = {"depth_multiplier": count("the number of outputs of each channel")}
+
+    def __init__(
+        self,
+        kernel_size: int | Pair,
+        strides: int | Pair = (1, 1),
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        use_bias: bool = True,
+        depthwise_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        depthwise_regularizer: str | Regularizer | None = None,
+    ) -> None:
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.depth_multiplier = depth_multiplier
+        self.use_bias = use_bias
+        self.depthwise_initializer = depthwise_initializer
+        self.bias_initializer = bias_initializer
+        self.depthwise_regularizer = depthwise_regularizer
+
+    def build(self, input_shape: Shape) -> None:
+        channels = self.compute_output_shape(input_shape)[-1]
+        shape = (*self._windows.size, input_shape[-1], self.depth_multiplier)
+        self.kernel = self.add_parameter(shape, self.depthwise_initializer, regularizer=self.depthwise_regularizer)
+        self.bias = self.add_parameter((channels,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*self._windows.count_checked(self, input_shape), input_shape[-1] * self.depth_multiplier)
+
+    def forward(self, x: NDArray) -> NDArray:
+        count = self.count_windows(x)
+        self.cache = x
+        y = np.zeros((), x.dtype) if self.bias is None else self.bias.value
+        for pixels, kernel in zip(self._pixels(x, count), self._kernels(), strict=True):
+            y = y + pixels * kernel
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        """As for Conv2D, with a product of two numbers in place of the matrix product: repeated m times, channel by
+
+        channel, x has the channels of y, and x[b, h * stride + i, w * stride + j] enters y[b, h, w] times kernel[i, j].
+        So dL/dkernel[i, j] = sum over b, h, w of x dy, dL/dx gets dy kernel[i, j], and is summed over its m repetitions.
+        """
+        x, windows, count = self.cache, self._windows, dy.shape[1:3]
+        self.kernel.grad = np.stack([channel_sums(pixels * dy) for pixels in self._pixels(x, count)]).reshape(
+            self.kernel.shape
+        )
+        if self.bias is not None:
+            self.bias.grad = channel_sums(dy)
+        if not self.wants_dx:
+            return None
+        dx = windows.zeros((*x.shape[:-1], dy.shape[-1]), dy.dtype)
+        for dx_here, kernel in zip(windows.pixels(dx, count), self._kernels(), strict=True):
+            dx_here += dy * kernel
+        return windows.crop(dx, x.shape[1:3]).reshape(*x.shape, self.depth_multiplier).sum(axis=-1)
+
+    def _pixels(self, x: NDArray, count: Pair) -> Iterator[NDArray]:
+        """For each place in a window the pixels of x there, each channel repeated depth_multiplier times."""
+        repeated = np.repeat(self._windows.pad(x), self.depth_multiplier, axis=-1)
+        return self._windows.pixels(repeated, count)
+
+    def _kernels(self) -> NDArray:
+        """For each place in a window the weight of every output channel."""
+        height, width, channels, multiplier = self.kernel.shape
+        return self.kernel.value.reshape(height * width, channels * multiplier)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [
+            (cls(3), (5, 7, 2)),
+            (cls((2, 3), strides=(2, 1), padding="same", depth_multiplier=2), (5, 4, 3)),
+            (cls(2, strides=3, use_bias=False), (5, 5, 5)),
+        ]
