@@ -1,6 +1,6 @@
 """Losses: how wrong a prediction is, as one number, and the gradient of that number.
 
-The mean is taken over all elements, as in PyTorch, whose names and values these are.
+Names and values are PyTorch's: the mean is over all elements.
 """
 
 from minitorch_np.base.answers import answering

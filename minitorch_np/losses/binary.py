@@ -1,4 +1,4 @@
-"""Losses of two classes: one output for each yes or no."""
+"""Losses of yes-or-no questions: one output for each question."""
 
 from __future__ import annotations
 
@@ -18,7 +18,35 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class BCELoss(Loss):
+class _YesOrNo(Loss):
+    """A loss with one output for each yes-or-no question, and targets 0 and 1 or between."""
+
+    binary = True
+    takes_weights = True
+
+    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
+        """Also warns when every target is the same."""
+        target = super().prepare(target, output_shape, dtype)
+        self.check_call(target, target)
+        values = np.unique(target)
+        if len(values) == 1 and len(target) > 1 and not ONE_OF_MANY.get():
+            warnings.warn(f"{self!r}: every target is {values[0]:g}; a model can learn only that.", stacklevel=caller())
+        return target
+
+    def check_call(self, prediction: NDArray, target: NDArray) -> None:
+        if target.size and (target.min() < 0 or target.max() > 1):
+            raise ValueError(
+                f"{self!r}: expected targets 0 and 1 (or between), got {listed(np.unique(target))}. "
+                "Map the labels first, for instance y = (labels == positive_label)."
+            )
+
+    def _remedy(self, target: NDArray) -> str:
+        if target.ndim == 1:
+            return "For class numbers use CrossEntropyLoss(), or give y one column per output."
+        return super()._remedy(target)
+
+
+class BCELoss(_YesOrNo):
     """L = mean of -(t log p + (1 - t) log(1 - p)): binary cross-entropy of probabilities p.
 
     As in PyTorch, logarithms are clamped at -100, so that p = 0 and p = 1 give a finite loss, and the denominator
@@ -29,9 +57,6 @@ class BCELoss(Loss):
     Raises:
         ValueError: a probability outside [0, 1], or shapes that differ.
     """
-
-    binary = True
-    takes_weights = True
 
     @np.errstate(divide="ignore", invalid="ignore")
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
@@ -54,27 +79,16 @@ class BCELoss(Loss):
         slope = (prediction - target) / (np.maximum(prediction * (1 - prediction), 1e-12) * prediction.size)
         return self.weigh(slope)
 
-    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
-        return check_binary(self, super().prepare(target, output_shape, dtype))
 
-    def check_call(self, prediction: NDArray, target: NDArray) -> None:
-        check_range(self, target)
-
-    def _remedy(self, target: NDArray) -> str:
-        return remedy_for_classes(target)
-
-
-class BCEWithLogitsLoss(Loss):
+class BCEWithLogitsLoss(_YesOrNo):
     """L = mean of -(t log s(x) + (1 - t) log(1 - s(x))) with s the sigmoid: binary cross-entropy of logits x.
 
-    Computed as max(x, 0) - x t + log(1 + exp(-|x|)), which is exact for every finite x. An infinite x costs nothing where its
-    sign agrees with t, and infinitely much elsewhere.
+    Computed as max(x, 0) - x t + log(1 + exp(-|x|)), which is exact for every finite x. Where x is infinite, the loss is 0 if
+    its sign agrees with t, and infinite otherwise.
     """
 
     from_logits = True
     instead = MappingProxyType({"Sigmoid": ", or use BCELoss()"})
-    binary = True
-    takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
@@ -86,32 +100,22 @@ class BCEWithLogitsLoss(Loss):
         prediction, target = self.cache
         return self.weigh((sigmoid(prediction) - target) / prediction.size)
 
-    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
-        return check_binary(self, super().prepare(target, output_shape, dtype))
 
-    def check_call(self, prediction: NDArray, target: NDArray) -> None:
-        check_range(self, target)
+class FocalLoss(_YesOrNo):
+    """L = mean of a (1 - p)^gamma (-log p), with p the probability that sigmoid(x) gives to the target.
 
-    def _remedy(self, target: NDArray) -> str:
-        return remedy_for_classes(target)
-
-
-class FocalLoss(Loss):
-    """L = mean of a (1 - p)^gamma (-log p), p the probability given to the target: binary cross-entropy of logits x,
-
-    in which examples that are already right count little. Lin et al. 2017, equation 5.
+    It is the binary cross-entropy of logits x in which examples that are already right count little. Lin et al. 2017,
+    equation 5.
 
     Args:
-        gamma: at least 0; how fast an example that becomes right loses weight. With 0 it is BCEWithLogitsLoss.
-        alpha: the weight a of the targets 1, those of 0 having 1 - alpha; None weighs both by 1.
+        gamma: at least 0; the larger, the less an example counts that is nearly right. With 0 it is BCEWithLogitsLoss.
+        alpha: the weight a of targets 1; targets 0 have the weight 1 - alpha. None gives both the weight 1.
 
     Raises:
         ValueError: gamma is negative, alpha is outside [0, 1], or prediction and target differ in shape.
     """
 
     from_logits = True
-    binary = True
-    takes_weights = True
 
     checks = MappingProxyType({"gamma": number(), "alpha": optional(number("[0, 1]"))})
 
@@ -129,8 +133,8 @@ class FocalLoss(Loss):
         """With s the sigmoid, q = 1 - p = (1 - t) s(x) + t s(-x) and the cross-entropy e = log(1 + exp(x)) - x t:
 
         dq/dx = (1 - 2 t) s(x) s(-x) and de/dx = s(x) - t, so by the product rule
-        dL/dx = a (gamma q^(gamma - 1) dq/dx e + q^gamma de/dx) / size. q^gamma is taken out of both terms; what is left
-        of the first, dq/dx / q, is never larger than 1 where t is 0 or 1.
+        dL/dx = a (gamma q^(gamma - 1) dq/dx e + q^gamma de/dx) / size = a q^gamma (gamma (dq/dx / q) e + de/dx) / size.
+        The quotient dq/dx / q is never larger than 1 where t is 0 or 1.
         """
         x, t = self.cache
         gamma, s, q = float(self.gamma), sigmoid(x), self._wrong(x, t)
@@ -139,33 +143,22 @@ class FocalLoss(Loss):
         return self.weigh(self._balance(t) * q**gamma * (gamma * relative * entropy + s - t) / x.size)
 
     def _wrong(self, x: NDArray, t: NDArray) -> NDArray:
-        """1 - p, from both tails of the sigmoid, so that its digits stay where it is small."""
+        """q = 1 - p, computed from both tails of the sigmoid, so that a small q keeps its digits."""
         return (1 - t) * sigmoid(x) + t * sigmoid(-x)
 
     def _balance(self, t: NDArray) -> Any:
         return 1.0 if self.alpha is None else (1 - float(self.alpha)) + (2 * float(self.alpha) - 1) * t
 
-    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
-        return check_binary(self, super().prepare(target, output_shape, dtype))
 
-    def check_call(self, prediction: NDArray, target: NDArray) -> None:
-        check_range(self, target)
-
-    def _remedy(self, target: NDArray) -> str:
-        return remedy_for_classes(target)
-
-
-class HingeLoss(Loss):
+class HingeLoss(_YesOrNo):
     """L = mean of max(0, 1 - t x), for scores x and targets t of -1 and 1: the margin of a support vector machine.
 
-    Targets of 0 count as -1, so that 0 and 1 will do, as in Keras, whose Hinge this is. PyTorch's HingeEmbeddingLoss is
-    another thing, a loss of distances.
+    Targets 0 count as -1, so targets may also be 0 and 1. It is Keras's Hinge. PyTorch's HingeEmbeddingLoss is a loss of
+    distances, and differs.
     """
 
     from_logits = True
-    binary = True
     probabilistic = False
-    takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
@@ -175,14 +168,9 @@ class HingeLoss(Loss):
         return self.mean(short)
 
     def backward(self) -> NDArray:
-        """dL/dx = -t / size where 1 - t x > 0, 0 where it is less; 0 is taken at the kink."""
+        """dL/dx = -t / size where 1 - t x > 0, and 0 elsewhere, also at the kink."""
         sign, short = self.cache
         return self.weigh(-sign * (short > 0) / short.size)
-
-    def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
-        target = super().prepare(target, output_shape, dtype)
-        self.check_call(target, target)
-        return target
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
         strange = np.setdiff1d(target, (-1, 0, 1))
@@ -192,9 +180,6 @@ class HingeLoss(Loss):
                 "Map the labels first, for instance y = (labels == positive_label)."
             )
 
-    def _remedy(self, target: NDArray) -> str:
-        return remedy_for_classes(target)
-
 
 def cross_entropy(x: NDArray, t: NDArray) -> NDArray:
     """-(t log s(x) + (1 - t) log(1 - s(x))) of logits x, s the sigmoid, element by element."""
@@ -202,31 +187,7 @@ def cross_entropy(x: NDArray, t: NDArray) -> NDArray:
         entropy = np.maximum(x, 0) - x * t + np.log1p(np.exp(np.minimum(x, -x)))
     total = entropy.sum()
     if total != total:
-        # Where x is infinite, the two terms apart, of which the one with the factor 0 is 0.
+        # Some x is infinite: compute the two terms one by one; the one with the factor 0 is 0.
         with np.errstate(invalid="ignore"):
             entropy = np.where(t == 0, 0, t * softplus(-x)) + np.where(t == 1, 0, (1 - t) * softplus(x))
     return entropy
-
-
-def check_binary(loss: Loss, target: NDArray) -> NDArray:
-    """Refuse targets outside [0, 1]; warn when only one class is there to learn."""
-    check_range(loss, target)
-    values = np.unique(target)
-    if len(values) == 1 and len(target) > 1 and not ONE_OF_MANY.get():
-        warnings.warn(f"{loss!r}: every target is {values[0]:g}; a model can learn only that.", stacklevel=caller())
-    return target
-
-
-def check_range(loss: Loss, target: NDArray) -> None:
-    """Refuse targets outside [0, 1]."""
-    if target.size and (target.min() < 0 or target.max() > 1):
-        raise ValueError(
-            f"{loss!r}: expected targets 0 and 1 (or between), got {listed(np.unique(target))}. "
-            "Map the labels first, for instance y = (labels == positive_label)."
-        )
-
-
-def remedy_for_classes(target: NDArray) -> str:
-    if target.ndim == 1:
-        return "For class numbers use CrossEntropyLoss(), or give y one column per output."
-    return "Change the units of the last layer, or the shape of y."

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 class CrossEntropyLoss(Loss):
     """L = mean over the examples of -sum_k t_k log p_k, p = softmax(x): cross-entropy of logits x.
 
-    A class with the logit -inf is masked: its p is 0, and where its t is 0 it adds nothing. Where all logits of an example are
-    -inf the loss is NaN.
+    A class with the logit -inf is masked: its p is 0, and if its t is 0 it adds nothing to the loss. If all logits of an
+    example are -inf, the loss is NaN.
 
     Args:
-        label_smoothing: e takes e of each target's weight and spreads it evenly over all classes.
-        from_logits: False where the prediction is p itself, as it is after Softmax. Keras's default is False. As in BCELoss,
+        label_smoothing: the share e of each target that is spread evenly over all classes: t becomes (1 - e) t + e / classes.
+        from_logits: False if predictions are probabilities, as after Softmax. Keras's default is False. As in BCELoss,
             logarithms are then clamped at -100 and the denominator of the gradient at 1e-12; logits need neither.
 
     Shapes: prediction (batch, ..., classes); target the class numbers (batch, ...), or probabilities or one-hot
@@ -62,7 +62,7 @@ class CrossEntropyLoss(Loss):
 
         dL/dx_i = (p_i sum_k t_k - t_i) / examples, and the targets of an example sum to 1 when they are probabilities.
 
-        Of probabilities, only log p_i depends on p_i, so dL/dp_i = -t_i / p_i / examples.
+        If the predictions are probabilities, only log p_i depends on p_i, so dL/dp_i = -t_i / p_i / examples.
         """
         prediction, log_p, target = self.cache
         if target.ndim < log_p.ndim:
@@ -90,12 +90,8 @@ class CrossEntropyLoss(Loss):
         return class_numbers(self, target, output_shape)
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
-        rows = target.ndim == prediction.ndim and target.size > 0
-        if rows and (target.min() < 0 or not (abs(target.sum(axis=-1) - 1) <= 1e-3).all()):
-            raise ValueError(
-                f"{self!r}: y has a row for each example: its numbers are at least 0 and sum to 1, as probabilities do. "
-                "Give probabilities, one-hot rows, or class numbers (n,)."
-            )
+        if target.ndim == prediction.ndim:
+            check_rows(self, target, "Give probabilities, one-hot rows, or class numbers (n,).")
 
     def doubt(self, outputs: NDArray) -> str:
         if not self.from_logits and not rows_of_probabilities(outputs, 1e-2):
@@ -106,23 +102,35 @@ class CrossEntropyLoss(Loss):
         return "Give y as class numbers (n,), or one-hot with one column per class."
 
 
-class NLLLoss(Loss):
-    """L = mean over the examples of -x_t: negative log-likelihood of log-probabilities x, where t is the class.
+class _OfLogProbabilities(Loss):
+    """A loss of log-probabilities, such as LogSoftmax gives. They are logits too: softmax(log p) = p."""
 
-    End the network with LogSoftmax(). CrossEntropyLoss takes the logits themselves, and is NLLLoss of their LogSoftmax.
-
-    Shapes: prediction (batch, ..., classes), the log-probabilities; target the class numbers (batch, ...).
-    """
-
-    from_logits = True  # the largest log-probability is that of the likeliest class, as with logits
+    from_logits = True
     takes_weights = True
     instead = MappingProxyType({"Softmax": " and use CrossEntropyLoss()"})
 
     def doubt(self, outputs: NDArray) -> str:
-        return check_log_probabilities(self, outputs)
+        """Raise ValueError for outputs whose exponentials do not sum to 1 in each row."""
+        with np.errstate(over="ignore"):
+            sums = np.exp(outputs).sum(axis=-1)
+        if (abs(sums - 1) > 1e-2).any():  # False for NaN, which ends training with a message of its own
+            raise ValueError(
+                f"{self!r}: expected log-probabilities, whose exp sums to 1 in each row, got rows with sums of {sums.min():g} to "
+                f"{sums.max():g}. End the network with LogSoftmax(), or use CrossEntropyLoss(), which takes scores."
+            )
+        return ""
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
-        check_log_probabilities(self, prediction)
+        self.doubt(prediction)
+
+
+class NLLLoss(_OfLogProbabilities):
+    """L = mean over the examples of -x_t: negative log-likelihood of log-probabilities x, where t is the class.
+
+    End the network with LogSoftmax(). CrossEntropyLoss takes logits, and is the NLLLoss of their LogSoftmax.
+
+    Shapes: prediction (batch, ..., classes), the log-probabilities; target the class numbers (batch, ...).
+    """
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         check_class_numbers(self, prediction, target)
@@ -143,24 +151,14 @@ class NLLLoss(Loss):
         return class_numbers(self, target, output_shape)
 
 
-class KLDivLoss(Loss):
+class KLDivLoss(_OfLogProbabilities):
     """L = sum of t (log t - x) / batch size: how far the distribution t is from exp(x). Kullback & Leibler 1951.
 
-    This is PyTorch's reduction="batchmean", the mean over the batch of the divergence itself; the mean over all elements,
-    which is PyTorch's default, would also divide by the number of classes. Where t = 0, t log t is 0.
+    This is PyTorch's reduction="batchmean", the mean divergence of an example. PyTorch's default also divides by the number
+    of classes. Where t = 0, t log t is 0.
 
     Shapes: prediction (batch, ..., classes), log-probabilities; target the probabilities, of the same shape.
     """
-
-    from_logits = True
-    takes_weights = True
-    instead = MappingProxyType({"Softmax": " and use CrossEntropyLoss()"})
-
-    def doubt(self, outputs: NDArray) -> str:
-        return check_log_probabilities(self, outputs)
-
-    def check_call(self, prediction: NDArray, target: NDArray) -> None:
-        check_log_probabilities(self, prediction)
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
@@ -175,29 +173,22 @@ class KLDivLoss(Loss):
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
         target = super().prepare(target, output_shape, dtype)
-        sums = target.sum(axis=-1)
-        if target.min() < 0 or not (abs(sums - 1) <= 1e-3).all():
-            raise ValueError(
-                f"{self!r}: expected probabilities, at least 0 and with sum 1 in each row, got {target.min():g} to {target.max():g} "
-                f"and sums of {sums.min():g} to {sums.max():g}."
-            )
+        check_rows(self, target, "Divide each row by its sum.")
         return target
 
 
-def check_log_probabilities(loss: Loss, outputs: NDArray) -> str:
-    """Refuse outputs whose exponentials do not sum to 1 in each row."""
-    with np.errstate(over="ignore"):
-        sums = np.exp(outputs).sum(axis=-1)
-    if (abs(sums - 1) > 1e-2).any():  # NaN ends training with another message
+def check_rows(loss: Loss, target: NDArray, remedy: str) -> None:
+    """Raise ValueError for targets whose rows are not probabilities."""
+    sums = target.sum(axis=-1)
+    if target.size and (target.min() < 0 or not (abs(sums - 1) <= 1e-3).all()):
         raise ValueError(
-            f"{loss!r}: expected log-probabilities, whose exp sums to 1 in each row, got rows with sums of {sums.min():g} to "
-            f"{sums.max():g}. End the network with LogSoftmax(), or use CrossEntropyLoss(), which takes scores."
+            f"{loss!r}: expected probabilities, at least 0 and with sum 1 in each row, got {target.min():g} to {target.max():g} "
+            f"and sums of {sums.min():g} to {sums.max():g}. {remedy}"
         )
-    return ""
 
 
 def expectation(target: NDArray, values: NDArray) -> NDArray:
-    """sum_k t_k v_k over the last axis. Where t is 0 the term is 0, so a class that is masked with -inf costs nothing."""
+    """sum_k t_k v_k over the last axis. A term with t = 0 is 0, even if v is infinite, as it is for a masked class."""
     with np.errstate(invalid="ignore"):  # of 0 * inf
         terms = target * values
     sums = terms.sum(axis=-1)
@@ -206,28 +197,28 @@ def expectation(target: NDArray, values: NDArray) -> NDArray:
 
 
 def at(values: NDArray, numbers: NDArray) -> NDArray:
-    """Of each row of values the one at the number's place, (batch, ...)."""
+    """One value of each row: values[i, numbers[i]], (batch, ...)."""
     rows = values.reshape(-1, values.shape[-1])
     return rows[np.arange(len(rows)), numbers.ravel()].reshape(numbers.shape)
 
 
 def are_class_numbers(target: NDArray, output_shape: Shape) -> bool:
-    """Whether y has one number for each example (or place of it), and not one column for each class."""
+    """Whether y has one number for each example (or each step of it), and not one column for each class."""
     return without_column(target, output_shape).shape[1:] == tuple(output_shape[:-1])
 
 
 def class_numbers(loss: Loss, target: NDArray, output_shape: Shape) -> NDArray:
-    """y as ints, (n, ...); refuse numbers that are no class."""
+    """y as ints, (n, ...). Raises ValueError for labels outside 0..classes-1."""
     target, classes = without_column(target, output_shape), output_shape[-1]
     numbers = target.astype(np.int64)
     strange = (numbers != target) | (numbers < 0) | (numbers >= classes)
     if strange.any():
-        raise ValueError(_no_classes(loss, target[strange], classes))
+        raise ValueError(_not_classes(loss, target[strange], classes))
     return numbers
 
 
 def check_class_numbers(loss: Loss, prediction: NDArray, target: NDArray) -> None:
-    """Refuse targets of forward that number no class: NumPy would count -1 from the end."""
+    """Raise ValueError for labels outside 0..classes-1: NumPy would take -1 for the last class."""
     if target.shape != prediction.shape[:-1] or target.dtype.kind not in "iu":
         remedy = " Class numbers are whole numbers; use y.astype(int)." if target.dtype.kind in "bf" else ""
         raise ValueError(
@@ -236,10 +227,10 @@ def check_class_numbers(loss: Loss, prediction: NDArray, target: NDArray) -> Non
         )
     classes = prediction.shape[-1]
     if target.size and (target.min() < 0 or target.max() >= classes):
-        raise ValueError(_no_classes(loss, target[(target < 0) | (target >= classes)], classes))
+        raise ValueError(_not_classes(loss, target[(target < 0) | (target >= classes)], classes))
 
 
-def _no_classes(loss: Loss, strange: NDArray, classes: int) -> str:
+def _not_classes(loss: Loss, strange: NDArray, classes: int) -> str:
     return (
         f"{loss!r}: expected class numbers 0 to {classes - 1}, got {listed(np.unique(strange))}. "
         "Number the classes from 0, or give the last layer as many units as there are classes."
@@ -247,13 +238,13 @@ def _no_classes(loss: Loss, strange: NDArray, classes: int) -> str:
 
 
 def without_column(target: NDArray, output_shape: Shape) -> NDArray:
-    """Class numbers that stand in a column of their own, (n, ..., 1), as (n, ...)."""
+    """Class numbers in a column, (n, ..., 1), as (n, ...); other targets unchanged."""
     column = target.ndim > 1 and target.shape[1:] == (*output_shape[:-1], 1) and output_shape[-1] > 1
     return target[..., 0] if column else target
 
 
 def one_hot(numbers: NDArray, classes: int, dtype: np.dtype, value: float = 1.0) -> NDArray:
-    """Rows of 0 with the value at each number's place."""
+    """Rows of zeros in which row i has the value at position numbers[i]."""
     rows = np.zeros((numbers.size, classes), dtype)
     rows[np.arange(len(rows)), numbers.ravel()] = value
     return rows.reshape(*numbers.shape, classes)

@@ -19,24 +19,26 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-# Whether `prepare` is given one batch of many; each thread has its own answer.
+# Whether `prepare` is called with one batch of many; a ContextVar, so that each thread has its own value.
 ONE_OF_MANY: ContextVar[bool] = ContextVar("ONE_OF_MANY", default=False)
 
 
 class Loss(Cached, OwnAttributes):
     """L = a mean over the batch of how far `prediction` is from `target`.
 
-    A subclass writes `forward(prediction, target) -> scalar array`, which leaves in `self.cache` what
+    A subclass writes `forward(prediction, target) -> scalar array`, which stores in `self.cache` what
     `backward() -> dL/dprediction` needs. Both arrays have the same shape unless the class says otherwise.
 
     Attributes:
-        from_logits: True where predictions are scores before the sigmoid or softmax; accuracy then thresholds at 0.
-        weights: one number per example, (batch,), or per step of it, (batch, steps), by which its part of the mean is
-            multiplied, or None. fit sets it.
-        instead: what to do, beside leaving it out, where a layer of that name gives probabilities to a loss of scores.
-        binary: True where every output is a yes-or-no question of its own.
-        probabilistic: False where predictions have no probability: the margins of HingeLoss, the values of a regression.
-        takes_weights: True where forward and backward use `mean` and `weigh`, and so follow the weights.
+        from_logits: True if predictions are scores, not probabilities: logits, log-probabilities, or the margins of HingeLoss.
+            The threshold of accuracy is then 0 instead of 0.5.
+        weights: None, or one number per example, (batch,), or per step of it, (batch, steps), by which its part of the mean is
+            multiplied. fit sets it.
+        instead: for a loss of scores, by the name of a last layer that gives probabilities: which loss takes them. It ends the
+            warning that tells to leave out that layer.
+        binary: True if every output is a yes-or-no question of its own.
+        probabilistic: False if predictions are not about probabilities: the margins of HingeLoss, the values of a regression.
+        takes_weights: True if forward and backward use `mean` and `weigh`, and so follow the weights.
     """
 
     from_logits = False
@@ -61,10 +63,11 @@ class Loss(Cached, OwnAttributes):
         return loss
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
-        """Refuse numbers that the loss cannot mean, where it is called directly; fit and evaluate look before the first batch."""
+        """Raise ValueError for numbers that make no sense to this loss. Runs when the loss is called directly; fit and evaluate
+        check with `doubt` and `prepare` before the first batch."""
 
     def mean(self, values: NDArray) -> Any:
-        """The mean over all elements, with the examples' weights if there are any: sum of w_b v_bj / number of elements."""
+        """The mean over all elements, with weights if there are any: the sum of w_b v_bj / number of elements."""
         return np.add.reduce(self.weigh(values), axis=None) / values.size
 
     def weigh(self, values: NDArray) -> NDArray:
@@ -80,7 +83,7 @@ class Loss(Cached, OwnAttributes):
         return values * self.weights.reshape(*shape, *[1] * (values.ndim - len(shape)))
 
     def checked_forward(self, prediction: NDArray, target: NDArray) -> float:
-        """What forward returns, as a float; ValueError if it is no number."""
+        """What forward returns, as a float; ValueError if it is not a number."""
         value = self.forward(prediction, target)
         if isinstance(value, np.floating):  # nearly always
             return float(value)
@@ -97,10 +100,10 @@ class Loss(Cached, OwnAttributes):
         return gradient
 
     def doubt(self, outputs: NDArray) -> str:
-        """Why these outputs of a model cannot be meant for this loss, or "". fit and evaluate ask once, with the first batch.
+        """A warning if these outputs of a model make no sense to this loss, or "". fit and evaluate ask once, with the first batch.
 
         Raises:
-            ValueError: the loss is no loss for such outputs.
+            ValueError: the loss cannot be computed from such outputs.
         """
         if self.from_logits and rows_of_probabilities(outputs):
             other = self.instead.get("Softmax", "")
@@ -108,9 +111,9 @@ class Loss(Cached, OwnAttributes):
         return ""
 
     def prepare(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
-        """The targets as forward takes them, checked once before training.
+        """The targets in the form that forward takes, checked once before training.
 
-        One number per example (n,) becomes a column where the model's outputs are (n, 1).
+        One number per example, (n,), becomes a column if the model's outputs are (n, 1).
         """
         if target.ndim == 1 and output_shape == (1,):
             target = target[:, None]
@@ -122,7 +125,7 @@ class Loss(Cached, OwnAttributes):
         return in_dtype(target, dtype, f"{self!r}: y")
 
     def prepare_batch(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
-        """As `prepare`, for one batch of many: it need not have every class."""
+        """As `prepare`, for one batch of many, which need not have every class."""
         token = ONE_OF_MANY.set(True)
         try:
             return self.prepare(target, output_shape, dtype)
@@ -133,7 +136,7 @@ class Loss(Cached, OwnAttributes):
         return "Change the units of the last layer, or the shape of y."
 
     def _matched(self, prediction: NDArray, target: NDArray) -> NDArray:
-        """The target in the prediction's precision, so that labels that are ints leave float32 what it is."""
+        """The target in the prediction's dtype: float32 minus int64 would be float64."""
         if prediction.shape != target.shape:
             raise ValueError(
                 f"{self!r}: expected a target of the prediction's shape {prediction.shape}, got {target.shape}. "
@@ -148,7 +151,7 @@ class Loss(Cached, OwnAttributes):
 
 
 def rows_of_probabilities(rows: NDArray, off: float = 1e-3) -> bool:
-    """Whether the numbers of each row are at least 0 and sum to 1."""
+    """Whether each row has several numbers, all at least 0, whose sum is 1."""
     several = rows.ndim > 1 and rows.shape[-1] > 1 and rows.size > 0
     return bool(several and rows.min() >= 0 and (abs(rows.sum(axis=-1) - 1) <= off).all())
 

@@ -1,4 +1,4 @@
-"""From what a model predicts to probabilities, where its loss says how."""
+"""From a model's outputs to probabilities, by its loss."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def probabilities(predicted: NDArray, loss: Loss | None) -> NDArray:
-    """(n, classes) of outputs (n, units): one output is that of class 1, and the rest is that of class 0.
+    """(n, classes) from outputs (n, units). A single output is the probability of class 1; class 0 has the rest.
 
-    Scores go through the sigmoid where each output is a question of its own, else through softmax. Without a loss, and of a loss
-    that takes probabilities, the outputs are taken as they are. Ask `loss.probabilistic` first: margins have no probability.
+    Scores go through the sigmoid if each output is a question of its own, else through softmax. Without a loss, or with a loss
+    of probabilities, the outputs are taken as they are. Check `loss.probabilistic` first: margins are not probabilities.
     """
     alone = predicted.shape[1] == 1
     if loss is not None and loss.from_logits:

@@ -1,4 +1,4 @@
-"""Losses of numbers: the distance between prediction and target."""
+"""Losses of regression: the distance between prediction and target."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class L1Loss(Loss):
         target = self._matched(prediction, target)
         difference = prediction - target
         self.cache = difference
-        return self.mean(np.maximum(difference, -difference))  # |d|, in a form that bears complex numbers
+        return self.mean(np.maximum(difference, -difference))  # |d|, and correct for a complex step too
 
     def backward(self) -> NDArray:
-        """dL/dp = the sign of p - t / number of elements; 0 is taken at p = t, where there is no derivative."""
+        """dL/dp = sign(p - t) / number of elements, and 0 at p = t, where there is no derivative."""
         difference = self.cache
         return self.weigh(np.sign(difference) / difference.size)
 
@@ -53,7 +53,7 @@ class L1Loss(Loss):
 class HuberLoss(Loss):
     """L = mean of d^2 / 2 where |d| <= delta, delta (|d| - delta / 2) elsewhere, d = prediction - target. Huber 1964.
 
-    Far away it grows like |d|, so that single wild targets do not rule the fit.
+    It grows like |d| when d is large, so that a few outliers do not dominate the fit.
 
     Args:
         delta: where the parabola becomes a line, a positive number.
