@@ -8,19 +8,16 @@ are cut off at two standard deviations and rescaled to the stated variance, as i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.answers import answering, instead_of
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import number, one_of
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Initializer = Callable[[Shape, np.random.Generator], NDArray]
+Initializer = Callable[[Shape, np.random.Generator], NDArray]
 
 # The standard deviation of a standard normal distribution cut off at -2 and 2.
 _TRUNCATED_DEVIATION = 0.87962566103423978
@@ -108,14 +105,16 @@ class Constant(OwnAttributes):
         return np.full(shape, float(self.value))
 
 
-class RandomNormal(OwnAttributes):
-    """Normal, with this mean and standard deviation."""
-
+class _Normal(OwnAttributes):
     checks = {"mean": number("(-inf, inf)"), "stddev": number()}
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
         self.mean = mean
         self.stddev = stddev
+
+
+class RandomNormal(_Normal):
+    """Normal, with this mean and standard deviation."""
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         return self.mean + self.stddev * rng.standard_normal(shape)
@@ -138,14 +137,8 @@ class RandomUniform(OwnAttributes):
         return rng.uniform(self.minval, self.maxval, shape)
 
 
-class TruncatedNormal(OwnAttributes):
+class TruncatedNormal(_Normal):
     """Normal, cut off at two standard deviations. As in Keras, stddev is that of the uncut curve: 0.88 of it remains."""
-
-    checks = {"mean": number("(-inf, inf)"), "stddev": number()}
-
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
-        self.mean = mean
-        self.stddev = stddev
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         return self.mean + truncated_normal(shape, rng, self.stddev * _TRUNCATED_DEVIATION)

@@ -5,17 +5,13 @@ They belong to a parameter, `Dense(20, kernel_regularizer=L2(0.01))`. A layer's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.answers import answering, instead_of
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.functions import row_products
 from minitorch_np.base.validation import number
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Regularizer(OwnAttributes):

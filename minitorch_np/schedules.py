@@ -19,32 +19,29 @@ class Schedule(OwnAttributes):
         raise NotImplementedError(f"{self!r} has no rate: write __call__(self, step) and return it.")
 
 
-class StepDecay(Schedule):
-    """rate = initial * factor ** (step // every)."""
-
+class _Decay(Schedule):
     checks = {"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")}
 
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
         self.initial, self.every, self.factor = initial, every, factor
+
+
+class StepDecay(_Decay):
+    """rate = initial * factor ** (step // every)."""
 
     def __call__(self, step: int) -> float:
         return self.initial * _power(self.factor, step // self.every)
 
 
-class ExponentialDecay(Schedule):
+class ExponentialDecay(_Decay):
     """rate = initial * factor ** (step / every): the same decay as StepDecay, without the steps."""
-
-    checks = {"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")}
-
-    def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
-        self.initial, self.every, self.factor = initial, every, factor
 
     def __call__(self, step: int) -> float:
         return self.initial * _power(self.factor, step / self.every)
 
 
 class CosineDecay(Schedule):
-    """Up in a straight line for `warmup` steps, then down along half a cosine to `final` at step `steps`, and there it stays.
+    """Up in a straight line for `warmup` steps, then down along half a cosine to `final` at step `steps`, where it stays.
 
     Source: Loshchilov & Hutter 2017, SGDR, equation 5; the warm-up is Goyal et al. 2017, section 2.2.
 
@@ -75,7 +72,7 @@ globals()["__getattr__"] = answering(__name__)  # not as a function: to type che
 
 
 def _power(factor: float, exponent: float) -> float:
-    """factor ** exponent, infinite where it is beyond all floats, which the optimiser then refuses as a rate."""
+    """factor ** exponent; infinity where that is too large for a float, which the optimiser then refuses as a rate."""
     try:
         return float(factor) ** exponent
     except OverflowError:

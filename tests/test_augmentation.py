@@ -91,8 +91,8 @@ def test_pixels_stay_float32(pictures):
     ("make", "message"),
     [
         (lambda: mt.RandomFlip("sideways"), r"RandomFlip: mode is 'horizontal', 'vertical' or .*got 'sideways'"),
-        (lambda: mt.RandomTranslation(2, 0.1), r"RandomTranslation: height_factor lies between -1 and 1.*got 2"),
-        (lambda: mt.RandomTranslation(0.1, (0.2, 0.1)), r"width_factor lies between -1 and 1, the lower limit first"),
+        (lambda: mt.RandomTranslation(2, 0.1), r"RandomTranslation: height_factor is between -1 and 1.*got 2"),
+        (lambda: mt.RandomTranslation(0.1, (0.2, 0.1)), r"width_factor is between -1 and 1, the lower limit first"),
         (lambda: mt.RandomTranslation(0.1, 0.1, "mirror"), "fill_mode is 'reflect', 'nearest', 'wrap' or 'constant'"),
         (lambda: mt.RandomTranslation(0.1, 0.1, interpolation="cubic"), "interpolation is 'bilinear' or 'nearest'"),
         (lambda: mt.RandomBrightness("a"), r"RandomBrightness: factor is a share such as 0\.1"),

@@ -108,7 +108,7 @@ def test_data_of_another_shape_are_refused():
         mt.Normalization().adapt(np.zeros((0, 3)))
     with pytest.raises(ValueError, match="mean and variance are given already"):
         mt.Normalization(mean=0.0, variance=1.0).adapt(DATA)
-    with pytest.raises(ValueError, match=r"axis=3 names no axes of one example in \(batch, 4\)"):
+    with pytest.raises(ValueError, match=r"expected inputs with axis 3, got shape \(batch, 4\)"):
         mt.Sequential([mt.Input((4,)), mt.Normalization(3)])
 
 

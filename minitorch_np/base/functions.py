@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.shapes import Shape
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def sigmoid(x: NDArray) -> NDArray:

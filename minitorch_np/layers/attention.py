@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import channel_sums, row_products, sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, flag, optional
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
-    from minitorch_np.regularizers import Regularizer
+from minitorch_np.regularizers import Regularizer
 
 _MASKED = -1e30  # a score whose exponential is 0 beside any other
 

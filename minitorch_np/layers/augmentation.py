@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import is_number, number, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_images
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Range = float | tuple[float, float]
+Range = float | tuple[float, float]
 
 
 # Which pixel is at a place, for places beyond the edges too.
@@ -26,28 +24,26 @@ _FILL_MODES = {
 }
 
 
-def _limits(who: str, name: str, factor: Range) -> tuple[float, float]:
-    """(lowest, highest) of a factor that is given as one number or as both.
-
-    Raises:
-        ValueError: they are no numbers between -1 and 1 in order.
-    """
-    low, high = factor if isinstance(factor, (tuple, list)) and len(factor) == 2 else (factor, factor)
-    if not (is_number(low) and is_number(high)):
-        raise ValueError(f"{who}: {name} is a share such as 0.1, or a pair (lowest, highest), got {factor!r}.")
-    low = low if isinstance(factor, (tuple, list)) else -high
-    if not -1 <= low <= high <= 1:
-        raise ValueError(f"{who}: {name} lies between -1 and 1, the lower limit first, got {factor!r}.")
+def _limits(factor: Range) -> tuple[float, float]:
+    """(lowest, highest) of a factor: -f and f where it is one number f."""
+    low, high = factor if isinstance(factor, (tuple, list)) else (-factor, factor)
     return float(low), float(high)
 
 
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value))
+
+
 def _check_limits(who: str, name: str, factor: Any) -> None:
-    _limits(who, name, factor)
+    if not (is_number(factor) or _is_pair(factor)):
+        raise ValueError(f"{who}: {name} is a share such as 0.1, or a pair (lowest, highest), got {factor!r}.")
+    low, high = _limits(factor)
+    if not -1 <= low <= high <= 1:
+        raise ValueError(f"{who}: {name} is between -1 and 1, the lower limit first, got {factor!r}.")
 
 
 def _check_range(who: str, name: str, value: Any) -> None:
-    pair = isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value))
-    if not pair or not value[0] < value[1]:
+    if not _is_pair(value) or not value[0] < value[1]:
         raise ValueError(f"{who}: {name} is (lowest, highest), got {value!r}.")
 
 
@@ -144,15 +140,15 @@ class RandomTranslation(_Augmentation):
         self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
 
     def draw(self, x: NDArray) -> tuple[NDArray, ...]:
-        factors = ("height_factor", self.height_factor), ("width_factor", self.width_factor)
+        factors = self.height_factor, self.width_factor
         return tuple(
-            self._matrices(size, self.generator.uniform(*_limits("", name, factor), len(x))).astype(x.real.dtype)
-            for size, (name, factor) in zip(x.shape[1:3], factors, strict=True)
+            self._matrices(size, self.generator.uniform(*_limits(factor), len(x))).astype(x.real.dtype)
+            for size, factor in zip(x.shape[1:3], factors, strict=True)
         )
 
     def change(self, x: NDArray, *drawn: NDArray) -> NDArray:
         rows, columns = drawn
-        y = _along_rows(columns, _along_rows(rows, x).swapaxes(1, 2)).swapaxes(1, 2)
+        y = _along_both(rows, columns, x)
         if self.fill_mode == "constant" and self.fill_value:
             inside = rows.sum(axis=2)[:, :, None, None] * columns.sum(axis=2)[:, None, :, None]
             y = y + float(self.fill_value) * (1 - inside)
@@ -167,7 +163,7 @@ class RandomTranslation(_Augmentation):
         if not drawn:
             return dy
         rows, columns = (matrices.swapaxes(1, 2) for matrices in drawn)
-        return _along_rows(columns, _along_rows(rows, dy).swapaxes(1, 2)).swapaxes(1, 2)
+        return _along_both(rows, columns, dy)
 
     def _matrices(self, size: int, shares: NDArray) -> NDArray:
         """(batch, size, size): element [b, i, j] is the share of pixel j in pixel i of picture b, along one axis."""
@@ -208,7 +204,7 @@ class RandomBrightness(_Augmentation):
 
     def draw(self, x: NDArray) -> tuple[NDArray, ...]:
         low, high = self.value_range
-        shares = self.generator.uniform(*_limits("", "factor", self.factor), (len(x), 1, 1, 1))
+        shares = self.generator.uniform(*_limits(self.factor), (len(x), 1, 1, 1))
         return ((shares * (high - low)).astype(x.real.dtype),)
 
     def change(self, x: NDArray, *drawn: NDArray) -> NDArray:
@@ -224,6 +220,11 @@ class RandomBrightness(_Augmentation):
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [(cls(0.3, (-1, 1)), (3, 4, 2)), (cls((0.1, 0.2), (0.0, 1.0)), (2, 2, 2))]
+
+
+def _along_both(rows: NDArray, columns: NDArray, x: NDArray) -> NDArray:
+    """R x C^T for each image and channel."""
+    return _along_rows(columns, _along_rows(rows, x).swapaxes(1, 2)).swapaxes(1, 2)
 
 
 def _along_rows(matrices: NDArray, x: NDArray) -> NDArray:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import channel_products, channel_sums
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, number
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, places, require_built
 from minitorch_np.layers.normalization import _Normalized
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
 
 
 class BatchNormalization(_Normalized):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.answers import instead_of
 from minitorch_np.base.shapes import Shape
@@ -13,9 +12,6 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.lstm import LSTM
 from minitorch_np.layers.recurrent import SimpleRNN, _Recurrent
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Bidirectional(Layer):

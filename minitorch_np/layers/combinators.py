@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.answers import instead_of
 from minitorch_np.base.shapes import Shape, batch_of
@@ -15,9 +16,6 @@ from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.guards import check_axis, places, require_axis
 from minitorch_np.layers.rectifiers import ReLU
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Branch = Layer | Sequence[Layer]
 

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import channel_sums, row_products
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, flag
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, check_pair, count, require_built
 from minitorch_np.layers.windows import PADDING, Windows
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
-    from minitorch_np.regularizers import Regularizer
+from minitorch_np.regularizers import Regularizer
 
 # Numbers copied at a time: 4 MB in float32, which are still in a cache when they are multiplied. Much less makes many small
 # products, between which BLAS waits for its threads, on a busy machine for long.

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import channel_sums, row_products
 from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import Fixed, anything, flag
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
-    from minitorch_np.regularizers import Regularizer
+from minitorch_np.regularizers import Regularizer
 
 # A kernel with so many times more inputs than units lies column by column: so its products are faster, up to twice.
 _TALL = 100

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import channel_sums
 from minitorch_np.base.shapes import Shape
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.convolution import _Convolution
 from minitorch_np.layers.guards import Pair, count
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
-    from minitorch_np.regularizers import Regularizer
+from minitorch_np.regularizers import Regularizer
 
 
 class DepthwiseConv2D(_Convolution):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import segment_sums, sums
 from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
-    from minitorch_np.regularizers import Regularizer
+from minitorch_np.regularizers import Regularizer
 
 
 class Embedding(Layer):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import Check, Fixed, is_whole
-
-if TYPE_CHECKING:
-    from minitorch_np.layer import Layer
+from minitorch_np.layer import Layer
 
 Pair = tuple[int, int]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from numpy.typing import NDArray
 
 from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import Fixed, is_whole
 from minitorch_np.layer import Layer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def _check_shape(who: str, name: str, value: Any) -> None:

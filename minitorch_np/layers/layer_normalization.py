@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import as_axes, check_axes, places, require_built
 from minitorch_np.layers.normalization import _Normalized
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
 
 
 class LayerNormalization(_Normalized):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, flag
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
-    from minitorch_np.regularizers import Regularizer
+from minitorch_np.regularizers import Regularizer
 
 
 class LSTM(_Recurrent):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import number
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_images
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Dropout(Layer):

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, flag, number
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
 
 _FAR = 8000  # float32 has three digits left for numbers this many standard deviations from 0
 _LEAST = 1e-38  # a smaller epsilon is 0 in float32, and 1 / sqrt(0) is infinite

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import sums
 from minitorch_np.base.shapes import Shape
@@ -13,9 +13,6 @@ from minitorch_np.base.validation import Fixed, flag, optional
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, check_pair, require_images
 from minitorch_np.layers.windows import PADDING, Windows
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class _Pooling2D(Layer):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import too_far_apart
-from minitorch_np.base.shapes import Shape, batch_of
-from minitorch_np.base.validation import is_whole, number, plain
+from minitorch_np.base.shapes import Shape
+from minitorch_np.base.validation import number, plain
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import require_built
+from minitorch_np.layers.guards import as_axes, check_axes, places, require_built
 from minitorch_np.source import as_source
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 # Rows of an array that adapt looks at in one go, in float64.
 _ROWS = 1024
@@ -85,9 +83,9 @@ class Normalization(Layer):
         variance: float | Sequence[Any] | None = None,
     ) -> None:
         axis = plain(axis)
-        axes = _axes(axis)
-        if not all(is_whole(one) and one != 0 for one in axes):
-            raise ValueError(f"Normalization: axis is an int other than 0, several of them, or None, got {axis!r}.")
+        axes = as_axes(axis)
+        if axes:
+            check_axes("Normalization", "axis", axis, ", several of them, or None")
         if (mean is None) != (variance is None):
             raise ValueError(f"Normalization: give mean and variance or neither, got {mean!r} and {variance!r}.")
         means, variances = (np.asarray(0.0 if given is None else given, float) for given in (mean, variance))
@@ -200,29 +198,20 @@ class Normalization(Layer):
             dtype = x.real.dtype if x.dtype.kind in "fc" else np.float32
             mean, variance = np.asarray(self.mean, dtype), np.asarray(self.variance, dtype)
         if mean.ndim:
-            others, sizes = self._others(x.shape[1:]), iter((1,) * (len(_axes(self.axis)) - mean.ndim) + mean.shape)
+            others, sizes = self._others(x.shape[1:]), iter((1,) * (len(as_axes(self.axis)) - mean.ndim) + mean.shape)
             shape = [1 if place == 0 or place in others else next(sizes) for place in range(x.ndim)]
             mean, variance = mean.reshape(shape), variance.reshape(shape)
         return mean, np.maximum(np.sqrt(variance), 1e-7)
 
     def _others(self, input_shape: Shape) -> tuple[int, ...]:
         """The axes over which one mean is taken, the batch with them."""
-        rank = len(input_shape) + 1
-        kept = {axis % rank for axis in _axes(self.axis) if -rank < axis < rank}
-        if len(kept) != len(_axes(self.axis)):
-            raise ValueError(f"{self!r}: axis={self.axis!r} names no axes of one example in {batch_of(input_shape)}.")
-        return tuple(place for place in range(rank) if place not in kept)
+        kept = places(self, as_axes(self.axis), input_shape)
+        return tuple(axis for axis in range(len(input_shape) + 1) if axis - 1 not in kept)
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         given = cls(mean=[1.0, 2.0], variance=[4.0, 0.5])
         return [(cls(), (5,)), (cls(), (3, 4, 2)), (given, (3, 4, 2)), (cls((1, -1)), (3, 4, 2)), (cls(None), (3, 3))]
-
-
-def _axes(axis: int | Sequence[int] | None) -> tuple[int, ...]:
-    if axis is None:
-        return ()
-    return tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)  # type: ignore[return-value]
 
 
 def _blocks(data: Any, who: str) -> Iterator[NDArray]:

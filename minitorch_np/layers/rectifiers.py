@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import number
 from minitorch_np.layer import Layer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class ReLU(Layer):

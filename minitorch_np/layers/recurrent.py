@@ -6,21 +6,18 @@ the product of a step, recurrent_kernel^T @ state, has the shape that BLAS is fa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.functions import row_products, sums
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, flag
+from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.initializers import Initializer
-    from minitorch_np.regularizers import Regularizer
+from minitorch_np.regularizers import Regularizer
 
 
 class _Recurrent(Layer):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import Fixed, is_whole
 from minitorch_np.layer import Layer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Flatten(Layer):

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import Fixed, one_of
+from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, as_pair, require_images
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.layer import Layer
 
 PADDING = Fixed(one_of("valid", "same"))
 
