@@ -86,7 +86,7 @@ def test_an_assignment_is_checked_like_an_argument(who, name, make, good, wrong)
         (mt.Adam(), "iteration", -1, "Adam: iteration is an int of at least 0"),
         (mt.Adam(), "clipnorm", -1, "Adam: give one of clipnorm, global_clipnorm and clipvalue"),
         (mt.Adam(clipnorm=1), "clipvalue", 1, "Adam: give one of clipnorm, global_clipnorm and clipvalue"),
-        (mt.SGD(momentum=0.9, nesterov=True), "momentum", 0, "SGD: nesterov looks ahead along the velocity"),
+        (mt.SGD(momentum=0.9, nesterov=True), "momentum", 0, "SGD: nesterov=True needs a velocity"),
         (schedules.CosineDecay(0.1, 10, 3), "warmup", 10, "CosineDecay: warmup ends before the last step"),
         (initializers.RandomUniform(-1, 1), "minval", 2, "RandomUniform: minval is at most maxval"),
         (callbacks.EarlyStopping(), "mode", "up", "EarlyStopping: mode is 'auto', 'min' or 'max'"),

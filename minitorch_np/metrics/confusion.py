@@ -1,4 +1,4 @@
-"""The confusion matrix: which class is taken for which."""
+"""The confusion matrix: how often each class is mistaken for each other one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, classes: int | None =
            [0, 0, 1]])
 
     Raises:
-        ValueError: classes is no int of at least 1; y_true or y_pred holds probabilities, one-hot rows or anything else that is no class number, or they differ
-            in length.
+        ValueError: classes is not an int of at least 1; y_true or y_pred contains something other than class numbers, such as
+            probabilities or one-hot rows; or they differ in length.
     """
     true, predicted = _class_numbers(y_true, "y_true"), _class_numbers(y_pred, "y_pred")
     if len(true) != len(predicted):
@@ -44,8 +44,6 @@ def _class_numbers(y: ArrayLike, name: str) -> NDArray:
         remedy = f"Give the classes, {name}.argmax(axis=-1)."
         raise ValueError(f"confusion_matrix: expected class numbers (n,) in {name}, got shape {given.shape}. {remedy}")
     if given.dtype.kind not in "biuf" or not np.array_equal(given, np.rint(given.astype(float))):
-        remedy = (
-            f"Give classes, as ({name} > 0.5) makes them of probabilities, and np.unique's return_inverse of names."
-        )
+        remedy = f"Turn probabilities into classes with ({name} > 0.5), and names with np.unique(names, return_inverse=True)."
         raise ValueError(f"confusion_matrix: expected class numbers in {name}, got {given.ravel()[:3]}…. {remedy}")
     return given.ravel().astype(int)

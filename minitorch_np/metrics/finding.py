@@ -1,4 +1,4 @@
-"""Finding: the metric that is meant by a name, an object or a function, and which way it is better."""
+"""Finding the metric for a name, an object or a function, and whether larger values of it are better."""
 
 from __future__ import annotations
 
@@ -9,16 +9,9 @@ from typing import Any
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import check_order
-from minitorch_np.metrics.classes import (
-    AUC,
-    BalancedAccuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    F1Score,
-    Precision,
-    Recall,
-    is_single,
-)
+from minitorch_np.metrics.auc import AUC
+from minitorch_np.metrics.classes import BinaryAccuracy, CategoricalAccuracy, is_single
+from minitorch_np.metrics.counts import BalancedAccuracy, F1Score, Precision, Recall
 from minitorch_np.metrics.metric import Metric, OfFunction
 from minitorch_np.metrics.numbers import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
 
@@ -36,25 +29,22 @@ _BY_NAME: dict[str, type[Metric]] = {
     "r2": R2Score,
 }
 NAMES = ", ".join(["accuracy", *_BY_NAME])
-# What else these are called, in Keras and scikit-learn.
+# The names of Keras and scikit-learn for the same.
 _ELSEWHERE = {
     "acc": "accuracy", "sparse_categorical_accuracy": "categorical_accuracy", "mean_absolute_error": "mae",
     "mean_squared_error": "mse", "root_mean_squared_error": "rmse", "f1_score": "f1", "r2_score": "r2", "roc_auc": "auc",
     "balanced_accuracy_score": "balanced_accuracy", "accuracy_score": "accuracy",
 }  # fmt: skip
 
-# What these names mean is plain also where no metric of the model, but a callback, measures it.
-_LARGER_IS_BETTER = (
-    "accuracy", "binary_accuracy", "categorical_accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc",
-)  # fmt: skip
-_SMALLER_IS_BETTER = ("loss", "mae")
+# The direction of these names is known even if a callback measures them, and not a metric of the model.
+_MODES = {"loss": "min", "accuracy": "max", **{name: cls.mode for name, cls in _BY_NAME.items()}}
 
 
 def check(metric: Any, who: str) -> None:
-    """Refuse what is no metric, before the model's outputs are known.
+    """Check a metric before the model's outputs are known.
 
     Raises:
-        ValueError: an unknown name, a class in place of an object, a metric whose update takes the target first.
+        ValueError: an unknown name, a class instead of an object, a metric whose update takes the target first.
     """
     if isinstance(metric, str):
         if metric not in NAMES.split(", "):
@@ -80,10 +70,10 @@ def _unknown(metric: Any, who: str) -> str:
 def find(
     metric: str | Metric | Callable[..., Any], output_shape: Shape, from_logits: bool, binary: bool = False
 ) -> Metric:
-    """The metric of that name for outputs of that shape, or the metric or function itself, told what the loss says of the outputs.
+    """The metric of this name, object or function, prepared for outputs of this shape.
 
-    "accuracy" is binary for models with one output and where the loss takes each output as a question of its own (binary), and
-    categorical elsewhere. Scores (from_logits) are cut at 0, probabilities at 0.5.
+    "accuracy" is BinaryAccuracy for models with one output, and if the loss takes each output as a question of its own (binary);
+    otherwise it is CategoricalAccuracy. The threshold is 0 for scores (from_logits), and 0.5 for probabilities.
     """
     check(metric, "metrics")
     if isinstance(metric, Metric):
@@ -101,12 +91,12 @@ def find(
 
 
 def of_model(model: Any) -> list[Metric]:
-    """The metrics that compile was given, each under a name of its own."""
+    """The metrics that compile was given. Raises ValueError if two have the same name, or one has no proper name."""
     loss = model.loss
     found = [find(metric, model.output_shape, loss.from_logits, loss.binary) for metric in model.metrics]
     names = ["loss", *(metric.name for metric in found)]
     for metric in found:
-        name = metric.name  # of an attribute of what evaluate returns
+        name = metric.name  # becomes an attribute of the tuple that evaluate returns
         if names.count(name) > 1 or not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
             remedy = (
                 "Write it as def with such a name"
@@ -118,22 +108,22 @@ def of_model(model: Any) -> list[Metric]:
 
 
 def rises(measure: str, given: Iterable[str | Metric | Callable[..., Any]], mode: str, who: str) -> bool:
-    """Whether larger values of what has this name in the logs are better.
+    """Whether larger values of the measure with this name in the logs are better.
 
     Args:
         given: the metrics of the model, as compile was given them.
-        mode: "min" or "max" settles it; "auto" asks the metric of that name.
+        mode: "min", "max", or "auto" to look at the metric of that name.
 
     Raises:
-        ValueError: "auto", and nobody says which way is better.
+        ValueError: mode is "auto", and the metric does not tell.
     """
     if mode != "auto":
         return mode == "max"
     name = measure.removeprefix("val_")
     said = dict(map(_name_and_mode, given))
-    known = dict.fromkeys(_LARGER_IS_BETTER, "max") | dict.fromkeys(_SMALLER_IS_BETTER, "min") | said
+    known = _MODES | said
     if known.get(name) not in ("min", "max"):
-        remedy = 'A Metric of your own may say it itself: mode = "max" in the class.' if name in said else ""
+        remedy = 'In a Metric of your own, set mode = "max" in the class.' if name in said else ""
         raise ValueError(
             f'{who}: whether a larger {measure!r} is better is not known. Give mode="max" or mode="min". {remedy}'.rstrip()
         )
@@ -142,6 +132,6 @@ def rises(measure: str, given: Iterable[str | Metric | Callable[..., Any]], mode
 
 def _name_and_mode(metric: str | Metric | Callable[..., Any]) -> tuple[str, str | None]:
     if isinstance(metric, str):
-        return metric, "max" if metric == "accuracy" else _BY_NAME[metric].mode
+        return metric, _MODES[metric]
     found = metric if isinstance(metric, Metric) else OfFunction(metric)
     return found.name, found.mode

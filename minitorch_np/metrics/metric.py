@@ -1,4 +1,4 @@
-"""Metric: a number gathered over batches; and what makes one of a function."""
+"""Metric: a number accumulated over batches; and OfFunction, which makes a metric of a function."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 class Metric(Configurable):
-    """A number gathered over batches: `reset()`, `update(prediction, target)` for each batch, then `result()`.
+    """A number accumulated over batches: `reset()`, `update(prediction, target)` for each batch, then `result()`.
 
-    Here the number is a mean over the examples, of what a subclass returns from `score(prediction, target)`: the
-    sum over the batch. Other metrics override `reset`, `update` and `result`.
+    In this class the number is a mean over the examples: a subclass returns the sum over the batch from
+    `score(prediction, target)`. Other metrics override `reset`, `update` and `result`.
 
     Attributes:
         name: its key in the history and in what evaluate returns.
-        mode: "max" where larger is better, "min" where smaller is; None where that is not known. Callbacks and
-            tuning.search with mode="auto" ask it.
+        mode: "max" if larger is better, "min" if smaller is, None if that is not known. Callbacks and tuning.search use it
+            when their mode is "auto".
     """
 
     name = ""
@@ -39,10 +39,10 @@ class Metric(Configurable):
     count = 0
 
     def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
-        """Called before the first batch with the shape of the model's outputs, and what its loss says of them; see Loss.
+        """Runs before the first batch, with the shape of the model's outputs and two attributes of the loss; see Loss.
 
         Raises:
-            ValueError: the metric means nothing for such outputs.
+            ValueError: the metric makes no sense for such outputs.
         """
 
     def reset(self) -> None:
@@ -51,7 +51,7 @@ class Metric(Configurable):
 
     def update(self, prediction: NDArray, target: NDArray) -> None:
         plain = type(prediction) is type(target) is np.ndarray and prediction.dtype is target.dtype is _FLOAT32
-        if not plain:  # in most steps of fit it is
+        if not plain:  # plain in most steps of fit, and checking costs time there
             prediction, target = self.arrays(prediction, target)
         if len(prediction):
             self.total += self.score(prediction, target)
@@ -64,38 +64,38 @@ class Metric(Configurable):
         raise NotImplementedError(f"{self!r} has no score: write score(self, prediction, target).")
 
     def checked_result(self) -> float:
-        """What result returns, as a float; ValueError if it is no number."""
+        """What result returns, as a float; ValueError if it is not a number."""
         value = self.result()
         return value if type(value) is float else one_number(f"{self!r}.result", value, "Return one float.")
 
     def get_state(self) -> dict[str, Any]:
-        """What was gathered, copied: every attribute but the constructor's arguments and the name."""
+        """A copy of what was accumulated: every attribute but the constructor's arguments and the name."""
         return attributes(self, (*self.config(), "name"), strict=True)
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what get_state returned. Raises ValueError if it names what a metric does not gather."""
+        """Restore what get_state returned. Raises ValueError for an attribute that does not belong to the state."""
         set_attributes(self, state, (*self.config(), "name"))
 
     def arrays(self, prediction: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray]:
-        """Both as arrays of numbers; ValueError if they are none."""
+        """Both as arrays of numbers; ValueError if they cannot be."""
         return as_numbers(prediction, "prediction", self), as_numbers(target, "target", self)
 
     def measured(self, count: Any) -> Any:
-        """The count of what was measured; RuntimeError if it is 0."""
+        """The count itself; RuntimeError if it is 0, since nothing was measured then."""
         if not count:
             raise RuntimeError(f"{self!r}.result: nothing is measured yet. Call update(prediction, target) first.")
         return count
 
 
 class OfFunction(Metric):
-    """A function of all predictions and all targets of an epoch, called once, when they are complete.
+    """A function of all predictions and all targets of an epoch, called once at its end.
 
-    So it need not be a mean over the examples: the root of a mean square and R2 come out exact. The predictions and targets are kept
-    until then. Beyond 1 GiB of them an error says so.
+    It need not be a mean over the examples: the root of a mean square and R2 are exact too. All predictions and targets are kept
+    until the end of the epoch; more than 1 GiB of them is an error.
 
     Args:
-        function: (prediction, target) -> a number, in this order unless the names of its parameters tell the other one, as
-            (y_true, y_pred) do. Its attribute `mode`, "min" or "max", says which way is better, if it has one.
+        function: (prediction, target) -> a number; or (target, prediction), if the names of its parameters show that order, as
+            (y_true, y_pred) do. Its attribute `mode`, "min" or "max", tells which direction is better, if it has one.
     """
 
     most_bytes = 2**30
@@ -136,14 +136,14 @@ class OfFunction(Metric):
         return one_number(f"metrics: the function {self.name!r}", value, "Return a mean over the examples.")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OfFunction:
-        """Nobody changes the arrays, so that a copy may share them."""
+        """The arrays never change, so a copy shares them."""
         twin = copy.copy(self)
         twin.predictions, twin.targets = list(self.predictions), list(self.targets)
         return twin
 
 
 def in_pairs(metric: Metric, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:
-    """Prediction and target in one shape: a column beside a vector becomes one, and class numbers become one-hot rows.
+    """Prediction and target in the same shape: a vector beside a column becomes a column, class numbers become one-hot rows.
 
     Raises:
         ValueError: they have other shapes, which NumPy might broadcast.
@@ -159,7 +159,7 @@ def class_numbers(metric: Metric, prediction: NDArray, target: NDArray) -> NDArr
     """Targets as class numbers of shape (batch, ...), beside predictions of shape (batch, ..., classes).
 
     Raises:
-        ValueError: they are none.
+        ValueError: they are not class numbers.
     """
     if target.shape == (*prediction.shape[:-1], 1):
         target = target[..., 0]

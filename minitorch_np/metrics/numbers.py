@@ -1,4 +1,4 @@
-"""Metrics of numbers: how far predictions are from targets."""
+"""Metrics of regression: how far predictions are from targets."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class RootMeanSquaredError(MeanSquaredError):
 class R2Score(Metric):
     """R2 = 1 - sum (target - prediction)^2 / sum (target - mean)^2 of each output, and the mean over the outputs.
 
-    The mean is that of all targets of the epoch, so the number does not depend on the batches. As in scikit-learn, an output
-    whose targets are all equal has 1 where every prediction is exact, and 0 otherwise; a single example has NaN.
+    The mean is over all targets of the epoch, so the number does not depend on the batches. As in scikit-learn, an output whose
+    targets are all equal has R2 = 1 if every prediction is exact, and 0 otherwise; for a single example it is NaN.
     """
 
     name = "r2"
@@ -58,7 +58,7 @@ class R2Score(Metric):
         self.mean = self.spread = self.error = np.zeros(1)
 
     def update(self, prediction: NDArray, target: NDArray) -> None:
-        """The means and sums of squares of two parts are joined as Chan, Golub & LeVeque 1983 do, eq. 2.1."""
+        """Means and sums of squares of the batches are combined by Chan, Golub & LeVeque 1983, eq. 2.1."""
         if not self.count:
             self.reset()
         prediction, target = in_pairs(self, *self.arrays(prediction, target))

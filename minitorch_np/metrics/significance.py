@@ -1,4 +1,4 @@
-"""Significance: how much a score on few examples says."""
+"""Significance: how certain a score on few examples is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def wilson_interval(right: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval of true accuracies that `right` of `count` correct answers are compatible with.
+    """The interval of true accuracies that are compatible with `right` of `count` correct answers.
 
     Source: Wilson 1927. With z the normal quantile and p = right / count, the centre is (p + z²/2n) / (1 + z²/n).
 
@@ -22,7 +22,7 @@ def wilson_interval(right: int, count: int, confidence: float = 0.95) -> tuple[f
     """
     if not 0 <= right <= count or count < 1:
         raise ValueError(f"wilson_interval: expected 0 <= right <= count and count >= 1, got {right} of {count}.")
-    from statistics import NormalDist  # which takes longer to load than the rest of the package's own modules
+    from statistics import NormalDist  # imported here, since it takes longer to load than all modules of the package
 
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     share = right / count
@@ -34,10 +34,10 @@ def wilson_interval(right: int, count: int, confidence: float = 0.95) -> tuple[f
 
 
 def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
-    """The exact two-sided p-value that two models which answered the same questions are equally good.
+    """The exact two-sided p-value of the hypothesis that two models, which answered the same questions, are equally good.
 
-    Only the questions that one of them alone got right count: under the hypothesis each of these n falls to either
-    model like a fair coin, and p is the probability of a split at least as uneven.
+    Only the n questions that exactly one model got right count. Under the hypothesis each of them is a fair coin flip, and p is
+    the probability of a split at least as uneven.
 
     Args:
         right_a, right_b: for each question whether the model was right.
@@ -57,7 +57,7 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
 
 
 def score(y_true: ArrayLike, y_pred: ArrayLike) -> dict[str, Any]:
-    """How many of the predicted classes are right: accuracy, misses and the 95 % interval by Wilson.
+    """How many predicted classes are right: accuracy, misses and the 95 % interval of Wilson.
 
     >>> score([0, 1, 1, 0], [0, 1, 0, 0])["misses"]
     1
@@ -68,7 +68,7 @@ def score(y_true: ArrayLike, y_pred: ArrayLike) -> dict[str, Any]:
 
 
 def compare(right_a: ArrayLike, right_b: ArrayLike, name_a: str, name_b: str, level: float = 0.05) -> str:
-    """McNemar's test in plain words: which of two models answered more of the same questions, and whether that says anything.
+    """McNemar's test as a sentence: which of two models answered more of the same questions, and whether that is significant.
 
     >>> print(compare([True] * 9 + [False], [False] * 9 + [True], "the network", "the baseline"))
     Only the network is right on 9 of 10, only the baseline on 1: significant (exact McNemar p = 0.021).

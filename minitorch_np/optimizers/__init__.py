@@ -1,4 +1,4 @@
-"""Optimisers: how the parameters follow their gradients. Names, arguments and formulas are Keras's, but for SGD's weight decay."""
+"""Optimisers: how the gradients change the parameters. Names, arguments and formulas are Keras's, except SGD's weight decay."""
 
 from minitorch_np.base.answers import answering
 from minitorch_np.optimizers.adam import Adam as Adam

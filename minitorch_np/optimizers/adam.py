@@ -1,4 +1,4 @@
-"""Adam and its kin: the mean of the gradient over the root of its mean square."""
+"""Adam, AdamW, Nadam: the mean of the gradient, divided by the root of its mean square."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Adam(Optimizer):
-    """In step t, with mean and mean square of the gradient over about the last 1 / (1 - beta) steps:
+    """Steps along the mean gradient, divided by the root of the mean square, each over about 1 / (1 - beta) steps. In step t
 
     momentum = beta_1 * momentum + (1 - beta_1) * grad
     velocity = beta_2 * velocity + (1 - beta_2) * grad^2
     value -= learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * momentum / (sqrt(velocity) + epsilon)
 
-    Kingma & Ba 2015, algorithm 1 as rearranged at the end of section 2. Both means begin at 0; the factor of the rate makes
-    up for that. PyTorch adds epsilon to sqrt(velocity / (1 - beta_2^t)), so that only its epsilon differs from this one.
+    Kingma & Ba 2015, algorithm 1 as rearranged at the end of section 2. Both means start at 0; the factor of the rate corrects
+    for that. PyTorch adds epsilon to sqrt(velocity / (1 - beta_2^t)): the same formula with another epsilon.
 
     Args:
         learning_rate: a number of at least 0, or a schedule `step -> rate`.
@@ -91,8 +91,8 @@ def _decay_of_adamw(who: str, name: str, value: Any) -> None:
 class AdamW(Adam):
     """Adam with weight decay beside the gradient: value -= learning_rate * weight_decay * value before every step of Adam.
 
-    Loshchilov & Hutter 2019, algorithm 2. In the gradient it would be divided by sqrt(velocity) and hardly act on weights
-    with large gradients.
+    Loshchilov & Hutter 2019, algorithm 2. If the decay were added to the gradient, it would be divided by sqrt(velocity), and so
+    hardly change weights with large gradients.
 
     Args:
         learning_rate: a number of at least 0, or a schedule `step -> rate`.
@@ -124,7 +124,7 @@ class AdamW(Adam):
 
 
 class Nadam(Optimizer):
-    """Adam that looks ahead along its momentum as Nesterov's does. In step t, with u_t = beta_1 * (1 - 0.96^t / 2):
+    """Adam with Nesterov's look ahead along the momentum. In step t, with u_t = beta_1 * (1 - 0.96^t / 2),
 
     momentum = beta_1 * momentum + (1 - beta_1) * grad
     velocity = beta_2 * velocity + (1 - beta_2) * grad^2
@@ -189,9 +189,9 @@ class Nadam(Optimizer):
         return float(self.beta_1) * (1 - 0.5 * 0.96**step)
 
     def product(self, step: int) -> float:
-        """u_1 * … * u_step. Follows from the step alone, so nothing has to be saved; the last one is remembered.
+        """u_1 * … * u_step. The last product is kept for the next step; it need not be saved, since it depends on the step alone.
 
-        From step 1000 on 0.96^t / 2 is less than the last digit of 1, so that every u is beta_1.
+        From step 1000 on, 0.96^t / 2 is less than the last digit of 1, so every u is beta_1.
         """
         known, product = vars(self).get("_known_product", (0, 1.0))
         if known > step:

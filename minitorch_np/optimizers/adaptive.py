@@ -1,4 +1,4 @@
-"""Adagrad and RMSprop: each element of the gradient over the size that it had so far."""
+"""Adagrad and RMSprop: each element of the gradient, divided by its typical size so far."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class Adagrad(Optimizer):
     """accumulator += grad^2;   value -= learning_rate * grad / sqrt(accumulator + epsilon).
 
-    Duchi, Hazan & Singer 2011, figure 1 (diagonal). Elements that are seldom moved keep long steps. As in Keras, epsilon
-    stands inside the root and the accumulator does not begin at 0; in PyTorch it is neither.
+    Duchi, Hazan & Singer 2011, figure 1 (diagonal). Elements with few large gradients keep long steps. As in Keras, epsilon is
+    inside the root, and the accumulator does not start at 0; PyTorch has epsilon outside, and starts at 0.
 
     Args:
         learning_rate: a number of at least 0, or a schedule `step -> rate`.
-        initial_accumulator_value: where the accumulator begins, at least 0.
+        initial_accumulator_value: the first value of the accumulator, at least 0.
         epsilon: at least 0; keeps the denominator from 0.
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
@@ -61,15 +61,16 @@ class Adagrad(Optimizer):
 class RMSprop(Optimizer):
     """velocity = rho * velocity + (1 - rho) * grad^2;   value -= learning_rate * grad / sqrt(velocity + epsilon).
 
-    Tieleman & Hinton 2012, lecture 6e. With momentum the step is an average too:
-    momentum = m * momentum + step;   value -= momentum. As in Keras, epsilon stands inside the root; PyTorch has it outside.
+    Tieleman & Hinton 2012, lecture 6e. With momentum m, the step is learning_rate * grad / sqrt(velocity + epsilon), and
+    momentum = m * momentum + step;   value -= momentum. As in Keras, epsilon is inside the root; PyTorch has it outside.
 
     Args:
         learning_rate: a number of at least 0, or a schedule `step -> rate`.
         rho: share of the mean square that is kept, in [0, 1).
         momentum: share m of the last step that is kept, in [0, 1).
         epsilon: at least 0; keeps the denominator from 0.
-        centered: divide by the standard deviation of the gradient: velocity less the square of its mean. Graves 2013, eq. 38 - 41.
+        centered: divide by the standard deviation of the gradient: the square of its mean is subtracted from velocity.
+            Graves 2013, eq. 38 - 41.
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
@@ -115,14 +116,14 @@ class RMSprop(Optimizer):
             follow(mean, gradient, share, buffer)
             np.multiply(mean, mean, out=buffer)
             variance = np.subtract(velocity, buffer, out=buffer)
-            np.maximum(variance, 0, out=variance)  # of nearly equal gradients it is below 0 by rounding
+            np.maximum(variance, 0, out=variance)  # rounding can make it negative
         np.add(variance, float(self.epsilon), out=buffer)
         np.sqrt(buffer, out=buffer)
         quotient(gradient, buffer, self.epsilon)
         if not self.momentum:
             self.descend(parameter, buffer)
             return
-        buffer *= self.rate  # as in Keras the rate is part of what is averaged
+        buffer *= self.rate  # as in Keras, the rate is part of the step
         momentum = slot(state, "momentum", value)
         momentum *= float(self.momentum)
         momentum += buffer

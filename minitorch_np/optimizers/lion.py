@@ -1,4 +1,4 @@
-"""Lion: steps of one length."""
+"""Lion: steps along the sign of the momentum."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Lion(Optimizer):
-    """value -= learning_rate * sign(beta_1 * momentum + (1 - beta_1) * grad);
+    """value -= learning_rate * sign(beta_1 * momentum + (1 - beta_1) * grad), then
 
     momentum = beta_2 * momentum + (1 - beta_2) * grad.
 
-    Chen et al. 2023, algorithm 2. Every element moves by the rate, so the rate is 3 to 10 times smaller than Adam's.
+    Chen et al. 2023, algorithm 2. Every element moves by exactly the learning rate, so choose it 3 to 10 times smaller than Adam's.
 
     Args:
         learning_rate: a number of at least 0, or a schedule `step -> rate`.

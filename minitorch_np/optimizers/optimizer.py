@@ -15,20 +15,21 @@ from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import anything, is_number, whole
+from minitorch_np.optimizers.clipping import clipping
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Schedule = Callable[[int], float]
 
-_TRANSIENT = ("_buffers", "_owners")  # never kept
+_TRANSIENT = ("_buffers", "_owners")  # not part of the state
 
 
 class _RateOfStep:
-    """The attribute `rate`, which each step sets. It has no __get__: reading it finds the instance's own number."""
+    """The attribute `rate`, which each step sets. Without __get__, so that reading costs no more than for any attribute."""
 
     def __set__(self, owner: Optimizer, value: float) -> None:
-        if is_built_in(type(owner)):  # another's subclass may have an argument of that name
+        if is_built_in(type(owner)):  # a user-defined subclass may have an argument of that name
             raise AttributeError(
                 f"{type(owner).__name__}: rate is the learning rate of the current step, which each step sets anew. "
                 f"Write optimizer.learning_rate = {value!r}."
@@ -47,21 +48,20 @@ _MOST_STEPS = 2**53
 class Optimizer(OwnAttributes):
     """Changes parameters so that the loss falls.
 
-    A subclass writes `update(parameter, state)`, which changes `parameter.value` in place by means of
-    `parameter.grad`, `self.rate` and `self.iteration`; `state` is a dictionary of arrays that belongs to that
-    parameter alone and starts empty.
+    A subclass writes `update(parameter, state)`, which changes `parameter.value` in place. It uses `parameter.grad`,
+    `self.rate` and `self.iteration`. `state` is a dictionary of arrays for this parameter alone; it is empty at first.
 
     Args:
         learning_rate: a number of at least 0, or a schedule `step -> rate` with steps counted from 0.
-        clipnorm: gradients longer than this, each parameter's by itself, are cut to this length.
-        clipvalue: elements of gradients are cut to [-clipvalue, clipvalue].
-        global_clipnorm: like clipnorm, of all gradients together. Pascanu et al. 2013, algorithm 1. At most one of the
-            three is given.
+        clipnorm: the gradient of each parameter is scaled down to at most this length.
+        clipvalue: elements of gradients are clipped to [-clipvalue, clipvalue].
+        global_clipnorm: as clipnorm, for the length of all gradients together. Pascanu et al. 2013, algorithm 1. Give at most
+            one of the three.
 
     Attributes:
-        iteration: number of steps begun, 1 during the first.
-        rate: the learning rate of the current step, 0 before the first.
-        state: the dictionaries by the parameters' names.
+        iteration: number of the current step, from 1; 0 before the first.
+        rate: the learning rate of the current step; 0 before the first.
+        state: the dictionaries of all parameters, by their names.
     """
 
     checks = MappingProxyType(
@@ -79,7 +79,7 @@ class Optimizer(OwnAttributes):
     state: dict[str, dict[str, NDArray]]
 
     def before_constructor(self) -> None:
-        """What every step needs is there even if a subclass forgets super().__init__()."""
+        """Set what every step needs, even if a subclass forgets super().__init__()."""
         vars(self).update(rate=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None)
         Optimizer.reset(self)
 
@@ -103,26 +103,26 @@ class Optimizer(OwnAttributes):
             )
 
     def reset(self) -> None:
-        """Forget the past: iteration 0 and no state."""
+        """Forget all steps: iteration 0 and no state."""
         attributes = vars(self)
         attributes["iteration"] = 0
         attributes["state"] = {}
         self._buffers: dict[Any, NDArray] = {}
-        self._owners: dict[str, weakref.ref[Parameter]] = {}  # of which parameters the state is
+        self._owners: dict[str, weakref.ref[Parameter]] = {}  # the parameter that each state belongs to
 
     def get_state(self) -> dict[str, Any]:
-        """What changes while a model learns, copied: iteration, rate, learning_rate (None for a function), the state of each
-        parameter, and whatever else a subclass changes."""
+        """A copy of what changes in training: iteration, rate, learning_rate (None for a function), the state of each parameter,
+        and the other attributes of a subclass."""
         rate = self.learning_rate
         known = attributes(self, ("learning_rate", "state", *_TRANSIENT))
         return known | {"learning_rate": None if callable(rate) else float(rate), "state": as_state(self.state)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what get_state returned.
+        """Restore what get_state returned.
 
         Raises:
-            ValueError: it names what an optimiser does not keep, a learning rate that is none, or a count of steps that no run
-                reaches and no float holds.
+            ValueError: an attribute that does not belong to the state, a learning rate that is not a rate, or an iteration that
+                is not an int from 0 to 2**53.
         """
         steps = state.get("iteration", 0)
         if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= _MOST_STEPS:
@@ -136,17 +136,17 @@ class Optimizer(OwnAttributes):
         self._owners = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: the state of a copy is of the parameters that it meets first."""
+        """For copies and pickles: the state of a copy belongs to the first parameters that its step is given."""
         return {**vars(self), "_buffers": {}, "_owners": {}}
 
     def step(self, parameters: Mapping[str, Parameter]) -> None:
         """Update every trainable parameter, given as `layer.parameters()` gives them.
 
-        Where a parameter has a regularizer, the gradient of its penalty is first added to `grad`, once for each backward.
+        If a parameter has a regularizer, the gradient of its penalty is first added to `grad`, once for each backward.
 
         Raises:
             RuntimeError: a parameter has no gradient yet.
-            ValueError: a gradient has another shape than its parameter, or the state under its name is another parameter's.
+            ValueError: a gradient has another shape than its parameter, or the state under its name belongs to another parameter.
         """
         if type(parameters) is not Parameters and not isinstance(parameters, Mapping):
             raise ValueError(
@@ -159,7 +159,7 @@ class Optimizer(OwnAttributes):
         attributes = vars(self)
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
-        shrink = self._shrinking(parameters)
+        clip = clipping(self, parameters)
         for name, parameter in parameters.items():
             if not parameter.trainable:
                 continue
@@ -177,20 +177,19 @@ class Optimizer(OwnAttributes):
             if state is None:
                 state = self.state[name] = {}
                 self._owners[name] = weakref.ref(parameter)
-            if shrink is None:
+            if clip is None:
                 self.update(parameter, state)
                 continue
-            parameter.grad = shrink(gradient)
+            parameter.grad = clip(gradient)
             self.update(parameter, state)
             parameter.grad = gradient
 
     def _check_owners(self, parameters: Mapping[str, Parameter]) -> None:
-        """Refuse parameters whose names have the state of others. The state of a parameter that is gone is forgotten."""
+        """Raise ValueError if the state under a name belongs to another parameter. Forget the state of deleted parameters."""
         for name, parameter in parameters.items():
             if self.state.get(name):
-                owner = self._owners.setdefault(
-                    name, weakref.ref(parameter)
-                )()  # a state from a file is of the first that comes
+                # A state from a file belongs to the first parameter that has its name.
+                owner = self._owners.setdefault(name, weakref.ref(parameter))()
                 if owner is None:
                     del self.state[name]
                 elif owner is not parameter:
@@ -200,45 +199,25 @@ class Optimizer(OwnAttributes):
                         f'step(a.parameters().under("a") | b.parameters().under("b")).'
                     )
 
-    def _shrinking(self, parameters: Mapping[str, Parameter]) -> Callable[[NDArray], NDArray] | None:
-        """What makes gradients shorter, if they are to be clipped; a gradient that is short enough stays as it is."""
-        if self.clipvalue is not None:
-            limit = float(self.clipvalue)
-            return lambda gradient: gradient.clip(-limit, limit)
-        if self.clipnorm is not None:
-            longest = float(self.clipnorm)
-            return lambda gradient: gradient * min(1.0, longest / max(_length(gradient), 1e-300))
-        if self.global_clipnorm is not None:
-            for parameter in parameters.values():  # penalties count in the length
-                if parameter.regularizer is not None and parameter.trainable:
-                    parameter.add_penalty()
-            gradients = [p.grad for p in parameters.values() if p.trainable and p.grad is not None]
-            length = math.sqrt(sum(_length(gradient) ** 2 for gradient in gradients))
-            factor = min(1.0, float(self.global_clipnorm) / max(length, 1e-300))
-            return lambda gradient: gradient * factor
-        return None
-
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         raise NotImplementedError(f"{self!r} has no update: write update(self, parameter, state).")
 
     def descend(self, parameter: Parameter, direction: NDArray) -> None:
         """value -= rate * direction, in place."""
         value = parameter.value
-        buffer = self._buffers.get(
-            (value.shape, value.dtype, 0)
-        )  # as in buffer(), which a small network's step would feel
+        buffer = self._buffers.get((value.shape, value.dtype, 0))  # as in buffer(), without the time of a call
         value -= np.multiply(direction, self.rate, out=self.buffer(parameter) if buffer is None else buffer)
 
     def decay(self, parameter: Parameter, weight_decay: float | None) -> None:
-        """value -= rate * weight_decay * value: decay beside the gradient, not in it. Loshchilov & Hutter 2019, algorithm 2."""
+        """value -= rate * weight_decay * value, apart from the gradient. Loshchilov & Hutter 2019, algorithm 2."""
         if weight_decay:
             value = parameter.value
             value *= 1 - self.rate * float(weight_decay)
 
     def buffer(self, parameter: Parameter, number: int = 0) -> NDArray:
-        """An array like the value, kept from step to step, with anything in it.
+        """An array like the value for intermediate results, with arbitrary content; the same one in every step.
 
-        A large array that is allocated anew in every step costs more than the arithmetic.
+        To allocate a large array in every step would take longer than the arithmetic.
         """
         value = parameter.value
         kind = value.shape, value.dtype, number
@@ -247,7 +226,7 @@ class Optimizer(OwnAttributes):
         return self._buffers[kind]
 
     def current_rate(self) -> float:
-        """The learning rate of the next step, as a Python float: a NumPy one would turn float32 into float64."""
+        """The learning rate of the next step, as a Python float: a NumPy float64 would turn float32 into float64."""
         if callable(self.learning_rate):
             return self.checked_rate(self.learning_rate(self.iteration))
         return float(self.learning_rate)
@@ -256,7 +235,7 @@ class Optimizer(OwnAttributes):
         """The rate as a Python float.
 
         Raises:
-            ValueError: it is no finite number of at least 0.
+            ValueError: it is not a finite number of at least 0.
         """
         return checked_rate(type(self).__name__, rate)
 
@@ -274,27 +253,21 @@ def checked_rate(who: str, rate: Any) -> float:
 
 
 def quotient(numerator: NDArray, denominator: NDArray, epsilon: float) -> NDArray:
-    """numerator / denominator, in place of the denominator. 0 where that is 0, as where nothing was learnt with epsilon = 0."""
+    """numerator / denominator, written into the denominator. It stays 0 where the denominator is 0, as is possible if epsilon is 0."""
     if denominator.dtype.type(epsilon):  # 1e-50 is 0 in float32
         return np.divide(numerator, denominator, out=denominator)
     return np.divide(numerator, denominator, out=denominator, where=denominator != 0)
 
 
-def _length(gradient: NDArray) -> float:
-    """The Euclidean norm, in float64: the squares of float32 numbers overflow from 1e19 on."""
-    flat = gradient.ravel(order="K").astype(np.float64, copy=False)
-    return math.sqrt(float(np.dot(flat, flat)))
-
-
 def slot(state: dict[str, NDArray], name: str, value: NDArray, initial: float = 0.0) -> NDArray:
-    """The array of that name in a parameter's state, like the value and filled with the initial number when it is new."""
+    """The array of this name in a parameter's state. A new one has the shape and dtype of the value, and is filled with `initial`."""
     if name not in state:
         state[name] = np.full_like(value, initial)
     return state[name]
 
 
 def follow(average: NDArray, new: NDArray, share: float, buffer: NDArray) -> None:
-    """average = (1 - share) * average + share * new, in place: what is n steps old counts (1 - share)^n.
+    """average = (1 - share) * average + share * new, in place: the exponential moving average.
 
     Not as average += share * (new - average), which loses the digits of a new value far smaller than the average.
     """

@@ -1,4 +1,4 @@
-"""SGD: along the gradient, with or without momentum."""
+"""SGD: steps along the gradient, with or without momentum."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class SGD(Optimizer):
     velocity = momentum * velocity + g       (g itself in the first step)
     direction = g without momentum, velocity with it, g + momentum * velocity with nesterov.
 
-    The formulas are PyTorch's: the rate is not folded into the velocity, and weight decay is part of the gradient.
+    The formulas are PyTorch's: the rate is not part of the velocity, and weight decay is part of the gradient.
 
     Args:
         learning_rate: a number of at least 0, or a schedule `step -> rate`.
         momentum: share of the velocity that is kept, in [0, 1). Polyak 1964.
         nesterov: look ahead along the velocity. Needs momentum. Sutskever et al. 2013, section 2.
-        weight_decay: at least 0; the gradient of weight_decay / 2 * value^2 is added.
+        weight_decay: at least 0; adds the gradient of weight_decay / 2 * value^2.
         clipnorm, clipvalue, global_clipnorm: see Optimizer; gradients are clipped before anything is added to them.
     """
 
@@ -50,7 +50,7 @@ class SGD(Optimizer):
     def settle(self) -> None:
         super().settle()
         if self.nesterov and not self.momentum:
-            raise ValueError("SGD: nesterov looks ahead along the velocity: give a momentum, such as 0.9.")
+            raise ValueError("SGD: nesterov=True needs a velocity: give a momentum, such as 0.9.")
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         direction = parameter.grad
