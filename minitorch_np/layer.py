@@ -304,8 +304,10 @@ class Layer(Node):
             self.require_fit(tuple(input_shape))
             return self.compute_output_shape(tuple(input_shape))
         original = original_of(self)
-        with _BUILDING:  # two threads that ask a new model build it once
-            if original is not None:
+        with _BUILDING:  # two threads that call a new model build it once
+            if original is None and self._streams is None and not self.built:
+                self.initialize(input_shape)
+            elif original is not None:
                 original.ensure_built(input_shape)
                 refill(self)
             elif self.output_shape is None or not self.built:

@@ -11,30 +11,36 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
-from minitorch_np.base.arrays import as_numbers, in_dtype
-from minitorch_np.base.cache import Call
 from minitorch_np.base.callers import caller
-from minitorch_np.base.contract import calling, is_called, said_mode
 from minitorch_np.base.files import AnyPath
-from minitorch_np.base.parameter import Parameters
 from minitorch_np.base.randomness import Streams, streams
-from minitorch_np.base.replica import Replicator
-from minitorch_np.base.shapes import Shape
-from minitorch_np.base.validation import check_flags, check_order
+from minitorch_np.base.validation import check_order, check_whole
 from minitorch_np.callbacks.callback import Callback
+from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Normalization, Sigmoid, Softmax
+from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_outputs
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.source import Source
+from minitorch_np.source import Source, as_source
 from minitorch_np.training import sharing
-from minitorch_np.training.fit import evaluate, fit, predict
+from minitorch_np.training.calls import Calls
+from minitorch_np.training.evaluation import evaluate, predict
+from minitorch_np.training.fit import Preparation
 from minitorch_np.training.history import History
-from minitorch_np.training.input_range import Seen
-from minitorch_np.training.options import BATCH_SIZE, LARGE_BATCH_SIZE
+from minitorch_np.training.input_range import InputRange
+from minitorch_np.training.loop import Run
+from minitorch_np.training.options import (
+    BATCH_SIZE,
+    LARGE_BATCH_SIZE,
+    check_steps,
+    check_validation,
+    checked_batch_size,
+    checked_shuffle,
+)
 from minitorch_np.training.summary import summarize
+from minitorch_np.training.weights import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -45,7 +51,7 @@ if TYPE_CHECKING:
 _OWNERS: WeakKeyDictionary[Optimizer, weakref.ref[Model]] = WeakKeyDictionary()
 
 
-class Model(Layer):
+class Model(Weights, Calls, Layer):
     """A layer made of layers, with training around it.
 
     Subclass it for a network that is no list: create the sublayers in the constructor, write `forward` and
@@ -60,19 +66,15 @@ class Model(Layer):
 
     rng: Seed = None
     dtype: str = "float32"
-    optimizer: Optimizer
-    loss: Loss
+    optimizer: Optimizer = None  # type: ignore[assignment]  # until compile
+    loss: Loss = None  # type: ignore[assignment]  # until compile
     metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     history: History | None = None
     stop_training = False
     class_names: Sequence[str] | None = None
-    seen: Seen | None = None
+    input_range: InputRange | None = None
     _own_streams: Streams | None = None
     _doubted = False  # whether compile has warned of the last layer
-    _calls_train = False  # what train() and eval() said of calls
-    _await_backward = 0  # calls in training mode since the last backward
-    _given: Shape | None = None  # the shape of y in the last call in training mode
-    _only_answered = False  # the last call kept nothing, and no earlier one awaits its backward
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
         if _dtype_name(dtype) not in ("float32", "float64"):
@@ -171,34 +173,39 @@ class Model(Layer):
             FloatingPointError: the loss is not finite, or a weight, a running statistic or the optimiser's state. Names epoch, batch
                 and first such layer or parameter; the weights are put back to those of at most 16 steps before.
         """
-        self._require_compiled("fit")
-        checkpoint = None
-        if resume is not None:
-            from minitorch_np.saving.checkpoint import Checkpoint
-
-            checkpoint = Checkpoint(resume)
+        who = self._require_compiled("fit")
+        check_whole(who, "epochs", epochs, 1)
+        observers = CallbackList(callbacks, who)
+        check_validation(who, validation_data, validation_split, validation_steps)
+        source = as_source(x, steps_per_epoch)
+        check_steps(who, "steps_per_epoch", steps_per_epoch, source)
+        size, shuffles = checked_batch_size(batch_size, who, source), checked_shuffle(shuffle, who, source)
         if log_dir is not None:
             from minitorch_np.callbacks import TensorBoard
 
-            board = TensorBoard(log_dir)
-            callbacks = [*callbacks, board] if isinstance(callbacks, (list, tuple)) else callbacks
-        return fit(
-            self,
-            x,
-            y,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation_data=validation_data,
-            validation_split=validation_split,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            shuffle=shuffle,
-            progress=progress,
-            callbacks=callbacks,
-            checkpoint=checkpoint,
+            observers.append(TensorBoard(log_dir))
+
+        preparation = Preparation(self, who, class_weight)
+        training, held_out = preparation.training(x, y, sample_weight, source, validation_split)
+        validation = preparation.validation(
+            held_out or validation_data, validation_steps, training, split_off=held_out is not None
         )
+        run = Run(
+            self,
+            training,
+            validation,
+            observers,
+            epochs=epochs,
+            batch_size=size,
+            shuffle=shuffles,
+            progress=progress,
+            input_range=preparation.input_range,
+        )
+        if resume is not None:
+            from minitorch_np.saving.checkpoint import Checkpoint
+
+            run.keep_in(Checkpoint(resume), {"class_weight": class_weight, "steps_per_epoch": steps_per_epoch})
+        return run.run()
 
     @answers_foreign_arguments
     def evaluate(
@@ -237,69 +244,7 @@ class Model(Layer):
         self.require_built(f"{type(self).__name__}.summary")
         print(summarize(self))
 
-    # Weights
-
-    def parameters(self) -> Parameters:
-        self.require_built(f"{type(self).__name__}.parameters")
-        return super().parameters()
-
-    def get_weights(self) -> list[NDArray]:
-        """Copies of all values, in the order of `parameters()`; beside a fit in another thread, those after one of its steps."""
-        parameters = self.parameters().values()
-        with sharing.paused(parameters):
-            return [parameter.value.copy() for parameter in parameters]
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Replace all values; nothing is changed unless every one fits.
-
-        Raises:
-            ValueError: another number of arrays; a shape that differs, numbers too large for the dtype, or no real numbers, with
-                the parameter's name.
-        """
-        names = list(self.parameters())
-        who = f"{type(self).__name__}.set_weights"
-        if not isinstance(weights, Sequence) or len(weights) != len(names):
-            count = f"got {len(weights)}" if isinstance(weights, Sequence) else f"got {type(weights).__name__}"
-            raise ValueError(
-                f"{who}: expected {len(names)} arrays, {count}. get_weights gives such a list; load_state_dict takes a dictionary."
-            )
-        self._replace(dict(zip(names, weights, strict=True)), who)
-
-    def state_dict(self) -> dict[str, NDArray]:
-        """Copies of all values by name, as PyTorch has it, each in C order: for whatever reads raw memory, such as safetensors."""
-        return {
-            name: np.ascontiguousarray(value) for name, value in zip(self.parameters(), self.get_weights(), strict=True)
-        }
-
-    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
-        """Replace all values by those of the same name; nothing is changed unless every one is there and fits.
-
-        Raises:
-            ValueError: a name is missing or there is one too many; and as for set_weights.
-        """
-        who, names = f"{type(self).__name__}.load_state_dict", self.parameters().keys()
-        if not isinstance(state, Mapping):
-            raise ValueError(
-                f"{who}: expected a dictionary by name, as state_dict gives it, got {type(state).__name__}."
-            )
-        for problem, wrong in (("is missing", names - state.keys()), ("is not in the model", state.keys() - names)):
-            if wrong:
-                raise ValueError(
-                    f"{who}: {', '.join(sorted(map(str, wrong)))} {problem}. The names are {', '.join(names)}."
-                )
-        self._replace(state, who)
-
-    def _replace(self, values: Mapping[str, ArrayLike], who: str) -> None:
-        """Replace all values by name, once every one is known to fit."""
-        parameters, fitting = self.parameters(), {}
-        for name, parameter in parameters.items():
-            array = as_numbers(values[name], name, who)
-            if array.shape != parameter.shape:
-                raise ValueError(f"{who}: {name} has shape {parameter.shape}, got {array.shape}.")
-            fitting[name] = in_dtype(array, parameter.value.dtype, f"{who}: {name}").copy()
-        with sharing.paused(parameters.values(), to_write=True):
-            for name, parameter in parameters.items():
-                parameter.value[...] = fitting[name]
+    # Files
 
     def save_weights(self, path: AnyPath) -> None:
         """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is only replaced by a whole one."""
@@ -331,135 +276,14 @@ class Model(Layer):
         with sharing.paused(self.parameters().values()):
             save_model(self, path, include_optimizer=include_optimizer, warned=warned)
 
-    # Building
-
-    def __call__(self, x: ArrayLike, training: bool | None = None) -> NDArray:
-        """y for x, as `predict` gives it for one batch: in inference mode, keeping nothing.
-
-        Args:
-            x: one row per example.
-            training: True for a forward in training mode, which `backward` may follow: `model(x, training=True)`. Said once for
-                all calls by `model.train()`, and taken back by `model.eval()`.
-
-        Inside the forward of another model, this one follows the mode of that one, unless `training` says another.
-        """
-        if training is not None:
-            self._check_training(training)
-        x = as_numbers(x, "x", self, "biufc")
-        self.ensure_ready(x.shape[1:])
-        if x.dtype.kind in "biuf":  # complex numbers are the gradient checker's
-            x = in_dtype(x, self.compute_dtype, f"{type(self).__name__}: x")
-        if is_called(self):
-            if training is None:
-                return self.forward(x)
-            with self.in_mode(training=bool(training), keep_cache=self.keep_cache), said_mode(training=bool(training)):
-                return self.forward(x)
-        if self._calls_train if training is None else training:
-            return self._call_in_training(x, training)
-        self._only_answered = not self._await_backward
-        with sharing.reading(self) as replicator:
-            asked = replicator.of(self)
-            with calling(Call(asked, asks=True)):
-                return asked.forward(x)
-
-    def _check_training(self, training: Any) -> None:
-        if hasattr(training, "shape") and training.shape != ():
-            raise ValueError(
-                f"{type(self).__name__}: a model is called with one array, got a second one of shape {training.shape} as training. "
-                "Put inputs side by side: np.concatenate([a, b], axis=-1)."
-            )
-        check_flags(type(self).__name__, {"training": training})
-
-    def _call_in_training(self, x: NDArray, training: bool | None) -> NDArray:
-        """With training=None, layers that eval() was said to one by one since train() stay in inference mode."""
-        for running in sharing.fits_of_this_thread(self):  # in a callback, where backward is to give every gradient
-            running.disturbed = self.wants_dx = True
-        for _, node in self.walk():
-            node.check_parameters()
-        self._await_backward, self._only_answered = self._await_backward + 1, False
-        with self.in_mode(training=training, keep_cache=True), calling(Call(self)):
-            y = self.forward(x)
-        self._given = np.shape(y)
-        return y
-
-    def train(self, mode: bool = True) -> Self:
-        """Let calls of this model be in training mode from now on: model(x) is then followed by model.backward(dy).
-
-        `train(False)` is `eval()`.
-        """
-        super().train(mode)
-        self._calls_train = bool(mode)
-        return self
-
-    def eval(self) -> Self:
-        """Let calls of this model be in inference mode, as they are from the beginning."""
-        self._calls_train = False
-        return super().eval()
-
-    def before_forward(self) -> None:
-        self._only_answered = False
-
-    def before_backward(self, dy: Any) -> None:
-        if self._await_backward == 1 and np.shape(dy) != self._given:
-            got = "None" if dy is None else f"shape {np.shape(dy)}"
-            raise ValueError(
-                f"{type(self).__name__}.backward: expected dL/dy of the shape of y, {self._given}, got {got}."
-            )
-        if self._only_answered:
-            raise RuntimeError(
-                f"{type(self).__name__}.backward: the last call of this model was inference, which keeps nothing for backward. "
-                "Write model(x, training=True), or model.train() once before the loop."
-            )
-        if self._await_backward > 1:
-            raise RuntimeError(
-                f"{type(self).__name__}.backward: the model ran {self._await_backward} times in training mode since the last backward, "
-                "and each run replaced what the one before had kept. Put all inputs into one batch (np.concatenate) and call it "
-                "once; model(x) asks without keeping anything; model.drop_caches() forgets runs that need no backward."
-            )
-        self._await_backward = 0
-
-    def forget(self) -> None:
-        super().forget()
-        self._await_backward, self._only_answered = 0, False
-
-    def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike | None = None) -> Self:
-        return super().initialize(input_shape, rng, self.dtype if dtype is None else dtype)
-
-    def receive(self, streams_above: Streams, dtype: np.dtype) -> None:
-        if self.rng is not None and self._own_streams is None:
-            self._own_streams = streams(self.rng)
-        super().receive(self._own_streams or streams_above, dtype)
-
-    def ensure_ready(self, input_shape: Shape) -> None:
-        """Build for inputs of this shape, unless that has been done."""
-        if not self.built and self._streams is None:
-            self.initialize(input_shape)
-        elif not self.built:
-            self.ensure_built(input_shape)
-
-    def require_built(self, who: str) -> None:
-        if not self.built:
-            raise RuntimeError(
-                f"{who}: the model is not built yet, so its parameters do not exist. Begin it with Input(shape), "
-                "call it on data, or fit it first."
-            )
-
-    @property
-    def compute_dtype(self) -> np.dtype:
-        """The dtype of the computation: the model's own, or the outer model's if it stands inside one."""
-        return self._dtype
-
-    @property
-    def shuffling(self) -> np.random.Generator:
-        """The generator that orders the examples."""
-        return self._received().shuffling
+    # What fit and compile ask of the model's layers
 
     def doubts(self, x: NDArray) -> list[str]:
         """What is strange about these inputs, of which fit warns; the order in which the layers meet them is not known here."""
         return [never_adapted(layer, None) for _, layer in self.walk() if is_never_adapted(layer)]
 
-    def stem_and_body(self) -> tuple[Layer | None, Layer]:
-        """The leading layers whose output depends on the data alone, and the rest; (None, self) where there is no telling."""
+    def split_preprocessing(self) -> tuple[Layer | None, Layer]:
+        """The preprocessing, which are the leading layers that training does not change, or None; and the rest of the model."""
         return None, self
 
     def last_layer(self) -> Layer | None:
@@ -467,38 +291,25 @@ class Model(Layer):
         return None
 
     def check_outputs(self, outputs: NDArray, x: NDArray | None = None) -> None:
-        """Warn of outputs that the loss cannot mean, or refuse them. fit and evaluate ask once, with those of the first batch.
+        """Warn of outputs that do not go with the loss, or refuse them. fit and evaluate call it once, with those of the first batch.
 
         Args:
-            x: an example to run forward on, where nothing was kept of the forward that gave these outputs.
+            x: an example to run forward on, if nothing was kept of the forward that gave these outputs.
         """
-        last = self.last_layer() or self._layer_that_gave(outputs, x)
-        text = self.loss.doubt(outputs) or doubt(self.loss, last, outputs.shape[1:])
-        for _, layer in self.walk():
-            text = text or constant(layer, layer.output_shape)
+        text = wrong_outputs(self, outputs, x)
         if text and not self._doubted:
             warnings.warn(f"{type(self).__name__}: {text}.", stacklevel=caller())
 
-    def _layer_that_gave(self, outputs: NDArray, x: NDArray | None) -> Layer | None:
-        """The layer whose cache is the outputs, as that of Sigmoid and Softmax is, if it keeps one; else None."""
-        asked = self
-        if x is not None:
-            if not any(type(layer) in (Sigmoid, Softmax) for _, layer in self.walk()):
-                return None
-            asked = Replicator(keep_cache=True).of(self)
-            with calling(Call(asked)):
-                outputs = asked.forward(x)
-        return next((layer for _, layer in asked.walk() if vars(layer).get("_cache") is outputs), None)
-
-    def _require_compiled(self, method: str) -> None:
-        if "loss" not in vars(self):
+    def _require_compiled(self, method: str) -> str:
+        """Raise unless the model is compiled; return the method as messages name it."""
+        who = f"{type(self).__name__}.{method}"
+        if self.loss is None:
             raise RuntimeError(
-                f"{type(self).__name__}.{method}: say first how to learn, with "
+                f"{who}: say first how to learn, with "
                 'model.compile(optimizer=SGD(learning_rate=0.01), loss=BCELoss(), metrics=["accuracy"]).'
             )
-        _check_kinds(
-            f"{type(self).__name__}.{method}", self.optimizer, self.loss, self.metrics
-        )  # they can be set later
+        _check_kinds(who, self.optimizer, self.loss, self.metrics)  # they can be set later
+        return who
 
 
 def _check_kinds(who: str, optimizer: Any, loss: Any, metrics: Any) -> None:
@@ -514,36 +325,8 @@ def _check_kinds(who: str, optimizer: Any, loss: Any, metrics: Any) -> None:
         raise ValueError(f"{who}: metrics is a list, got {metrics!r}. {line}")
 
 
-def doubt(loss: Loss, last: Any, output_shape: Shape | None) -> str:
-    """Why the loss cannot mean the outputs of this last layer, or ""."""
-    text = constant(last, output_shape)
-    if text:
-        return text
-    if loss.from_logits and last is not None and type(last) in (Sigmoid, Softmax):
-        other = loss.instead.get(type(last).__name__, "")
-        return f"the last layer is {last!r}, and {loss!r} takes scores before it: leave it out{other}"
-    return ""
-
-
-def constant(layer: Any, output_shape: Shape | None) -> str:
-    """Why the outputs of this layer are the same for every input, or ""."""
-    if isinstance(layer, Softmax) and output_shape and output_shape[layer.axis - (layer.axis > 0)] == 1:
-        return f"{layer!r} over one unit gives the same for every input: end the model with Dense(1) and Sigmoid(), or give it two units"
-    return ""
-
-
 def _dtype_name(dtype: DTypeLike) -> str | None:
     try:
         return np.dtype(dtype).name
     except TypeError:
         return None
-
-
-def is_never_adapted(layer: Layer) -> bool:
-    return isinstance(layer, Normalization) and layer.passes_on
-
-
-def never_adapted(layer: Layer, x: NDArray | None) -> str:
-    """What is wrong with a Normalization that was never adapted and meets x."""
-    like = "" if x is None else f" (mean {x.mean():.3g}, standard deviation {x.std():.3g})"
-    return f"{layer!r} was never adapted, so it passes its inputs on as they are{like}. Call its adapt(x) before fit."

@@ -22,9 +22,10 @@ from minitorch_np.layers import (
     Softmax,
 )
 from minitorch_np.layers.combinators import backward_through, check_layer, refuse_repeats, shape_through
+from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_for_loss
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
-from minitorch_np.model import Model, doubt, is_never_adapted, never_adapted
+from minitorch_np.model import Model
 from minitorch_np.optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Sequential(Model):
         last, shape = self.last_layer(), self.output_shape
         if isinstance(last, Softmax) and shape is None and isinstance(self._layers[0], Input):
             shape = self.compute_output_shape(self._layers[0].shape)
-        text = doubt(loss, last, shape)
+        text = wrong_for_loss(loss, last, shape)
         self._doubted = bool(text)
         if text:
             warnings.warn(f"{type(self).__name__}.compile: {text}.", stacklevel=caller())
@@ -115,7 +116,7 @@ class Sequential(Model):
     def _draw(self) -> None:
         shape = None if self.built else self._given_shape()
         if shape is not None:
-            self.ensure_ready(tuple(shape))
+            self.ensure_built(tuple(shape))
 
     def _given_shape(self) -> Shape | None:
         """The shape of the input, where Input says it or a model in front knows it."""
@@ -184,11 +185,11 @@ class Sequential(Model):
             x = layer.forward(x)
         return found
 
-    def stem_and_body(self) -> tuple[Layer | None, Layer]:
+    def split_preprocessing(self) -> tuple[Layer | None, Layer]:
         length = 0
         while length < len(self._layers) and self._layers[length].precomputable:
             length += 1
-        return self[:length], self[length:]
+        return self[:length] if length else None, self[length:]
 
     def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         first = next((layer for layer in self._layers if not isinstance(layer, Input)), Input(shape))

@@ -145,7 +145,7 @@ else:
     history = model.fit(batches, steps_per_epoch=4, **settings)
 parts = {
     "weights": b"".join(w.tobytes() for w in model.get_weights()),
-    "history": repr((dict(history), vars(model.seen))).encode(),
+    "history": repr((dict(history), vars(model.input_range))).encode(),
     "optimizer": b"".join(v.tobytes() for state in model.optimizer.state.values() for v in state.values()),
     "log": (folder / "log.csv").read_bytes(),
     "best": (folder / "best.weights.h5").read_bytes(),

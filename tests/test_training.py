@@ -326,7 +326,7 @@ def test_nothing_is_printed_where_nobody_looks(x, y, capfd):
 
 
 def test_the_bar_shows_loss_and_metrics_in_a_terminal(x, y, capfd, monkeypatch):
-    monkeypatch.setattr("minitorch_np.training.fit.progress_is_seen", lambda: True)
+    monkeypatch.setattr("minitorch_np.training.loop.progress_is_seen", lambda: True)
     model_of().fit(x, y, epochs=2, batch_size=10)
     shown = capfd.readouterr().err
     assert "epoch 2/2" in shown
@@ -522,11 +522,11 @@ def test_data_that_do_not_fit_are_refused_at_the_door(x, y, change, message):
 def test_a_refused_fit_leaves_what_was_seen(x, y):
     model = model_of()
     model.fit(x, y)
-    seen = model.seen
+    seen = model.input_range
     for arrays, options in (((x, y[:5]), {}), ((x, y), {"validation_data": (x, y[:5])})):
         with pytest.raises(ValueError, match="x has 20 examples and y has 5"):
             model.fit(*arrays, **options)
-    assert model.seen is seen
+    assert model.input_range is seen
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.answers import AnswersForeignNames
-from minitorch_np.base.configurable import is_built_in, signature_defaults, without_address
+from minitorch_np.base.configurable import is_built_in, signature_defaults
 from minitorch_np.base.state import as_state, put_back
-from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import CheckedArguments
-from minitorch_np.callbacks.hooks import check_hooks
 
 Logs = dict[str, Any] | None
 
@@ -140,73 +137,3 @@ def as_number(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-# What fit, evaluate and predict do with callbacks
-
-
-def checked_callbacks(callbacks: Any, who: str) -> list[Callback]:
-    """The callbacks as a list.
-
-    Raises:
-        ValueError: something else is there, or the same callback twice, or one with a method that looks like a hook and is none.
-    """
-    if not isinstance(callbacks, (list, tuple)):
-        raise ValueError(f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].{of_class(callbacks)}")
-    for callback in callbacks:
-        if isinstance(callback, type):
-            raise ValueError(f"{who}:{of_class(callback)}")
-        if not isinstance(callback, Callback):
-            kind = type(callback)
-            hint = ""
-            if hasattr(callback, "on_epoch_end"):
-                hint = f" {kind.__module__}.{kind.__name__} is no minitorch_np.Callback: use its like in minitorch_np.callbacks."
-            elif callable(callback):
-                hint = " Write a class: class Mine(mt.Callback), with a method on_epoch_end(self, epoch, logs=None)."
-            raise ValueError(f"{who}: expected callbacks such as EarlyStopping(), got {callback!r}.{hint}")
-        if sum(callback is other for other in callbacks) > 1:
-            raise ValueError(
-                f"{who}: {callback!r} is in callbacks twice, and would count everything twice. List it once."
-            )
-        check_hooks(callback)
-    return list(callbacks)
-
-
-def introduce(watchers: Iterable[Callback], model: Any, epochs: int, steps: int | None, verbose: bool) -> None:
-    """Tell callbacks whom they watch, and for how long."""
-    for watcher in watchers:
-        watcher.set_model(model)
-        watcher.set_params({"epochs": epochs, "steps": steps, "verbose": int(verbose)})
-
-
-def tell(watchers: Iterable[Callback], hook: str, *arguments: Any) -> None:
-    """Call one hook of every callback."""
-    for watcher in watchers:
-        getattr(watcher, hook)(*arguments)
-
-
-def end(watchers: Sequence[Callback], logs: Logs) -> None:
-    """Call on_train_end of every callback in turn, also of those after one that raises."""
-    with ExitStack() as stack:
-        for watcher in reversed(watchers):  # the stack goes through them backwards
-            stack.callback(watcher.on_train_end, logs)
-
-
-def check_all_measured(watchers: Sequence[Callback], names: Collection[str]) -> None:
-    """Let callbacks refuse names that are missing; after a hook from outside the package, which may add to the logs, none can."""
-    for watcher in watchers:
-        if not watcher.on_epoch_end.__module__.startswith(f"{__name__.partition('.')[0]}."):
-            return
-        watcher.check_measured(names)
-
-
-def steering(watchers: Iterable[Callback]) -> dict[str, str]:
-    """What callbacks a run has and how they are set, of those that keep or steer something, in words."""
-    steers = [watcher for watcher in watchers if watcher.kept or watcher.compared]
-    found = {"callbacks": ", ".join(type(watcher).__name__ for watcher in steers) or "none"}
-    for watcher in steers:
-        for name in watcher.compared:
-            key = f"{type(watcher).__name__}.{name}"
-            words = without_address(getattr(watcher, name))
-            found[key] = f"{found[key]}, {words}" if key in found else words
-    return found

@@ -55,7 +55,7 @@ def _summary(options: argparse.Namespace) -> int:
         return 0
     model.summary()
     print(printable(f" one input {model.input_shape}, {_classes(model)}"))
-    if "loss" in vars(model):
+    if model.loss is not None:
         steps = f", {model.optimizer.iteration:,} steps" if model.optimizer.iteration else ""
         print(printable(f" trained by {model.optimizer!r} on {model.loss!r}{steps}"))
     return 0
@@ -82,7 +82,7 @@ def _predict(options: argparse.Namespace) -> int:
             continue
         except ImportError as error:
             raise CommandError(str(error)) from error
-        strange = model.seen.strange(picture) if model.seen else None
+        strange = model.input_range.strange(picture) if model.input_range else None
         if strange:
             complain(f"warning: {path} is unlike what the model was trained on: {strange}")
         answer = _answer(model, model.predict(picture[None]), options.file)
@@ -139,7 +139,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from minitorch_np.datasets import HDF5Dataset
 
     model = _load(options.file)
-    if "loss" not in vars(model):
+    if model.loss is None:
         raise CommandError(f"{options.file}: the file does not say by which loss to measure; save a compiled model")
     try:
         data = HDF5Dataset(options.data, options.split or _split(options.data))

@@ -51,7 +51,7 @@ class Checkpoint:
         self,
         model: Any,
         settings: dict[str, Any],
-        watchers: Sequence[Any] = (),
+        callbacks: Sequence[Any] = (),
         sources: Mapping[str, Any] | None = None,
     ) -> None:
         """Note model, optimiser, loss, data and settings, which the run must have in common with the file's; and the code of
@@ -64,7 +64,7 @@ class Checkpoint:
         self.about |= {"learning_rate": _words(model.optimizer.learning_rate), "loss": _words(model.loss)}
         self.about |= {"metrics": ", ".join(map(_words, model.metrics)), "dtype": str(model.compute_dtype)}
         self.about |= {name: str(value) for name, value in settings.items()}
-        self.code = _sums(model, watchers, sources or {})
+        self.code = _sums(model, callbacks, sources or {})
         self.own_state = own_state(model)
         check_plain(model, self.own_state)
 
@@ -158,7 +158,7 @@ class Checkpoint:
                 raise ValueError(f"it says {value!r} where a number that was measured belongs")
 
 
-def _sums(model: Any, watchers: Sequence[Any], sources: Mapping[str, Any]) -> dict[str, str]:
+def _sums(model: Any, callbacks: Sequence[Any], sources: Mapping[str, Any]) -> dict[str, str]:
     """The code of each part of a run that is not of this package alone, as a sum, by name."""
     rate = model.optimizer.learning_rate
     parts: dict[str, Any] = {f"layer {place or 'model'}": layer for place, layer in model.walk()}
@@ -168,13 +168,13 @@ def _sums(model: Any, watchers: Sequence[Any], sources: Mapping[str, Any]) -> di
         "learning_rate": rate if callable(rate) else None,
     }
     parts |= {f"metric {number}": metric for number, metric in enumerate(model.metrics, start=1)}
-    for watcher in watchers:
-        for name in watcher.compared:
-            key = f"{type(watcher).__name__}.{name}"
-            parts[key] = (*parts.get(key, ()), getattr(watcher, name))
+    for callback in callbacks:
+        for name in callback.compared:
+            key = f"{type(callback).__name__}.{name}"
+            parts[key] = (*parts.get(key, ()), getattr(callback, name))
     places = {id(part) for part in parts.values()}
     sums = {name: sum_of_code(part, *_held(part, places)) for name, part in parts.items() if part is not None}
-    strangers = {type(watcher) for watcher in watchers if not is_built_in(type(watcher))}
+    strangers = {type(callback) for callback in callbacks if not is_built_in(type(callback))}
     sums |= {f"callback {kind.__name__}": sum_of_code(kind) for kind in strangers}
     return sums | {name: sum_of_code(data, *_held(data, set()), arrays=True) for name, data in sources.items()}
 

@@ -55,7 +55,7 @@ def optimizer_for_file(model: Any) -> tuple[Any, list[str]]:
 
 def compiled(model: Any, optimizer: Any) -> tuple[dict[str, Any] | None, list[str]]:
     """Optimiser, loss and metrics as plain data, as far as they can be saved; and what to say of the rest."""
-    if "loss" not in vars(model):
+    if model.loss is None:
         return None, []
     described: dict[str, Any] = {}
     instead: Instead = {}

@@ -23,6 +23,7 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.losses import Loss
+from minitorch_np.metrics import of_model
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.saving import (
     archive,
@@ -40,8 +41,7 @@ from minitorch_np.saving.errors import ModelFileError, warn_unsummed
 from minitorch_np.saving.objects import decode, encode
 from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import warn_of_own_state
-from minitorch_np.training.fit import resolve_metrics
-from minitorch_np.training.input_range import Seen
+from minitorch_np.training.input_range import InputRange
 
 FORMAT = 1
 _OURS = "minitorch_np.json"
@@ -87,7 +87,7 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True, war
                 f"Keras freezes whole layers, and not {', '.join(in_part)} in part, so it will open this file "
                 "uncompiled, and learn what is frozen; mt.load_model opens it as it is."
             )
-        elif include_optimizer and "loss" in vars(model):
+        elif include_optimizer and model.loss is not None:
             described["compile_config"] = keras_training.compile_config(model, optimizer, notes)
     instead, of_layers = functions.in_layers(model)
     compiled, of_training = functions.compiled(model, optimizer)
@@ -101,7 +101,7 @@ def save_model(model: Any, path: AnyPath, *, include_optimizer: bool = True, war
         "input_shape": list(model.input_shape or ()),
         "compile": _within_limits(model, lambda: limits.counted(compiled)),
         "class_names": _class_names(model),
-        "seen": model.seen.ranges if model.seen else [],
+        "seen": model.input_range.ranges if model.input_range else [],
         "iteration": getattr(getattr(model, "optimizer", None), "iteration", 0) if include_optimizer else 0,
         "not_in_keras": foreign,
         "frozen": [name for name, parameter in model.parameters().items() if parameter.frozen],
@@ -181,7 +181,7 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
     _fill(model, files[_WEIGHTS], path, allow_nan)
     _freeze(model, _names(own.get("frozen", []), "frozen parameters"))
     model.class_names = _names(own["class_names"], "class_names") or None
-    model.seen = Seen(_ranges(own["seen"])) if own["seen"] else None
+    model.input_range = InputRange(_ranges(own["seen"])) if own["seen"] else None
     if own["compile"] is not None:
         compiled = {**own["compile"], "metrics": [_without_old_defaults(m) for m in own["compile"]["metrics"]]}
         optimizer, loss, metrics = (decode(compiled[name]) for name in ("optimizer", "loss", "metrics"))
@@ -190,7 +190,7 @@ def _of_ours(files: dict[str, bytes], path: str | os.PathLike[str], allow_nan: b
         if "learning_rate" in own["compile"]:
             optimizer.learning_rate = optimizer.checked_rate(own["compile"]["learning_rate"])
         model.compile(optimizer, loss, metrics)
-        resolve_metrics(model)
+        of_model(model)
         optimizer.iteration = limits.iteration(own["iteration"])
         optimizer.state = optimizer_state.read(model, files[_WEIGHTS], path, allow_nan=allow_nan)
     return model

@@ -56,23 +56,23 @@ class Changes:
             )
 
 
-def owners_in(model: Any, loss: Any, watchers: Iterable[Any]) -> dict[str, Any]:
+def owners_in(model: Any, loss: Any, callbacks: Iterable[Any]) -> dict[str, Any]:
     """What may hold state of its own: the loss, a schedule, a metric that is an object with __call__, callbacks without `kept`."""
     owners = {"loss": loss, "learning_rate": model.optimizer.learning_rate}
     owners |= {f"metric {number}": metric for number, metric in enumerate(model.metrics, start=1)}
-    for watcher in watchers:
-        parts = {"": watcher} if _keeps_nothing(watcher) else {}
-        parts |= {f".{name}": getattr(watcher, name) for name in watcher.compared}
+    for callback in callbacks:
+        parts = {"": callback} if _keeps_nothing(callback) else {}
+        parts |= {f".{name}": getattr(callback, name) for name in callback.compared}
         for part, owner in parts.items():
-            name, number = f"{type(watcher).__name__}{part}", 1
+            name, number = f"{type(callback).__name__}{part}", 1
             while f"{name} {number}" in owners:
                 number += 1
             owners[f"{name} {number}"] = owner
     return owners
 
 
-def _keeps_nothing(watcher: Any) -> bool:
-    return not watcher.kept and type(watcher).get_state is Callback.get_state
+def _keeps_nothing(callback: Any) -> bool:
+    return not callback.kept and type(callback).get_state is Callback.get_state
 
 
 def _is_of_somebody(owner: Any) -> bool:

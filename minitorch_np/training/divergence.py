@@ -1,10 +1,11 @@
-"""Divergence: a loss that is no longer finite, where it began, and the way back."""
+"""Divergence: a loss, weight or state that is not finite ends training, and the weights are put back."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -15,26 +16,31 @@ from minitorch_np.base.replica import Replicator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from minitorch_np.layer import Layer
+    from minitorch_np.model import Model
+    from minitorch_np.optimizers import Optimizer
+    from minitorch_np.training.loop import Run
+
 # Keeping a copy costs about as much as half an update; every 16th step that is under one per cent.
 EVERY = 16
 
 
 class LastGood:
-    """A copy of the weights and of the optimiser's state, taken now and then while both are finite.
+    """A copy of the weights and of the optimiser's state, made every 16 steps while all of them are finite.
 
     Args:
-        parameters: by name. Running statistics, which no gradient reaches, are looked at in every step; all the rest, the
-            optimiser's state included, every 16 steps and at the end of an epoch.
+        parameters: by name. Running statistics, which no gradient reaches, are checked in every step; the other parameters and the
+            optimiser's state every 16 steps and at the end of an epoch.
     """
 
-    def __init__(self, parameters: Mapping[str, Parameter], optimizer: Any) -> None:
+    def __init__(self, parameters: Mapping[str, Parameter], optimizer: Optimizer) -> None:
         self.parameters, self.optimizer = parameters, optimizer
         self.statistics = {name: parameter for name, parameter in parameters.items() if not parameter.learnable}
         self.step: int | None = None
         self.weights = {name: np.empty_like(parameter.value) for name, parameter in parameters.items()}
 
     def keep(self, step: int) -> None:
-        """Copy what there is after so many steps."""
+        """Copy the weights and the state as they are after this many steps."""
         self.step = step
         for name, parameter in self.parameters.items():
             np.copyto(self.weights[name], parameter.value)
@@ -55,9 +61,9 @@ class LastGood:
 
     def not_finite(self) -> str | None:
         """What is not finite: the first such parameter, or array of the optimiser's state."""
-        for name, parameter in self.parameters.items():
-            if not is_finite(parameter.value):
-                return name
+        name = _first_not_finite(self.parameters)
+        if name is not None:
+            return name
         if is_built_in(type(self.optimizer)):  # another one may have a use for infinity
             for name, state in self.optimizer.state.items():
                 for key, array in state.items():
@@ -67,10 +73,61 @@ class LastGood:
 
     def statistic_not_finite(self) -> str | None:
         """The first running statistic that is not finite."""
-        for name, parameter in self.statistics.items():
-            if not is_finite(parameter.value):
-                return name
-        return None
+        return _first_not_finite(self.statistics)
+
+
+def _first_not_finite(parameters: Mapping[str, Parameter]) -> str | None:
+    return next((name for name, parameter in parameters.items() if not is_finite(parameter.value)), None)
+
+
+def stop_at_loss(run: Run, loss: float, x: NDArray) -> NoReturn:
+    """Raise for a loss that is not finite; put the weights back."""
+    spoilt = run.last_good.not_finite()
+    bad = first_bad_layer(run.model, run.rest, x)
+    before = f" {spoilt} was not finite before that batch." if spoilt else ""
+    _stop(
+        run,
+        f"the loss is {loss} in epoch {run.epoch + 1}, batch {run.batch + 1}.{before} First output that is not finite: "
+        f"{bad or repr(run.loss)}.",
+        f"Lower the learning rate ({run.model.optimizer!r}), or look at the data of that batch.",
+    )
+
+
+def check_statistics(run: Run, x: NDArray) -> None:
+    """Raise if the forward on x has made a running statistic not finite, though its loss is finite; put the weights back."""
+    spoilt = run.last_good.statistic_not_finite()
+    if spoilt is not None:
+        _stop(
+            run,
+            f"{spoilt} is not finite from epoch {run.epoch + 1}, batch {run.batch + 1} on, though the loss is. The inputs of that "
+            f"batch lie between {x.min():g} and {x.max():g}: look for an outlier among them.",
+        )
+
+
+def check_weights(run: Run) -> None:
+    """Raise if a weight or the optimiser's state is not finite, and put them back.
+
+    The loss may stay finite, if the weight reaches no output of these examples or if no forward pass follows the last update.
+    """
+    spoilt = run.last_good.not_finite()
+    if spoilt is None:
+        return
+    first, last = (run.last_good.step or 0) + 1, run.steps
+    steps = f"step {last}" if first >= last else f"one of the steps {first} to {last}"
+    where = f"epoch {run.epoch + 1}, batch {run.batch}" if run.batch else f"the end of epoch {run.epoch}"
+    since = f"since {steps}, seen at {where}" if run.steps else "before the first step"
+    with nullcontext() if run.fitting.in_step else run.fitting:
+        _stop(
+            run,
+            f"{spoilt} is not finite {since}.",
+            f"Lower the learning rate ({run.model.optimizer!r}), or look for outliers in the data.",
+        )
+
+
+def _stop(run: Run, problem: str, remedy: str = "") -> NoReturn:
+    run.last_good.put_back()
+    who = f"{type(run.model).__name__}.fit"
+    raise FloatingPointError(f"{who}: {problem} {run.last_good.description()} {remedy}".rstrip())
 
 
 def is_finite(array: NDArray) -> bool:
@@ -79,14 +136,14 @@ def is_finite(array: NDArray) -> bool:
     return math.isfinite(np.vdot(flat, flat)) or bool(np.isfinite(flat).all())
 
 
-def first_bad_layer(model: Any, body: Any, x: NDArray) -> str | None:
-    """The name in model of the first layer whose output is not finite when body meets x: one more forward, on a replica."""
+def first_bad_layer(model: Model, rest: Layer, x: NDArray) -> str | None:
+    """The name in the model of the first layer whose output is not finite: `rest` runs once more on x, as a replica."""
     bad: list[str] = []
 
-    def watched(name: str, layer: Any) -> Any:
+    def watched(name: str, layer: Layer) -> Callable[..., NDArray]:
         forward = layer.forward
 
-        def forward_and_look(x: NDArray, *others: Any) -> NDArray:
+        def forward_and_look(x: NDArray, *others: object) -> NDArray:
             y = forward(x, *others)
             if not np.isfinite(y).all():
                 bad.append(f"{name} ({layer!r})")
@@ -98,5 +155,5 @@ def first_bad_layer(model: Any, body: Any, x: NDArray) -> str | None:
     for name, layer in replicator.of(model).walk():
         if name:
             layer.forward = watched(name, layer)
-    replicator.of(body).forward(x)
+    replicator.of(rest).forward(x)
     return bad[0] if bad else None

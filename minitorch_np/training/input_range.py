@@ -1,4 +1,4 @@
-"""Seen: what the examples were like that a model has learnt from, in a few numbers."""
+"""InputRange: in which ranges the values of the training examples are."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 _MOST = 1000
 
 
-class Seen:
-    """The ranges of at most 1000 examples: of their values, of each one's mean, of each one's standard deviation."""
+class InputRange:
+    """The ranges of the values, of the means and of the standard deviations of about 1000 examples.
+
+    Attributes:
+        ranges: three pairs [least, largest], or none before the first batch.
+        count: the number of examples in them.
+    """
 
     def __init__(self, ranges: list[list[float]] | None = None) -> None:
         self.ranges = ranges or []
@@ -25,12 +30,12 @@ class Seen:
         return {"ranges": as_state(self.ranges), "count": self.count}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what get_state returned."""
+        """Restore what get_state returned."""
         self.ranges = [[float(low), float(high)] for low, high in state["ranges"]]
         self.count = int(state["count"])
 
     def look(self, x: NDArray) -> None:
-        """Take a batch in; of a large one every so manyth example."""
+        """Extend the ranges by a batch. Large batches are subsampled evenly."""
         if self.count >= _MOST:
             return
         some = x[:: max(1, len(x) // _MOST)]
@@ -41,8 +46,10 @@ class Seen:
         self.ranges = found
 
     def strange(self, x: NDArray) -> str | None:
-        """What lies far outside in one example, or None: values or mean by more than half the range, or half the spread of the
-        evenest example, or half as much again as that of the most uneven one.
+        """How one example leaves the training ranges of values, mean and standard deviation, or None.
+
+        Values and mean may leave their range by half its width. The standard deviation may be half the smallest, or one and a half
+        times the largest.
         """
         if len(self.ranges) != 3:
             return None
@@ -57,7 +64,7 @@ class Seen:
 
 
 def _three(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """The values, each example's mean, each one's standard deviation; in float64 where squares would overflow in x's own type."""
+    """The values, each example's mean and its standard deviation; in float64 where squares would overflow in the dtype of x."""
     flat = x.reshape(len(x), -1)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, spread = flat.mean(axis=1), flat.std(axis=1)

@@ -9,22 +9,23 @@ import numpy as np
 
 from minitorch_np.base.state import as_state, is_of_random, put_back
 
-_POSITION = ("steps", "epoch", "batch", "seen", "total", "place")
+_POSITION = ("steps", "epoch", "batch", "seen", "total")
 
 
 def capture(run: Any) -> dict[str, Any]:
     """All that a run needs to go on, in dictionaries, lists and arrays."""
     return {
-        "position": {name: getattr(run, name) for name in _POSITION},
+        # "place" is the first batch of the epoch in data that go on from epoch to epoch.
+        "position": {name: getattr(run, name) for name in _POSITION} | {"place": getattr(run.source, "position", 0)},
         "stopped": run.model.stop_training,
-        "data_seen": run.model.seen.get_state(),
+        "data_seen": run.input_range.get_state(),
         "weights": {name: parameter.value for name, parameter in run.parameters.items()},
         "layers": {f"{place}.{name}": as_state(own[name]) for place, own, name in _own_state(run) if name in own},
         "trainable": {name: parameter.trainable for name, parameter in run.parameters.items()},
         "optimizer": run.model.optimizer.get_state(),
         "history": dict(run.history),
-        "metrics": [metric.get_state() for metric in run.measures],
-        "callbacks": [watcher.get_state() for watcher in run.watchers if watcher.kept],
+        "metrics": [metric.get_state() for metric in run.metrics],
+        "callbacks": [callback.get_state() for callback in run.callbacks if callback.kept],
         "others": run.changes.get_state(),
         "order": run.order,
         "order of data": run.order_of_data,
@@ -36,8 +37,10 @@ def restore(run: Any, state: dict[str, Any]) -> None:
     """Let the run go on from a captured state."""
     for name in _POSITION:
         setattr(run, name, state["position"][name])
+    if state["position"]["place"]:
+        run.source.position = state["position"]["place"]
     run.model.stop_training = bool(state["stopped"])
-    run.model.seen.set_state(state["data_seen"])
+    run.input_range.set_state(state["data_seen"])
     for name, parameter in run.parameters.items():
         parameter.value[...] = state["weights"][name]
         parameter.trainable = state["trainable"][name]
@@ -47,10 +50,10 @@ def restore(run: Any, state: dict[str, Any]) -> None:
     run.model.optimizer.set_state(state["optimizer"])
     run.history.update(state["history"])
     run.logs = {name: values[-1] for name, values in run.history.items()}
-    for metric, gathered in zip(run.measures, state["metrics"], strict=True):
+    for metric, gathered in zip(run.metrics, state["metrics"], strict=True):
         metric.set_state(gathered)
-    for watcher, known in zip((w for w in run.watchers if w.kept), state["callbacks"], strict=True):
-        watcher.set_state(known)
+    for callback, known in zip((c for c in run.callbacks if c.kept), state["callbacks"], strict=True):
+        callback.set_state(known)
     # A layer that has drawn has a generator, which a fresh one makes when it is first asked for it.
     for name, layer in run.model.walk():
         if f"{name}._generator" in state["generators"]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from minitorch_np.model import Model
 from minitorch_np.source import as_source
-from minitorch_np.training.data import checked_inputs, checked_targets
+from minitorch_np.training.entry_checks import checked_inputs, checked_targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +130,7 @@ class Builder:
         """An untrained model that has seen x and y, and the names of what is measured: everything that can be wrong is said now."""
         first, second = self.model(settings, 0), self.model(settings, 0)
         self._check_apart(first, second)
-        first.ensure_ready(x.shape[1:])
+        first.ensure_built(x.shape[1:])
         with np.errstate(all="ignore"):
             return first, list(first.evaluate(x, y)._asdict())
 

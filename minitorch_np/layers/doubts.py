@@ -1,0 +1,70 @@
+"""Doubts: layers and outputs that are allowed and probably wrong, of which fit, compile and evaluate warn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitorch_np.base.cache import Call
+from minitorch_np.base.contract import calling
+from minitorch_np.base.replica import Replicator
+from minitorch_np.layer import Layer
+from minitorch_np.layers.activations import Sigmoid, Softmax
+from minitorch_np.layers.preprocessing import Normalization
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.base.shapes import Shape
+    from minitorch_np.losses import Loss
+    from minitorch_np.model import Model
+
+
+def is_never_adapted(layer: Layer) -> bool:
+    return isinstance(layer, Normalization) and layer.passes_on
+
+
+def never_adapted(layer: Layer, x: NDArray | None) -> str:
+    """The warning about a Normalization that was never adapted, where x is its input, if that is known."""
+    like = "" if x is None else f" (mean {x.mean():.3g}, standard deviation {x.std():.3g})"
+    return f"{layer!r} was never adapted, so it passes its inputs on as they are{like}. Call its adapt(x) before fit."
+
+
+def wrong_for_loss(loss: Loss, last: Layer | None, output_shape: Shape | None) -> str:
+    """Why the outputs of this last layer do not go with the loss, or ""."""
+    text = _constant(last, output_shape)
+    if not text and loss.from_logits and type(last) in (Sigmoid, Softmax):
+        other = loss.instead.get(type(last).__name__, "")
+        return f"the last layer is {last!r}, and {loss!r} takes scores before it: leave it out{other}"
+    return text
+
+
+def wrong_outputs(model: Model, outputs: NDArray, x: NDArray | None) -> str:
+    """Why these outputs of a model do not go with its loss, or "".
+
+    Args:
+        x: an example to run forward on, if nothing was kept of the forward that gave these outputs.
+    """
+    last = model.last_layer() or _layer_that_gave(model, outputs, x)
+    text = model.loss.doubt(outputs) or wrong_for_loss(model.loss, last, outputs.shape[1:])
+    for _, layer in model.walk():
+        text = text or _constant(layer, layer.output_shape)
+    return text
+
+
+def _constant(layer: Layer | None, output_shape: Shape | None) -> str:
+    """Why the outputs of this layer are the same for every input, or ""."""
+    if isinstance(layer, Softmax) and output_shape and output_shape[layer.axis - (layer.axis > 0)] == 1:
+        return f"{layer!r} over one unit gives the same for every input: end the model with Dense(1) and Sigmoid(), or give it two units"
+    return ""
+
+
+def _layer_that_gave(model: Model, outputs: NDArray, x: NDArray | None) -> Layer | None:
+    """The layer whose cache is the outputs, as that of Sigmoid and Softmax is, if it keeps one; else None."""
+    twin: Layer = model
+    if x is not None:
+        if not any(type(layer) in (Sigmoid, Softmax) for _, layer in model.walk()):
+            return None
+        twin = Replicator(keep_cache=True).of(model)
+        with calling(Call(twin)):
+            outputs = twin.forward(x)
+    return next((layer for _, layer in twin.walk() if vars(layer).get("_cache") is outputs), None)

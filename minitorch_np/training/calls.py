@@ -1,0 +1,158 @@
+"""Calls: how a model is built, and what model(x) does in inference mode and in training mode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from minitorch_np.base.arrays import as_numbers, in_dtype
+from minitorch_np.base.cache import Call
+from minitorch_np.base.contract import calling, is_called, said_mode
+from minitorch_np.base.parameter import Parameters
+from minitorch_np.base.randomness import Streams, streams
+from minitorch_np.base.validation import check_flags
+from minitorch_np.training import sharing
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from minitorch_np.base.randomness import Seed
+    from minitorch_np.base.shapes import Shape
+    from minitorch_np.layer import Layer
+else:
+    Layer = object  # Model, which has these methods, is a Layer
+
+
+class Calls(Layer):
+    """How a model is built and called: model(x) keeps nothing, model(x, training=True) may be followed by backward."""
+
+    rng: Seed
+    dtype: str
+    _own_streams: Streams | None = None
+    _calls_train = False  # what train() and eval() said of calls
+    _await_backward = 0  # calls in training mode since the last backward
+    _given: Shape | None = None  # the shape of y in the last call in training mode
+    _only_answered = False  # the last call kept nothing, and no earlier one awaits its backward
+
+    def __call__(self, x: ArrayLike, training: bool | None = None) -> NDArray:
+        """y for x, as `predict` gives it for one batch: in inference mode, keeping nothing.
+
+        Args:
+            x: one row per example.
+            training: True for a forward in training mode, which `backward` may follow: `model(x, training=True)`. Said once for
+                all calls by `model.train()`, and taken back by `model.eval()`.
+
+        Inside the forward of another model, this one follows the mode of that one, unless `training` says another.
+        """
+        if training is not None:
+            self._check_training(training)
+        x = as_numbers(x, "x", self, "biufc")
+        if not self.built:
+            self.ensure_built(x.shape[1:])
+        if x.dtype.kind in "biuf":  # complex numbers are the gradient checker's
+            x = in_dtype(x, self.compute_dtype, f"{type(self).__name__}: x")
+        if is_called(self):
+            if training is None:
+                return self.forward(x)
+            with self.in_mode(training=bool(training), keep_cache=self.keep_cache), said_mode(training=bool(training)):
+                return self.forward(x)
+        if self._calls_train if training is None else training:
+            return self._call_in_training(x, training)
+        self._only_answered = not self._await_backward
+        with sharing.reading(self) as replicator:
+            asked = replicator.of(self)
+            with calling(Call(asked, asks=True)):
+                return asked.forward(x)
+
+    def _check_training(self, training: Any) -> None:
+        if hasattr(training, "shape") and training.shape != ():
+            raise ValueError(
+                f"{type(self).__name__}: a model is called with one array, got a second one of shape {training.shape} as training. "
+                "Put inputs side by side: np.concatenate([a, b], axis=-1)."
+            )
+        check_flags(type(self).__name__, {"training": training})
+
+    def _call_in_training(self, x: NDArray, training: bool | None) -> NDArray:
+        """With training=None, layers that eval() was said to one by one since train() stay in inference mode."""
+        for running in sharing.fits_of_this_thread(self):  # in a callback, where backward is to give every gradient
+            running.disturbed = self.wants_dx = True
+        for _, node in self.walk():
+            node.check_parameters()
+        self._await_backward, self._only_answered = self._await_backward + 1, False
+        with self.in_mode(training=training, keep_cache=True), calling(Call(self)):
+            y = self.forward(x)
+        self._given = np.shape(y)
+        return y
+
+    def train(self, mode: bool = True) -> Self:
+        """Let calls of this model be in training mode from now on: model(x) is then followed by model.backward(dy).
+
+        `train(False)` is `eval()`.
+        """
+        super().train(mode)
+        self._calls_train = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Let calls of this model be in inference mode, as they are from the beginning."""
+        self._calls_train = False
+        return super().eval()
+
+    def before_forward(self) -> None:
+        self._only_answered = False
+
+    def before_backward(self, dy: Any) -> None:
+        if self._await_backward == 1 and np.shape(dy) != self._given:
+            got = "None" if dy is None else f"shape {np.shape(dy)}"
+            raise ValueError(
+                f"{type(self).__name__}.backward: expected dL/dy of the shape of y, {self._given}, got {got}."
+            )
+        if self._only_answered:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward: the last call of this model was inference, which keeps nothing for backward. "
+                "Write model(x, training=True), or model.train() once before the loop."
+            )
+        if self._await_backward > 1:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward: the model ran {self._await_backward} times in training mode since the last backward, "
+                "and each run replaced what the one before had kept. Put all inputs into one batch (np.concatenate) and call it "
+                "once; model(x) asks without keeping anything; model.drop_caches() forgets runs that need no backward."
+            )
+        self._await_backward = 0
+
+    def forget(self) -> None:
+        super().forget()
+        self._await_backward, self._only_answered = 0, False
+
+    # Building
+
+    def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike | None = None) -> Self:
+        return super().initialize(input_shape, rng, self.dtype if dtype is None else dtype)
+
+    def receive(self, streams_above: Streams, dtype: np.dtype) -> None:
+        if self.rng is not None and self._own_streams is None:
+            self._own_streams = streams(self.rng)
+        super().receive(self._own_streams or streams_above, dtype)
+
+    def require_built(self, who: str) -> None:
+        """Raise RuntimeError unless the model has its parameters."""
+        if not self.built:
+            raise RuntimeError(
+                f"{who}: the model is not built yet, so its parameters do not exist. Begin it with Input(shape), "
+                "call it on data, or fit it first."
+            )
+
+    def parameters(self) -> Parameters:
+        self.require_built(f"{type(self).__name__}.parameters")
+        return super().parameters()
+
+    @property
+    def compute_dtype(self) -> np.dtype:
+        """The dtype of the computation: the model's own, or the outer model's if it is inside one."""
+        return self._dtype
+
+    @property
+    def shuffling(self) -> np.random.Generator:
+        """The generator that orders the examples."""
+        return self._received().shuffling

@@ -1,0 +1,133 @@
+"""Evaluation: loss and metrics, or outputs, in inference mode, batch by batch."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.base.cache import Call
+from minitorch_np.base.callers import caller
+from minitorch_np.base.contract import calling
+from minitorch_np.base.replica import Replicator
+from minitorch_np.callbacks.callback import Callback, numbers_in
+from minitorch_np.callbacks.callback_list import CallbackList
+from minitorch_np.metrics import Metric, of_model
+from minitorch_np.source import as_source
+from minitorch_np.training import sharing
+from minitorch_np.training.fit import Preparation
+from minitorch_np.training.options import check_class_names, checked_batch_size
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from minitorch_np.base.parameter import Parameter
+    from minitorch_np.layer import Layer
+    from minitorch_np.losses import Loss
+    from minitorch_np.model import Model
+    from minitorch_np.training.data import Examples, Stream
+
+
+def evaluate(
+    model: Model, x: Any, y: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]
+) -> Any:
+    """Loss and metrics of a compiled model, as a named tuple."""
+    who = f"{type(model).__name__}.evaluate"
+    called = CallbackList(callbacks, who)
+    model.require_built(who)
+    source = as_source(x, steps, "steps", goes_on=False)
+    batch_size = checked_batch_size(batch_size, who, source)
+    if source is not None:
+        if y is not None:
+            raise ValueError(f"{who}: the targets come with the data, so y is left out, got {type(y).__name__}.")
+        check_class_names(who, model.class_names, source.class_names)
+    examples = Preparation(model, who).measured((x, y) if source is None else source, steps, "steps")
+    called.set_up(model, 1, examples.steps(batch_size), verbose=False)
+    measured = measure(model, model.loss, of_model(model), examples, batch_size, called, model.check_outputs)
+    return namedtuple("Scores", list(measured))(**measured)
+
+
+def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]) -> NDArray:
+    """The outputs of a model for all examples."""
+    who = f"{type(model).__name__}.predict"
+    called = CallbackList(callbacks, who)
+    model.require_built(who)
+    source = as_source(x, steps, "steps", goes_on=False)
+    batch_size = checked_batch_size(batch_size, who, source)
+    examples = Preparation(model, who).inputs(x, steps, source)
+    called.set_up(model, 1, examples.steps(batch_size), verbose=False)
+    called.call("on_predict_begin", {})
+    outputs: list[NDArray] = []
+    with sharing.reading(model) as replicator, closing(examples.batches(batch_size)) as batches:
+        twin = replicator.of(model)
+        for number, (x, _, _) in enumerate(batches):
+            called.call("on_predict_batch_begin", number, {})
+            with calling(Call(twin, asks=True)):
+                outputs.append(twin.forward(x))
+            called.call("on_predict_batch_end", number, {"outputs": outputs[-1]})
+    if not outputs:
+        raise ValueError(f"{who}: the data gave no batches.")
+    called.call("on_predict_end", {})
+    return np.concatenate(outputs)
+
+
+def measure(
+    layer: Layer,
+    loss: Loss,
+    metrics: Sequence[Metric],
+    examples: Examples | Stream,
+    batch_size: int | None,
+    callbacks: CallbackList,
+    look: Callable[[NDArray, NDArray], None] | None = None,
+) -> dict[str, float]:
+    """Loss and metrics over all examples, computed on copies of everything that has state.
+
+    Args:
+        layer: the model, or the rest of it if the examples are preprocessed.
+        look: called with the outputs of the first batch, and with its first example.
+    """
+    total, count = 0.0, 0
+    with sharing.reading(layer) as replicator:
+        twin, loss_twin = replicator.of(layer), Replicator(keep_cache=True).of(loss)
+        gathered = [copy.deepcopy(metric) for metric in metrics]
+        for metric in gathered:
+            metric.reset()
+        callbacks.call("on_test_begin", {})
+        for number, (x, y, _) in enumerate(examples.batches(batch_size)):
+            callbacks.call("on_test_batch_begin", number, {})
+            with calling(Call(twin, asks=True)):
+                prediction = twin.forward(x)
+            if number == 0 and look is not None:
+                look(prediction, x[:1])
+            value = loss_twin.checked_forward(prediction, y)
+            if math.isnan(value) and np.isfinite(prediction).all():  # in fit it ends training
+                warnings.warn(
+                    f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=caller()
+                )
+            total += value * len(x)
+            count += len(x)
+            for metric in gathered:
+                metric.update(prediction, y)
+            callbacks.call("on_test_batch_end", number, {"loss": value})
+        if not count:
+            raise ValueError("evaluate: the data gave no batches.")
+        penalties = penalty(regularized(twin.parameters().values()))
+    measured = {"loss": total / count + penalties, **{metric.name: metric.checked_result() for metric in gathered}}
+    callbacks.call("on_test_end", measured)
+    return numbers_in(measured)  # with what callbacks wrote into it
+
+
+def regularized(parameters: Iterable[Parameter]) -> list[Parameter]:
+    """The parameters that learn and have a regularizer."""
+    return [parameter for parameter in parameters if parameter.trainable and parameter.regularizer is not None]
+
+
+def penalty(parameters: list[Parameter]) -> float:
+    """The sum of the penalties on these parameters."""
+    return sum(parameter.regularizer(parameter.value) for parameter in parameters)
