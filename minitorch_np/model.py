@@ -23,7 +23,8 @@ from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
-from minitorch_np.source import Source, as_source
+from minitorch_np.source.batches import as_source
+from minitorch_np.source.source import Source
 from minitorch_np.training import sharing
 from minitorch_np.training.calls import Calls
 from minitorch_np.training.evaluation import evaluate, predict

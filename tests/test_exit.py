@@ -19,7 +19,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.datasets import HDF5Dataset, ImageFolder
-from minitorch_np.source import in_background
+from minitorch_np.source.background import in_background
 
 BEGIN = """
 import atexit, os, pathlib, sys, threading, time

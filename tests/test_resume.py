@@ -361,7 +361,7 @@ def test_other_validation_data_callbacks_and_batches_are_refused(data, tmp_path)
         run(class_weight={0: 1, 1: 2})
     with pytest.raises(mt.ModelFileError, match="data is other examples here"):
         run(given=lambda: iter([(x[1:21], y[:20])]))
-    with pytest.raises(ValueError, match=r"an iterator cannot begin anew\. Give the function"):
+    with pytest.raises(ValueError, match=r"an iterator cannot start again\. Give the function"):
         run(given=iter([(x, y)]))
 
 

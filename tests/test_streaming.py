@@ -368,10 +368,10 @@ def test_a_source_that_cannot_end_is_refused(rng):
 
 
 def test_data_that_go_on_and_on_are_asked_whether_they_end(rng, monkeypatch):
-    monkeypatch.setattr(mt.source, "_MANY", 20)
+    monkeypatch.setattr(mt.source.batches, "_MANY", 20)
     x = rng.normal(size=(5, 1))
     with pytest.warns(
-        UserWarning, match="has given 20 batches in one go.* If it never ends, give steps_per_epoch"
+        UserWarning, match="has given 20 batches in one epoch.* If it never ends, give steps_per_epoch"
     ) as caught:
         network_of_one().fit(lambda: (pair for pair in [(x, x)] * 21))
     assert [warning.filename for warning in caught] == [__file__]
@@ -501,7 +501,7 @@ def test_single_examples_in_place_of_batches_are_refused(arrays):
 
 
 def test_a_generator_that_is_used_up_says_so(arrays):
-    with pytest.raises(ValueError, match="an iterator can be gone through once, and this is the second time"):
+    with pytest.raises(ValueError, match="an iterator can be iterated once, and this is the second time"):
         network().fit(iter(batches_of(*arrays)), epochs=2)
     with pytest.raises(ValueError, match="the data gave no batches"):
         network().fit(iter([]))

@@ -18,7 +18,8 @@ import numpy as np
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.datasets.images import check_shape, load_image
-from minitorch_np.source import Source, begun
+from minitorch_np.source.background import begun
+from minitorch_np.source.source import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,8 @@ import numpy as np
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.datasets.stored import Rows, check_complete, class_names, find, opened
-from minitorch_np.source import Source, in_background
+from minitorch_np.source.background import in_background
+from minitorch_np.source.source import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import number, plain
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import as_axes, check_axes, places, require_built
-from minitorch_np.source import as_source
+from minitorch_np.source.batches import as_source
 
 # Rows of an array that adapt looks at in one go, in float64.
 _ROWS = 1024

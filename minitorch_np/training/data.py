@@ -12,7 +12,9 @@ import numpy as np
 
 from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.shapes import Shape
-from minitorch_np.source import Batches, Source, fingerprint, in_background, never_ends
+from minitorch_np.source.background import in_background
+from minitorch_np.source.batches import Batches, never_ends
+from minitorch_np.source.source import Source, fingerprint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

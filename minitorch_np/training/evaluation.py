@@ -19,7 +19,7 @@ from minitorch_np.base.replica import Replicator
 from minitorch_np.callbacks.callback import Callback, numbers_in
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.metrics import Metric, of_model
-from minitorch_np.source import as_source
+from minitorch_np.source.batches import as_source
 from minitorch_np.training import sharing
 from minitorch_np.training.fit import Preparation
 from minitorch_np.training.options import check_class_names, checked_batch_size

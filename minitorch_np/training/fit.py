@@ -12,7 +12,8 @@ from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import too_far_apart
 from minitorch_np.base.shapes import Shape
-from minitorch_np.source import Source, as_source
+from minitorch_np.source.batches import as_source
+from minitorch_np.source.source import Source
 from minitorch_np.training.data import Examples, Stream
 from minitorch_np.training.entry_checks import (
     check_class_weight,

@@ -18,7 +18,7 @@ from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.replica import Replicator
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.callbacks.progress_bar import ProgressBar
-from minitorch_np.source import fingerprint
+from minitorch_np.source.source import fingerprint
 from minitorch_np.training import divergence, sharing
 from minitorch_np.training.changes import Changes, owners_in
 from minitorch_np.training.evaluation import measure, penalty, regularized

@@ -11,7 +11,8 @@ import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.validation import check_flags, check_number, check_whole, is_whole
-from minitorch_np.source import Batches, Source
+from minitorch_np.source.batches import Batches
+from minitorch_np.source.source import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

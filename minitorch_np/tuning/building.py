@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.model import Model
-from minitorch_np.source import as_source
+from minitorch_np.source.batches import as_source
 from minitorch_np.training.entry_checks import checked_inputs, checked_targets
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import spawn
 from minitorch_np.base.validation import is_whole
 from minitorch_np.saving.checkpoint import Checkpoint
-from minitorch_np.source import fingerprint
+from minitorch_np.source.source import fingerprint
 from minitorch_np.tuning import spaces
 from minitorch_np.tuning.building import Builder, checked_data
 from minitorch_np.tuning.folds import split_folds, split_off

@@ -1,17 +1,14 @@
-"""Source: examples that come batch by batch, for data that no array holds."""
+"""Batches: a user-defined iterable or generator function as a Source."""
 
 from __future__ import annotations
 
 import dis
 import itertools
 import operator
-import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
-from threading import Event
+from collections.abc import Iterator, Mapping
 from types import FunctionType, GeneratorType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -21,62 +18,26 @@ from minitorch_np.base.code import outer_values
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.text import of_class
+from minitorch_np.source.source import Batch, Source, fingerprint
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-Batch = tuple[Any, ...]  # (x,), (x, y) or (x, y, weights)
-Item = TypeVar("Item")
 _END = object()
-# So many batches of one epoch, from data that do not say their number, are a reason to ask whether they end.
-_MANY = 1_000_000
-_ENDS = ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS")  # the steps of bytecode at which a generator ends
-
-
-class Source:
-    """What fit, evaluate and predict take in place of arrays. A subclass writes `batches` and sets what it knows.
-
-    Attributes:
-        count: number of examples, or None if that is not known before they have all come.
-        shape: the shape of one example, the batch left out.
-        class_names: the names of the classes by number, or None.
-        read_ahead: True lets fit, evaluate and predict go through `batches` in another thread, some batches before they are
-            needed. False, the default: the thread that calls fit goes through them, one batch at a time.
-    """
-
-    count: int | None = None
-    shape: Shape | None = None
-    class_names: list[str] | None = None
-    read_ahead = False
-
-    def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch: (x,), (x, y) or (x, y, weights), one row per example.
-
-        Args:
-            batch_size: examples in each, the last may have fewer; None for all in one.
-            rng: draws the order; None keeps it. Whatever is drawn is drawn before the first batch comes.
-            skip: batches to leave out at the beginning, of the same epoch.
-        """
-        raise NotImplementedError(f"{self!r} has no batches: write batches(self, batch_size, rng, skip).")
-
-    def fingerprint(self) -> str:
-        """What tells these data from others, as far as that can be said without reading them all."""
-        return f"{type(self).__name__}, {self.count} examples of shape {self.shape}"
+_MANY = 1_000_000  # batches in one epoch, after which data of unknown length get a warning that they may never end
+_ENDS = ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS")  # the bytecode instructions at which a generator ends
 
 
 class Batches(Source):
-    """What somebody else's iterable or generator function gives, batch by batch, in the giver's own order.
+    """The batches of a user-defined iterable or generator function, in its own order.
 
     Args:
-        given: an iterable that can be gone through anew; an object with `__len__` and `__getitem__`, which has so many batches;
-            a function that returns one of these; or an iterator, which can be gone through once.
-        steps: batches in one epoch; None for all there are.
-        argument: what the caller of fit, evaluate or predict calls these steps, for messages.
-        goes_on: True: with `steps`, an epoch begins where the last one ended, and begins anew at the end of the data, as in Keras.
-            False: every time begins at the beginning. An iterator always goes on.
+        given: an iterable that can be iterated more than once; an object with `__len__` and `__getitem__`, whose items are the
+            batches; a function that returns one of these; or an iterator, which can be iterated once.
+        steps: batches in one epoch; None for all of them.
+        argument: the name of `steps` in the caller's signature, for messages.
+        goes_on: True: with `steps`, an epoch continues where the last one ended, and returns to the beginning at the end of the
+            data, as in Keras. False: every epoch starts at the beginning. An iterator always continues.
 
     Attributes:
-        position: how many batches since the beginning of the data earlier epochs took.
+        position: the number of batches from the beginning of the data to the start of the next epoch.
     """
 
     def __init__(
@@ -87,19 +48,19 @@ class Batches(Source):
         self._once = hasattr(given, "__next__")
         self._goes_on = goes_on and steps is not None
         self._used = False
-        self._pass: Iterator[Any] | None = None  # through the data, where one has begun
-        self._place = 0  # of the next batch in this pass
-        self._begun: dict[str, Any] = {}  # what moved in the giver, as this pass began
+        self._pass: Iterator[Any] | None = None  # the current pass through the data
+        self._place = 0  # the next batch of this pass
+        self._begun: dict[str, Any] = {}  # the state of the data at the start of this pass
         self._peeked: list[Any] = []
 
     @property
     def length(self) -> int | None:
-        """Batches in one epoch, as far as that is known."""
+        """Batches in one epoch, or None if that is unknown."""
         return self.steps or operator.length_hint(self.given) or None
 
     @property
     def shape(self) -> Shape | None:  # type: ignore[override]
-        """The shape of one example, seen in the first batch; None if there are no batches."""
+        """The shape of one example, taken from the first batch; None if there are no batches."""
         for item in self._peek():
             x, *more = as_batch(item)
             shape = tuple(np.shape(x))
@@ -120,29 +81,29 @@ class Batches(Source):
         return None
 
     def fingerprint(self) -> str:
-        """That of the first batch; of a list of batches, that of all.
+        """SHA-256 of the first batch, or of all batches if they are in a list.
 
         Raises:
-            ValueError: an iterator cannot begin anew.
+            ValueError: the data are an iterator, which cannot start again.
         """
         if self._once:
-            raise ValueError("fit(resume=…): an iterator cannot begin anew. Give the function that makes it.")
+            raise ValueError("fit(resume=…): an iterator cannot start again. Give the function that makes it.")
         items = self.given if isinstance(self.given, (list, tuple)) else self._peek()
         return fingerprint(*(part for item in items for part in as_batch(item)))
 
     def get_state(self) -> dict[str, Any]:
-        """Where the giver's own generators and counters were as this pass through the data began, or are before the next one."""
+        """The state of the data's generators and counters: at the start of this pass, or now if no pass has started."""
         if self._pass is not None:
             return self._begun
         return {name: as_state(value) for name, value in _moving(self.given).items()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Begin a pass as the one that get_state spoke of. Raises ValueError for what the giver does not hold."""
+        """Put back a state of get_state, and start a new pass. Raises ValueError for names that the data do not have."""
         self._leave()
         moving = _moving(self.given)
         if not set(state) <= set(moving):
             raise ValueError(
-                f"the data hold {', '.join(moving) or 'no generator'}, and the state has {', '.join(map(str, state))}"
+                f"the data have {', '.join(moving) or 'no generator'}, and the state has {', '.join(map(str, state))}"
             )
         for name, value in state.items():
             now = put_back(moving[name], value)
@@ -152,7 +113,7 @@ class Batches(Source):
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
         if self._once and self._used and self.steps is None:
             raise ValueError(
-                "an iterator can be gone through once, and this is the second time. Give the function that makes it, or "
+                "an iterator can be iterated once, and this is the second time. Give the function that makes it, or "
                 f"{self.argument} if it never ends."
             )
         self._used = True
@@ -195,7 +156,7 @@ class Batches(Source):
         return item
 
     def _peek(self) -> list[Any]:
-        """The first batch, which is given out all the same, and is the only one that is drawn."""
+        """The first batch in a list, or an empty list. It still comes first in `batches`; no other batch is read for it."""
         if not self._peeked and self._pass is None:
             self._begin()
             item = next(self._pass, _END)  # type: ignore[call-overload]
@@ -203,7 +164,7 @@ class Batches(Source):
         return self._peeked
 
     def _leave(self) -> None:
-        """End the pass, which may have more to give. An iterator is the giver's, and goes on."""
+        """End the pass, which may not be complete. An iterator belongs to the user and stays where it is."""
         if not self._once:
             left, self._pass, self._peeked = self._pass, None, []
             if hasattr(left, "close"):
@@ -211,18 +172,20 @@ class Batches(Source):
 
     def _warn_of_no_end(self) -> None:
         warnings.warn(
-            f"{self.given!r} has given {_MANY:,} batches in one go, and does not say how many there are. If it never ends, give "
+            f"{self.given!r} has given {_MANY:,} batches in one epoch, and its length is unknown. If it never ends, give "
             f"{self.argument}, the number of batches to take.",
             stacklevel=caller(),
         )
 
     def _warn_of_the_end(self, count: int) -> None:
-        then = ": they begin anew within the epoch" if self._goes_on and not self._once else ""
+        then = ": the epoch continues from their beginning" if self._goes_on and not self._once else ""
         warnings.warn(f"{self.argument} is {self.steps}, and the data ended after {count}{then}.", stacklevel=caller())
 
 
 def _moving(given: Any) -> dict[str, Any]:
-    """NumPy's generators that a function takes from around it; of an object those that it holds, and its numbers."""
+    """What changes while the data are read, by name: the NumPy generators of a function's closure and globals, or the generators
+    and numbers among an object's attributes.
+    """
     if isinstance(given, FunctionType):
         return {name: value for name, value in outer_values(given).items() if isinstance(value, np.random.Generator)}
     kinds = (np.random.Generator, bool, int, float)
@@ -230,7 +193,7 @@ def _moving(given: Any) -> dict[str, Any]:
 
 
 def _through(iterable: Any) -> Iterator[Any]:
-    """Once through it. What has `__len__` and `__getitem__` has so many items, also where `__getitem__` never says that it ends."""
+    """One pass through it. `__len__` limits the number of items, because `__getitem__` may never raise IndexError."""
     if not hasattr(iterable, "__iter__") and not is_sequence(iterable):
         raise ValueError(f"expected batches, and the function returned {iterable!r}. Write it with yield.")
     if not is_sequence(iterable):
@@ -241,13 +204,13 @@ def _through(iterable: Any) -> Iterator[Any]:
 
 
 def is_sequence(x: Any) -> bool:
-    """Whether it has so many items, by number."""
+    """Whether it has a length and items by number."""
     return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, Mapping)
 
 
 def never_ends(items: Iterator[Any]) -> bool:
-    """Whether it is certain that an iterator never ends. A generator that can end has a return in its bytecode, which the compiler
-    leaves out after `while True` without a break.
+    """Whether an iterator certainly never ends. A generator that can end has a return in its bytecode; the compiler leaves it out
+    after `while True` without a break.
     """
     if isinstance(items, itertools.repeat):
         return operator.length_hint(items, -1) < 0  # repeat(x, times) knows its length
@@ -257,28 +220,17 @@ def never_ends(items: Iterator[Any]) -> bool:
 
 
 def _remedy(given: Any) -> str:
-    """What to do where single examples come in place of batches."""
+    """The advice for data that yield single examples in place of batches."""
     remedy = "Give x and y as arrays, or stack some examples at a time with np.stack."
     if is_sequence(given) and not isinstance(given, list):
         remedy = "Return several at a time from __getitem__, or give torch.utils.data.DataLoader(data, batch_size=32)."
     return f"batches are expected, (x, y) of several examples. {remedy}"
 
 
-def fingerprint(*arrays: Any) -> str:
-    """SHA-256 over the arrays' types, shapes and bytes."""
-    import hashlib
-
-    found = hashlib.sha256()
-    for array in map(np.asarray, arrays):
-        found.update(f"{array.dtype.str}{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
-
-
 def as_source(
     x: Any, steps: int | None = None, argument: str = "steps_per_epoch", *, goes_on: bool = True
 ) -> Source | None:
-    """x as a Source, or None if it is an array or can become one; a list of pairs of arrays is one of batches.
+    """x as a Source, or None if it is an array or can become one. A list of pairs of arrays is a list of batches.
 
     The other arguments are those of Batches.
     """
@@ -295,7 +247,7 @@ def as_source(
 
 
 def as_batch(item: Any) -> Batch:
-    """What an iterable gave, as (x,), (x, y) or (x, y, weights)."""
+    """An item of an iterable as (x,), (x, y) or (x, y, weights)."""
     batch = tuple(item) if isinstance(item, (tuple, list)) else (item,)
     if isinstance(item, dict):
         raise ValueError(
@@ -304,49 +256,3 @@ def as_batch(item: Any) -> Batch:
     if not 1 <= len(batch) <= 3:
         raise ValueError(f"expected batches (x, y) or (x, y, weights), got {len(batch)} items.")
     return batch
-
-
-def in_background(items: Generator[Item], ahead: int = 2) -> Generator[Item]:
-    """The same items, some of them computed in another thread while the caller works on those before them.
-
-    The thread ends with the caller's loop or with the program: it is never waited for longer than one item takes. A caller that
-    leaves early has `items` closed in the thread, and waits a second for that at most, since the item that is being computed may
-    need a lock that the caller holds.
-    """
-    from concurrent.futures import ThreadPoolExecutor, wait
-
-    process, left = os.getpid(), Event()
-    pool = ThreadPoolExecutor(1, thread_name_prefix="reader")
-
-    def step() -> Any:
-        return _END if left.is_set() else next(items, _END)
-
-    try:
-        coming = deque(begun(pool, step) for _ in range(ahead))
-        while True:
-            coming.append(begun(pool, step))
-            if (item := coming.popleft()()) is _END:
-                return
-            yield item
-            if os.getpid() != process:
-                raise RuntimeError(
-                    "these batches are read by a thread of the process that began them, and this process is a fork of it. "
-                    "Begin anew here: call batches(…), fit, evaluate or predict again."
-                )
-    finally:
-        if os.getpid() == process:
-            left.set()
-            try:
-                closed = wait([pool.submit(items.close)], timeout=1).done
-            except RuntimeError:  # the program ends, and no thread runs any more
-                closed = set()
-                items.close()
-            pool.shutdown(wait=bool(closed))
-
-
-def begun(pool: Executor, call: Callable[[], Item]) -> Callable[[], Item]:
-    """A function that waits for what the call returns, which has been begun in a thread; or the call itself, where none can be begun."""
-    try:
-        return pool.submit(call).result
-    except RuntimeError:  # the program ends, or has as many threads as it may
-        return call
