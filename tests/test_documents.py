@@ -1,4 +1,4 @@
-"""README and docs: every block of Python runs, every link to a file leads somewhere."""
+"""README and docs: every block of Python runs, every link leads somewhere, every file that is named exists."""
 
 import re
 from pathlib import Path
@@ -22,5 +22,32 @@ def test_every_block_of_python_runs(document, tmp_path, monkeypatch):
 
 @every_document
 def test_every_link_leads_somewhere(document):
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
-        assert (document.parent / target).exists(), target
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text()):
+        linked = document.parent / target if target else document
+        assert linked.exists(), target
+        assert not heading or heading in headings(linked), heading
+
+
+@every_document
+def test_every_file_that_is_named_exists(document):
+    folders = [ROOT, ROOT / "minitorch_np", ROOT / "models", ROOT / "tests"]
+    inside = {path.name for path in (ROOT / "minitorch_np").rglob("*.py")}
+    for name in re.findall(r"`([\w/]+\.py)\b", document.read_text()):
+        assert any((folder / name).exists() for folder in folders) or name in inside, name
+
+
+def test_the_path_of_a_batch_names_what_is_in_the_files():
+    rows = re.findall(
+        r"^\| \d+ \| `([\w/]+\.py)`.*? \| (.*) \|$", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) > 10
+    for name, text in rows:
+        code = (ROOT / "minitorch_np" / name).read_text()
+        for word in re.findall(r"`([\w.]+)`", text):
+            assert word.endswith(".py") or word.rpartition(".")[2] in code, (name, word)
+
+
+def headings(document):
+    """The anchors of a page, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines]
