@@ -101,6 +101,22 @@ def test_average_pooling_is_its_plain_form(plain, shape, size, stride, rng):
     assert_equal(layer.backward(dy), plain["average_pooling_backward"](dy, x, size, stride))
 
 
+@every_image
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_the_mean_of_a_window_beyond_the_edge_is_over_the_pixels_inside(plain, shape, stride, rng):
+    x, size = random(rng, *shape), (3, 2)
+    layer = mt.AveragePooling2D(size, strides=stride, padding="same")
+    wide, borders = padded(x, size, stride, np.nan)
+    means = [np.nanmean(wide[window], axis=(1, 2)) for _, window in plain["windows"](wide, size, stride)]
+    y = layer(x)
+    assert_equal(y, np.stack(means, axis=1).reshape(y.shape))
+    dy, dx = random(rng, *y.shape), np.zeros(wide.shape)
+    for pixel, window in plain["windows"](wide, size, stride):
+        inside = np.isfinite(wide[window])
+        dx[window] += dy[pixel][:, None, None] * inside / inside.sum(axis=(1, 2), keepdims=True)
+    assert_equal(layer.backward(dy), cropped(dx, borders, shape))
+
+
 @pytest.mark.parametrize("shape", [(2, 1), (7, 4), (50, 3), (3, 4, 5, 2), (2, 3, 6)], ids=str)
 def test_batch_normalization_is_its_plain_form(plain, shape, rng):
     x = 3 + 2 * random(rng, *shape)
