@@ -1,38 +1,36 @@
-"""Cat or not: a five-layer network learns 209 pictures of 64 x 64 pixels, and is asked about 50 it has never seen.
+"""Cat or not: four dense layers learn from 209 images of 64 x 64 pixels, and are tested on 50 others.
 
-python models/cat_classifier.py                      train, report and draw into output/
-python models/cat_classifier.py --image photo.jpg    ask about a picture of your own
+python models/cat_classifier.py                      train, report and plot into output/cat_classifier/
+python models/cat_classifier.py --image photo.jpg    classify an image of your own
 python models/cat_classifier.py --published-init     repeat the published run, cost by cost
 """
 
-import argparse
-import json
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
+from recipe import make_folder, number, options, run, stop_if_interrupted, write_metrics
 
 import minitorch_np as mt
 from minitorch_np import datasets, plotting, significance
 
+BASELINE_STEPS, BASELINE_RATE = 2500, 0.0075  # then logistic regression is right on over 99 % of the training images
+
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=2500, help="steps, each on all training pictures (2500)")
-    parser.add_argument("--learning-rate", type=float, default=0.0075)
-    parser.add_argument("--hidden", type=int, nargs="*", default=[20, 7, 5], help="units of the hidden layers (20 7 5)")
+    parser = options(__doc__, "cat_classifier", epochs=2500)
+    parser.add_argument("--learning-rate", type=number(float, 0), default=0.0075, help="of each step (0.0075)")
+    parser.add_argument(
+        "--hidden", type=number(int, 1), nargs="*", default=[20, 7, 5], help="units of the hidden layers (20 7 5)"
+    )
     parser.add_argument("--dtype", choices=["float32", "float64"], help="float32; float64 with --published-init")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", help="folder of the HDF5 files; else $MINITORCH_NP_DATA, the cache, a download")
-    parser.add_argument("--output", type=Path, default=Path("output"), help="folder for all that is written (output)")
-    parser.add_argument("--image", help="a picture to predict; trains first if the output folder has no model")
-    parser.add_argument("--published-init", action="store_true", help="draw the weights as published, in float64")
+    parser.add_argument("--image", help="an image to classify; trains first if the output folder has no model")
+    parser.add_argument("--published-init", action="store_true", help="initialise the weights as published, in float64")
     return parser.parse_args()
 
 
-def load_pictures(folder):
-    """The cats; where they cannot be had, the digits 3 and 8 with pixels from 0 to 255 as theirs are."""
+def load_images(folder):
+    """The cats; without a file or a connection, the digits 3 and 8, with pixels from 0 to 255 like the cats'."""
     try:
         return "cat", datasets.load_cats(folder)
     except datasets.DataUnavailable as error:
@@ -43,8 +41,8 @@ def load_pictures(folder):
     return "digit", datasets.Dataset(x_train, (y_train[train] == 8) * 1, x_test, (y_test[test] == 8) * 1, ["3", "8"])
 
 
-def build(hidden, image_shape, args):
-    """Dense layers with ReLU between them and a sigmoid at the end. The model carries its own preprocessing."""
+def build(hidden, image_shape, learning_rate, args):
+    """Dense layers with ReLU between them and a sigmoid at the end. The model includes its preprocessing."""
     dtype = args.dtype or ("float64" if args.published_init else "float32")
     layers = [mt.Input(image_shape), mt.Rescaling(1 / 255), mt.Flatten()]
     for units in hidden:
@@ -53,11 +51,11 @@ def build(hidden, image_shape, args):
     model = mt.Sequential(layers, rng=args.seed, dtype=dtype)
     if args.published_init:
         model.set_weights(published_weights(model))
-    return model.compile(optimizer=mt.SGD(args.learning_rate), loss=mt.BCELoss(), metrics=["accuracy"])
+    return model.compile(optimizer=mt.SGD(learning_rate), loss=mt.BCELoss(), metrics=["accuracy"])
 
 
 def published_weights(model):
-    """NumPy's first generator; one column per example there, hence the transpose. Biases begin at 0."""
+    """The published run took NumPy's legacy generator, and one column per example, hence the transpose. Biases are 0 at first."""
     legacy = np.random.RandomState(1)
     return [legacy.randn(*w.shape[::-1]).T / np.sqrt(w.shape[0]) if w.ndim == 2 else w for w in model.get_weights()]
 
@@ -69,54 +67,71 @@ class PrintCost(mt.Callback):
 
 
 def baselines(data, args):
-    """The answers of logistic regression to the test pictures: scikit-learn's, as published, and our own."""
-    answers = {}
+    """The test predictions of logistic regression: scikit-learn's, as published, and our own."""
+    predictions = {}
     try:
         from sklearn.linear_model import LogisticRegression
 
         x_train, x_test = (x.reshape(len(x), -1) / 255 for x in (data.x_train, data.x_test))
         model = LogisticRegression(C=1000, solver="liblinear", random_state=0).fit(x_train, data.y_train)
         print(f"\nscikit-learn's logistic regression: intercept {model.intercept_[0]:.5f}")
-        answers["scikit-learn's logistic regression"] = model.predict(x_test)
+        predictions["scikit-learn's logistic regression"] = model.predict(x_test)
     except ImportError:
         print("\nWithout scikit-learn its baseline is left out: pip install 'minitorch-np[baseline]'")
-    ours = build([], data.x_train.shape[1:], args)
-    ours.fit(data.x_train, data.y_train, epochs=args.epochs, batch_size=None)
-    answers["our logistic regression"] = ours.predict(data.x_test).ravel() > 0.5
-    return answers
+    ours = build([], data.x_train.shape[1:], BASELINE_RATE, args)
+    history = ours.fit(data.x_train, data.y_train, epochs=BASELINE_STEPS, batch_size=None)
+    stop_if_interrupted(history, BASELINE_STEPS)
+    predictions["our logistic regression"] = ours.predict(data.x_test).ravel() > 0.5
+    return predictions
 
 
-def report(data, answers):
-    """How many test pictures each model gets right, and whether the last is really better than the others."""
+def report(data, predictions):
+    """How many test images each model classifies correctly, and whether the last is significantly better than the others."""
     commonest = np.bincount(data.y_test).argmax()
     always = {f"always {data.class_names[commonest]!r}": np.full(len(data.y_test), commonest)}
-    scores = {name: significance.score(data.y_test, answer) for name, answer in (always | answers).items()}
-    print(f"\n{len(data.y_test)} test pictures                      accuracy   misses   95 % interval")
+    scores = {name: significance.score(data.y_test, predicted) for name, predicted in (always | predictions).items()}
+    print(f"\n{len(data.y_test)} test images                        accuracy   misses   95 % interval")
     for name, score in scores.items():
         low, high = score["interval"]
         print(f"  {name:34} {score['accuracy']:8.1%} {score['misses']:8}   {low:.0%} to {high:.0%}")
-    *others, last = answers
+    *others, last = predictions
     for other in others:
-        right, right_other = answers[last] == data.y_test, answers[other] == data.y_test
+        right, right_other = predictions[last] == data.y_test, predictions[other] == data.y_test
         scores[other]["p"] = significance.mcnemar(right, right_other)
         print(significance.compare(right, right_other, last, other))
     return scores
 
 
-def draw(data, history, answer, output):
+def plot_cost(history):
+    """The cost of each step, and the lowest so far.
+
+    The rate is constant. Where the cost bends more than a step of this length can follow, steps overshoot, and the cost rises for
+    a few of them (Cohen et al. 2021, "the edge of stability").
+    """
+    ax = plotting.plot_history(history, title="Cost on the training images; it jumps where a step overshoots")
+    lowest = np.minimum.accumulate(history["loss"])
+    ax.lines[0].set(alpha=0.5, linewidth=1, label="each step")
+    ax.plot(np.arange(1, len(lowest) + 1), lowest, color="#d9722e", linewidth=2, label="lowest so far")
+    ax.set(xlabel="step", ylabel="cost")
+    ax.legend(frameon=False)
+    return ax
+
+
+def plot(data, curve, predicted, output):
+    """Ten training images, the learning curve, and the test images that are classified wrongly."""
     names = [data.class_names[label] for label in data.y_train[:10]]
-    pictures = {
+    charts = {
         "example": plotting.plot_images(data.x_train[:10], names)[0],
-        "learning_curve": plotting.plot_history(history, title="Cost on the training pictures"),
-        "mislabelled": plotting.plot_mislabeled(data.x_test, data.y_test, answer, data.class_names)[0],
+        "learning_curve": curve,
+        "mislabelled": plotting.plot_mislabeled(data.x_test, data.y_test, predicted, data.class_names)[0],
     }
-    for name, ax in pictures.items():
+    for name, ax in charts.items():
         ax.figure.savefig(output / f"{name}.png", dpi=150)
 
 
 def train(model, data, path, args):
     print(data.describe())
-    answers = baselines(data, args)
+    predictions = baselines(data, args)
     print()
     model.summary()
     start = time.perf_counter()
@@ -124,32 +139,30 @@ def train(model, data, path, args):
         data.x_train, data.y_train, epochs=args.epochs, batch_size=None, progress=False, callbacks=[PrintCost()]
     )
     seconds = time.perf_counter() - start
+    stop_if_interrupted(history, epochs=1)
     model.class_names = data.class_names
     model.save(path)
-    answers["the network"] = model.predict(data.x_test).ravel() > 0.5
+    predicted = predictions["the network"] = model.predict(data.x_test).ravel() > 0.5
     on_train = significance.score(data.y_train, model.predict(data.x_train) > 0.5)
-    print(f"trained in {seconds:.1f} s; training pictures: {on_train['accuracy']:.6f}, {on_train['misses']} misses")
-    scores = report(data, answers)
-    settings = {name: str(value) for name, value in vars(args).items()}
-    metrics = {
-        "settings": settings,
-        "seconds": seconds,
-        "train": on_train,
-        "test": scores,
-        "costs": history["loss"][::100],
-    }
-    (args.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    print(f"trained in {seconds:.1f} s; training images: {on_train['accuracy']:.6f}, {on_train['misses']} misses")
+    scores = report(data, predictions)
+    write_metrics(args, seconds=seconds, train=on_train, test=scores, costs=history["loss"][::100])
     try:
-        draw(data, history, answers["the network"], args.output)
+        plot(data, plot_cost(history), predicted, args.output)
     except ImportError as error:
-        print(f"No pictures are drawn. {error}")
-    print(f"Written to {args.output}/: {', '.join(sorted(path.name for path in args.output.iterdir()))}")
+        print(f"No plots are made. {error}")
+    print(f"Written to {args.output}/")
+
+
+def classify(model, image, name, class_names):
+    probability = model.predict(image[None]).item()
+    print(f"{name}: {class_names[probability > 0.5]} (probability of {class_names[1]}: {probability:.3f})")
 
 
 def main():
     args = arguments()
-    args.output.mkdir(parents=True, exist_ok=True)
-    task, data = load_pictures(args.data)
+    make_folder(args.output)
+    task, data = load_images(args.data)
     image_shape = data.x_train.shape[1:]
     image = datasets.load_image(args.image, image_shape) if args.image else None
     path = args.output / f"{task}_classifier.keras"
@@ -157,16 +170,11 @@ def main():
         print(f"The model is that of {path}; without --image it is trained anew.")
         model = mt.load_model(path)
     else:
-        model = build(args.hidden, image_shape, args)
+        model = build(args.hidden, image_shape, args.learning_rate, args)
         train(model, data, path, args)
     if image is not None:
-        probability = model.predict(image[None]).item()
-        answer = data.class_names[probability > 0.5]
-        print(f"{args.image}: {answer} (probability of {data.class_names[1]}: {probability:.3f})")
+        classify(model, image, args.image, data.class_names)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        sys.exit(f"cat_classifier: {error}")
+    run("cat_classifier", main)

@@ -1,28 +1,32 @@
-"""Ten handwritten digits: two hidden layers learn 1198 pictures of 8 x 8 pixels and are asked about 599.
+"""Ten handwritten digits: two hidden layers learn from 1198 images of 8 x 8 pixels, and are tested on 599 others.
 
-python models/digits_classifier.py      train, report and draw into output/
+python models/digits_classifier.py      train, report and plot into output/digits_classifier/
 """
 
-import argparse
-import json
-import sys
 import time
-from pathlib import Path
+
+from recipe import make_folder, number, options, run, stop_if_interrupted, write_metrics
 
 import minitorch_np as mt
 from minitorch_np import datasets, plotting, schedules, significance
 
+BASELINE_EPOCHS, BASELINE_RATE = 200, 0.01  # then softmax regression is as good as scikit-learn's
 
-def arguments(text, epochs):
-    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=epochs)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--dropout", type=float, default=0.3)
-    parser.add_argument("--shift", type=float, default=0.06, help="pictures are shifted by this share of their size")
+
+def network_options(text, recipe, epochs, dropout, learning_rate):
+    """The options of a recipe that learns the digits, with its defaults."""
+    parser = options(text, recipe, epochs)
+    parser.add_argument(
+        "--learning-rate", type=number(float, 0), default=learning_rate, help=f"at first ({learning_rate})"
+    )
+    parser.add_argument("--batch-size", type=number(int, 1), default=32, help="images in a step (32)")
+    parser.add_argument(
+        "--dropout", type=number(float, 0, 1), default=dropout, help=f"share that is dropped ({dropout})"
+    )
+    parser.add_argument(
+        "--shift", type=number(float, 0, 1), default=0.06, help="images are shifted by up to this share"
+    )
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=Path("output"), help="folder for all that is written (output)")
     return parser
 
 
@@ -33,78 +37,85 @@ def perceptron(hidden, args):
     return [*layers, mt.Dense(10)]
 
 
-def fit(layers, data, args, shift):
-    """The last layer gives one score per class; the loss turns scores into probabilities by itself."""
-    prepared = [
+def build(layers, data, learning_rate, epochs, batch_size, shift, args):
+    """The layers behind the preprocessing. The last gives one logit per class; the loss includes the softmax."""
+    preprocessing = [
         mt.Input(data.x_train.shape[1:]),
         mt.Rescaling(1 / 16),
         mt.RandomTranslation(shift, shift, "constant"),
     ]
-    model = mt.Sequential([*prepared, *layers], rng=args.seed, dtype=args.dtype)
-    steps = args.epochs * -(-len(data.x_train) // args.batch_size)
-    optimizer = mt.AdamW(schedules.CosineDecay(args.learning_rate, steps), weight_decay=0.01)
-    model.compile(optimizer, mt.CrossEntropyLoss(), metrics=["accuracy"])
+    model = mt.Sequential([*preprocessing, *layers], rng=args.seed, dtype=args.dtype)
     model.class_names = data.class_names
-    return model, model.fit(data.x_train, data.y_train, epochs=args.epochs, batch_size=args.batch_size)
+    steps = epochs * -(-len(data.x_train) // batch_size)
+    optimizer = mt.AdamW(schedules.CosineDecay(learning_rate, steps), weight_decay=0.01)
+    return model.compile(optimizer, mt.CrossEntropyLoss(), metrics=["accuracy"])
 
 
-def draw(data, history, answer, output):
-    pictures = {
-        "digits_example": plotting.plot_images(data.x_train[:10], [str(label) for label in data.y_train[:10]])[0],
-        "digits_learning_curve": plotting.plot_history(history, title="Cost on the training pictures"),
-        "digits_mislabelled": plotting.plot_mislabeled(data.x_test, data.y_test, answer, data.class_names)[0],
-        "digits_confusion": plotting.plot_confusion_matrix(data.y_test, answer, data.class_names),
+def train_baseline(data, args):
+    """Softmax regression, trained for as long as it needs, whatever the options of the network."""
+    model = build(perceptron([], args), data, BASELINE_RATE, BASELINE_EPOCHS, 32, 0.0, args)
+    history = model.fit(data.x_train, data.y_train, epochs=BASELINE_EPOCHS, batch_size=32)
+    stop_if_interrupted(history, BASELINE_EPOCHS)
+    return model
+
+
+def plot(data, history, predicted, output):
+    charts = {
+        "example": plotting.plot_images(data.x_train[:10], [str(label) for label in data.y_train[:10]])[0],
+        "learning_curve": plotting.plot_history(history, title="Loss on the training images"),
+        "mislabelled": plotting.plot_mislabeled(data.x_test, data.y_test, predicted, data.class_names)[0],
+        "confusion": plotting.plot_confusion_matrix(data.y_test, predicted, data.class_names),
     }
-    for name, ax in pictures.items():
+    for name, ax in charts.items():
         ax.figure.savefig(output / f"{name}.png", dpi=150)
 
 
-def run(layers, name, args):
-    """Train the layers, and softmax regression to compare; report, draw, and save the model under the recipe's name."""
-    args.output.mkdir(parents=True, exist_ok=True)
-    data = datasets.load_digits()
-    print(data.describe())
-    logistic, _ = fit(perceptron([], args), data, args, shift=0.0)
-    start = time.perf_counter()
-    model, history = fit(layers, data, args, args.shift)
-    seconds = time.perf_counter() - start
-    model.summary()
-    model.save(args.output / f"{name}.keras")
-
-    answers = {
-        name: m.predict(data.x_test).argmax(axis=1) for name, m in (("regression", logistic), ("network", model))
-    }
-    scores = {name: significance.score(data.y_test, answer) for name, answer in answers.items()}
-    print(f"trained in {seconds:.1f} s; cost {history['loss'][0]:.4f} at first, {history['loss'][-1]:.4f} at last\n")
+def report(data, predictions):
+    """How many test images each model classifies correctly, and whether the network is significantly better."""
+    scores = {name: significance.score(data.y_test, predicted) for name, predicted in predictions.items()}
     for name, score in scores.items():
         low, high = score["interval"]
         print(
             f"{name:10}  {score['accuracy']:.1%} right, {score['misses']} misses (95 % interval {low:.1%} to {high:.1%})"
         )
-    right = {name: answer == data.y_test for name, answer in answers.items()}
+    right = {name: predicted == data.y_test for name, predicted in predictions.items()}
     print(significance.compare(right["network"], right["regression"], "the network", "softmax regression"))
+    return scores
 
-    settings = {name: str(value) for name, value in vars(args).items()}
-    metrics = {"settings": settings, "seconds": seconds, "test": scores, "costs": history["loss"]}
-    (args.output / "digits_metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+
+def train(layers, recipe, args):
+    """Train the layers, and softmax regression to compare with; report, plot, and save the model under the recipe's name."""
+    make_folder(args.output)
+    data = datasets.load_digits()
+    print(data.describe())
+    regression = train_baseline(data, args)
+    model = build(layers, data, args.learning_rate, args.epochs, args.batch_size, args.shift, args)
+    model.summary()
+    start = time.perf_counter()
+    history = model.fit(data.x_train, data.y_train, epochs=args.epochs, batch_size=args.batch_size)
+    seconds = time.perf_counter() - start
+    stop_if_interrupted(history, epochs=1)
+    model.save(args.output / f"{recipe}.keras")
+    print(f"trained in {seconds:.1f} s; loss {history['loss'][0]:.4f} at first, {history['loss'][-1]:.4f} at last\n")
+    models = {"regression": regression, "network": model}
+    predictions = {name: model.predict(data.x_test).argmax(axis=1) for name, model in models.items()}
+    scores = report(data, predictions)
+    write_metrics(args, seconds=seconds, test=scores, loss=history["loss"])
     try:
-        draw(data, history, answers["network"], args.output)
+        plot(data, history, predictions["network"], args.output)
     except ImportError as error:
-        print(f"No pictures are drawn. {error}")
+        print(f"No plots are made. {error}")
     print(f"Written to {args.output}/")
 
 
 def main():
-    parser = arguments(__doc__, epochs=80)
+    parser = network_options(__doc__, "digits_classifier", epochs=80, dropout=0.3, learning_rate=2e-3)
     parser.add_argument(
-        "--hidden", type=int, nargs="*", default=[256, 128], help="units of the hidden layers (256 128)"
+        "--hidden", type=number(int, 1), nargs="*", default=[256, 128], help="units of the hidden layers (256 128)"
     )
     args = parser.parse_args()
-    run(perceptron(args.hidden, args), "digits_classifier", args)
+    train(perceptron(args.hidden, args), "digits_classifier", args)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, FloatingPointError) as error:
-        sys.exit(f"digits_classifier: {error}")
+    run("digits_classifier", main)

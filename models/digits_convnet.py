@@ -1,17 +1,16 @@
-"""Ten handwritten digits, with convolutions: three of them learn 1198 pictures of 8 x 8 pixels and are asked about 599.
+"""Ten handwritten digits, with convolutions: three of them learn from 1198 images of 8 x 8 pixels, and are tested on 599 others.
 
-python models/digits_convnet.py      train, report and draw into output/
+python models/digits_convnet.py      train, report and plot into output/digits_convnet/
 """
 
-import sys
-
-from digits_classifier import arguments, run
+from digits_classifier import network_options, train
+from recipe import number, run
 
 import minitorch_np as mt
 
 
 def convolutions(width, args):
-    """The first looks at the pixels as they are; before each further one the picture is halved and the channels doubled."""
+    """Three convolutions, each with normalisation and ReLU. Pooling halves the image after the second and after the third."""
     layers = []
     for filters, halve in ((width, False), (2 * width, True), (2 * width, True)):
         layers += [
@@ -24,15 +23,11 @@ def convolutions(width, args):
 
 
 def main():
-    parser = arguments(__doc__, epochs=30)
-    parser.set_defaults(dropout=0.5, learning_rate=3e-3)
-    parser.add_argument("--width", type=int, default=32, help="channels of the first convolution (32)")
+    parser = network_options(__doc__, "digits_convnet", epochs=30, dropout=0.5, learning_rate=3e-3)
+    parser.add_argument("--width", type=number(int, 1), default=32, help="channels of the first convolution (32)")
     args = parser.parse_args()
-    run(convolutions(args.width, args), "digits_convnet", args)
+    train(convolutions(args.width, args), "digits_convnet", args)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, FloatingPointError) as error:
-        sys.exit(f"digits_convnet: {error}")
+    run("digits_convnet", main)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,17 +16,24 @@ MODELS = Path(__file__).parents[1] / "models"
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'minitorch-np[demo]'")
 
 
-def run(recipe, *options, folder, offline=False):
+def start(recipe, *options, folder, offline=False):
     environment = {**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), "MPLBACKEND": "agg"}
     if offline:
         environment.pop("MINITORCH_NP_DATA", None)
-        environment["https_proxy"] = "http://127.0.0.1:9"  # where nobody listens
-    command = [sys.executable, str(MODELS / recipe), "--output", str(folder / "output"), *options]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
+        environment["https_proxy"] = "http://127.0.0.1:9"  # no server listens there
+    command = [sys.executable, str(MODELS / recipe), *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **pipes, env=environment, cwd=folder)
 
 
-def metrics(folder, name="metrics.json"):
-    return json.loads((folder / "output" / name).read_text())
+def run(recipe, *options, folder, offline=False):
+    process = start(recipe, "--output", str(folder / "output"), *options, folder=folder, offline=offline)
+    stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def metrics(folder):
+    return json.loads((folder / "output" / "metrics.json").read_text())
 
 
 def test_cats_offline_says_so_and_ends_with_a_trained_network(tmp_path):
@@ -58,10 +66,10 @@ def test_a_picture_is_predicted_with_the_saved_weights(tmp_path):
     ("options", "message"),
     [
         (["--image", "none.png"], "No such file"),
-        (["--learning-rate", "-1"], "learning_rate is a finite number of at least 0"),
-        (["--epochs", "0"], "epochs is an int of at least 1"),
-        (["--hidden", "0"], "units is the number of outputs"),
-        (["--seed", "-3"], "a seed is an int of at least 0"),
+        (["--learning-rate", "-1"], "--learning-rate: expected a number of at least 0, got '-1'"),
+        (["--epochs", "0"], "--epochs: expected a whole number of at least 1, got '0'"),
+        (["--hidden", "0"], "--hidden: expected a whole number of at least 1, got '0'"),
+        (["--seed", "-3"], "--seed: expected a whole number of at least 0, got '-3'"),
     ],
 )
 def test_mistakes_are_said_in_one_line(tmp_path, options, message):
@@ -89,15 +97,15 @@ def test_cats_report_what_was_asked(tmp_path, cats):
 def test_digits(tmp_path):
     done = run("digits_classifier.py", "--epochs", "15", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert metrics(tmp_path, "digits_metrics.json")["test"]["network"]["accuracy"] > 0.94
-    assert (tmp_path / "output" / "digits_mislabelled.png").stat().st_size > 5000
+    assert metrics(tmp_path)["test"]["network"]["accuracy"] > 0.94
+    assert (tmp_path / "output" / "mislabelled.png").stat().st_size > 5000
 
 
 @pytest.mark.parametrize("classes", ["2", "3"])
 def test_spirals(tmp_path, classes):
     done = run("spirals.py", "--classes", classes, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    scores = metrics(tmp_path, "spirals_metrics.json")["test"]
+    scores = metrics(tmp_path)["test"]
     assert scores["network"]["accuracy"] > 0.97
     assert scores["regression"]["accuracy"] < 0.75
     assert (tmp_path / "output" / "spirals.png").stat().st_size > 50_000
@@ -106,29 +114,109 @@ def test_spirals(tmp_path, classes):
 def test_spirals_say_mistakes_in_one_line(tmp_path):
     done = run("spirals.py", "--noise", "-1", folder=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "noise >= 0" in done.stderr
+    assert "--noise: expected a number of at least 0, got '-1'" in done.stderr
 
 
 def test_the_text_generator_learns_and_goes_on_from_a_prompt(tmp_path):
     small = ("--epochs", "1", "--context", "32", "--width", "32", "--blocks", "1", "--batch-size", "128")
     done = run("text_generator.py", *small, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    scores = metrics(tmp_path, "text_metrics.json")["test"]
+    scores = metrics(tmp_path)["test"]
     assert scores["network"]["perplexity"] < scores["unigram"]["perplexity"]
     assert {path.name for path in (tmp_path / "output").iterdir()} == {
-        "text_generator.keras", "text_learning_curve.png", "text_metrics.json", "text_sample.txt"
+        "text_generator.keras", "learning_curve.png", "metrics.json", "sample.txt"
     }  # fmt: skip
     again = run("text_generator.py", "--prompt", "The Queen ", folder=tmp_path)
     assert "The model is that of" in again.stdout, again.stderr
-    assert (tmp_path / "output" / "text_sample.txt").read_text().startswith("The Queen ")
+    assert (tmp_path / "output" / "sample.txt").read_text().startswith("The Queen ")
     strange = run("text_generator.py", "--prompt", "7 o'clock", folder=tmp_path)
-    assert strange.stderr == "text_generator: the prompt holds '7', which does not occur in the text.\n"
+    assert (
+        strange.stderr
+        == "text_generator: --prompt: expected characters that occur in the book, got '7'. Leave it out.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "baseline", "enough"),
+    [("digits_classifier.py", "regression", 0.95), ("cat_classifier.py", "our logistic regression", 0.85)],
+)
+def test_baselines_are_trained_to_the_end_whatever_the_epochs_of_the_network(tmp_path, recipe, baseline, enough):
+    done = run(recipe, "--epochs", "1", folder=tmp_path, offline=True)
+    assert done.returncode == 0, done.stderr
+    assert metrics(tmp_path)["test"][baseline]["accuracy"] > enough
+
+
+def test_each_recipe_has_its_own_folder(tmp_path):
+    for recipe in ("spirals", "digits_classifier"):
+        _, stderr = start(f"{recipe}.py", "--epochs", "1", folder=tmp_path).communicate()
+        assert (tmp_path / "output" / recipe / "metrics.json").is_file(), stderr
+    assert {path.name for path in (tmp_path / "output").iterdir()} == {"spirals", "digits_classifier"}
+
+
+@pytest.mark.parametrize(
+    "recipe", ["cat_classifier", "cat_convnet", "digits_classifier", "digits_convnet", "spirals", "text_generator"]
+)
+def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path, recipe):
+    (tmp_path / "output").write_text("a file in the place of the folder")
+    done = run(f"{recipe}.py", folder=tmp_path, offline=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{recipe}: cannot write into {tmp_path / 'output'} (")
+    assert done.stderr.endswith("Choose another folder: --output FOLDER.\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to another process")
+def test_ctrl_c_in_training_ends_it_with_a_report_of_what_was_learnt(tmp_path):
+    process = start("cat_classifier.py", "--epochs", "100000000", folder=tmp_path, offline=True)
+    while not process.stdout.readline().startswith("  cost after"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert stderr.strip().startswith("fit: stopped by Ctrl-C in epoch")
+    assert stdout.endswith(f"Written to {Path('output', 'cat_classifier')}/\n")
+
+
+def test_ctrl_c_before_an_epoch_is_whole_ends_a_recipe_with_one_line(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(MODELS)
+    import recipe
+
+    with pytest.raises(SystemExit) as end:
+        recipe.run("spirals", lambda: recipe.stop_if_interrupted(mt.History(), epochs=1))
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "\nspirals: stopped.\n"
 
 
 def test_measuring_a_recipe_prints_its_row(tmp_path):
-    command = [sys.executable, str(MODELS / "measure.py"), "digits_classifier", "--seeds", "2", "--epochs", "5"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"})
-    assert done.stdout.startswith("| `digits_classifier.py` | 9")
+    process = start("measure.py", "digits_classifier", "--seeds", "2", "--epochs", "5", folder=tmp_path)
+    stdout, stderr = process.communicate()
+    assert stdout.startswith("| `digits_classifier.py` | 9"), stderr
+    assert "digits_classifier, seed 1, run 2 of 2" in stderr
+    assert stderr.count("% right, trained in") == 2
+
+
+@pytest.mark.parametrize("name", ["spirals", "spirals.py", "models/spirals.py"])
+def test_a_recipe_to_measure_is_named_by_its_name_file_or_path(monkeypatch, name):
+    monkeypatch.syspath_prepend(MODELS)
+    from measure import recipe_name
+
+    assert recipe_name(name) == "spirals"
+
+
+@pytest.mark.parametrize(
+    ("options", "messages"),
+    [
+        (["nothing"], ["measure: argument recipe: expected one of cat_classifier, ", "got 'nothing'."]),
+        (["spirals", "--seeds", "0"], ["argument --seeds: expected a whole number of at least 1, got '0'."]),
+        (["spirals", "--epochs", "0"], ["argument --epochs: ", "measure: spirals failed with seed 0 (exit code 1)"]),
+    ],
+)
+def test_measuring_says_mistakes_without_a_traceback(tmp_path, options, messages):
+    process = start("measure.py", *options, folder=tmp_path)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (1, "")
+    assert "Traceback" not in stderr
+    for message in messages:
+        assert message in stderr
 
 
 def test_whitened_patches_vary_alike_and_independently(monkeypatch, rng):
@@ -154,7 +242,7 @@ def test_whitened_patches_vary_alike_and_independently(monkeypatch, rng):
 def test_a_convnet_offline(tmp_path):
     done = run("cat_convnet.py", "--epochs", "8", folder=tmp_path, offline=True)
     assert done.returncode == 0, done.stderr
-    scores = metrics(tmp_path, "convnet_metrics.json")["test"]
+    scores = metrics(tmp_path)["test"]
     assert scores["the convolutional network"]["accuracy"] > 0.8
     assert "without the copy" not in scores  # of the cats
     path = tmp_path / "output" / "digit_convnet.keras"
@@ -168,5 +256,5 @@ def test_a_convnet_offline(tmp_path):
 def test_convolutions_read_digits(tmp_path):
     done = run("digits_convnet.py", "--epochs", "4", "--width", "16", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert metrics(tmp_path, "digits_metrics.json")["test"]["network"]["accuracy"] > 0.95
+    assert metrics(tmp_path)["test"]["network"]["accuracy"] > 0.95
     assert (tmp_path / "output" / "digits_convnet.keras").stat().st_size < 2_000_000
