@@ -47,6 +47,19 @@ def test_the_path_of_a_batch_names_what_is_in_the_files():
             assert word.endswith(".py") or word.rpartition(".")[2] in code, (name, word)
 
 
+# One word for one thing: images, callbacks, state, penalty, preprocessing, user-defined, allocation limit, validation.
+OTHER_WORDS = (
+    r"\b(pictures|watchers?|standing|price of a|stem|strangers?|somebody|whom|rooms?|doors?|goes on|is none|are none)\b"
+)
+
+
+@pytest.mark.parametrize(
+    "path", [*DOCUMENTS, ROOT / "CHANGELOG.md", ROOT / "docs" / "mini.py"], ids=lambda path: path.name
+)
+def test_documents_use_the_words_of_the_field(path):
+    assert not re.findall(OTHER_WORDS, path.read_text(), re.IGNORECASE)
+
+
 def headings(document):
     """The anchors of a page, as GitHub makes them."""
     lines = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
