@@ -1,4 +1,4 @@
-"""Answers: what is said to a name that is not there, out of the table of foreign names."""
+"""Answers: errors for unknown names and arguments, with the line to write instead, from foreign_names.txt."""
 
 from __future__ import annotations
 
@@ -6,24 +6,40 @@ import functools
 import inspect
 import math
 import opcode
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
-from minitorch_np.base.foreign_names import TABLE
 from minitorch_np.base.text import of_class
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
+@functools.cache
+def table() -> dict[str, str]:
+    """The answer to each name in foreign_names.txt."""
+    with open(os.path.join(os.path.dirname(__file__), "foreign_names.txt"), encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    answers: dict[str, str] = {}
+    names: list[str] = []
+    for line in lines:
+        if line.startswith("    "):
+            answers |= dict.fromkeys(names, line.strip())
+            names = []
+        elif line and line[0] != "#":
+            names += line.removesuffix(",").split(", ")
+    return answers
+
+
 def line_for(cls: type | None, place: str) -> str:
-    """The row of a place such as ".lr", "(lr=)" or ".fit(lr=)" in the class or the nearest of its bases, or ""."""
+    """The answer to a place such as ".lr", "(lr=)" or ".fit(lr=)", of the class or the nearest of its bases, or ""."""
     for base in [] if cls is None else cls.__mro__:
-        line = TABLE.get(f"{base.__name__}{place}") or TABLE.get(f"{base.__name__}{place} =")
+        line = table().get(f"{base.__name__}{place}") or table().get(f"{base.__name__}{place} =")
         if line:
-            return line.replace("{cls}", cls.__name__)  # type: ignore[union-attr]  # it has an MRO
-    return TABLE.get(place, "") if cls is None else ""
+            return line.replace("{cls}", cls.__name__).replace("{name}", place[1:])  # type: ignore[union-attr]  # it has an MRO
+    return table().get(place, "") if cls is None else ""
 
 
 _IMPORT_FROM = opcode.opmap["IMPORT_FROM"]
@@ -34,7 +50,7 @@ def in_module(module: str, name: str) -> AttributeError | ImportError:
 
     `from module import name` would put an error of its own in place of an AttributeError, so it gets an ImportError.
     """
-    line = TABLE.get(f"mt.{name}") or TABLE.get(f"mt{module.removeprefix('minitorch_np')}.{name}", "")
+    line = table().get(f"mt.{name}") or table().get(f"mt{module.removeprefix('minitorch_np')}.{name}", "")
     asking = sys._getframe(2)  # of the line that runs the module's __getattr__
     if line and asking.f_code.co_code[asking.f_lasti] == _IMPORT_FROM:
         return ImportError(f"cannot import name {name!r} from {module!r}. {line}", name=module)
@@ -47,7 +63,7 @@ class AnswersForeignModules:
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
         package, _, last = name.rpartition(".")
-        line = TABLE.get(f"mt.{last}") if package == __name__.partition(".")[0] else None
+        line = table().get(f"mt.{last}") if package == __name__.partition(".")[0] else None
         if line:
             raise ModuleNotFoundError(f"No module named {name!r}. {line}", name=name)
 
@@ -159,7 +175,7 @@ def answers_foreign_arguments(called: Callable[Arguments, Result]) -> Callable[A
 
 def instead_of(given: Any) -> str:
     """What to write in place of a class, or of a name as text, where an object is expected; "" for anything else."""
-    line = TABLE.get(repr(given.lower()), "") if isinstance(given, str) else ""
+    line = table().get(repr(given.lower()), "") if isinstance(given, str) else ""
     return f" {line}" if line else of_class(given)
 
 
@@ -198,7 +214,7 @@ def _arguments(called: Any, of_object: bool) -> tuple[float, tuple[str, ...], bo
 def _rows() -> dict[str, list[str]]:
     """The names in the table by their class."""
     rows: dict[str, list[str]] = {}
-    for key in TABLE:
+    for key in table():
         place, _, name = key.partition(".")
         rows.setdefault(place, []).append(name)
     return rows
