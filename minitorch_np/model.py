@@ -13,7 +13,7 @@ import numpy as np
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath
-from minitorch_np.base.randomness import Streams, streams
+from minitorch_np.base.randomness import streams
 from minitorch_np.base.validation import check_order, check_whole
 from minitorch_np.callbacks.callback import Callback
 from minitorch_np.callbacks.callback_list import CallbackList
@@ -25,21 +25,13 @@ from minitorch_np.metrics import check as check_metric
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source
-from minitorch_np.training import sharing
+from minitorch_np.training import options, sharing
 from minitorch_np.training.calls import Calls
 from minitorch_np.training.evaluation import evaluate, predict
 from minitorch_np.training.fit import Preparation
 from minitorch_np.training.history import History
 from minitorch_np.training.input_range import InputRange
 from minitorch_np.training.loop import Run
-from minitorch_np.training.options import (
-    BATCH_SIZE,
-    LARGE_BATCH_SIZE,
-    check_steps,
-    check_validation,
-    checked_batch_size,
-    checked_shuffle,
-)
 from minitorch_np.training.summary import summarize
 from minitorch_np.training.weights import Weights
 
@@ -74,7 +66,6 @@ class Model(Weights, Calls, Layer):
     stop_training = False
     class_names: Sequence[str] | None = None
     input_range: InputRange | None = None
-    _own_streams: Streams | None = None
     _doubted = False  # whether compile has warned of the last layer
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
@@ -125,7 +116,7 @@ class Model(Weights, Calls, Layer):
         y: ArrayLike | None = None,
         *,
         epochs: int = 1,
-        batch_size: int | None = BATCH_SIZE,
+        batch_size: int | None = options.BATCH_SIZE,
         validation_data: tuple[ArrayLike, ArrayLike] | Source | Iterable[Any] | None = None,
         validation_split: float = 0.0,
         sample_weight: ArrayLike | None = None,
@@ -176,32 +167,16 @@ class Model(Weights, Calls, Layer):
         """
         who = self._require_compiled("fit")
         check_whole(who, "epochs", epochs, 1)
-        observers = CallbackList(callbacks, who)
-        check_validation(who, validation_data, validation_split, validation_steps)
+        called = CallbackList(callbacks, who, log_dir)
+        options.check_validation(who, validation_data, validation_split, validation_steps)
         source = as_source(x, steps_per_epoch)
-        check_steps(who, "steps_per_epoch", steps_per_epoch, source)
-        size, shuffles = checked_batch_size(batch_size, who, source), checked_shuffle(shuffle, who, source)
-        if log_dir is not None:
-            from minitorch_np.callbacks import TensorBoard
-
-            observers.append(TensorBoard(log_dir))
-
-        preparation = Preparation(self, who, class_weight)
-        training, held_out = preparation.training(x, y, sample_weight, source, validation_split)
-        validation = preparation.validation(
-            held_out or validation_data, validation_steps, training, split_off=held_out is not None
-        )
-        run = Run(
-            self,
-            training,
-            validation,
-            observers,
-            epochs=epochs,
-            batch_size=size,
-            shuffle=shuffles,
-            progress=progress,
-            input_range=preparation.input_range,
-        )
+        options.check_steps(who, "steps_per_epoch", steps_per_epoch, source)
+        batch_size = options.checked_batch_size(batch_size, who, source)
+        in_new_order = options.checked_shuffle(shuffle, who, source)
+        data = Preparation(self, who, class_weight)
+        data.prepare_training(x, y, sample_weight, source, validation_split)
+        data.prepare_validation(validation_data, validation_steps)
+        run = Run(self, data, called, epochs=epochs, batch_size=batch_size, shuffle=in_new_order, progress=progress)
         if resume is not None:
             from minitorch_np.saving.checkpoint import Checkpoint
 
@@ -214,7 +189,7 @@ class Model(Weights, Calls, Layer):
         x: Any,
         y: ArrayLike | None = None,
         *,
-        batch_size: int | None = LARGE_BATCH_SIZE,
+        batch_size: int | None = options.LARGE_BATCH_SIZE,
         steps: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Any:
@@ -230,7 +205,7 @@ class Model(Weights, Calls, Layer):
         self,
         x: Any,
         *,
-        batch_size: int | None = LARGE_BATCH_SIZE,
+        batch_size: int | None = options.LARGE_BATCH_SIZE,
         steps: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> NDArray:

@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.configurable import PACKAGE, without_address
+from minitorch_np.base.files import AnyPath
 from minitorch_np.base.text import of_class
 from minitorch_np.callbacks.callback import Callback, Logs
 from minitorch_np.callbacks.hooks import check_hooks
+from minitorch_np.callbacks.logs import TensorBoard
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
@@ -21,12 +23,13 @@ class CallbackList(list[Callback]):
     Args:
         callbacks: the list that was passed.
         who: the method it was passed to, for messages.
+        log_dir: a folder for TensorBoard's event files, or None.
 
     Raises:
         ValueError: it is no list; an item is no callback, or is there twice; a method has almost the name of a hook.
     """
 
-    def __init__(self, callbacks: Any, who: str) -> None:
+    def __init__(self, callbacks: Any, who: str, log_dir: AnyPath | None = None) -> None:
         if not isinstance(callbacks, (list, tuple)):
             raise ValueError(
                 f"{who}: callbacks is a list, got {callbacks!r}. Write callbacks=[…].{of_class(callbacks)}"
@@ -38,6 +41,8 @@ class CallbackList(list[Callback]):
                     f"{who}: {callback!r} is in callbacks twice, and would count everything twice. List it once."
                 )
         super().__init__(callbacks)
+        if log_dir is not None:
+            self.append(TensorBoard(log_dir))
 
     def set_up(self, model: Model, epochs: int, steps: int | None, *, verbose: bool) -> None:
         """Set model and params on every callback."""

@@ -43,25 +43,28 @@ class Preparation:
         class_weight: the weight of the examples of each class in the loss, or None.
 
     Attributes:
+        training: the examples to learn from. validation: those to measure on after each epoch, or None.
         input_range: the range of the examples to learn from, as far as they have been served.
     """
+
+    training: Examples | Stream
 
     def __init__(self, model: Model, who: str, class_weight: Mapping[Any, float] | None = None) -> None:
         check_class_weight(class_weight, who)
         self.model, self.who, self.class_weight = model, who, class_weight
         self.input_range = InputRange()
+        self.validation: Examples | Stream | None = None
+        self._split_off: tuple[NDArray, NDArray] | None = None
 
-    def training(
-        self, x: Any, y: Any, sample_weight: Any, source: Source | None, share: float
-    ) -> tuple[Examples | Stream, tuple[NDArray, NDArray] | None]:
-        """The examples to learn from, and the share of them that is held out for validation."""
+    def prepare_training(self, x: Any, y: Any, sample_weight: Any, source: Source | None, share: float) -> None:
+        """Prepare the examples to learn from, without the share of them that is kept for validation. Builds the model."""
         if source is not None:
             brought = {"y": y, "sample_weight": sample_weight, "validation_split": share or None}
-            return self._training_stream(source, brought), None
+            self.training = self._training_stream(source, brought)
+            return
         x, y, weights = self._checked(x, y, sample_weight)
-        held_out = None
         if share:
-            x, y, held_out = split(x, y, share, self.who)
+            x, y, self._split_off = split(x, y, share, self.who)
             weights = None if weights is None else weights[: len(x)]
         preprocessing = self._build(x.shape[1:])
         y = self.model.loss.prepare(y, self._output_shape, self.model.compute_dtype)
@@ -69,9 +72,8 @@ class Preparation:
         if weights is not None and not weights.any():
             raise ValueError(f"{self.who}: the weights of all examples to learn from are 0.")
         self.input_range.look(x)
-        examples = Examples(x, y, preprocessing, self.model.compute_dtype, reread=True, weights=weights)
+        self.training = Examples(x, y, preprocessing, self.model.compute_dtype, reread=True, weights=weights)
         self._warn_of_doubts(x)
-        return examples, held_out
 
     def _training_stream(self, source: Source, brought: Mapping[str, Any]) -> Stream:
         for name, value in brought.items():
@@ -88,26 +90,23 @@ class Preparation:
         preprocessing = self._build(self._shape_of(source))
         return Stream(source, self._prepared, preprocessing, self.model.compute_dtype, look)
 
-    def validation(
-        self, given: Any, steps: int | None, learnt: Examples | Stream, *, split_off: bool
-    ) -> Examples | Stream | None:
-        """The validation data of a fit.
+    def prepare_validation(self, given: Any, steps: int | None) -> None:
+        """Prepare the validation data: the pair or batches that are given, or the share of the training data.
 
         Args:
-            given: the pair or batches, or None.
-            steps: the number of batches to take, or None.
-            learnt: the examples to learn from, whose classes must be the same. split_off: whether `given` was split off from these.
+            steps: the number of batches to take, or None for all.
         """
+        given = given if self._split_off is None else self._split_off
         if given is None:
-            return None
+            return
         preprocessing, _ = self.model.split_preprocessing()
         held_out = Preparation(self.model, f"{self.who}: validation_data")
         examples = held_out.measured(given, steps, "validation_steps", preprocessing, reread=True)
-        if isinstance(learnt, Stream) and isinstance(examples, Stream):
-            check_class_names(held_out.who, learnt.source.class_names, examples.source.class_names)
-        if split_off and isinstance(learnt, Examples) and isinstance(examples, Examples):
-            warn_of_classes_not_learnt(learnt.y, examples.y, self.who)
-        return examples
+        if isinstance(self.training, Stream) and isinstance(examples, Stream):
+            check_class_names(held_out.who, self.training.source.class_names, examples.source.class_names)
+        if self._split_off and isinstance(self.training, Examples) and isinstance(examples, Examples):
+            warn_of_classes_not_learnt(self.training.y, examples.y, self.who)
+        self.validation = examples
 
     def measured(
         self, given: Any, steps: int | None, argument: str, preprocessing: Layer | None = None, *, reread: bool = False

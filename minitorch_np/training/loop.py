@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
     from minitorch_np.saving.checkpoint import Checkpoint
-    from minitorch_np.training.data import Examples, Stream
-    from minitorch_np.training.input_range import InputRange
+    from minitorch_np.training.fit import Preparation
 
 # A checkpoint is written when this many seconds have passed, or this many times what the last one took to write.
 _SECONDS = 0.25
@@ -46,28 +45,25 @@ class Run:
 
     Args:
         model: compiled and built.
-        training, validation: the examples.
+        data: the prepared examples.
         callbacks: without the progress bar.
         shuffle: whether to draw a new order of the examples for every epoch.
         progress: whether to show a bar where it is seen.
-        input_range: the range of the training examples; the model keeps it once the run begins.
     """
 
     def __init__(
         self,
         model: Model,
-        training: Examples | Stream,
-        validation: Examples | Stream | None,
+        data: Preparation,
         callbacks: CallbackList,
         *,
         epochs: int,
         batch_size: int | None,
         shuffle: bool,
         progress: bool,
-        input_range: InputRange,
     ) -> None:
-        self.model, self.training, self.validation, self.callbacks = model, training, validation, callbacks
-        self.epochs, self.batch_size, self.input_range = epochs, batch_size, input_range
+        self.model, self.callbacks, self.epochs, self.batch_size = model, callbacks, epochs, batch_size
+        self.training, self.validation, self.input_range = data.training, data.validation, data.input_range
         self.shuffling = model.shuffling if shuffle else None
         _, self.rest = model.split_preprocessing()  # what runs in each step
         self.parameters = model.parameters()
@@ -77,7 +73,7 @@ class Run:
         self.loss_copy: Loss | None = None  # where another fit uses the loss now
         self.call = Call(model) if calls_strangers(model) else None
         self.checkpoint: Checkpoint | None = None
-        self.source = training.source
+        self.source = self.training.source
         self.changes, self.changes_of_data = Changes({}), Changes({})
 
         self.followed_changes = -1  # the value of Parameter.changes that this run has followed
@@ -92,9 +88,9 @@ class Run:
         bar = progress and progress_is_seen()
         if bar:
             callbacks.append(ProgressBar())
-        callbacks.set_up(model, epochs, training.steps(batch_size), verbose=bar)
+        callbacks.set_up(model, epochs, self.training.steps(batch_size), verbose=bar)
         names = ["loss", *(metric.name for metric in self.metrics)]
-        callbacks.check_measured(names if validation is None else [*names, *(f"val_{name}" for name in names)])
+        callbacks.check_measured(names if self.validation is None else [*names, *(f"val_{name}" for name in names)])
 
     def keep_in(self, checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
         """Keep the run in a file, from which it can be resumed, and resume it if it is there.
