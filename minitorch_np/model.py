@@ -1,4 +1,4 @@
-"""Model: a layer that can be compiled, trained, evaluated and asked."""
+"""Model: a layer with compile, fit, evaluate and predict."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import streams
-from minitorch_np.base.validation import check_order, check_whole
+from minitorch_np.base.validation import check_dtype, check_order, check_whole
 from minitorch_np.callbacks.callback import Callback
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.layer import Layer
@@ -36,25 +34,32 @@ from minitorch_np.training.summary import summarize
 from minitorch_np.training.weights import Weights
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from minitorch_np.base.randomness import Seed
+    from minitorch_np.training.evaluation import Scores
 
-# Which model each optimizer was compiled into. A copy of an optimizer is not in it, and belongs to nobody yet.
+# The model that each optimizer was compiled into. A copy of an optimizer is not in it.
 _OWNERS: WeakKeyDictionary[Optimizer, weakref.ref[Model]] = WeakKeyDictionary()
 
 
 class Model(Weights, Calls, Layer):
-    """A layer made of layers, with training around it.
+    """A layer made of layers, which can be trained, evaluated and saved.
 
-    Subclass it for a network that is no list: create the sublayers in the constructor, write `forward` and
-    `backward` over them. A model stands inside another like any other layer.
+    Subclass it for a network that is no list of layers: create the layers in the constructor, and write `forward` and `backward`
+    over them. A model can be a layer of another model.
 
     Args:
-        rng: an int or a numpy Generator; the same int gives the same weights, the same order of examples and the
-            same draws of every layer. None draws differently each time. A model inside another uses the outer one's
-            unless it has its own.
+        rng: an int or a numpy Generator. The same int gives the same weights, the same order of examples and the same random
+            numbers in every layer; None gives others each time. A model inside another uses the outer one's unless it has its own.
         dtype: "float32" or "float64", of the parameters and of the computation.
+
+    Attributes:
+        optimizer, loss, metrics: what compile was given; None, None and () before.
+        history: that of the last fit, or None.
+        stop_training: a callback sets it to True to end training after the epoch.
+        class_names: the names of the classes by number, or None.
+        input_range: the range of the training examples, or None before fit.
     """
 
     rng: Seed = None
@@ -69,12 +74,11 @@ class Model(Weights, Calls, Layer):
     _doubted = False  # whether compile has warned of the last layer
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
-        if _dtype_name(dtype) not in ("float32", "float64"):
-            raise ValueError(f"{type(self).__name__}: dtype is 'float32' or 'float64', got {dtype!r}.")
+        check_dtype(type(self).__name__, dtype)
         self.rng = rng
         self.dtype = dtype
         if rng is not None:
-            streams(rng)  # says now what is wrong with it
+            streams(rng)  # raises ValueError if it is no seed
 
     # Training and use
 
@@ -132,38 +136,36 @@ class Model(Weights, Calls, Layer):
         """Learn from examples: for each batch forward, loss, backward, one step of the optimiser.
 
         Args:
-            x: one row per example, (n, *input_shape), numbers of any type. Or, without y, what gives batches: a Source such as
-                datasets.HDF5Dataset, an iterable of (x, y) or (x, y, weights), an object with `__len__` and `__getitem__` of
-                such batches, or a function that returns one of these. They are gone through in the thread that calls fit, one
-                batch at a time, and each is copied before the next is asked for; only a Source with `read_ahead`, as this
-                package's own are, is read in another thread.
+            x: one row per example, (n, *input_shape), numbers of any type. Or, without y, batches: a Source such as
+                datasets.HDF5Dataset, an iterable of (x, y) or (x, y, weights), an object with `__len__` and `__getitem__` of such
+                batches, or a function that returns one of these. They are read one at a time, in the thread that calls fit, and
+                each is copied before the next is read. Only a Source with `read_ahead`, as those of this package have, is read in
+                another thread.
             y: the targets, one per example; (n,) and (n, 1) both suit a model with one output.
-            epochs: how often to go through the examples.
-            batch_size: examples in one step; None for all of them. The last batch may be smaller. Not beside batches that are
-                made already.
+            epochs: the number of times to go through the examples.
+            batch_size: examples in one step; None for all of them. The last batch may be smaller. Not allowed if x gives batches.
             validation_data: a pair (x, y), or batches as for x, measured after every epoch.
-            validation_split: the share at the end of x and y to keep for that instead.
-            sample_weight: what each example counts in the loss, (n,): the mean of w_i L_i. Metrics and validation do not
-                follow it.
-            class_weight: likewise by class, {0: 1.0, 1: 2.5}; where y has a class for each step, each step is weighed. Targets that
-                are no classes, such as several yes-or-no columns, are refused.
-            steps_per_epoch: batches in one epoch, of an iterable or generator. The next epoch goes on where this one ended, and
-                at the end of the data they begin anew. Without it an epoch goes through all, so one that never ends needs it.
-            validation_steps: batches of validation_data to measure on, likewise; each validation begins anew.
-            shuffle: draw a new order for every epoch, which is the default; batches that are made already keep theirs.
+            validation_split: the share at the end of x and y to keep for validation instead.
+            sample_weight: the weight of each example in the loss, (n,): the mean of w_i L_i. Metrics and validation ignore it.
+            class_weight: the weight of each class, {0: 1.0, 1: 2.5}. If y has a class for each step, each step is weighted. Raises
+                ValueError for targets that are no classes, such as several yes-or-no columns.
+            steps_per_epoch: batches in one epoch, of an iterable or generator. The next epoch continues where this one ended, and
+                starts again at the end of the data. By default an epoch takes all batches; data that never end need a number.
+            validation_steps: batches of validation_data to measure on; each validation starts at the beginning.
+            shuffle: draw a new order for every epoch, which is the default. Batches keep their order.
             progress: show a bar, if the output is a terminal or a notebook.
-            callbacks: objects that are told of every epoch and batch; validation is a test to them.
-            resume: a file in which the run is kept while it goes on. If it is there, the run continues where it stands, to the bit,
-                until `epochs` are done; with another model, optimiser, callback or data it is refused.
+            callbacks: objects whose methods are called for every epoch and batch; validation calls those of a test.
+            resume: a file that keeps the state of the run. If it exists, the run continues from it, bit for bit, until `epochs`
+                are done; a file of another model, optimiser, callback or data is refused.
             log_dir: a folder for TensorBoard's event files (extra `tensorboard`).
 
         Returns:
-            The History, also kept as `model.history`. Ctrl-C ends training after a whole step and returns it too.
+            The History, also kept as `model.history`. Ctrl-C ends training after a whole step, and fit returns the History then too.
 
         Raises:
-            ValueError: data that do not fit, with what was expected.
-            FloatingPointError: the loss is not finite, or a weight, a running statistic or the optimiser's state. Names epoch, batch
-                and first such layer or parameter; the weights are put back to those of at most 16 steps before.
+            ValueError: the data do not fit; the message says what was expected.
+            FloatingPointError: the loss, a weight, a running statistic or the optimiser's state is not finite. The message names the
+                epoch, the batch and the layer or parameter; the weights are put back to those of at most 16 steps before.
         """
         who = self._require_compiled("fit")
         check_whole(who, "epochs", epochs, 1)
@@ -192,10 +194,10 @@ class Model(Weights, Calls, Layer):
         batch_size: int | None = options.LARGE_BATCH_SIZE,
         steps: int | None = None,
         callbacks: Sequence[Callback] = (),
-    ) -> Any:
-        """Loss and metrics in inference mode, as a named tuple: `scores.loss, scores.accuracy`, or unpacked; x as for fit.
+    ) -> Scores:
+        """Loss and metrics in inference mode, as a named tuple such as `Scores(loss=0.1, accuracy=0.9)`; x is as for fit.
 
-        `steps` is the number of batches to take from an iterable or generator; None for all, so one that never ends needs it.
+        `steps` is the number of batches to take from an iterable or generator, None for all; data that never end need a number.
         """
         self._require_compiled("evaluate")
         return evaluate(self, x, y, batch_size, steps, callbacks)
@@ -209,9 +211,8 @@ class Model(Weights, Calls, Layer):
         steps: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> NDArray:
-        """The outputs for x in inference mode, computed batch by batch, x as for fit; no activations are kept.
-
-        `steps` as for evaluate.
+        """The outputs for x in inference mode, computed batch by batch; no activations are kept. x is as for fit, `steps` as for
+        evaluate.
         """
         return predict(self, x, batch_size, steps, callbacks)
 
@@ -223,7 +224,7 @@ class Model(Weights, Calls, Layer):
     # Files
 
     def save_weights(self, path: AnyPath) -> None:
-        """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is only replaced by a whole one."""
+        """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is replaced only when all is written."""
         from minitorch_np.saving.weights import save_weights
 
         self.require_built(f"{type(self).__name__}.save_weights")
@@ -231,7 +232,7 @@ class Model(Weights, Calls, Layer):
             save_weights(self, path)
 
     def load_weights(self, path: AnyPath) -> None:
-        """Read the values that `save_weights` wrote; nothing is changed unless every one is there and fits."""
+        """Read the values that `save_weights` wrote; nothing is changed unless all are there and fit."""
         from minitorch_np.saving.weights import load_weights
 
         self.require_built(f"{type(self).__name__}.load_weights")
@@ -243,8 +244,8 @@ class Model(Weights, Calls, Layer):
         `class_names` if it has that attribute. mt.load_model opens it, and so does Keras where it has the layers.
 
         Args:
-            include_optimizer: False leaves the optimiser's state out, which makes a smaller file that begins training anew.
-            warned: warnings that were given already and are not repeated; new ones are added.
+            include_optimizer: False leaves out the optimiser's state; the file is smaller, and training starts from a new state.
+            warned: warnings that are not repeated; new ones are added to the set.
         """
         from minitorch_np.saving.model_file import save_model
 
@@ -252,14 +253,14 @@ class Model(Weights, Calls, Layer):
         with sharing.paused(self.parameters().values()):
             save_model(self, path, include_optimizer=include_optimizer, warned=warned)
 
-    # What fit and compile ask of the model's layers
+    # What Sequential knows better
 
     def doubts(self, x: NDArray) -> list[str]:
-        """What is strange about these inputs, of which fit warns; the order in which the layers meet them is not known here."""
+        """Warnings about these inputs, for fit to give. The order of the layers is not known here, so they do not run."""
         return [never_adapted(layer, None) for _, layer in self.walk() if is_never_adapted(layer)]
 
     def split_preprocessing(self) -> tuple[Layer | None, Layer]:
-        """The preprocessing, which are the leading layers that training does not change, or None; and the rest of the model."""
+        """The preprocessing, which is the leading layers that training does not change, or None; and the rest of the model."""
         return None, self
 
     def last_layer(self) -> Layer | None:
@@ -267,11 +268,7 @@ class Model(Weights, Calls, Layer):
         return None
 
     def check_outputs(self, outputs: NDArray, x: NDArray | None = None) -> None:
-        """Warn of outputs that do not go with the loss, or refuse them. fit and evaluate call it once, with those of the first batch.
-
-        Args:
-            x: an example to run forward on, if nothing was kept of the forward that gave these outputs.
-        """
+        """Warn of outputs that do not go with the loss, or refuse them; for the outputs of the first batch. See wrong_outputs."""
         text = wrong_outputs(self, outputs, x)
         if text and not self._doubted:
             warnings.warn(f"{type(self).__name__}: {text}.", stacklevel=caller())
@@ -281,10 +278,10 @@ class Model(Weights, Calls, Layer):
         who = f"{type(self).__name__}.{method}"
         if self.loss is None:
             raise RuntimeError(
-                f"{who}: say first how to learn, with "
-                'model.compile(optimizer=SGD(learning_rate=0.01), loss=BCELoss(), metrics=["accuracy"]).'
+                f"{who}: the model is not compiled. Call "
+                'model.compile(optimizer=SGD(learning_rate=0.01), loss=BCELoss(), metrics=["accuracy"]) first.'
             )
-        _check_kinds(who, self.optimizer, self.loss, self.metrics)  # they can be set later
+        _check_kinds(who, self.optimizer, self.loss, self.metrics)  # they may have been set since
         return who
 
 
@@ -299,10 +296,3 @@ def _check_kinds(who: str, optimizer: Any, loss: Any, metrics: Any) -> None:
         name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
         line = "Leave it out." if metrics is None else f"Write metrics=[{name}]."
         raise ValueError(f"{who}: metrics is a list, got {metrics!r}. {line}")
-
-
-def _dtype_name(dtype: DTypeLike) -> str | None:
-    try:
-        return np.dtype(dtype).name
-    except TypeError:
-        return None

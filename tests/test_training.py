@@ -558,9 +558,9 @@ def test_options_that_make_no_sense_are_refused(x, y, options, message):
 
 
 def test_out_of_order_calls_say_the_order(x, y):
-    with pytest.raises(RuntimeError, match=r"fit: say first how to learn, with model\.compile\(optimizer="):
+    with pytest.raises(RuntimeError, match=r"fit: the model is not compiled. Call model\.compile\(optimizer="):
         mt.Sequential([mt.Dense(1)]).fit(x, y)
-    with pytest.raises(RuntimeError, match="evaluate: say first"):
+    with pytest.raises(RuntimeError, match="evaluate: the model is not compiled"):
         mt.Sequential([mt.Dense(1)]).evaluate(x, y)
     with pytest.raises(RuntimeError, match="not built yet"):
         mt.Sequential([mt.Dense(1)]).compile(mt.SGD(0.1), mt.MSELoss()).evaluate(x, y)

@@ -159,6 +159,14 @@ def check_flags(who: str, flags: Mapping[str, Any]) -> None:
             raise ValueError(f"{who}: {name} is True or False, got {value!r}.{remedy}")
 
 
+def check_dtype(who: str, dtype: Any) -> None:
+    """Raise unless NumPy reads it as float32 or float64."""
+    with contextlib.suppress(TypeError):
+        if np.dtype(dtype).name in ("float32", "float64"):
+            return
+    raise ValueError(f"{who}: dtype is 'float32' or 'float64', got {dtype!r}.")
+
+
 def is_number(value: Any) -> bool:
     """Whether it is a real number other than NaN, and no bool."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and value == value

@@ -8,7 +8,7 @@ import warnings
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -33,10 +33,16 @@ if TYPE_CHECKING:
     from minitorch_np.model import Model
     from minitorch_np.training.data import Examples, Stream
 
+    class Scores(tuple[float, ...]):
+        """What evaluate returns: a named tuple of the loss and the metrics, whose names are known only when it runs."""
+
+        def __getattr__(self, name: str) -> float: ...
+        def _asdict(self) -> dict[str, float]: ...
+
 
 def evaluate(
     model: Model, x: Any, y: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]
-) -> Any:
+) -> Scores:
     """Loss and metrics of a compiled model, as a named tuple."""
     who = f"{type(model).__name__}.evaluate"
     called = CallbackList(callbacks, who)
@@ -50,7 +56,8 @@ def evaluate(
     examples = Preparation(model, who).measured((x, y) if source is None else source, steps, "steps")
     called.set_up(model, 1, examples.steps(batch_size), verbose=False)
     measured = measure(model, model.loss, of_model(model), examples, batch_size, called, model.check_outputs)
-    return namedtuple("Scores", list(measured))(**measured)
+    kind = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
+    return cast("Scores", kind(**measured))
 
 
 def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]) -> NDArray:
