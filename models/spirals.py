@@ -62,17 +62,18 @@ def plot(model, x, y, snapshots, history, path):
     """The decision boundary at each snapshot, and the learning curve."""
     import matplotlib.pyplot as plt
 
-    columns = math.ceil((len(snapshots) + 1) / 2)
-    _, axes = plt.subplots(2, columns, figsize=(4 * columns, 8), layout="constrained", squeeze=False)
-    *places, last = axes.ravel()
-    for ax, (epoch, weights) in zip(places, snapshots.items(), strict=False):
+    charts = len(snapshots) + 1
+    rows = 1 if charts < 4 else 2
+    columns = math.ceil(charts / rows)
+    figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 4 * rows), layout="constrained", squeeze=False)
+    for ax in axes.flat[charts:]:
+        ax.axis("off")
+    for ax, (epoch, weights) in zip(axes.flat, snapshots.items(), strict=False):
         model.set_weights(weights)
         title = f"after epoch {epoch}: {model.evaluate(x, y).accuracy:.0%} right"
         plotting.plot_decision_boundary(model, x, y, ax=ax, title=title)
-    for ax in places[len(snapshots) :]:
-        ax.axis("off")
-    plotting.plot_history(history, ax=last, title="Loss on the training points").set_box_aspect(1)
-    last.figure.savefig(path, dpi=110)
+    plotting.plot_history(history, ax=axes.flat[charts - 1], title="Loss on the training points").set_box_aspect(1)
+    figure.savefig(path, dpi=110)
 
 
 def main():
