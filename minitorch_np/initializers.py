@@ -1,8 +1,8 @@
-"""Initialisers: functions `(shape, rng) -> array`, or objects called like them, that draw the first value of a parameter.
+"""Initialisers: functions `(shape, rng) -> array`, or objects that are called like them, for the first value of a parameter.
 
-A kernel of shape (…, fan_in, fan_out) sums fan_in products into each output. Drawing it with a variance
-of about 1 / fan_in keeps the variance of the activations from layer to layer. The normal distributions
-are cut off at two standard deviations and rescaled to the stated variance, as in Keras, whose names these are.
+A kernel of shape (…, fan_in, fan_out) sums fan_in products into each output. A variance of about 1 / fan_in keeps the
+variance of the activations equal from layer to layer. The normal distributions are cut off at two standard deviations
+and rescaled to the stated variance, as in Keras, whose names these are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
 def zeros(shape: Shape, rng: np.random.Generator) -> NDArray:
-    """All 0; what a bias begins with."""
+    """All 0, the usual first value of a bias."""
     return np.zeros(shape)
 
 
@@ -46,12 +46,12 @@ def glorot_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
 
 
 def he_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
-    """Normal, variance 2 / fan_in; the 2 makes up for the half that ReLU sets to 0. He et al. 2015, equation 10."""
+    """Normal, variance 2 / fan_in; the 2 compensates for the half of the activations that ReLU sets to 0. He et al. 2015, equation 10."""
     return truncated_normal(shape, rng, np.sqrt(2 / fans(shape)[0]))
 
 
 def he_uniform(shape: Shape, rng: np.random.Generator) -> NDArray:
-    """Uniform on ±sqrt(6 / fan_in), which has the variance of he_normal."""
+    """Uniform on ±sqrt(6 / fan_in), with the variance of he_normal."""
     limit = np.sqrt(6 / fans(shape)[0])
     return rng.uniform(-limit, limit, shape)
 
@@ -62,13 +62,13 @@ def lecun_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
 
 
 def lecun_uniform(shape: Shape, rng: np.random.Generator) -> NDArray:
-    """Uniform on ±sqrt(3 / fan_in), which has the variance of lecun_normal."""
+    """Uniform on ±sqrt(3 / fan_in), with the variance of lecun_normal."""
     limit = np.sqrt(3 / fans(shape)[0])
     return rng.uniform(-limit, limit, shape)
 
 
 def truncated_normal(shape: Shape, rng: np.random.Generator, deviation: float) -> NDArray:
-    """Normal, cut off at two standard deviations of the uncut curve, with the given standard deviation after the cut."""
+    """A normal distribution cut off at two of its standard deviations, rescaled so that `deviation` is the one after the cut."""
     values = rng.standard_normal(shape)
     while (outside := np.abs(values) > 2).any():
         values[outside] = rng.standard_normal(np.count_nonzero(outside))
@@ -138,14 +138,14 @@ class RandomUniform(OwnAttributes):
 
 
 class TruncatedNormal(_Normal):
-    """Normal, cut off at two standard deviations. As in Keras, stddev is that of the uncut curve: 0.88 of it remains."""
+    """Normal, cut off at two standard deviations. As in Keras, stddev is the one before the cut, which leaves 0.88 of it."""
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         return self.mean + truncated_normal(shape, rng, self.stddev * _TRUNCATED_DEVIATION)
 
 
 class VarianceScaling(OwnAttributes):
-    """Mean 0 and variance scale / fan. The initialisers with the names of authors are cases of it.
+    """Mean 0 and variance scale / fan. glorot_*, he_* and lecun_* are special cases.
 
     Args:
         scale: a positive number; 2 in he_normal, 1 in the others.
@@ -177,9 +177,9 @@ class VarianceScaling(OwnAttributes):
 
 
 class Orthogonal(OwnAttributes):
-    """A matrix with orthogonal columns, or rows if it is wider than high, of length gain. Saxe et al. 2014, section 3.
+    """A matrix whose columns, or rows if it has more columns than rows, are orthogonal and have length gain. Saxe et al. 2014, section 3.
 
-    A kernel with a window counts as a matrix of all its other axes by the last. Every such matrix is equally likely.
+    A kernel with a window counts as a matrix (all other axes, last axis). Every such matrix is equally likely.
     """
 
     checks = {"gain": number("(-inf, inf)")}
@@ -192,12 +192,12 @@ class Orthogonal(OwnAttributes):
             raise ValueError(f"{self!r}: expected a shape of at least two axes, got {tuple(shape)}.")
         rows, columns = int(np.prod(shape[:-1])), shape[-1]
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
-        q = q * np.sign(np.diagonal(r))  # a QR fixes the signs, which would favour some matrices
+        q = q * np.sign(np.diagonal(r))  # QR fixes the signs, which would favour some matrices
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
 class Identity(OwnAttributes):
-    """gain where row and column are the same, 0 elsewhere."""
+    """gain on the diagonal, 0 elsewhere."""
 
     checks = {"gain": number("(-inf, inf)")}
 

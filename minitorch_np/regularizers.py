@@ -1,6 +1,6 @@
-"""Regularisers: a penalty on large weights. fit adds it to the loss, and optimizer.step adds its gradient to the weights' own.
+"""Regularisers: a penalty on large weights. `fit` adds it to the loss, and `optimizer.step` adds its gradient to the gradient.
 
-They belong to a parameter, `Dense(20, kernel_regularizer=L2(0.01))`. A layer's backward knows nothing of them.
+A regulariser belongs to a parameter: `Dense(20, kernel_regularizer=L2(0.01))`. The backward of a layer does not use it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from minitorch_np.base.validation import number
 
 
 class Regularizer(OwnAttributes):
-    """A number for a value, and the gradient of that number.
+    """A penalty for the value of a parameter, and the gradient of the penalty.
 
-    A subclass writes `__call__(value) -> float` and `gradient(value) -> array`, of the value's shape and dtype.
+    A subclass writes `__call__(value) -> float` and `gradient(value) -> array`, with the shape and dtype of the value.
     """
 
     def __call__(self, value: NDArray) -> float:
@@ -31,7 +31,7 @@ class L1L2(Regularizer):
     """l1 * sum of |w| + l2 * sum of w^2. Zou & Hastie 2005, equation 3 (the elastic net).
 
     Args:
-        l1, l2: at least 0. Both are 0 unless said, as in Keras.
+        l1, l2: at least 0; both are 0 by default, as in Keras.
     """
 
     checks = {"l1": number(), "l2": number()}
@@ -49,7 +49,7 @@ class L1L2(Regularizer):
 
 
 class L1(Regularizer):
-    """l1 * sum of |w|, which takes small weights all the way to 0. Tibshirani 1996.
+    """l1 * sum of |w|, which makes small weights exactly 0. Tibshirani 1996.
 
     Args:
         l1: at least 0.
@@ -71,7 +71,7 @@ class L1(Regularizer):
 class L2(Regularizer):
     """l2 * sum of w^2, which keeps all weights small. Hoerl & Kennard 1970.
 
-    With SGD it is weight_decay = 2 * l2. With Adam it is not: see AdamW.
+    With SGD it equals weight_decay = 2 * l2. With Adam it does not: see AdamW.
 
     Args:
         l2: at least 0.
@@ -104,13 +104,13 @@ def find(regularizer: str | Regularizer | None) -> Regularizer | None:
     return BY_NAME[regularizer]()
 
 
-def _l1(value: NDArray, price: float) -> float:
-    return float(price) * float(np.abs(value).sum()) if price else 0.0
+def _l1(value: NDArray, factor: float) -> float:
+    return float(factor) * float(np.abs(value).sum()) if factor else 0.0
 
 
-def _l2(value: NDArray, price: float) -> float:
+def _l2(value: NDArray, factor: float) -> float:
     flat = value.ravel(order="K")
-    return float(price) * float(row_products(flat[:, None], flat[:, None])[0, 0]) if price else 0.0
+    return float(factor) * float(row_products(flat[:, None], flat[:, None])[0, 0]) if factor else 0.0
 
 
 globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist

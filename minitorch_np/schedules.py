@@ -1,4 +1,4 @@
-"""Learning-rate schedules: functions of the step, counted from 0, for any optimiser.
+"""Learning-rate schedules for any optimiser: functions of the step, which counts from 0.
 
 mt.SGD(learning_rate=mt.schedules.CosineDecay(0.1, steps=1000, warmup=50))
 """
@@ -13,10 +13,10 @@ from minitorch_np.base.validation import number, whole
 
 
 class Schedule(OwnAttributes):
-    """step -> rate. A subclass writes `__call__(step)`."""
+    """The learning rate at a step. A subclass writes `__call__(step)`."""
 
     def __call__(self, step: int) -> float:
-        raise NotImplementedError(f"{self!r} has no rate: write __call__(self, step) and return it.")
+        raise NotImplementedError(f"{self!r} has no __call__: write __call__(self, step) and return the learning rate.")
 
 
 class _Decay(Schedule):
@@ -58,7 +58,7 @@ class CosineDecay(Schedule):
     def settle(self) -> None:
         if self.warmup >= self.steps:
             raise ValueError(
-                f"CosineDecay: warmup ends before the last step, got warmup={self.warmup!r} and steps={self.steps!r}."
+                f"CosineDecay: expected warmup to be smaller than steps, got warmup={self.warmup!r} and steps={self.steps!r}."
             )
 
     def __call__(self, step: int) -> float:

@@ -30,7 +30,7 @@ def test_an_embedding_takes_whole_numbers_of_any_dtype(rng):
 
 def test_a_vocabulary_too_large_for_float32_is_refused():
     with pytest.raises(
-        ValueError, match=r'not every whole number above 16777216 exists\. Give the model dtype="float64"'
+        ValueError, match=r'cannot represent all whole numbers above 16777216\. Give the model dtype="float64"'
     ):
         mt.Embedding(2**24 + 1, 1).initialize((3,))
 
@@ -69,7 +69,7 @@ def test_the_checker_still_misses_dx_of_whole_numbers_that_are_values(rng):
         (lambda: mt.MultiHeadAttention(2, 0), "MultiHeadAttention: key_dim is .* got 0"),
         (lambda: mt.MultiHeadAttention(2, 1, -1), "MultiHeadAttention: value_dim is .* got -1"),
         (lambda: mt.Bidirectional(mt.Dense(2)), "expected a SimpleRNN, LSTM or GRU without go_backwards"),
-        (lambda: mt.Bidirectional(mt.LSTM(2, go_backwards=True)), "The second direction is made here"),
+        (lambda: mt.Bidirectional(mt.LSTM(2, go_backwards=True)), "Bidirectional makes the second direction itself"),
         (lambda: mt.Bidirectional(mt.LSTM(2), "add"), "merge_mode is 'concat', 'sum', 'mul' or 'ave', got 'add'"),
         (lambda: mt.Sequential([mt.Input((3,)), mt.LSTM(2)]), r"expected inputs of shape \(batch, time, features\)"),
         (lambda: mt.Sequential([mt.Input((5, 3)), mt.GRU(2), mt.GRU(2)]), "needs return_sequences=True"),

@@ -87,7 +87,7 @@ def test_an_assignment_is_checked_like_an_argument(who, name, make, good, wrong)
         (mt.Adam(), "clipnorm", -1, "Adam: give one of clipnorm, global_clipnorm and clipvalue"),
         (mt.Adam(clipnorm=1), "clipvalue", 1, "Adam: give one of clipnorm, global_clipnorm and clipvalue"),
         (mt.SGD(momentum=0.9, nesterov=True), "momentum", 0, "SGD: nesterov=True needs a velocity"),
-        (schedules.CosineDecay(0.1, 10, 3), "warmup", 10, "CosineDecay: warmup ends before the last step"),
+        (schedules.CosineDecay(0.1, 10, 3), "warmup", 10, "CosineDecay: expected warmup to be smaller than steps"),
         (initializers.RandomUniform(-1, 1), "minval", 2, "RandomUniform: minval is at most maxval"),
         (callbacks.EarlyStopping(), "mode", "up", "EarlyStopping: mode is 'auto', 'min' or 'max'"),
         (mt.Conv2D(2, 3), "strides", 0, "Conv2D: strides is an int of at least 1"),

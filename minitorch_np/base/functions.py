@@ -1,4 +1,4 @@
-"""Functions that several files share; each one bears complex arguments and extreme values."""
+"""Functions that several files share. Each takes complex arguments and extreme values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from minitorch_np.base.shapes import Shape
 
 
 def sigmoid(x: NDArray) -> NDArray:
-    """1 / (1 + exp(-x)), exact far into both tails and without overflow.
+    """1 / (1 + exp(-x)), accurate in both tails, and without overflow.
 
-    The exponential is only taken of -|x|: where x is negative, exp(x) / (1 + exp(x)) is the same number. The sign s
-    chooses between the two by arithmetic, which costs a tenth of np.where on signs that follow no pattern.
+    Only exp(-|x|) is computed, which cannot overflow: for negative x, exp(x) / (1 + exp(x)) is the same number. The sign s
+    selects one of the two forms by arithmetic, which is ten times as fast as np.where on mixed signs.
 
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
@@ -27,7 +27,7 @@ def sigmoid(x: NDArray) -> NDArray:
 
 
 def softplus(x: NDArray) -> NDArray:
-    """log(1 + exp(x)), as max(x, 0) + log(1 + exp(-|x|)): nothing overflows and small values keep their digits.
+    """log(1 + exp(x)), computed as max(x, 0) + log(1 + exp(-|x|)): without overflow, and accurate for small values.
 
     >>> softplus(np.array([-1000.0, 0.0, 1000.0])).round(4)
     array([0.000e+00, 6.931e-01, 1.000e+03])
@@ -36,19 +36,19 @@ def softplus(x: NDArray) -> NDArray:
 
 
 def softmax(x: NDArray, axis: int = -1) -> NDArray:
-    """exp(x_k) / sum_j exp(x_j) along the axis; the maximum is taken off first, so nothing overflows."""
+    """exp(x_k) / sum_j exp(x_j) along the axis. The maximum is subtracted first, so nothing overflows."""
     z = np.exp(x - x.max(axis=axis, keepdims=True))
     return z / sums(z, (axis,), keepdims=True)
 
 
 def log_softmax(x: NDArray, axis: int = -1) -> NDArray:
-    """log(exp(x_k) / sum_j exp(x_j)) along the axis; the maximum is taken off first, so nothing overflows."""
+    """log(exp(x_k) / sum_j exp(x_j)) along the axis. The maximum is subtracted first, so nothing overflows."""
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - np.log(sums(np.exp(shifted), (axis,), keepdims=True))
 
 
-# exp(z^2) erfc(z) on 0 <= z <= 6 as a polynomial in t = (z - 3) / (z + 3), lowest power first. The polynomials of these
-# degrees with the smallest largest |error| of erf, fitted with 50 digits: 4e-18 and 3e-10.
+# exp(z^2) erfc(z) for 0 <= z <= 6 as a polynomial in t = (z - 3) / (z + 3), lowest power first. These are the minimax
+# polynomials, fitted with 50 digits; the largest errors of erf are 4e-18 and 3e-10.
 _ERFC = {
     np.dtype(np.float64): (
         0.1790011511814205, -0.3262335600423472, 0.2456038016996375, -0.15011593707079074, 0.07166582888974857,
@@ -66,9 +66,9 @@ _ERFC = {
 def erf(x: NDArray) -> NDArray:
     """2 / sqrt(pi) times the integral of exp(-u^2) from 0 to x. Its derivative is 2 / sqrt(pi) exp(-x^2).
 
-    Absolute error at most 1e-15, in float32 5e-7. For z = |x| the formula is 1 - exp(-z^2) P((z - 3) / (z + 3)), the form
-    of Shepherd & Laframboise 1981 (Math. Comp. 36, 249) with a polynomial that is as short as the dtype allows;
-    erf(-x) = -erf(x), and beyond z = 6 the last digit is reached. All of it is analytic, so it bears complex x.
+    Absolute error at most 1e-15, in float32 5e-7. With z = |x| the formula is 1 - exp(-z^2) P((z - 3) / (z + 3)), the form
+    of Shepherd & Laframboise 1981 (Math. Comp. 36, 249), with a shorter polynomial for float32. For negative x,
+    erf(-x) = -erf(x); for z > 6 the result is 1 to the last digit. The formula is analytic, so x may be complex.
 
     >>> erf(np.array([-np.inf, 0.5, 1.0]))
     array([-1.        ,  0.52049988,  0.84270079])
@@ -84,9 +84,9 @@ def erf(x: NDArray) -> NDArray:
     return s * (1 - (tail + coefficients[0]) * np.exp(-z * z))
 
 
-# A sum of many float32 numbers, one after the other, loses digits: a million times 0.1 is 100958. Sums of blocks, and then
-# sums of these, keep them, as pairwise summation does (Higham 1993, The accuracy of floating point summation). NumPy adds
-# pairwise along the axis that is contiguous in memory, and one after the other along every other axis.
+# Adding many float32 numbers one after the other loses digits: a million times 0.1 gives 100958. Summing blocks first, and then
+# the sums of the blocks, keeps them, as pairwise summation does (Higham 1993, The accuracy of floating point summation). NumPy
+# sums pairwise along the axis that is contiguous in memory, and one after the other along every other axis.
 _BLOCK, _FEW = 128, 32
 
 
@@ -98,7 +98,7 @@ def sums(x: NDArray, axes: Iterable[int], keepdims: bool = False) -> NDArray:
     """
     places = sorted(axis % x.ndim for axis in axes)
     first, last = places[0], places[-1]
-    if last - first >= len(places):  # axes that do not follow each other: the last by itself, then the others
+    if last - first >= len(places):  # the axes are not neighbours: sum over the last by itself, then over the others
         return sums(sums(x, (last,), keepdims=True), places[:-1], keepdims).reshape(_without(x.shape, places, keepdims))
     if last == x.ndim - 1 and x.flags.c_contiguous:
         return x.sum(axis=tuple(places), keepdims=keepdims)
@@ -111,13 +111,13 @@ def sums(x: NDArray, axes: Iterable[int], keepdims: bool = False) -> NDArray:
 
 def channel_sums(x: NDArray) -> NDArray:
     """The sums over all axes but the last."""
-    if x.ndim == 2 and len(x) <= _FEW and x.dtype.itemsize >= 4:  # in small networks each microsecond counts
+    if x.ndim == 2 and len(x) <= _FEW and x.dtype.itemsize >= 4:  # a fast path, for the steps of small networks
         return np.add.reduce(x, axis=0)
     return _middle_sums(x.reshape(1, -1, x.shape[-1]))[0]
 
 
 def channel_products(x: NDArray, y: NDArray) -> NDArray:
-    """channel_sums(x * y) of two matrices, without the array of the products."""
+    """channel_sums(x * y) of two matrices, without an array for the products."""
     if len(x) <= 2 * _BLOCK:
         return np.einsum("rc,rc->c", x, y)
     (x_blocks, y_blocks), rest = _blocks(_BLOCK, x, y)
@@ -126,7 +126,7 @@ def channel_products(x: NDArray, y: NDArray) -> NDArray:
 
 def row_products(x: NDArray, y: NDArray, order: Literal["C", "F"] = "C") -> NDArray:
     """x^T y, the sum over all rows of x_i y_j: the gradient of a kernel."""
-    if len(x) <= 128 * _BLOCK:  # so many BLAS adds well by itself
+    if len(x) <= 128 * _BLOCK:  # BLAS alone is accurate enough for so few rows
         return np.matmul(x.T, y, order=order)
     (x_blocks, y_blocks), rest = _blocks(32 * _BLOCK, x, y)
     total = sums(np.matmul(x_blocks.swapaxes(1, 2), y_blocks), (0,)) + rest[0].T @ rest[1]
@@ -155,9 +155,9 @@ def _without(shape: Shape, axes: list[int], keepdims: bool) -> Shape:
 
 
 def _middle_sums(x: NDArray) -> NDArray:
-    """(before, size, after) -> (before, after). As products of ones with matrices, which run along the memory."""
+    """(before, size, after) -> (before, after): a vector of ones times each matrix, which reads the memory in order."""
     size, after = x.shape[1:]
-    if x.dtype.itemsize < 4:  # half precision; bool and small ints
+    if x.dtype.itemsize < 4:  # half precision, bool and small ints
         return x.sum(axis=1, dtype=np.float32).astype(x.dtype)
     if after == 1:
         return np.add.reduce(np.ascontiguousarray(x), axis=1)
@@ -167,7 +167,7 @@ def _middle_sums(x: NDArray) -> NDArray:
         return np.ones(size, x.dtype) @ x
     whole = size // _BLOCK * _BLOCK
     parts = np.ones(_BLOCK, x.dtype) @ x[:, :whole].reshape(len(x), -1, _BLOCK, after)
-    total = _middle_sums(parts.astype(np.result_type(x, np.float64)))  # so few that float64 costs nothing
+    total = _middle_sums(parts.astype(np.result_type(x, np.float64)))  # few numbers, so float64 costs nothing
     if whole < size:
         total += np.ones(size - whole, x.dtype) @ x[:, whole:]
     return total.astype(x.dtype)
@@ -180,7 +180,7 @@ def _blocks(length: int, *matrices: NDArray) -> tuple[list[NDArray], list[NDArra
 
 
 def too_far_apart(near: NDArray, deviation: NDArray, dtype: np.dtype) -> str:
-    """What is lost of data near these numbers, with these standard deviations, in a dtype; "" if they can be told apart.
+    """A warning, for data near these numbers with these standard deviations, that the dtype is too coarse; "" if it is not.
 
     >>> too_far_apart(np.array([1.7e9]), np.array([2.3]), np.dtype(np.float32))[:58]
     'in float32 numbers near 1.7e+09 are 128 apart, and the dat'
@@ -192,6 +192,6 @@ def too_far_apart(near: NDArray, deviation: NDArray, dtype: np.dtype) -> str:
     worst = lost.argmax()
     return (
         f"in {dtype} numbers near {np.ravel(near)[worst]:.6g} are {np.ravel(apart)[worst]:g} apart, and the data have a standard "
-        f"deviation of {np.ravel(deviation)[worst]:.4g} there: most of it is lost. Take a constant off first, as in x - x.min(), "
+        f"deviation of {np.ravel(deviation)[worst]:.4g} there, most of which is lost. Subtract a constant first, as in x - x.min(), "
         'or give the model dtype="float64".'
     )

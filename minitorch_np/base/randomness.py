@@ -1,4 +1,4 @@
-"""The generators of a model: one seed, and from it one independent stream for each use."""
+"""The random generators of a model: one seed gives an independent stream for each use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Seed = int | np.random.Generator | None
 
 
 class Streams(NamedTuple):
-    """Three generators of one seed; drawing from one never moves another."""
+    """Three generators of one seed. Using one does not change the others."""
 
     initialization: np.random.Generator
     shuffling: np.random.Generator
@@ -35,5 +35,5 @@ def spawn(rng: Seed, count: int) -> list[np.random.Generator]:
 
 
 def seed_of(generator: np.random.Generator) -> int:
-    """An int drawn from the generator, to be handed on and written down."""
+    """A random int from the generator, to use and to record as a seed."""
     return int(generator.integers(2**32))

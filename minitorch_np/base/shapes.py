@@ -1,4 +1,4 @@
-"""Shapes, as messages write them."""
+"""Shapes, and how messages write them."""
 
 from __future__ import annotations
 

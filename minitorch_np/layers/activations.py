@@ -1,4 +1,4 @@
-"""Activations: smooth functions, applied to every element or, in Softmax, along one axis."""
+"""Activations: smooth functions of each element, or of all elements along one axis in Softmax."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class Tanh(Layer):
 class Softmax(Layer):
     """y_k = exp(x_k) / sum_j exp(x_j) along one axis: positive numbers whose sum is 1.
 
-    A classifier needs none: CrossEntropyLoss takes the logits, and computes better with them.
+    A classifier does not need it: CrossEntropyLoss takes the logits, with which it is more accurate.
 
     Args:
-        axis: the axis along which the sum is 1, the batch being axis 0. It may not be the batch.
+        axis: the axis along which the sum is 1; not 0, which is the batch.
 
     Shapes: any; y has the shape of x.
     Raises:
-        ValueError: axis is no int, is the batch, or x has no such axis.
+        ValueError: axis is not an int, is the batch, or x has no such axis.
     """
 
     in_keras = True
@@ -93,7 +93,7 @@ class Softmax(Layer):
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
-        """dy_k/dx_i = y_k (1[i = k] - y_i), since x_i stands in numerator k only for i = k and in every denominator. So
+        """dy_k/dx_i = y_k (1[i = k] - y_i), since x_i is in numerator k only for i = k, and in every denominator. So
 
         dx_i = sum_k dy_k dy_k/dx_i = y_i (dy_i - sum_k dy_k y_k).
         """
@@ -108,14 +108,14 @@ class Softmax(Layer):
 class LogSoftmax(Softmax):
     """y_k = x_k - log sum_j exp(x_j) along one axis: the logarithm of Softmax, without its underflow.
 
-    It goes before NLLLoss and KLDivLoss, which take log-probabilities. CrossEntropyLoss on x itself is the same as NLLLoss on y.
+    It goes before NLLLoss and KLDivLoss, which take log-probabilities. NLLLoss of y equals CrossEntropyLoss of x.
 
     Args:
-        axis: the axis along which the exp(y) sum to 1, the batch being axis 0. It may not be the batch.
+        axis: the axis along which the sum of exp(y) is 1; not 0, which is the batch.
 
     Shapes: any; y has the shape of x.
     Raises:
-        ValueError: axis is no int, is the batch, or x has no such axis.
+        ValueError: axis is not an int, is the batch, or x has no such axis.
     """
 
     in_keras = False
@@ -125,7 +125,7 @@ class LogSoftmax(Softmax):
         super().__init__(axis)
 
     def settle(self) -> None:
-        self.keras_activation = "log_softmax" if self.axis == -1 else None  # Keras's takes the last axis
+        self.keras_activation = "log_softmax" if self.axis == -1 else None  # Keras's function uses the last axis
 
     def forward(self, x: NDArray) -> NDArray:
         require_axis(self, self.axis, x.shape)
@@ -139,7 +139,7 @@ class LogSoftmax(Softmax):
 
 
 class GELU(Layer):
-    """y = x Phi(x), where Phi(x) = (1 + erf(x / sqrt(2))) / 2 is the chance that a standard normal number is below x.
+    """y = x Phi(x), where Phi(x) = (1 + erf(x / sqrt(2))) / 2 is the probability that a standard normal number is below x.
 
     Hendrycks & Gimpel 2016, section 2.
 

@@ -1,4 +1,4 @@
-"""Attention: every position of a sequence takes from all others what it asks for."""
+"""Attention: every position of a sequence gets a weighted mean of the values of all positions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
 from minitorch_np.regularizers import Regularizer
 
-_MASKED = -1e30  # a score whose exponential is 0 beside any other
+_MASKED = -1e30  # a score whose exponential is 0 compared with any other
 
 
 class MultiHeadAttention(Layer):
-    """Self-attention: y = (O_1, …, O_heads) output_kernel + output_bias, with for each head. Vaswani et al. 2017, section 3.2.
+    """Self-attention: y = (O_1, …, O_heads) output_kernel + output_bias. Vaswani et al. 2017, section 3.2. For each head
 
         Q, K, V = x query_kernel + query_bias,   x key_kernel + key_bias,   x value_kernel + value_bias
         A = softmax(Q K^T / sqrt(key_dim)) over the keys,   O = A V.
 
-    Query, key and value are one x; attention from one sequence to another (cross-attention) is not provided.
+    Queries, keys and values are all computed from x. Attention to another sequence (cross-attention) is not provided.
 
     Args:
         num_heads: number of heads.
@@ -33,20 +33,20 @@ class MultiHeadAttention(Layer):
         value_dim: features of a head's values; key_dim if None.
         use_bias: False leaves all four biases out.
         kernel_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
-        kernel_regularizer: a price on each of the four kernels that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
-        causal: True lets each position see only itself and those before it.
+        kernel_regularizer: a penalty on each of the four kernels that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
+        causal: True lets each position attend only to itself and those before it.
 
     Shapes: x (batch, time, features) -> y the same; query_kernel and key_kernel (features, heads, key_dim), value_kernel
         (features, heads, value_dim), each with a bias (heads, …); output_kernel (heads, value_dim, features),
         output_bias (features,).
-        forward takes a second argument, mask: bool, (batch, time), True where a position is real and may be looked at, or
-        (batch, time, time), True where the first may look at the second. A Sequential gives none; a Model of one's
-        own may. A position that may look at nothing gets A = 0, so its y is output_bias.
+        forward takes a second argument, mask: bool, (batch, time), True at the positions that may be attended to, or
+        (batch, time, time), True where the first position may attend to the second. A Sequential passes no mask; a
+        user-defined Model may. A position that may attend to nothing has A = 0, so its y is output_bias.
     Raises:
         ValueError: a size is not a positive int; x or the mask has another shape.
     """
 
-    in_keras = True  # in a Functional, where it has two inputs
+    in_keras = True  # in a Functional model, where it has two inputs
     keras_places = {
         f"{part}_{value}": f"{part}_dense/vars/{number}"
         for part in ("query", "key", "value", "output")
@@ -113,28 +113,28 @@ class MultiHeadAttention(Layer):
         return y if self.output_bias is None else y + self.output_bias.value
 
     def backward(self, dy: NDArray) -> NDArray | None:
-        """Backwards through y = (O_1, …) output_kernel + output_bias, which is Dense, dO is known. For each head
+        """y = (O_1, …) output_kernel + output_bias is Dense, which gives dO. For each head
 
             O = A V           gives dA = dO V^T,   dV = A^T dO;
             S = Q K^T scale   gives dQ = dS K scale,   dK = dS^T Q scale.
 
-        Between them stands a softmax in each row, a_j = exp(s_j) / sum_k exp(s_k), of which da_j/ds_i = a_j (1[i = j] - a_i):
+        A is the softmax of S in each row, a_j = exp(s_j) / sum_k exp(s_k), with da_j/ds_i = a_j (1[i = j] - a_i):
 
             ds_i = sum_j da_j a_j (1[i = j] - a_i) = a_i (da_i - sum_j a_j da_j),
 
-        the product with the Jacobian without the Jacobian. Where a mask made a_i = 0, ds_i = 0. The three projections
-        are Dense again, and x goes into all of them, so dL/dx is the sum of what they say.
+        the product with the Jacobian, without the Jacobian itself. Where a mask made a_i = 0, ds_i = 0. The three projections
+        are Dense again, and all three read x, so dL/dx is the sum of theirs.
         """
         x, q, k, v, a, joined = self.cache
         scale = 1 / math.sqrt(self.key_dim)
-        self._learn(self.output_kernel, self.output_bias, joined, dy)
+        self._set_gradients(self.output_kernel, self.output_bias, joined, dy)
         do = self._split(dy @ self.output_kernel.value.reshape(-1, x.shape[2]).T)
         da = do @ v.swapaxes(2, 3)
         ds = a * (da - sums(a * da, (3,), keepdims=True)) * scale
         dq, dk, dv = _join(ds @ k), _join(ds.swapaxes(2, 3) @ q), _join(a.swapaxes(2, 3) @ do)
-        self._learn(self.query_kernel, self.query_bias, x, dq)
-        self._learn(self.key_kernel, self.key_bias, x, dk)
-        self._learn(self.value_kernel, self.value_bias, x, dv)
+        self._set_gradients(self.query_kernel, self.query_bias, x, dq)
+        self._set_gradients(self.key_kernel, self.key_bias, x, dk)
+        self._set_gradients(self.value_kernel, self.value_bias, x, dv)
         if not self.wants_dx:
             return None
         wq, wk, wv = (
@@ -151,7 +151,7 @@ class MultiHeadAttention(Layer):
         """(batch, time, heads * size) as (batch, heads, time, size)."""
         return y.reshape(*y.shape[:2], self.num_heads, -1).swapaxes(1, 2)
 
-    def _learn(self, kernel: Parameter, bias: Parameter | None, x: NDArray, dy: NDArray) -> None:
+    def _set_gradients(self, kernel: Parameter, bias: Parameter | None, x: NDArray, dy: NDArray) -> None:
         """The gradients of a kernel and a bias in y = x kernel + bias, as in Dense."""
         dy_rows = dy.reshape(-1, dy.shape[2])
         kernel.grad = row_products(x.reshape(-1, x.shape[2]), dy_rows).reshape(kernel.shape)
@@ -159,15 +159,15 @@ class MultiHeadAttention(Layer):
             bias.grad = channel_sums(dy_rows).reshape(bias.shape)
 
     def _allowed(self, x: NDArray, mask: NDArray | None) -> NDArray | None:
-        """Who may look at whom, in a form that fits (batch, heads, time, time); None if all may."""
+        """Which position may attend to which, broadcastable to (batch, heads, time, time); None if all may attend to all."""
         batch, time, _ = x.shape
         allowed = np.tri(time, dtype=bool) if self.causal else None
         if mask is None:
             return allowed
         if mask.dtype != bool or mask.shape not in ((batch, time), (batch, time, time)):
             raise ValueError(
-                f"{self!r}: expected a mask of bool, ({batch}, {time}) or ({batch}, {time}, {time}), True where there is "
-                f"something to look at, got {mask.dtype} {mask.shape}."
+                f"{self!r}: expected a mask of bool, ({batch}, {time}) or ({batch}, {time}, {time}), True where a position "
+                f"may be attended to, got {mask.dtype} {mask.shape}."
             )
         mask = mask.reshape(batch, 1, -1, time)
         return mask if allowed is None else mask & allowed
@@ -189,9 +189,9 @@ class MultiHeadAttention(Layer):
 
 
 def masked_softmax(scores: NDArray, allowed: NDArray | None) -> NDArray:
-    """exp(s_j) / sum of exp(s_k) over the allowed k of a row, and 0 for the others; a row without any is all 0.
+    """exp(s_j) / sum of exp(s_k) over the allowed k of a row, 0 for the others; a row with none allowed is all 0.
 
-    The largest is taken off first, so nothing overflows.
+    The maximum is subtracted first, so nothing overflows.
     """
     if allowed is not None:
         scores = np.where(allowed, scores, _MASKED)

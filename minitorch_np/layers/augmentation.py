@@ -1,4 +1,4 @@
-"""Augmentation: pictures that are a little different each time they are learnt from, and as they are in use."""
+"""Augmentation: random changes of images in training; the identity in inference."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from minitorch_np.layers.guards import require_images
 Range = float | tuple[float, float]
 
 
-# Which pixel is at a place, for places beyond the edges too.
+# The pixel of the image that fills a position, which may be beyond the edges.
 _FILL_MODES = {
     "reflect": lambda places, size: np.minimum(places % (2 * size), 2 * size - 1 - places % (2 * size)),
     "nearest": lambda places, size: np.clip(places, 0, size - 1),
     "wrap": lambda places, size: places % size,
-    "constant": lambda places, size: places,  # beyond the edge no pixel is known
+    "constant": lambda places, size: places,  # beyond the edge there is none
 }
 
 
@@ -48,9 +48,9 @@ def _check_range(who: str, name: str, value: Any) -> None:
 
 
 class _Augmentation(Layer):
-    """y = x in inference mode; while training, each picture changed in a way of its own, drawn anew in every forward.
+    """In training each image is changed at random, differently in every forward; in inference y = x.
 
-    A subclass writes `draw(x)`, which returns what was drawn as a tuple, and `change(x, *drawn)`; and `backward`.
+    A subclass writes `draw(x)`, which returns random arrays as a tuple, `change(x, *drawn)`, and `backward`.
     """
 
     in_keras = True
@@ -73,10 +73,10 @@ class _Augmentation(Layer):
 
 
 class RandomFlip(_Augmentation):
-    """Half of the pictures mirrored, while training.
+    """In training, half of the images are mirrored.
 
     Args:
-        mode: "horizontal" (left and right change places), "vertical", or "horizontal_and_vertical": each drawn by itself.
+        mode: "horizontal" (left and right are exchanged), "vertical", or "horizontal_and_vertical": each with probability 1/2.
 
     Shapes: x (batch, height, width, channels) -> y the same.
     """
@@ -97,7 +97,7 @@ class RandomFlip(_Augmentation):
         return x
 
     def backward(self, dy: NDArray) -> NDArray:
-        """Mirroring is its own inverse and its own transpose: dx is dy, mirrored in the same pictures."""
+        """Mirroring is its own transpose: dx is dy, mirrored in the same images."""
         drawn, _ = self.cache
         return self.change(dy, *drawn) if drawn else dy
 
@@ -107,12 +107,12 @@ class RandomFlip(_Augmentation):
 
 
 class RandomTranslation(_Augmentation):
-    """Each picture shifted by a random part of its height and width, while training.
+    """In training, each image is shifted by a random share of its height and width.
 
     Args:
-        height_factor: the largest shift as a share of the height, drawn evenly from -f to f; or (low, high). Positive is down.
+        height_factor: a number f for shifts uniform between -f and f times the height, or (low, high); positive is down.
         width_factor: likewise of the width; positive is to the right.
-        fill_mode: what comes in at the edges: "reflect" (d c b a | a b c d | d c b a), "nearest" (a a a a | a b c d),
+        fill_mode: what fills the edges: "reflect" (d c b a | a b c d | d c b a), "nearest" (a a a a | a b c d),
             "wrap" (a b c d | a b c d) or "constant".
         interpolation: "bilinear" between the two nearest pixels, or "nearest", by whole pixels.
         fill_value: the value of "constant".
@@ -155,9 +155,9 @@ class RandomTranslation(_Augmentation):
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
-        """y = R x C^T for each picture and channel, with one row of R for each row of y: the shares in it of the rows of x.
+        """y = R x C^T for each image and channel, so dx = R^T dy C.
 
-        Likewise C for the columns. So dx = R^T dy C.
+        Row i of R has the weights of the rows of x in row i of y; C is the same for columns.
         """
         drawn, _ = self.cache
         if not drawn:
@@ -166,15 +166,15 @@ class RandomTranslation(_Augmentation):
         return _along_both(rows, columns, dy)
 
     def _matrices(self, size: int, shares: NDArray) -> NDArray:
-        """(batch, size, size): element [b, i, j] is the share of pixel j in pixel i of picture b, along one axis."""
+        """(batch, size, size): element [b, i, j] is the weight of pixel j of x in pixel i of y in image b, along one axis."""
         shifts = shares[:, None] * size
         places = np.arange(size) - (np.rint(shifts) if self.interpolation == "nearest" else shifts)
         before = np.floor(places)
         share = (places - before)[:, :, None]
         pixels = np.arange(size)
-        known = _FILL_MODES[self.fill_mode]
-        return (1 - share) * (known(before, size)[:, :, None] == pixels) + share * (
-            known(before + 1, size)[:, :, None] == pixels
+        filling = _FILL_MODES[self.fill_mode]
+        return (1 - share) * (filling(before, size)[:, :, None] == pixels) + share * (
+            filling(before + 1, size)[:, :, None] == pixels
         )
 
     @classmethod
@@ -188,11 +188,11 @@ class RandomTranslation(_Augmentation):
 
 
 class RandomBrightness(_Augmentation):
-    """y = x + d, cut to value_range, with one d for each picture, while training.
+    """In training, y = x + d clipped to value_range, with one random d for each image.
 
     Args:
-        factor: d is drawn evenly from -factor to factor times the width of value_range; or (low, high) for these two.
-        value_range: the least and the largest value of a pixel: (0, 1) behind Rescaling(1 / 255).
+        factor: a number f for d uniform between -f and f times the width of value_range, or (low, high).
+        value_range: the smallest and the largest value of a pixel: (0, 1) after Rescaling(1 / 255).
 
     Shapes: x (batch, height, width, channels) -> y the same.
     """
@@ -212,7 +212,7 @@ class RandomBrightness(_Augmentation):
         return np.minimum(np.maximum(x + drawn[0], low), high)
 
     def backward(self, dy: NDArray) -> NDArray:
-        """dy/dx = 1 for pixels that were not cut off, 0 for the others."""
+        """dy/dx = 1 for pixels that were not clipped, 0 for the others."""
         drawn, y = self.cache
         low, high = self.value_range
         return dy * ((y.real > low) & (y.real < high)) if drawn else dy
@@ -228,5 +228,5 @@ def _along_both(rows: NDArray, columns: NDArray, x: NDArray) -> NDArray:
 
 
 def _along_rows(matrices: NDArray, x: NDArray) -> NDArray:
-    """One matrix for each picture, applied along its first axis."""
+    """One matrix for each image, multiplied along the first axis of the image."""
     return (matrices @ x.reshape(*x.shape[:2], -1)).reshape(x.shape)

@@ -1,4 +1,4 @@
-"""Batch normalisation: each channel with mean 0 and variance 1 over the batch."""
+"""Batch normalisation: each channel has mean 0 and variance 1 over the batch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from minitorch_np.layers.normalization import _Normalized
 class BatchNormalization(_Normalized):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
 
-    While the model learns, mean and variance are those of the batch (over all axes but `axis`; the variance
-    divides by the number of values), and move the moving statistics: moving = momentum * moving + (1 - momentum) * batch.
-    Otherwise they are the moving statistics, which stay as they are, also where gamma and beta are frozen, as in Keras.
-    A small batch moves them as far as a large one, and knows less: choose a batch_size that leaves no tiny last batch.
+    In training, mean and variance are those of the batch: over all axes but `axis`, with the number of values as divisor. They
+    update the moving statistics: moving = momentum * moving + (1 - momentum) * batch. In inference, and also while gamma and
+    beta are frozen (as in Keras), the moving statistics are used and do not change.
+    A small batch updates them as much as a large one, but is less accurate: choose a batch_size that leaves no tiny last batch.
     Ioffe & Szegedy 2015, algorithms 1 and 2.
 
     Args:
         axis: the axis of the channels, the batch counted as 0.
-        momentum: how much of the moving statistics stays at each step, in [0, 1]; PyTorch's momentum is 1 - this.
-        epsilon: added to the variance, so that a constant channel divides by no zero.
+        momentum: the share of the moving statistics that is kept at each step, in [0, 1]; PyTorch's momentum is 1 - this.
+        epsilon: added to the variance, so that a constant channel does not divide by 0.
         center: False leaves beta out.
         scale: False leaves gamma out.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: names or callables
@@ -80,7 +80,7 @@ class BatchNormalization(_Normalized):
             mean = self._sums(rows) / values
             centered = rows - self._along(mean, rows)
             variance = self._sums(centered, centered) / values
-            if self.is_rough(mean, variance) and np.isfinite(variance).all():  # what overflows fit names
+            if self.is_rough(mean, variance) and np.isfinite(variance).all():  # fit reports an overflow
                 exact = rows.astype(np.float64)
                 mean = self._sums(exact) / values
                 exact -= self._along(mean, exact)
@@ -136,10 +136,10 @@ class BatchNormalization(_Normalized):
         for moving, batch in ((self.moving_mean, mean.real), (self.moving_variance, variance.real)):
             moving.value = moving.value * momentum + batch * (1 - momentum)
 
-    # Per channel all happens on whole rows of an image, because NumPy goes through long rows three times as fast.
+    # The methods below treat a whole row of an image as one row, with its channels repeated: NumPy is three times as fast on long rows.
 
     def _rows(self, x: NDArray) -> tuple[NDArray, Shape]:
-        """x as a matrix, the channels repeating along its rows, and its shape with the channels last."""
+        """x as a matrix whose rows repeat the channels, and the shape of x with the channels last."""
         moved = np.moveaxis(x, self.axis, -1)
         width = int(np.prod(moved.shape[-2:])) if moved.ndim > 2 else moved.shape[-1]
         return moved.reshape(-1, width), moved.shape
@@ -150,7 +150,7 @@ class BatchNormalization(_Normalized):
         return channel_sums(columns.reshape(-1, *self.moving_mean.shape))
 
     def _along(self, vector: NDArray, rows: NDArray) -> NDArray:
-        """One number for each channel, repeated along the rows."""
+        """One number for each channel, repeated to the length of a row."""
         return np.tile(vector, rows.shape[1] // len(vector))
 
     def _images(self, rows: NDArray, shape: Shape) -> NDArray:

@@ -1,4 +1,4 @@
-"""Bidirectional: a recurrent layer that reads the sequence from both ends."""
+"""Bidirectional: a recurrent layer that reads the sequence in both directions."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from minitorch_np.layers.recurrent import SimpleRNN, _Recurrent
 
 
 class Bidirectional(Layer):
-    """y = layer(x) merged with the outputs of a second such layer that reads x from its end. Schuster & Paliwal 1997.
+    """y = layer(x) merged with the output of a second such layer that reads x from its end. Schuster & Paliwal 1997.
 
-    With return_sequences the second one's outputs are turned round, so that both belong to the same step of x.
+    With return_sequences, the outputs of the second one are reversed, so that both are for the same step of x.
 
     Args:
-        layer: a SimpleRNN, LSTM or GRU that goes forwards; the second one is made with the same arguments.
+        layer: a SimpleRNN, LSTM or GRU without go_backwards; the second one is made with the same arguments.
         merge_mode: "concat" puts the two side by side, "sum" adds them, "mul" multiplies them, "ave" takes their mean.
 
-    Shapes: x (batch, time, features) -> y as of layer, with 2 * units in place of units for "concat"; the parameters are
+    Shapes: x (batch, time, features) -> y as for layer, with 2 * units in place of units for "concat"; the parameters are
         those of forward_layer, then those of backward_layer.
     Raises:
-        ValueError: layer is no recurrent layer or goes backwards itself; merge_mode is unknown.
+        ValueError: layer is not a recurrent layer, or has go_backwards; merge_mode is unknown.
     """
 
     in_keras = True
@@ -37,7 +37,7 @@ class Bidirectional(Layer):
         if not isinstance(layer, _Recurrent) or layer.go_backwards:
             raise ValueError(
                 f"Bidirectional: expected a SimpleRNN, LSTM or GRU without go_backwards, got {layer!r}. "
-                f"The second direction is made here.{instead_of(layer)}"
+                f"Bidirectional makes the second direction itself.{instead_of(layer)}"
             )
         self.forward_layer = layer
         self.backward_layer = type(layer)(**{**layer.config(), "go_backwards": True})
@@ -62,9 +62,9 @@ class Bidirectional(Layer):
         return one + other if self.merge_mode == "sum" else (one + other) / 2
 
     def backward(self, dy: NDArray) -> NDArray | None:
-        """Each half gets its part of dy: its columns, dy itself, dy times the other half, or dy / 2.
+        """The gradient of each direction is its columns of dy ("concat"), dy ("sum"), dy times the other output ("mul"), or dy / 2 ("ave").
 
-        Both read the same x, so dL/dx is the sum of what the two say.
+        Both read the same x, so dL/dx is the sum of the two.
         """
         one, other = self.cache
         if self.merge_mode == "concat":

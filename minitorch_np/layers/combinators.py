@@ -1,4 +1,4 @@
-"""Combinators: layers made of layers that run beside each other instead of one after the other."""
+"""Combinators: layers of branches, which all get the same input."""
 
 from __future__ import annotations
 
@@ -154,9 +154,9 @@ class Concatenate(_Branches):
 
     Args:
         branches: each a layer, or a list of layers that run one after the other; an empty list is x itself.
-        axis: the axis along which they are joined, the batch being axis 0. It may not be the batch.
+        axis: the axis along which they are joined; not 0, which is the batch.
 
-    Shapes: any; the branches give shapes that differ in that axis alone.
+    Shapes: any; the output shapes of the branches may differ only in that axis.
     Raises:
         ValueError: branches is not such a list, a layer is in it twice, there is no such axis, or the shapes do not fit.
     """
@@ -185,7 +185,7 @@ class Concatenate(_Branches):
         return np.concatenate(outputs, self.axis)
 
     def backward(self, dy: NDArray) -> Any:
-        """Each branch has its own part of dy as upstream gradient; their dx add up."""
+        """The upstream gradient of each branch is its part of dy; their dx add up."""
         return self._backward(np.split(dy, np.cumsum(self.cache)[:-1], self.axis))
 
     @classmethod

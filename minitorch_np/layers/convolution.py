@@ -1,7 +1,7 @@
-"""Convolution: every output pixel a weighted sum of the pixels in its window, with the same weights everywhere.
+"""Convolution: every output pixel is a weighted sum of the pixels in its window, with the same weights for all windows.
 
-What deep learning calls convolution does not flip the kernel. LeCun et al. 1998, Gradient-based learning applied
-to document recognition.
+As everywhere in deep learning, the kernel is not flipped. LeCun et al. 1998, Gradient-based learning applied to
+document recognition.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from minitorch_np.layers.guards import Pair, check_pair, count, require_built
 from minitorch_np.layers.windows import PADDING, Windows
 from minitorch_np.regularizers import Regularizer
 
-# Numbers copied at a time: 4 MB in float32, which are still in a cache when they are multiplied. Much less makes many small
-# products, between which BLAS waits for its threads, on a busy machine for long.
+# Numbers copied at a time: 4 MB in float32, which are still in the CPU's cache when they are multiplied. Far fewer would make many
+# small products, and BLAS waits for its threads after each, which takes long on a busy machine.
 BLOCK = 2**20
-# But products of up to this many multiplications OpenBLAS makes in one thread, without arranging their factors anew before. With
-# few outputs these are long enough to be worth a call: a step of LeNet-5 takes 0.85 times as long, on a busy machine half.
+# OpenBLAS runs products below this number of multiplications in one thread, without repacking. With few outputs such products are
+# still large enough to be worth a call: a step of LeNet-5 takes 0.85 times as long, and half as long on a busy machine.
 SMALL_PRODUCT, FEW_OUTPUTS = 10**6, 16
-# The copy into columns goes in runs of numbers that lie in order in both arrays. A row of the window is one; where it is
-# shorter than this, columns that lie one after the other in memory are made faster, as there a row of the image is one.
+# The windows are copied in runs of numbers that are contiguous in both arrays. In a row-major matrix of windows a run is a row of one
+# window. Where that is shorter than this, a column-major matrix is faster: there a run is a row of the image.
 SHORT = 16
 
 
 class _Convolution(Layer):
-    """What convolutions share: windows of kernel_size, and a kernel with a bias that is the same in all of them."""
+    """What convolutions share: windows of kernel_size, and one kernel and bias for all windows."""
 
     in_keras = True
     checks = {
@@ -69,17 +69,17 @@ class Conv2D(_Convolution):
         filters: number of output channels.
         kernel_size: height and width of the window; an int means both.
         strides: steps from window to window, downwards and to the right; an int means both.
-        padding: "valid" keeps windows inside the image; "same" adds zeros around it, so that stride 1 keeps its size.
+        padding: "valid" keeps windows inside the image; "same" adds zeros around the image, so that stride 1 keeps its size.
         use_bias: False leaves the bias out.
         kernel_initializer: a name or a callable `(shape, rng) -> array`; "glorot_uniform" is Glorot & Bengio 2010, eq. 16.
         bias_initializer: likewise.
-        kernel_regularizer: a price on the kernel that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
+        kernel_regularizer: a penalty on the kernel that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
 
     Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, filters), with "valid"
         rows = floor((height - kernel height) / stride) + 1, with "same" rows = ceil(height / stride);
         kernel (kernel height, kernel width, channels, filters), bias (filters,).
     Raises:
-        ValueError: an argument is out of range; x is no image, smaller than the kernel ("valid"), or has another
+        ValueError: an argument is out of range; x is not an image, smaller than the kernel ("valid"), or has another
             number of channels than the kernel.
     """
 
@@ -132,10 +132,10 @@ class Conv2D(_Convolution):
 
         dL/dkernel[i, j] = sum over b, h, w of x[b, h * stride + i, w * stride + j]^T dy[b, h, w],
         dL/dbias = sum over b, h, w of dy[b, h, w],
-        dL/dx[b, h * stride + i, w * stride + j] gets dy[b, h, w] kernel[i, j]^T, from each window that it lies in.
+        dL/dx[b, h * stride + i, w * stride + j] = the sum of dy[b, h, w] kernel[i, j]^T over the windows that contain this pixel.
 
-        The first is columns^T dy, with the columns of forward: each holds, for one i, j and channel, that x of every
-        window. For the last see _dx.
+        The first is columns^T dy, with the columns of forward: a column holds x at one i, j and channel for all windows.
+        For the last see _dx.
         """
         x, dy_rows = self.cache, dy.reshape(-1, self.filters)
         products = (row_products(columns, dy_rows[rows]) for rows, columns in self._columns(x))
@@ -145,21 +145,25 @@ class Conv2D(_Convolution):
         return self._dx(dy, x.shape) if self.wants_dx else None
 
     def _dx(self, dy: NDArray, shape: Shape) -> NDArray:
-        """With u = w * stride + j, dx[b, h * stride + i, u] = sum over j of dy[b, h, (u - j) / stride] kernel[i, j]^T,
+        """dL/dx as one convolution along the width for each row of the kernel.
 
-        where (u - j) / stride is whole and in the image. Along the width that is a convolution with the kernel flipped,
-        of dy with its columns set stride apart and zeros between and around them. Over i goes a loop: each row of the
-        kernel is one product for all windows, which meet different rows of x there, and is added in long runs.
+        With u = w * stride + j, row i of the kernel adds to dx[b, h * stride + i, u]
+
+            sum over j of dy[b, h, (u - j) / stride] kernel[i, j]^T,   where (u - j) / stride is a column of dy.
+
+        Along the width that is a convolution with the flipped kernel, of dy with stride - 1 columns of zeros between its
+        columns and zeros around them. So a loop over i makes one matrix product for all windows, and adds it to the rows
+        h * stride + i of dx.
         """
         windows, (height, width) = self._windows, self._windows.size
         dx = windows.zeros(shape, dy.dtype)
         rows, columns = dy.shape[1:3]
         spread = np.zeros((len(dy), rows, width - 1 + dx.shape[2], self.filters), dy.dtype)
         spread[:, :, width - 1 :: windows.strides[1]][:, :, :columns] = dy
-        met = sliding_window_view(spread, width, axis=2).transpose(0, 1, 2, 4, 3)
+        gradients = sliding_window_view(spread, width, axis=2).transpose(0, 1, 2, 4, 3)
         kernels = self.kernel.value[:, ::-1].transpose(0, 1, 3, 2).reshape(height, width * self.filters, -1)
-        for images, lines in blocks(met, shape[-1]):
-            here = met[images, lines]
+        for images, lines in blocks(gradients, shape[-1]):
+            here = gradients[images, lines]
             matrix = here.reshape(-1, width * self.filters)
             for i, kernel in enumerate(kernels):
                 into = dx[images, i + lines.start * windows.strides[0] :: windows.strides[0]][:, : here.shape[1]]
@@ -167,20 +171,22 @@ class Conv2D(_Convolution):
         return windows.crop(dx, shape[1:3])
 
     def _columns(self, x: NDArray) -> Iterator[tuple[slice, NDArray]]:
-        """All that each window sees, in one row per window: matrices (windows, kernel height * width * channels).
+        """The pixels of each window as one row: matrices (windows, kernel height * width * channels), and which rows of y they give.
 
-        So the convolution is one matrix product, in which nearly all its time goes. A sum of kernel height * width
+        So the convolution is one matrix product, which takes nearly all of its time. A sum of kernel height * width
         smaller products would need no copy of x, but takes 1.3 times as long with 16 and more channels, and 10 times
-        with one. The columns are larger than x as many times as the kernel has places, so that they are made of
-        some images at a time, or of some lines of a large one; each comes with the rows of y that it is for.
+        as long with one. The copy is kernel height * width times as large as x, so it is made for a few images at a time,
+        or for a few lines of a large image.
         """
         windows = self._windows
-        seen = sliding_window_view(windows.pad(x), windows.size, axis=(1, 2))
-        seen = seen[:, :: windows.strides[0], :: windows.strides[1]]  # (batch, height, width, channels, *windows.size)
+        pixels = sliding_window_view(windows.pad(x), windows.size, axis=(1, 2))
+        pixels = pixels[
+            :, :: windows.strides[0], :: windows.strides[1]
+        ]  # (batch, height, width, channels, *windows.size)
         places = windows.size[0] * windows.size[1] * x.shape[-1]
         done = 0
-        for images, lines in blocks(seen, self.filters):
-            here = seen[images, lines]
+        for images, lines in blocks(pixels, self.filters):
+            here = pixels[images, lines]
             if windows.size[1] * x.shape[-1] < SHORT:
                 columns = here.transpose(4, 5, 3, 0, 1, 2).reshape(places, -1).T
             else:
@@ -199,14 +205,15 @@ class Conv2D(_Convolution):
 
 
 def blocks(windows: NDArray, outputs: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of images and of their lines, in order, for products of these (overlapping) windows with so many outputs: each
+    """Slices of images and of lines of windows, in order, that divide the windows into blocks.
 
-    so small that a copy stays within BLOCK numbers, or the product within SMALL_PRODUCT, or a single line of windows.
+    A block has at most BLOCK numbers, or with few outputs a product of at most SMALL_PRODUCT multiplications, but at least
+    one line of windows.
     """
     count, height = windows.shape[:2]
     numbers = min(BLOCK, SMALL_PRODUCT // outputs) if outputs <= FEW_OUTPUTS else BLOCK
     lines = max(1, numbers * count * height // max(1, windows.size))
     images = max(1, lines // height)
-    for first in range(0, max(1, count), images):  # an empty batch is a block, too
+    for first in range(0, max(1, count), images):  # an empty batch is one block
         for start in range(0, height, height if lines >= height else lines):
             yield slice(first, first + images), slice(start, start + lines)

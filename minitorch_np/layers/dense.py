@@ -1,4 +1,4 @@
-"""Dense: every output a weighted sum of every input."""
+"""Dense: every output is a weighted sum of all inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
 from minitorch_np.regularizers import Regularizer
 
-# A kernel with so many times more inputs than units lies column by column: so its products are faster, up to twice.
+# A kernel with this many times more inputs than units is stored in Fortran order: its products are then up to twice as fast in BLAS.
 _TALL = 100
 
 
@@ -27,7 +27,7 @@ class Dense(Layer):
         use_bias: False leaves the bias out.
         kernel_initializer: a name or a callable `(shape, rng) -> array`; "glorot_uniform" is Glorot & Bengio 2010, eq. 16.
         bias_initializer: likewise.
-        kernel_regularizer: a price on the kernel that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
+        kernel_regularizer: a penalty on the kernel that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
 
     Shapes: x (batch, in_features) or (batch, time, in_features) -> y with units in place of in_features;
         kernel (in_features, units), bias (units,).
@@ -90,7 +90,9 @@ class Dense(Layer):
         """
         x = self.cache
         x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, self.units)
-        order: Literal["C", "F"] = "F" if self.kernel.value.flags.f_contiguous else "C"  # in memory as the kernel
+        order: Literal["C", "F"] = (
+            "F" if self.kernel.value.flags.f_contiguous else "C"
+        )  # the same as the kernel, so that the optimiser reads both in order
         self.kernel.grad = row_products(x_rows, dy_rows, order)
         if self.bias is not None:
             self.bias.grad = channel_sums(dy_rows)

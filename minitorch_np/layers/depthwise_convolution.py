@@ -1,4 +1,4 @@
-"""Depthwise convolution: each channel by itself, with kernels of its own."""
+"""Depthwise convolution: each channel is convolved separately, with its own kernels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from minitorch_np.regularizers import Regularizer
 class DepthwiseConv2D(_Convolution):
     """y[b, h, w, c * m + q] = sum over i, j of x[b, h * stride + i, w * stride + j, c] kernel[i, j, c, q] + bias[c * m + q].
 
-    Each channel has m = depth_multiplier kernels of its own, and no sum runs over channels.
+    Each channel has its own m = depth_multiplier kernels, and there is no sum over channels.
 
     Args:
         kernel_size, strides, padding: as for Conv2D.
@@ -74,10 +74,14 @@ class DepthwiseConv2D(_Convolution):
         return y
 
     def backward(self, dy: NDArray) -> NDArray | None:
-        """As for Conv2D, with a product of two numbers in place of the matrix product: repeated m times, channel by
+        """As for Conv2D, with products of numbers in place of matrix products.
 
-        channel, x has the channels of y, and x[b, h * stride + i, w * stride + j] enters y[b, h, w] times kernel[i, j].
-        So dL/dkernel[i, j] = sum over b, h, w of x dy, dL/dx gets dy kernel[i, j], and is summed over its m repetitions.
+        With each channel repeated m times, x has the channels of y, and y[b, h, w] is a sum of terms
+        x[b, h * stride + i, w * stride + j] kernel[i, j]. So
+
+        dL/dkernel[i, j] = sum over b, h, w of x[b, h * stride + i, w * stride + j] dy[b, h, w],
+        dL/dx[b, h * stride + i, w * stride + j] = the sum of dy[b, h, w] kernel[i, j] over the windows that contain this pixel,
+        and then over the m repetitions of a channel.
         """
         x, windows, count = self.cache, self._windows, dy.shape[1:3]
         self.kernel.grad = np.stack([channel_sums(pixels * dy) for pixels in self._pixels(x, count)]).reshape(
@@ -93,12 +97,12 @@ class DepthwiseConv2D(_Convolution):
         return windows.crop(dx, x.shape[1:3]).reshape(*x.shape, self.depth_multiplier).sum(axis=-1)
 
     def _pixels(self, x: NDArray, count: Pair) -> Iterator[NDArray]:
-        """For each place in a window the pixels of x there, each channel repeated depth_multiplier times."""
+        """For each place in a window: the pixel of x there of every window, each channel repeated depth_multiplier times."""
         repeated = np.repeat(self._windows.pad(x), self.depth_multiplier, axis=-1)
         return self._windows.pixels(repeated, count)
 
     def _kernels(self) -> NDArray:
-        """For each place in a window the weight of every output channel."""
+        """For each place in a window: the weight of every output channel."""
         height, width, channels, multiplier = self.kernel.shape
         return self.kernel.value.reshape(height * width, channels * multiplier)
 

@@ -1,4 +1,4 @@
-"""Embeddings: a learned vector for each word of a vocabulary, and for each position of a sequence."""
+"""Embeddings: a learnt vector for each word of a vocabulary, and for each position of a sequence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Embedding(Layer):
         input_dim: size of the vocabulary; x holds 0 to input_dim - 1.
         output_dim: length of the vectors.
         embeddings_initializer: a name or a callable `(shape, rng) -> array`.
-        embeddings_regularizer: a price on the embeddings that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
+        embeddings_regularizer: a penalty on the embeddings that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
 
     Shapes: x (batch, ...), whole numbers of any dtype -> y (batch, ..., output_dim); embeddings (input_dim, output_dim).
     Raises:
@@ -45,7 +45,7 @@ class Embedding(Layer):
     def build(self, input_shape: Shape) -> None:
         if self._dtype == np.float32 and self.input_dim > 2**24:
             raise ValueError(
-                f"{self!r}: in float32, which x becomes too, not every whole number above {2**24} exists. "
+                f"{self!r}: x is cast to float32, which cannot represent all whole numbers above {2**24}. "
                 'Give the model dtype="float64", or use a smaller vocabulary.'
             )
         self.embeddings = self.add_parameter(
@@ -62,9 +62,9 @@ class Embedding(Layer):
         return self.embeddings.value[rows]
 
     def backward(self, dy: NDArray) -> None:
-        """y_n = embeddings[x_n], so row v gets dL/dembeddings_v = sum of dy_n over all n with x_n = v; there is no dx.
+        """y_n = embeddings[x_n], so dL/dembeddings_v = sum of dy_n over all n with x_n = v. There is no dx: x is whole numbers.
 
-        Sorted by x, the terms of each row lie together, and one call sums them all. This is several times as fast as
+        Sorted by x, the terms of each row are neighbours, and one call computes all sums. This is several times as fast as
         np.add.at.
         """
         rows = self.cache.ravel()
@@ -100,10 +100,10 @@ class Embedding(Layer):
 
 
 class PositionalEmbedding(Layer):
-    """y = x + position_embeddings: a learned vector for each position is added. Gehring et al. 2017, section 3.1.
+    """y = x + position_embeddings: a learnt vector is added for each position. Gehring et al. 2017, section 3.1.
 
-    keras_hub's PositionEmbedding holds the same table and returns it alone; here it is added to x at once. A sequence
-    shorter than the table takes its first rows.
+    keras_hub's PositionEmbedding has the same table and returns it alone; this layer adds it to x. For a sequence shorter
+    than the table, the first rows are used.
 
     Args:
         sequence_length: the longest sequence.
@@ -142,7 +142,7 @@ class PositionalEmbedding(Layer):
         return x + table[:time]
 
     def backward(self, dy: NDArray) -> NDArray:
-        """y_bt = x_bt + table_t, so dL/dtable_t = sum over the batch of dy_bt, 0 for rows not used, and dL/dx = dy."""
+        """y_bt = x_bt + table_t, so dL/dtable_t = sum over the batch of dy_bt, and 0 for rows that were not used; dL/dx = dy."""
         time = self.cache
         grad = np.zeros(self.position_embeddings.shape, dy.dtype)
         grad[:time] = sums(dy, (0,))

@@ -1,4 +1,4 @@
-"""GRU: a recurrent layer whose gates choose between the old state and a new one."""
+"""GRU: a recurrent layer whose gates mix the old state with a new one."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class GRU(_Recurrent):
         units: size of the state h.
         use_bias: False leaves the biases out.
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
-        kernel_regularizer, recurrent_regularizer: prices that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
+        kernel_regularizer, recurrent_regularizer: penalties that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
         return_sequences: True gives the states of all steps, False the last one.
-        go_backwards: True reads x from its end; the states come in the order in which they are computed.
-        reset_after: apply the reset gate r after the product, so that one product serves all gates, or before it.
+        go_backwards: True reads x from its end; the states are in the order in which they are computed.
+        reset_after: True applies the reset gate r after the product, so that one product is enough for all gates; False before it.
 
     Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;
         kernel (features, 3 * units), recurrent_kernel (units, 3 * units), in the order z, r, n;
@@ -83,7 +83,9 @@ class GRU(_Recurrent):
         gates = projected.astype(np.result_type(projected, recurrent, bias), copy=False)
         zr, n = slice(2 * self.units), slice(2 * self.units, None)
         states = self.start(gates)
-        inner = np.empty_like(states[1:])  # what the reset gate multiplies: the product with the state, or the state
+        inner = np.empty_like(
+            states[1:]
+        )  # what the reset gate multiplies: with reset_after the product with the state, else the state
         for t, gate in enumerate(gates):
             h = states[t]
             if self.reset_after:
@@ -100,14 +102,14 @@ class GRU(_Recurrent):
         return states, (gates, inner)
 
     def run_back(self, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray]) -> NDArray:
-        """From the last step to the first, with dh = dL/dh_t, and a_z, a_r, a_n for what goes into sigmoids and tanh:
+        """From the last step to the first, with dh = dL/dh_t, and a_z, a_r, a_n for the arguments of the sigmoids and the tanh:
 
-        h_t = z h_(t-1) + (1 - z) n gives dz = dh (h_(t-1) - n),   dn = dh (1 - z),   and dh z for h_(t-1);
+        h_t = z h_(t-1) + (1 - z) n gives dz = dh (h_(t-1) - n),   dn = dh (1 - z),   and adds dh z to dL/dh_(t-1);
         da_z = dz z (1 - z),   da_n = dn (1 - n^2),   da_r = dr r (1 - r).
         With reset_after, a_n = … + r q with q = recurrent_kernel_n^T h_(t-1) + recurrent_bias_n:
-            dr = da_n q,   and h_(t-1) gets recurrent_kernel (da_z, da_r, da_n r) too.
+            dr = da_n q,   and recurrent_kernel (da_z, da_r, da_n r) is added to dL/dh_(t-1).
         Without, a_n = … + recurrent_kernel_n^T (r h_(t-1)): let dp = recurrent_kernel_n da_n, then
-            dr = dp h_(t-1),   and h_(t-1) gets recurrent_kernel_zr (da_z, da_r) + dp r too.
+            dr = dp h_(t-1),   and recurrent_kernel_zr (da_z, da_r) + dp r is added to dL/dh_(t-1).
         """
         gates, inner = memory
         units, (time, _, batch) = self.units, gates.shape
@@ -130,8 +132,10 @@ class GRU(_Recurrent):
         return dgates
 
     def set_recurrent_gradients(self, by_unit: NDArray, states: NDArray, memory: tuple[NDArray, NDArray]) -> None:
-        """Of q = recurrent_kernel_n^T h_(t-1) + recurrent_bias_n the gradient is da_n r; without reset_after it is
-        recurrent_kernel_n^T (r h_(t-1)), which has da_n itself.
+        """As for every recurrent layer, except for the part of recurrent_kernel_n.
+
+        With reset_after, dL/dq = da_n r for q = recurrent_kernel_n^T h_(t-1) + recurrent_bias_n. Without, recurrent_kernel_n
+        multiplies r h_(t-1), and the gradient of the product is da_n.
         """
         gates, _ = memory
         units, reset = self.units, gates[:, self.units : 2 * self.units]

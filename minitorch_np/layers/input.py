@@ -1,4 +1,4 @@
-"""Input: the shape of one example, told before any data exists."""
+"""Input: the shape of one example, given before there are any data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _check_shape(who: str, name: str, value: Any) -> None:
 
 
 class Input(Layer):
-    """y = x, for examples of one shape. As the first layer of a Sequential it lets the model be built at once.
+    """y = x, for examples of one shape. As the first layer of a Sequential it lets the model check all shapes at once, and build before it gets data.
 
     Args:
         shape: the shape of one example, the batch left out: (12288,) or (64, 64, 3).

@@ -1,4 +1,4 @@
-"""Layer normalisation: each example with mean 0 and variance 1 by itself."""
+"""Layer normalisation: each example has mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from minitorch_np.layers.normalization import _Normalized
 
 
 class LayerNormalization(_Normalized):
-    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance of each example by itself.
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance of each example.
 
-    Ba, Kiros & Hinton 2016. No statistics are kept: learning and use are the same.
+    Ba, Kiros & Hinton 2016. There are no moving statistics: training and inference are the same.
 
     Args:
-        axis: the axis, or axes, over which mean and variance are taken, the batch counted as 0.
+        axis: the axis or axes over which mean and variance are computed; the batch is axis 0.
         epsilon: added to the variance.
         center: False leaves beta out.
         scale: False leaves gamma out.
@@ -81,12 +81,12 @@ class LayerNormalization(_Normalized):
         return y if self.beta is None else y + self._spread(self.beta, x.shape, axes)
 
     def backward(self, dy: NDArray) -> NDArray:
-        """As for BatchNormalization in training, with the sums over the values of one example, among which gamma
+        """As for BatchNormalization in training, but with means over the values of one example, and gamma inside them.
 
-        differs: with xhat = (x - mean) r, r = 1 / sqrt(variance + epsilon), g = gamma dy, and means over the axes,
+        With xhat = (x - mean) r, r = 1 / sqrt(variance + epsilon) and g = gamma dy,
 
-        dL/dbeta = sum of dy,   dL/dgamma = sum of dy xhat, both over the examples and the axes not normalised,
-        dL/dx = r (g - mean of g - xhat (mean of g xhat)).
+        dL/dbeta = sum of dy,   dL/dgamma = sum of dy xhat,   both over the examples and the axes that are not normalised,
+        dL/dx = r (g - mean of g - xhat (mean of g xhat)),    with means over the normalised axes.
         """
         xhat, inverse, axes = self.cache
         others = tuple(axis for axis in range(dy.ndim) if axis not in axes)

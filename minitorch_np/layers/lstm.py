@@ -1,4 +1,4 @@
-"""LSTM: a recurrent layer whose memory cell carries gradients over many steps."""
+"""LSTM: a recurrent layer with a memory cell, through which gradients reach many steps back."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class LSTM(_Recurrent):
         units: size of the state h and of the cell c.
         use_bias: False leaves the bias out.
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
-        unit_forget_bias: begin with the forget gate's bias at 1, so that the cell remembers. Jozefowicz et al. 2015.
-        kernel_regularizer, recurrent_regularizer: prices that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
+        unit_forget_bias: True initialises the bias of the forget gate to 1, so that the cell remembers. Jozefowicz et al. 2015.
+        kernel_regularizer, recurrent_regularizer: penalties that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
         return_sequences: True gives the states h of all steps, False the last one.
-        go_backwards: True reads x from its end; the states come in the order in which they are computed.
+        go_backwards: True reads x from its end; the states are in the order in which they are computed.
 
     Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;
         kernel (features, 4 * units), recurrent_kernel (units, 4 * units), bias (4 * units,), in the order i, f, g, o.
@@ -85,9 +85,9 @@ class LSTM(_Recurrent):
         return half
 
     def run(self, projected: NDArray) -> tuple[NDArray, tuple[NDArray, NDArray, NDArray]]:
-        """All four gates by one tanh: sigmoid(z) = (1 + tanh(z / 2)) / 2, to rounding.
+        """All four gates with one tanh, as sigmoid(z) = (1 + tanh(z / 2)) / 2.
 
-        The weights are halved instead of z, which is exact and less work.
+        The weights are halved instead of z, which is less work and exact.
         """
         units, batch = self.units, projected.shape[2]
         recurrent = (self.recurrent_kernel.value * self._half).T
@@ -111,9 +111,9 @@ class LSTM(_Recurrent):
         """From the last step to the first, with dh = dL/dh_t = dy_t + recurrent_kernel dz_(t+1):
 
         h_t = o tanh(c_t) gives     do = dh tanh(c_t)   and adds   dh o (1 - tanh(c_t)^2)   to dc = dL/dc_t,
-        c_t = f c_(t-1) + i g gives di = dc g,   df = dc c_(t-1),   dg = dc i,   and passes dL/dc_(t-1) = dc f on.
+        c_t = f c_(t-1) + i g gives di = dc g,   df = dc c_(t-1),   dg = dc i,   and dL/dc_(t-1) = dc f for the step before.
 
-        A sigmoid s has the slope s (1 - s), tanh has 1 - tanh^2, so dz_t is (di, df, dg, do) times
+        The derivative of a sigmoid s is s (1 - s), that of tanh is 1 - tanh^2, so dz_t is (di, df, dg, do) times
         (i (1 - i), f (1 - f), 1 - g^2, o (1 - o)).
         """
         gates, cells, tanh_cells = memory

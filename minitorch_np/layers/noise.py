@@ -1,4 +1,4 @@
-"""Noise: layers that disturb what they are given while the model learns, and are the identity otherwise."""
+"""Noise: layers that change their input at random in training, and are the identity in inference."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from minitorch_np.layers.guards import require_images
 
 
 class Dropout(Layer):
-    """y = x * mask / (1 - rate) in training: each number is 0 with probability rate, and the mean stays. Otherwise y = x.
+    """y = x * mask / (1 - rate) in training: each number becomes 0 with probability rate, and the expected value stays the same. Otherwise y = x.
 
-    Srivastava et al. 2014, section 4, in its inverted form (section 10): nothing is rescaled when the model is used.
+    Srivastava et al. 2014, section 4, in its inverted form (section 10), which needs no rescaling in inference.
 
     Args:
         rate: the probability of 0, in [0, 1).
@@ -34,7 +34,7 @@ class Dropout(Layer):
 
     def forward(self, x: NDArray) -> NDArray:
         mask = self._draw(x.shape) if self.training and self.rate else None
-        self.cache = (mask,)  # in a tuple, as None alone would say that there was no forward
+        self.cache = (mask,)  # in a tuple, as a cache of None means that there was no forward
         return self._masked(x, mask)
 
     def backward(self, dy: NDArray) -> NDArray:
@@ -58,9 +58,9 @@ class Dropout(Layer):
 
 
 class SpatialDropout2D(Dropout):
-    """Dropout of whole channels: one number is drawn for each channel of an example. Tompson et al. 2015, section 3.2.
+    """Dropout of whole channels: each channel of an example is 0 with probability rate. Tompson et al. 2015, section 3.2.
 
-    Neighbouring pixels are alike, so dropping single ones takes little away.
+    Neighbouring pixels are similar, so dropping single pixels removes little information.
 
     Args:
         rate: the probability of 0, in [0, 1).
@@ -93,7 +93,7 @@ class GaussianNoise(Layer):
 
     Shapes: any; y has the shape of x.
     Raises:
-        ValueError: stddev is negative or no number.
+        ValueError: stddev is negative or not a number.
     """
 
     in_keras = True

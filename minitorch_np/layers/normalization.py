@@ -1,4 +1,4 @@
-"""What batch and layer normalisation share: mean 0 and variance 1, then a scale and a centre that are learnt."""
+"""What batch and layer normalisation share: mean 0 and variance 1, then a learnt scale and centre."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class _Normalized(Layer):
         return 1 / np.sqrt(variance + max(float(self.epsilon), _LEAST))
 
     def is_rough(self, mean: NDArray, variance: NDArray) -> bool:
-        """Whether float32 is too coarse for these inputs: the last digit of a mean is not far below the deviations, or a variance
-        overflows.
+        """Whether float32 is too coarse for these inputs, so that float64 is needed.
 
-        Inputs that are large and nearly constant are such: 12345.678 a thousand times has a mean of 12345.679 in float32.
+        That is so where the rounding error of a mean is not far below the standard deviation, as for large inputs that are nearly
+        constant (the mean of a thousand times 12345.678 is 12345.679 in float32), or where a variance overflows.
         """
         if mean.dtype != np.float32 or (
             np.vdot(mean, mean) < _FAR**2 * float(self.epsilon) and np.vdot(variance, variance) < math.inf
-        ):  # nearly always, and quick to find
+        ):  # nearly always, and fast to compute
             return False
         return not (np.abs(mean) < _FAR * np.sqrt(variance + self.epsilon)).all() or bool(np.isinf(variance).any())

@@ -1,4 +1,4 @@
-"""Pooling: one number for each window, or for each image, channel by channel."""
+"""Pooling: one number for each window, or for each image, in each channel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minitorch_np.layers.windows import PADDING, Windows
 
 
 class _Pooling2D(Layer):
-    """One number for each window, channel by channel. A subclass writes `forward` and `backward`."""
+    """One number for each window in each channel. A subclass writes `forward` and `backward`."""
 
     in_keras = True
     checks = {"pool_size": Fixed(check_pair), "strides": Fixed(optional(check_pair)), "padding": PADDING}
@@ -50,7 +50,7 @@ class MaxPooling2D(_Pooling2D):
     Args:
         pool_size: height and width of the window; an int means both.
         strides: steps from window to window; None means the pool size, so that windows touch but never overlap.
-        padding: "valid" keeps windows inside the image; "same" lets them extend beyond its edge, where there is nothing to pool.
+        padding: "valid" keeps windows inside the image; "same" lets them extend beyond the edge, where there are no pixels to pool.
 
     Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, channels), with "valid"
         rows = floor((height - pool height) / stride) + 1, with "same" rows = ceil(height / stride).
@@ -60,15 +60,15 @@ class MaxPooling2D(_Pooling2D):
 
     def forward(self, x: NDArray) -> NDArray:
         count, y = self._windows.count(x.shape[1:3]), self._windows.pad(x, -np.inf)
-        for axis in (0, 1):  # downwards first, along long runs of numbers in memory; then there is less left to do
+        for axis in (0, 1):  # downwards first, along contiguous memory; that leaves less for the other axis
             y = reduce(np.maximum, self._windows.places(y, axis, count))
         self.cache = x, y
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
-        """y follows its largest x and no other: that x gets dy, once from each window in which it is the largest.
+        """y is the largest x of its window, so that x gets dy, from each window in which it is the largest, and the others get 0.
 
-        Where several are equally large, as zeros often are after ReLU, the derivative does not exist, and the first of
+        Where several are equally large, as zeros often are after ReLU, the derivative does not exist. Then the first of
         them, row by row, gets all of dy.
         """
         x, y = self.cache
@@ -119,7 +119,7 @@ class AveragePooling2D(_Pooling2D):
 
 
 class _GlobalPooling2D(Layer):
-    """One number for each image, channel by channel. A subclass writes `forward` and `backward`."""
+    """One number for each image in each channel. A subclass writes `forward` and `backward`."""
 
     in_keras = True
     checks = {"keepdims": Fixed(flag)}

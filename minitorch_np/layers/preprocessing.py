@@ -1,4 +1,4 @@
-"""Preprocessing that a model carries inside itself, so that it is the same in training and in use."""
+"""Preprocessing as part of the model, so that it is the same in training and inference."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import as_axes, check_axes, places, require_built
 from minitorch_np.source.batches import as_source
 
-# Rows of an array that adapt looks at in one go, in float64.
+# Rows of an array that adapt converts to float64 at a time.
 _ROWS = 1024
 
 
@@ -31,7 +31,7 @@ class Rescaling(Layer):
 
     Shapes: any; y has the shape of x.
     Raises:
-        ValueError: scale or offset is no finite number.
+        ValueError: scale or offset is not a finite number.
     """
 
     in_keras = True
@@ -57,24 +57,24 @@ class Rescaling(Layer):
 
 
 class Normalization(Layer):
-    """y = (x - mean) / max(sqrt(variance), 1e-7): every feature with mean 0 and variance 1 over the data.
+    """y = (x - mean) / max(sqrt(variance), 1e-7): every feature has mean 0 and variance 1 over the data.
 
-    Mean and variance are given, or found by `adapt`. They are saved with the model and not learnt. Until one of the two
-    has happened they are 0 and 1, as in Keras.
+    Mean and variance are given, or computed by `adapt`. They are saved with the model and not learnt. Without either they
+    are 0 and 1, as in Keras.
 
     Args:
-        axis: the axis, or the axes, along which mean and variance differ, the batch being axis 0. -1: one of each for every
-            feature or channel. None: one of each for everything.
-        mean, variance: numbers, or lists of them that follow the axis; both or neither.
+        axis: the axis or axes that have a mean and variance for each index; the batch is axis 0. -1: a mean and variance for
+            each feature or channel. None: one mean and variance for all numbers.
+        mean, variance: numbers, or lists with the length of the axis; both or neither.
 
     Shapes: any; y has the shape of x.
     Raises:
-        ValueError: axis is no axis of an example, only one of mean and variance is given, or they do not follow the axis.
+        ValueError: axis is not an axis of an example, only one of mean and variance is given, or they have another shape.
     """
 
     in_keras = True
-    precomputable = True  # what it keeps is not changed by training
-    _found: tuple[NDArray, NDArray] | None = None  # what adapt found before there were parameters
+    precomputable = True  # training does not change mean and variance
+    _found: tuple[NDArray, NDArray] | None = None  # the result of adapt before the layer is built
 
     def __init__(
         self,
@@ -101,10 +101,10 @@ class Normalization(Layer):
         self.variance = variance
 
     def adapt(self, data: ArrayLike | Iterable[Any]) -> Self:
-        """Take mean and variance from data, in one pass and in float64; before or after the layer is built.
+        """Compute mean and variance of data, in one pass and in float64; before or after the layer is built.
 
         Args:
-            data: an array with one row per example, or what gives batches, as fit takes it; targets are not looked at.
+            data: an array with one row per example, or batches as for fit; targets are ignored.
 
         Raises:
             ValueError: mean and variance were given, there are no examples, they are not finite, or they have another shape than
@@ -125,13 +125,13 @@ class Normalization(Layer):
 
     @property
     def passes_on(self) -> bool:
-        """Whether it was never adapted, and so gives back its inputs."""
+        """Whether it was never adapted, so that y = x."""
         if self.mean is not None or not self.built:
             return False
         return not self.adapt_mean.value.any() and bool((self.adapt_variance.value == 1).all())
 
     def _warn_of_precision(self, mean: NDArray, variance: NDArray) -> None:
-        """Warn where the numbers of this dtype are too far apart near the mean to tell the data from each other."""
+        """Warn if this dtype is too coarse for data with this mean and variance."""
         text = too_far_apart(mean, np.sqrt(variance), self._dtype)
         if text:
             warnings.warn(f"{self!r}: {text}", stacklevel=caller())
@@ -139,8 +139,8 @@ class Normalization(Layer):
     def _moments(self, blocks: Iterator[NDArray]) -> tuple[NDArray, NDArray]:
         """Mean and variance of all blocks together: Chan, Golub & LeVeque 1983, equation 2.1.
 
-        Of n values with mean m and squared deviations s, and n' values with m' and s', the squared deviations
-        together are s + s' + (m' - m)^2 n n' / (n + n'). No difference of large numbers is taken.
+        For n values with mean m and sum of squared deviations s, and n' values with m' and s', the sum of squared deviations
+        of all is s + s' + (m' - m)^2 n n' / (n + n'). No two large numbers are subtracted.
         """
         count, mean, squares = 0, np.zeros(()), np.zeros(())
         for block in blocks:
@@ -174,7 +174,7 @@ class Normalization(Layer):
             self._warn_of_precision(mean, variance)
         self.adapt_mean = self.add_parameter(tuple(kept), lambda shape, rng: mean, trainable=False)
         self.adapt_variance = self.add_parameter(tuple(kept), lambda shape, rng: variance, trainable=False)
-        self.count = self.add_parameter((), "zeros", trainable=False)  # unused, in Keras too, whose files have it
+        self.count = self.add_parameter((), "zeros", trainable=False)  # unused, but part of Keras's files
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._others(input_shape)
@@ -182,16 +182,16 @@ class Normalization(Layer):
 
     def forward(self, x: NDArray) -> NDArray:
         require_built(self)
-        mean, deviation = self._fixed(x)
+        mean, deviation = self._mean_and_deviation(x)
         self.cache = deviation
         return (x - mean) / deviation
 
     def backward(self, dy: NDArray) -> NDArray:
-        """Mean and variance do not depend on x, so dy/dx is one over the deviation."""
+        """Mean and variance do not depend on x, so dy/dx = 1 / deviation."""
         return dy / self.cache
 
-    def _fixed(self, x: NDArray) -> tuple[NDArray, NDArray]:
-        """Mean and deviation in a shape that goes with x."""
+    def _mean_and_deviation(self, x: NDArray) -> tuple[NDArray, NDArray]:
+        """Mean and standard deviation, in a shape that broadcasts with x."""
         if self.mean is None:
             mean, variance = self.adapt_mean.value, self.adapt_variance.value
         else:
@@ -204,7 +204,7 @@ class Normalization(Layer):
         return mean, np.maximum(np.sqrt(variance), 1e-7)
 
     def _others(self, input_shape: Shape) -> tuple[int, ...]:
-        """The axes over which one mean is taken, the batch with them."""
+        """The axes over which mean and variance are computed, including the batch."""
         kept = places(self, as_axes(self.axis), input_shape)
         return tuple(axis for axis in range(len(input_shape) + 1) if axis - 1 not in kept)
 
@@ -215,7 +215,7 @@ class Normalization(Layer):
 
 
 def _blocks(data: Any, who: str) -> Iterator[NDArray]:
-    """The examples of an array or a source, some at a time."""
+    """The examples of an array or a source, block by block."""
     source = as_source(data, argument="itertools.islice(batches, steps)")
     if source is None:
         data = as_array(data, "data", who)
@@ -225,5 +225,5 @@ def _blocks(data: Any, who: str) -> Iterator[NDArray]:
     return (as_array(batch[0], "data", who) for batch in source.batches(_ROWS))
 
 
-def _disagree(seen: Shape, expected: Shape) -> str:
-    return f"adapt found means of shape {seen}, expected {expected}: the examples have another shape than the inputs."
+def _disagree(found: Shape, expected: Shape) -> str:
+    return f"adapt found means of shape {found}, expected {expected}: the examples have another shape than the inputs."

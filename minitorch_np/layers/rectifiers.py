@@ -1,4 +1,4 @@
-"""Rectifiers: activations that let positive numbers through and hold negative ones back."""
+"""Rectifiers: activations that pass positive numbers on and make negative ones smaller."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReLU(Layer):
 
     def forward(self, x: NDArray) -> NDArray:
         y = np.maximum(x, 0)
-        self.cache = y  # the next layer keeps it too, so this costs no memory; y > 0 where x > 0
+        self.cache = y  # which the next layer keeps too, so it costs no memory; y > 0 where x > 0
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
@@ -42,7 +42,7 @@ class LeakyReLU(Layer):
 
     Shapes: any; y has the shape of x.
     Raises:
-        ValueError: negative_slope is negative or no number.
+        ValueError: negative_slope is negative or not a number.
     """
 
     in_keras = True
@@ -71,11 +71,11 @@ class ELU(Layer):
     """y = x where x > 0, alpha * (exp(x) - 1) elsewhere. Clevert, Unterthiner & Hochreiter 2016, equation 16.
 
     Args:
-        alpha: at least 0; -alpha is what y tends to for very negative x.
+        alpha: at least 0; y tends to -alpha for very negative x.
 
     Shapes: any; y has the shape of x.
     Raises:
-        ValueError: alpha is negative or no number.
+        ValueError: alpha is negative or not a number.
     """
 
     in_keras = True
@@ -100,7 +100,7 @@ class ELU(Layer):
 
 
 class SELU(Layer):
-    """y = scale * ELU(alpha)(x), with the two constants under which mean 0 and variance 1 are a fixed point.
+    """y = scale * ELU(alpha)(x), with the two constants for which mean 0 and variance 1 are a fixed point.
 
     scale = 1.0507…, alpha = 1.6733…: Klambauer, Unterthiner, Mayr & Hochreiter 2017, equation 2 and appendix A1.
     Initialise the layers before it with "lecun_normal".
@@ -127,7 +127,7 @@ class SELU(Layer):
 
 
 def elu(x: NDArray, alpha: float) -> NDArray:
-    """x where x > 0, alpha * (exp(x) - 1) elsewhere; the exponential is only taken of min(x, 0)."""
+    """x where x > 0, alpha * (exp(x) - 1) elsewhere, computed with exp(min(x, 0)), which cannot overflow."""
     return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
 
 

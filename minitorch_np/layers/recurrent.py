@@ -1,7 +1,7 @@
-"""Recurrent layers: what they have in common, and the simplest of them.
+"""Recurrent layers: what they share, and the simplest of them.
 
-Inside, arrays are (time, units, batch). What belongs to one step, and in it to one gate, is then one block of memory, and
-the product of a step, recurrent_kernel^T @ state, has the shape that BLAS is fastest at.
+Inside the layers, arrays are (time, units, batch): a step, and in it a gate, is one block of memory, and the product of a step,
+recurrent_kernel^T @ state, has the shape for which BLAS is fastest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from minitorch_np.regularizers import Regularizer
 class _Recurrent(Layer):
     """h_t = step(x_t, h_(t-1)) for t = 1 … time, with h_0 = 0.
 
-    A subclass says how many `gates` its kernels have side by side, and writes `run` and `run_back`.
+    A subclass sets `gates`, the number of gates that its kernels hold side by side, and writes `run` and `run_back`.
     """
 
     gates = 1
@@ -58,13 +58,14 @@ class _Recurrent(Layer):
         self.go_backwards = go_backwards
 
     def run(self, projected: NDArray) -> tuple[NDArray, Any]:
-        """From kernel^T x_t + bias of every step, (time, gates * units, batch), to the states h_0 … h_time and a memory for
-        `run_back`. May write into `projected`.
+        """Compute the states h_0 … h_time from kernel^T x_t + bias of all steps, (time, gates * units, batch).
+
+        Returns the states, and a memory for `run_back`. May write into `projected`.
         """
         raise NotImplementedError
 
     def run_back(self, dstates: NDArray, states: NDArray, memory: Any) -> NDArray:
-        """From dL/dh_t through y_t alone to dL/dprojected, the last step first."""
+        """Compute dL/dprojected, the last step first. dstates is the part of dL/dh_t that comes through y_t alone."""
         raise NotImplementedError
 
     def build(self, input_shape: Shape) -> None:
@@ -76,7 +77,7 @@ class _Recurrent(Layer):
         self.recurrent_kernel = self.add_parameter(
             (self.units, width), self.recurrent_initializer, regularizer=self.recurrent_regularizer
         )
-        for kernel in (self.kernel, self.recurrent_kernel):  # column by column, as their gradients come
+        for kernel in (self.kernel, self.recurrent_kernel):  # in Fortran order, as their gradients are computed
             kernel.replace(np.asfortranarray(kernel.value))
         self.bias = self.add_parameter(self.bias_shape(), self.bias_initializer) if self.use_bias else None
 
@@ -84,7 +85,7 @@ class _Recurrent(Layer):
         return (self.gates * self.units,)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        remedy = "A recurrent layer before it needs return_sequences=True; a sequence of one number a step is x[..., np.newaxis]."
+        remedy = "A recurrent layer before it needs return_sequences=True; sequences of single numbers are x[..., np.newaxis]."
         require_sequences(self, input_shape, remedy)
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 
@@ -103,12 +104,12 @@ class _Recurrent(Layer):
     def backward(self, dy: NDArray) -> NDArray | None:
         """Backpropagation through time (Werbos 1990). Let z_t = kernel^T x_t + bias + recurrent_kernel^T h_(t-1).
 
-        h_t acts on L through y_t and through z_(t+1), so dL/dh_t = dy_t + recurrent_kernel dz_(t+1), from the last step to the
-        first; each class says how dz_t follows from dL/dh_t. The parameters are the same in every step:
+        h_t influences L through y_t and z_(t+1), so dL/dh_t = dy_t + recurrent_kernel dz_(t+1), computed from the last step to
+        the first; run_back of each class has the step from dL/dh_t to dz_t. All steps share the parameters, so
 
             dL/dkernel = sum_t x_t dz_t^T,   dL/drecurrent_kernel = sum_t h_(t-1) dz_t^T,   dL/dbias = sum_t dz_t,
 
-        each one product over all steps at once, and dL/dx_t = kernel dz_t.
+        each one matrix product over all steps, and dL/dx_t = kernel dz_t.
         """
         x_rows, states, memory = self.cache
         dstates = np.zeros(states[1:].shape, dy.dtype)
@@ -126,7 +127,7 @@ class _Recurrent(Layer):
         return np.ascontiguousarray(dx[:: -1 if self.go_backwards else 1].swapaxes(0, 1))
 
     def input_weights(self) -> tuple[NDArray, NDArray | None]:
-        """The kernel and the bias with which x is projected."""
+        """The kernel and bias in `projected`; LSTM scales them."""
         return self.kernel.value, None if self.bias is None else self.bias.value
 
     def set_recurrent_gradients(self, by_unit: NDArray, states: NDArray, memory: Any) -> None:
@@ -136,7 +137,7 @@ class _Recurrent(Layer):
             self.bias.grad = sums(by_unit, (1,))
 
     def start(self, projected: NDArray) -> NDArray:
-        """Room for h_0 … h_time, of which h_0 = 0, of a dtype that holds all that goes into them."""
+        """An array for h_0 … h_time, with h_0 = 0, in the dtype of `projected`."""
         time, _, batch = projected.shape
         states = np.empty((time + 1, self.units, batch), projected.dtype)
         states[0] = 0
@@ -169,9 +170,9 @@ class SimpleRNN(_Recurrent):
         units: size of the state h.
         use_bias: False leaves the bias out.
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
-        kernel_regularizer, recurrent_regularizer: prices that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
+        kernel_regularizer, recurrent_regularizer: penalties that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
         return_sequences: True gives the states of all steps, False the last one.
-        go_backwards: True reads x from its end; the states come in the order in which they are computed.
+        go_backwards: True reads x from its end; the states are in the order in which they are computed.
 
     Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;
         kernel (features, units), recurrent_kernel (units, units), bias (units,).

@@ -1,4 +1,4 @@
-"""Resizing: images with a border, and larger images."""
+"""Resizing: borders around images, and larger images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ZeroPadding2D(Layer):
 
     Shapes: x (batch, height, width, channels) -> y (batch, above + height + below, left + width + right, channels).
     Raises:
-        ValueError: padding is none of these; x is no image.
+        ValueError: padding has another form; x is not an image.
     """
 
     in_keras = True
@@ -62,12 +62,12 @@ class UpSampling2D(Layer):
 
     Args:
         size: how many times as high and as wide; an int means both.
-        interpolation: "nearest" repeats each pixel; "bilinear" weighs the two nearest pixels in each direction by
-            their distance, centre to centre, and continues the image beyond its edge with the pixels there.
+        interpolation: "nearest" repeats each pixel; "bilinear" interpolates linearly between the centres of the two nearest
+            pixels in each direction, and continues the image beyond its edge with the pixels at the edge.
 
     Shapes: x (batch, height, width, channels) -> y (batch, height * size, width * size, channels).
     Raises:
-        ValueError: an argument is out of range; x is no image.
+        ValueError: an argument is out of range; x is not an image.
     """
 
     in_keras = True
@@ -92,9 +92,9 @@ class UpSampling2D(Layer):
         return resized(x, *self._weights(x.shape, x.real.dtype))
 
     def backward(self, dy: NDArray) -> NDArray:
-        """With "nearest" each pixel of x stands in a block of y, over which its gradient is summed.
+        """With "nearest" a block of y repeats one pixel of x, so dx is the sum of dy over the block.
 
-        With "bilinear" y = R x C^T in every channel, so dL/dx = R^T dy C.
+        With "bilinear" y = R x C^T in every channel, so dx = R^T dy C.
         """
         shape = self.cache
         if self.interpolation == "nearest":
@@ -131,13 +131,13 @@ def bilinear(length: int, times: int) -> NDArray:
            [0.25, 0.75],
            [0.  , 1.  ]])
     """
-    centres = (np.arange(length * times) + 0.5) / times - 0.5  # of the new pixels, where old pixel k lies at k
+    centres = (np.arange(length * times) + 0.5) / times - 0.5  # of the new pixels; old pixel k is at position k
     distances = np.abs(np.clip(centres, 0, length - 1)[:, np.newaxis] - np.arange(length))
     return np.maximum(0, 1 - distances)
 
 
 def margins(padding: Any) -> list[Pair]:
-    """((above, below), (left, right)) of any form that padding may have."""
+    """((above, below), (left, right)) from any form of padding."""
     sides = (padding, padding) if is_whole(padding) else padding
     if isinstance(sides, (tuple, list)) and len(sides) == 2:
         pairs = [(side, side) if is_whole(side) else side for side in sides]

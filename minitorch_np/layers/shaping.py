@@ -55,11 +55,11 @@ class Reshape(Layer):
     """The numbers of each example in another shape.
 
     Args:
-        target_shape: the shape of one example, the batch left out; one size may be -1, which is then what is left.
+        target_shape: the shape of one example, the batch left out; one size may be -1, and is then computed from the others.
 
     Shapes: x (batch, ...) -> y (batch, *target_shape), in C order (the last axis changes fastest).
     Raises:
-        ValueError: target_shape is no such tuple, or holds another number of elements than x.
+        ValueError: target_shape is not such a tuple, or has another number of elements than x.
     """
 
     in_keras = True
@@ -95,7 +95,7 @@ class Permute(Layer):
     """The axes of each example in another order: axis i of y is axis dims[i - 1] of x.
 
     Args:
-        dims: the axes 1, 2, … of x in the order in which y has them; 0, the batch, stays first.
+        dims: the axes 1, 2, … of x in the order that they have in y; the batch, axis 0, stays first.
 
     Shapes: Permute((2, 1)) takes x (batch, time, features) to y (batch, features, time).
     Raises:
@@ -122,7 +122,7 @@ class Permute(Layer):
         return x.transpose(0, *self.dims)
 
     def backward(self, dy: NDArray) -> NDArray:
-        """The axes go back to where they came from: axis dims[i - 1] of dx is axis i of dy."""
+        """The inverse permutation: axis dims[i - 1] of dx is axis i of dy."""
         return dy.transpose(0, *(1 + int(place) for place in np.argsort(self.dims)))
 
     @classmethod

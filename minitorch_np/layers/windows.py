@@ -1,4 +1,4 @@
-"""Windows: the places in an image at which a convolution or a pooling looks."""
+"""Windows: the parts of an image that a convolution or a pooling combines into one output pixel."""
 
 from __future__ import annotations
 
