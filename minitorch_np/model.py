@@ -19,7 +19,7 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_outputs
 from minitorch_np.losses import Loss
 from minitorch_np.metrics import Metric
-from minitorch_np.metrics import check as check_metric
+from minitorch_np.metrics.finding import check as check_metric
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source

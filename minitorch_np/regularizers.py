@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from minitorch_np.base.answers import answering, instead_of
+from minitorch_np.base.answers import instead_of, public_module
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.functions import row_products
 from minitorch_np.base.validation import number
+
+__all__ = ["L1", "L1L2", "L2", "Regularizer"]
 
 
 class Regularizer(OwnAttributes):
@@ -113,4 +115,4 @@ def _l2(value: NDArray, factor: float) -> float:
     return float(factor) * float(row_products(flat[:, None], flat[:, None])[0, 0]) if factor else 0.0
 
 
-globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist
+public_module(__name__)

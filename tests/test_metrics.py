@@ -28,7 +28,7 @@ CASES = {
 def test_batches_of_any_size_give_the_value_of_the_whole(name, count, batch, seed):
     make, shape = CASES[name]
     prediction, target = make(np.random.default_rng(seed), count)
-    whole, parts = metrics.find(name, shape, False), metrics.find(name, shape, False)
+    whole, parts = metrics.finding.find(name, shape, False), metrics.finding.find(name, shape, False)
     whole.reset()
     whole.update(prediction, target)
     parts.reset()
@@ -40,14 +40,14 @@ def test_batches_of_any_size_give_the_value_of_the_whole(name, count, batch, see
 def test_accuracy_agrees_with_scikit_learn(rng):
     measures = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install 'minitorch-np[baseline]'")
     prediction, target = rng.normal(size=(50, 5)), rng.integers(0, 5, 50)
-    metric = metrics.find("accuracy", (5,), True)
+    metric = metrics.finding.find("accuracy", (5,), True)
     metric.reset()
     metric.update(prediction, target)
     assert metric.result() == pytest.approx(measures.accuracy_score(target, prediction.argmax(axis=1)))
 
 
 def test_accuracy_of_logits_thresholds_at_zero():
-    metric = metrics.find("accuracy", (1,), True)
+    metric = metrics.finding.find("accuracy", (1,), True)
     metric.reset()
     metric.update(np.array([[0.2], [-0.2]]), np.array([[1.0], [0.0]]))
     assert metric.result() == 1
@@ -57,7 +57,7 @@ def test_one_hot_targets_are_understood(rng):
     prediction, numbers = rng.normal(size=(20, 3)), rng.integers(0, 3, 20)
     results = []
     for target in (numbers, np.eye(3)[numbers]):
-        metric = metrics.find("accuracy", (3,), True)
+        metric = metrics.finding.find("accuracy", (3,), True)
         metric.reset()
         metric.update(prediction, target)
         results.append(metric.result())
@@ -66,7 +66,7 @@ def test_one_hot_targets_are_understood(rng):
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError, match="expected one of accuracy, binary_accuracy"):
-        metrics.find("acuracy", (1,), False)
+        metrics.finding.find("acuracy", (1,), False)
 
 
 def outputs(units=1, loss=None, end=(), features=3, seed=0):
@@ -163,7 +163,7 @@ def test_r2_agrees_with_scikit_learn(columns, offset, rng):
     target = rng.normal(size=(50, columns)) + offset
     target[:, -1:] = [[7.0]] if columns > 1 else target[:, -1:]
     prediction = target + rng.normal(size=target.shape)
-    metric = metrics.find("r2", (columns,), False)
+    metric = metrics.finding.find("r2", (columns,), False)
     metric.reset()
     for start in range(0, 50, 8):
         metric.update(prediction[start : start + 8], target[start : start + 8])
@@ -316,7 +316,7 @@ def test_nothing_is_broadcast(name, rng):
     shape = (1,) if name in ("accuracy", "auc") else (4,)
     prediction, target = rng.normal(size=(4, *shape)), rng.normal(size=(3, *shape))
     with pytest.raises(ValueError, match="They are never broadcast"):
-        metrics.find(name, shape, False).update(prediction, target)
+        metrics.finding.find(name, shape, False).update(prediction, target)
 
 
 @pytest.mark.parametrize(
@@ -331,14 +331,14 @@ def test_nothing_is_broadcast(name, rng):
 def test_a_prediction_of_nan_gives_nan(name, single):
     prediction = np.array([[0.1], [np.nan], [0.8], [0.9]]) if single else np.array([[0.1, 2.0], [np.nan, 1.0]] * 2)
     target = np.array([[0.0], [1], [0], [1]]) if single else np.eye(2)[[0, 1, 1, 0]]
-    metric = metrics.find(name, prediction.shape[1:], False)
+    metric = metrics.finding.find(name, prediction.shape[1:], False)
     metric.update(prediction, target)
     assert np.isnan(metric.result())
 
 
 @pytest.mark.parametrize("name", ["accuracy", "categorical_accuracy", "precision", "f1", "auc", "mae", "r2"])
 def test_a_result_before_any_example_says_so(name):
-    metric = metrics.find(name, (4,) if "cat" in name else (1,), False)
+    metric = metrics.finding.find(name, (4,) if "cat" in name else (1,), False)
     for begin in (lambda: None, metric.reset, lambda: metric.update(np.zeros((0, 4)), np.zeros((0, 4)))):
         begin()
         with pytest.raises(RuntimeError, match=r"nothing is measured yet\. Call update"):
@@ -357,7 +357,7 @@ def test_counting_needs_no_square_of_the_classes(rng):
 
 
 def value(name, prediction, target, from_logits=False):
-    metric = metrics.find(name, prediction.shape[1:], from_logits)
+    metric = metrics.finding.find(name, prediction.shape[1:], from_logits)
     metric.reset()
     metric.update(prediction, target)
     return metric.result()
@@ -409,7 +409,7 @@ def test_auc_of_one_class_is_nan_and_says_so(target, kind, rng):
 
 def test_auc_is_of_one_output_and_classes_have_numbers():
     with pytest.raises(ValueError, match="'auc' needs a model with one output"):
-        metrics.find("auc", (3,), False)
+        metrics.finding.find("auc", (3,), False)
     with pytest.raises(ValueError, match="expected class numbers 0 to 1, got 2"):
         metrics.confusion_matrix([0, 2], [0, 1], 2)
     for classes in (-1, 2.5, True):
@@ -443,7 +443,7 @@ def test_a_confusion_matrix_takes_columns_and_whole_numbers_of_any_type():
 def test_outputs_that_are_questions_of_their_own_are_thresholded_each(name, loss, rng):
     measures = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install 'minitorch-np[baseline]'")
     target, scores = rng.integers(0, 2, (40, 3)), rng.normal(size=(40, 3))
-    metric = metrics.find(name, (3,), loss.from_logits, loss.binary)
+    metric = metrics.finding.find(name, (3,), loss.from_logits, loss.binary)
     metric.reset()
     for rows in (slice(7), slice(7, 40)):
         metric.update(scores[rows] if loss.from_logits else mt.sigmoid(scores[rows]), target[rows])
@@ -489,7 +489,7 @@ def test_squared_errors_are_those_of_the_epoch(batch_size, rng):
 @pytest.mark.parametrize("given", ["accuracy", "f1", "auc", "mae", "rmse", "r2", rmse])
 def test_a_metric_goes_on_from_its_state(given, rng):
     prediction, target = rng.uniform(size=(20, 1)), rng.integers(0, 2, (20, 1)).astype(float)
-    one, other = metrics.find(given, (1,), False, True), metrics.find(given, (1,), False, True)
+    one, other = metrics.finding.find(given, (1,), False, True), metrics.finding.find(given, (1,), False, True)
     one.reset()
     one.update(prediction[:8], target[:8])
     other.set_state(one.get_state())
@@ -500,7 +500,7 @@ def test_a_metric_goes_on_from_its_state(given, rng):
 
 
 def test_a_copy_of_a_metric_gathers_by_itself(rng):
-    one = metrics.find(rmse, (1,), False)
+    one = metrics.finding.find(rmse, (1,), False)
     one.update(rng.normal(size=(5, 1)), rng.normal(size=(5, 1)))
     due = one.result()
     other = copy.deepcopy(one)

@@ -71,13 +71,17 @@ class AnswersForeignModules:
 sys.meta_path.append(AnswersForeignModules)  # at once: the next line of a program may be such an import
 
 
-def answering(module: str) -> Callable[[str], NoReturn]:
-    """A module's __getattr__, which runs for names that it does not have."""
+def public_module(name: str) -> None:
+    """Give a module its __getattr__, which answers foreign names, and its __dir__, which lists its public names alone.
 
-    def refuse(name: str) -> NoReturn:
-        raise in_module(module, name)
+    They are set here because type checkers, if they saw a __getattr__, would accept every name.
+    """
 
-    return refuse
+    def refuse(missing: str) -> NoReturn:
+        raise in_module(name, missing)
+
+    module = sys.modules[name]
+    vars(module).update(__getattr__=refuse, __dir__=lambda: sorted(module.__all__))
 
 
 class AnswersForeignNames:

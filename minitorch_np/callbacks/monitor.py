@@ -7,9 +7,9 @@ from collections.abc import Collection
 from types import MappingProxyType
 from typing import Any
 
-from minitorch_np import metrics
 from minitorch_np.base.validation import number
 from minitorch_np.callbacks.callback import Callback, Logs, numbers_in
+from minitorch_np.metrics import finding
 
 
 def _check_mode(who: str, name: str, value: Any) -> None:
@@ -58,7 +58,7 @@ class Monitor(Callback):
 
     def rises(self) -> bool:
         """Whether larger is better; a ValueError that asks for `mode` if that is not known."""
-        return metrics.rises(self.monitor, getattr(self.model, "metrics", ()), self.mode, type(self).__name__)
+        return finding.rises(self.monitor, getattr(self.model, "metrics", ()), self.mode, type(self).__name__)
 
     def improved(self, logs: Logs) -> bool:
         """Whether the value is better than every earlier one; then it is the best. NaN never is.

@@ -1,6 +1,6 @@
 """The layers, one file per family."""
 
-from minitorch_np.base.answers import answering
+from minitorch_np.base.answers import public_module
 from minitorch_np.layers.activations import GELU, LogSoftmax, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from minitorch_np.layers.attention import MultiHeadAttention
 from minitorch_np.layers.augmentation import RandomBrightness, RandomFlip, RandomTranslation
@@ -32,4 +32,4 @@ __all__ = [
     "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "UpSampling2D", "ZeroPadding2D",
 ]  # fmt: skip
 
-globals()["__getattr__"] = answering(__name__)  # not as a function: to type checkers every name would then exist
+public_module(__name__)

@@ -49,7 +49,7 @@ def to_keras(model: Any) -> tuple[list[Any], list[str]]:
 def _described(metric: Any, model: Any) -> Any:
     logits = model.loss.from_logits
     try:
-        found = metrics.find(metric, model.output_shape, logits, model.loss.binary)
+        found = metrics.finding.find(metric, model.output_shape, logits, model.loss.binary)
     except ValueError:
         return None
     kind, threshold = type(found).__name__, getattr(found, "threshold", None)

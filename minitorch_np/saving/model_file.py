@@ -23,7 +23,7 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.losses import Loss
-from minitorch_np.metrics import of_model
+from minitorch_np.metrics.finding import of_model
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.saving import (
     archive,

@@ -18,7 +18,8 @@ from minitorch_np.base.contract import calling
 from minitorch_np.base.replica import Replicator
 from minitorch_np.callbacks.callback import Callback, numbers_in
 from minitorch_np.callbacks.callback_list import CallbackList
-from minitorch_np.metrics import Metric, of_model
+from minitorch_np.metrics import Metric
+from minitorch_np.metrics.finding import of_model
 from minitorch_np.source.batches import as_source
 from minitorch_np.training import sharing
 from minitorch_np.training.fit import Preparation

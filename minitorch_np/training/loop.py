@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np import metrics
 from minitorch_np.base.cache import Call
 from minitorch_np.base.console import progress_is_seen, say
 from minitorch_np.base.contract import calling, calls_strangers, trained
@@ -18,6 +17,7 @@ from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.replica import Replicator
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.callbacks.progress_bar import ProgressBar
+from minitorch_np.metrics import finding
 from minitorch_np.source.source import fingerprint
 from minitorch_np.training import divergence, sharing
 from minitorch_np.training.changes import Changes, owners_in
@@ -67,7 +67,7 @@ class Run:
         self.shuffling = model.shuffling if shuffle else None
         _, self.rest = model.split_preprocessing()  # what runs in each step
         self.parameters = model.parameters()
-        self.metrics = metrics.of_model(model)
+        self.metrics = finding.of_model(model)
         self.fitting = Fitting(self.parameters.values(), [model.loss, *self.metrics])
         self.metrics = [copy.deepcopy(metric) if sharing.is_used(metric) else metric for metric in self.metrics]
         self.loss_copy: Loss | None = None  # where another fit uses the loss now

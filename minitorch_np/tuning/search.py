@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np import metrics
 from minitorch_np.base.console import progress_is_seen
 from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import spawn
 from minitorch_np.base.validation import is_whole
+from minitorch_np.metrics import finding
 from minitorch_np.saving.checkpoint import Checkpoint
 from minitorch_np.source.source import fingerprint
 from minitorch_np.tuning import spaces
@@ -99,7 +99,7 @@ def search(
     rounds = rounds_of(len(drawn), shared["epochs"], halving, who)
     measure = objective.removeprefix("val_")
     first, models = _rehearsed(builder, drawn, x, y, measure)
-    rises = metrics.rises(objective, first.metrics, mode, who)
+    rises = finding.rises(objective, first.metrics, mode, who)
     about = {
         "space": words(choices), "method": method, "rng": str(rng), "folds": str(folds),
         "validation_split": str(validation_split if folds is None else None), "data": fingerprint(x, y),
