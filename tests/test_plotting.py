@@ -25,6 +25,22 @@ def test_history_is_drawn_with_its_validation():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training", "validation"]
 
 
+def test_epochs_are_whole_and_a_single_one_is_a_dot():
+    axes = [plotting.plot_history(History(loss=[0.5] * epochs, val_loss=[0.4] * epochs)) for epochs in (1, 2, 3, 200)]
+    for ax in axes:
+        ax.figure.canvas.draw()
+        assert all(tick == int(tick) for tick in ax.get_xticks())
+    assert [[line.get_marker() for line in ax.lines] for ax in axes[:2]] == [["o", "o"], ["None", "None"]]
+
+
+def test_a_heat_map_names_its_axes_and_its_scale():
+    ax = plotting.heat_map(np.ones((2, 30)), xlabel="position", ylabel="head", label="weight")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("position", "head")
+    assert [other.get_ylabel() for other in ax.figure.axes if other is not ax] == ["weight"]
+    assert all(tick == int(tick) for tick in (*ax.get_xticks(), *ax.get_yticks()))
+    assert plotting.heat_map([[1.0]]).get_xlabel()
+
+
 def test_given_axes_are_used_and_returned():
     _, ax = pyplot.subplots()
     assert plotting.plot_history(History(loss=[1.0]), ax=ax) is ax
@@ -51,9 +67,9 @@ def test_grey_and_colour_are_drawn(pictures):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((np.zeros((4, 4)),), r"expected pictures \(n, height, width\[, 1 or 3\]\), got \(4, 4\)"),
-        ((np.zeros((2, 4, 4)), ["one"]), "2 pictures and 1 titles"),
-        ((np.zeros((2, 4, 4)), None, [None]), "2 pictures and 1 axes"),
+        ((np.zeros((4, 4)),), r"expected images \(n, height, width\[, 1 or 3\]\), got \(4, 4\)"),
+        ((np.zeros((2, 4, 4)), ["one"]), "2 images and 1 titles"),
+        ((np.zeros((2, 4, 4)), None, [None]), "2 images and 1 axes"),
     ],
 )
 def test_pictures_that_do_not_fit_are_refused(arguments, message):
@@ -65,14 +81,14 @@ def test_mislabelled_pictures_show_prediction_and_truth(rng):
     places = plotting.plot_mislabeled(rng.uniform(size=(4, 3, 3)), [0, 1, 1, 0], [[0], [1], [0], [1]], ["dog", "cat"])
     titles = [ax.get_title() for ax in places if ax.get_title()]
     assert titles == ["predicted dog\nis cat", "predicted cat\nis dog"]
-    assert places[0].figure.get_suptitle() == "2 of 4 pictures mislabelled"
+    assert places[0].figure.get_suptitle() == "2 of 4 images mislabelled"
 
 
 def test_nothing_mislabelled_and_too_many_are_both_drawn(rng):
     pictures = rng.uniform(size=(30, 3, 3))
     plotting.plot_mislabeled(pictures, np.zeros(30), np.zeros(30), ["dog", "cat"])
     places = plotting.plot_mislabeled(pictures, np.zeros(30), np.ones(30), ["dog", "cat"], most=7)
-    assert places[0].figure.get_suptitle() == "30 of 30 pictures mislabelled, the first 7 of them"
+    assert places[0].figure.get_suptitle() == "30 of 30 images mislabelled, the first 7 of them"
 
 
 def test_a_confusion_matrix_shows_every_count_that_is_not_zero(rng):
@@ -105,7 +121,7 @@ def test_filters_are_the_columns_of_a_kernel(rng):
     [
         ((np.ones((12, 5)),), r"a kernel \(12, 5\) takes 12 numbers, got image_shape=None"),
         ((np.ones((12, 5)), (5, 2)), r"takes 12 numbers, got image_shape=\(5, 2\)"),
-        ((np.ones((3, 3, 16, 5)),), r"got \(3, 3, 16, 5\)\. Only a first layer's filters are pictures"),
+        ((np.ones((3, 3, 16, 5)),), r"got \(3, 3, 16, 5\)\. Only a first layer's filters are images"),
         ((mt.Dense(3),), r"Dense has no kernel"),
         ((np.ones((3, 3, 1, 5)), None, [None]), "5 filters and 1 axes"),
     ],
@@ -184,7 +200,7 @@ def columns_of(count):
 
 @pytest.mark.parametrize(
     ("probabilities", "message"),
-    [([0.5, 0.5], "3 pictures, 3 true classes and 2 probabilities"), ([-3.0, 0.5, 4.0], "got -3 to 4. Bring logits")],
+    [([0.5, 0.5], "3 images, 3 true classes and 2 probabilities"), ([-3.0, 0.5, 4.0], "got -3 to 4. Bring logits")],
 )
 def test_what_is_no_probability_is_refused(probabilities, message):
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""Plots: matplotlib axes in, matplotlib axes out; no display is needed."""
+"""Plots: each draws on given or new matplotlib axes and returns them; no display is needed."""
 
 from minitorch_np.base.answers import public_module
 from minitorch_np.plotting.boundary import plot_decision_boundary

@@ -1,4 +1,4 @@
-"""Matrices as colours."""
+"""Matrices as colours: heat_map and plot_confusion_matrix."""
 
 from __future__ import annotations
 
@@ -8,27 +8,41 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.metrics import confusion_matrix
-from minitorch_np.plotting.figures import pyplot
+from minitorch_np.plotting.figures import axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
-def heat_map(values: ArrayLike, ax: Axes | None = None, *, title: str = "") -> Axes:
-    """A matrix as colours, dark where it is 0, with a scale beside it."""
-    if ax is None:
-        ax = pyplot().subplots(figsize=(6, 4), layout="constrained")[1]
-    picture = ax.imshow(np.atleast_2d(values), cmap="inferno", aspect="auto", interpolation="nearest", vmin=0)
-    ax.figure.colorbar(picture, ax=ax)
-    ax.set_title(title)
+def heat_map(
+    values: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    title: str = "",
+    xlabel: str = "column",
+    ylabel: str = "row",
+    label: str = "value",
+) -> Axes:
+    """A matrix as colours, dark where it is 0, with a colour scale.
+
+    Args:
+        label: the name of the values, beside the scale.
+    """
+    ax = axes_or_new(ax, 6, 4)
+    rows = np.atleast_2d(values)
+    drawn = ax.imshow(rows, cmap="inferno", aspect="auto", interpolation="nearest", vmin=0)
+    ax.figure.colorbar(drawn, ax=ax, label=label)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    for axis, size in ((ax.xaxis, rows.shape[1]), (ax.yaxis, rows.shape[0])):
+        axis.set_ticks(range(0, size, -(-size // 10)))
     return ax
 
 
 def plot_confusion_matrix(
     y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
-    """How often each class (row) was taken for each class (column): counts, coloured by their share of the row.
+    """How often each class (row) was predicted as each class (column): counts, coloured by their share of the row.
 
     Args:
         y_true, y_pred: class numbers (n,).
@@ -36,9 +50,8 @@ def plot_confusion_matrix(
     """
     counts = confusion_matrix(y_true, y_pred, None if class_names is None else len(class_names))
     names = [str(number) for number in range(len(counts))] if class_names is None else list(class_names)
-    if ax is None:
-        size = 2.5 + 0.45 * len(names)
-        ax = pyplot().subplots(figsize=(size + 0.4, size), layout="constrained")[1]
+    size = 2.5 + 0.45 * len(names)
+    ax = axes_or_new(ax, size + 0.4, size)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.argwhere(counts > 0):
