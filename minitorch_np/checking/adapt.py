@@ -1,4 +1,4 @@
-"""adapt: other people's layers as layers of this package, so that they can be checked.
+"""adapt: user-defined layers of another form as layers of this package, so that they can be checked.
 
 Three kinds are understood: objects with forward and backward, whatever their parameters and gradients are called;
 dictionaries of them, `layer.params["w"]` and `layer.grads["w"]`; and pairs of functions with a cache,
@@ -18,15 +18,12 @@ from minitorch_np.layer import Layer
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-# How others call the gradient of an attribute.
+# Common names for the gradient of an attribute.
 _GRADIENT_NAMES = ("d{0}", "d_{0}", "{0}_grad", "grad_{0}", "{0}_gradient", "g{0}", "grad{0}", "{0}grad", "D{0}")
+_PARAMETER_NAMES = ("W", "b", "w", "weight", "bias", "weights", "biases", "gamma", "beta", "kernel")
 _DICTIONARIES = (
-    ("params", "grads"),
-    ("parameters", "gradients"),
-    ("params", "gradients"),
-    ("weights", "grads"),
-    ("params", "dparams"),
-)
+    ("params", "grads"), ("parameters", "gradients"), ("params", "gradients"), ("weights", "grads"), ("params", "dparams"),
+)  # fmt: skip
 
 
 def adapt(
@@ -36,19 +33,19 @@ def adapt(
     *,
     forward: str = "forward",
 ) -> Layer:
-    """A stranger as a Layer.
+    """A user-defined object, or a pair of functions, as a Layer.
 
     Args:
         target: an object with methods for forward and backward, or a function forward(x, *parameters) -> (out, cache).
-        backward: the name of the object's method, "backward" unless said; or the function
+        backward: the name of the object's method, "backward" by default; or the function
             backward(dout, cache) -> dx, or (dx, *gradients).
         parameters: for an object, the attributes that hold parameters and those that hold their gradients,
-            {"W": "dW"}; found by themselves where the names are common ones. For functions, the arrays in the order
-            of the arguments, {"w": w, "b": b}.
+            {"W": "dW"}; common names are found without it. For functions, the arrays in the order of the
+            arguments, {"w": w, "b": b}.
         forward: the name of the object's method.
 
     Raises:
-        ValueError: the object has no such methods, or the attributes are not there.
+        ValueError: the object has no such methods or attributes.
     """
     if isinstance(target, Layer):
         return target
@@ -65,7 +62,7 @@ def adapt(
 
 
 class Adapted(Layer):
-    """Another class's object: before forward it gets the parameters' values, after backward its gradients are read."""
+    """An object of another class: forward first writes the parameters into it, backward then reads the gradients from it."""
 
     def __init__(self, target: Any, forward: str, backward: str, parameters: Mapping[str, Any] | None) -> None:
         self.target, self.forward_name, self.backward_name = target, forward, backward
@@ -84,14 +81,16 @@ class Adapted(Layer):
         return y[0] if isinstance(y, tuple) else np.asarray(y)
 
     def backward(self, dy: NDArray) -> Any:
-        for name, gradient in self._pairs().items():
-            if name in self.values:
-                _put(self.target, gradient, np.zeros(self.values[name].shape))  # many add to what stands there
+        for gradient, parameter in self._gradients():
+            _put(self.target, gradient, np.zeros(parameter.shape))  # many classes add to it
         returned = getattr(self.target, self.backward_name)(dy)
-        for name, gradient in self._pairs().items():
-            if name in self.values:
-                self.values[name].grad = _get(self.target, gradient)
+        for gradient, parameter in self._gradients():
+            parameter.grad = _get(self.target, gradient)
         return returned[0] if isinstance(returned, tuple) else returned
+
+    def _gradients(self) -> list[tuple[str, Parameter]]:
+        """The attribute that holds the gradient, for each parameter."""
+        return [(gradient, self.values[name]) for name, gradient in self._pairs().items() if name in self.values]
 
     def own_parameters(self) -> dict[str, Parameter]:
         return dict(self.values)
@@ -102,7 +101,7 @@ class Adapted(Layer):
         return _found_pairs(self.target)
 
     def _collect(self) -> None:
-        """The parameters that the object has by now; some are made in the first forward or backward."""
+        """Find the parameters that the object has now; some objects create them in the first forward or backward."""
         for name in self._pairs():
             value = _get(self.target, name)
             if name not in self.values and isinstance(value, np.ndarray) and value.dtype.kind == "f":
@@ -117,7 +116,7 @@ class Adapted(Layer):
 
 
 class FunctionPair(Layer):
-    """A pair of functions with a cache between them."""
+    """A pair of functions; forward returns the cache that backward takes."""
 
     def __init__(self, forward_function: Any, backward_function: Any, arrays: dict[str, Any]) -> None:
         self.forward_function, self.backward_function = forward_function, backward_function
@@ -143,26 +142,18 @@ class FunctionPair(Layer):
 
 def _found_pairs(target: Any) -> dict[str, str]:
     """Attributes that look like a parameter and its gradient: W and dW, or params["w"] and grads["w"]."""
-    names = [name for name in vars(target) if not name.startswith("__")] if hasattr(target, "__dict__") else []
-    pairs: dict[str, str] = {}
     for values, gradients in _DICTIONARIES:
         if isinstance(getattr(target, values, None), dict) and isinstance(getattr(target, gradients, None), dict):
             return {f"{values}.{key}": f"{gradients}.{key}" for key in getattr(target, values)}
-    for name in names:
-        for form in _GRADIENT_NAMES:
-            if form.format(name) in names:
-                pairs[name] = form.format(name)
-    if pairs:
-        return pairs
-    for name in names:  # the gradient's attribute may only appear in backward
-        value = getattr(target, name)
-        if (
-            isinstance(value, np.ndarray)
-            and value.dtype.kind == "f"
-            and name in ("W", "b", "w", "weight", "bias", "weights", "biases", "gamma", "beta", "kernel")
-        ):
-            pairs[name] = f"d{name}"
-    return pairs
+    attributes = {name: value for name, value in getattr(target, "__dict__", {}).items() if not name.startswith("__")}
+    pairs = {
+        name: form.format(name) for name in attributes for form in _GRADIENT_NAMES if form.format(name) in attributes
+    }
+    return pairs or {  # the gradient's attribute may only appear in backward
+        name: f"d{name}"
+        for name, value in attributes.items()
+        if name in _PARAMETER_NAMES and isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    }
 
 
 def _get(target: Any, name: str) -> Any:

@@ -1,10 +1,11 @@
-"""gradcheck: is this backward the derivative of that forward, and if not, where and which bug."""
+"""gradcheck: whether backward is the derivative of forward, and if not, which layer is wrong and which bug it has."""
 
 from __future__ import annotations
 
 import copy
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,15 @@ import numpy as np
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
+from minitorch_np.base.node import Node
 from minitorch_np.base.randomness import spawn
 from minitorch_np.base.validation import check_order, flag
-from minitorch_np.checking.anatomy import WithLoss, parts
-from minitorch_np.checking.diagnosis import Diagnosis
-from minitorch_np.checking.part import Part
+from minitorch_np.checking.adapt import adapt
+from minitorch_np.checking.layer_check import LayerCheck
+from minitorch_np.checking.layers_inside import layers_with_inputs
+from minitorch_np.checking.losses import LossLayer, ModelWithLoss
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
-from minitorch_np.checking.subject import GlobalRandomness, LossLayer, as_layer, parameters
+from minitorch_np.checking.subject import GlobalRandomness
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
 
@@ -27,11 +30,11 @@ if TYPE_CHECKING:
 
     from minitorch_np.base.randomness import Seed
 
-_INPUTS = 20_000  # numbers in x beyond which only some of its rows are looked at
+_INPUTS = 20_000  # the most numbers in x; of larger inputs only some rows are used
 
 
 class GradcheckWarning(UserWarning):
-    """A check that could not decide."""
+    """The check cannot decide."""
 
 
 @answers_foreign_arguments
@@ -50,16 +53,16 @@ def gradcheck(
 
     Args:
         target: a Layer, a Model, a Loss, or any object with forward and backward (see gradcheck.adapt).
-        x: inputs with one row per example, or their shape, batch included: then they are drawn. For a loss, the prediction.
+        x: inputs with one row per example, or their shape with the batch, for random inputs. For a loss, the prediction.
         y: the target of a loss.
         loss: for a model, a loss to put behind it; then y is its target.
-        wrt: "all", or the names to look at: "x" and parameters such as "kernel".
+        wrt: "all", or the names of what to check: "x" and parameters such as "kernel".
         method: "auto", "complex" or "differences".
-        rng: a seed; the same one repeats the check.
-        raise_exception: False returns a failing report instead of raising it.
+        rng: a seed; the same seed repeats the check.
+        raise_exception: False returns a failing report instead of raising an error.
 
     Returns:
-        The report. It is true where everything passed. The target is left as it was, to the bit.
+        The report, which is true if everything passed. The target is not changed, to the bit.
 
     Raises:
         GradcheckError: backward is wrong; the error's `report` says where and why.
@@ -86,13 +89,13 @@ def gradcheck(
     if method not in ("auto", "complex", "differences"):
         raise ValueError(f"gradcheck: method is 'auto', 'complex' or 'differences', got {method!r}.")
     flag("gradcheck", "raise_exception", raise_exception)
-    spawn(rng, 0)  # which says what a seed is
+    spawn(rng, 0)  # raises unless it is a seed
     randomness = GlobalRandomness()
     try:
-        with np.errstate(all="ignore"):  # extreme values are tried on purpose
+        with np.errstate(all="ignore"):  # the check uses extreme values on purpose
             report = _check(target, x, y, loss, wrt, method, rng)
     finally:
-        randomness.put_back()
+        randomness.restore()
     if raise_exception and report.verdict == "fail":
         raise GradcheckError(report)
     if raise_exception and report.verdict == "inconclusive":
@@ -111,7 +114,7 @@ def assert_gradients(
     method: str = "auto",
     rng: Seed = 0,
 ) -> None:
-    """For tests: raise GradcheckError unless gradcheck passes; "inconclusive" is no pass."""
+    """For tests: raise GradcheckError unless gradcheck passes; "inconclusive" is not a pass."""
     report = gradcheck(target, x, y, loss=loss, wrt=wrt, method=method, rng=rng, raise_exception=False)
     if not report:
         raise GradcheckError(report)
@@ -130,50 +133,56 @@ def _check(
     for one in (target, loss):
         if isinstance(one, Loss):
             check_order(one, "forward", "(self, prediction, target)")
-    rows = _rows(inputs)
+    rows = slice(None)
+    if inputs.size > _INPUTS and inputs.ndim > 1:
+        rows = slice(max(5, _INPUTS // max(1, inputs.size // len(inputs))))
     inputs, y = inputs[rows], y if y is None else as_array(y, "y", "gradcheck")[rows]
-    layer = copy.deepcopy(as_layer(target, y if loss is None else None))
+    if isinstance(target, Loss) or (y is not None and loss is None):
+        layer: Layer = LossLayer(target, y)
+    else:
+        layer = copy.deepcopy(adapt(target))
     inputs = _build(layer, inputs)
     report = GradcheckReport(_title(target), seed=seed)
-    found: list[tuple[str, Layer, NDArray]] = (
-        [("", layer, inputs)] if isinstance(layer, LossLayer) else list(parts(layer, inputs))
-    )
+    found: list[tuple[str, Layer, NDArray]] = [("", layer, inputs)]
+    if not isinstance(layer, LossLayer):
+        found = list(layers_with_inputs(layer, inputs))
     if loss is not None:
-        found.append(("", WithLoss(layer, LossLayer(loss, y)), inputs))
+        found.append(("", ModelWithLoss(layer, LossLayer(loss, y)), inputs))
     for place, part, part_x in found:
         leaf = not part.sublayers() or isinstance(part, LossLayer)
         if report.verdict == "fail" and not leaf:
-            continue  # a whole is wrong when a part of it is
-        if part_x.dtype.kind in "biu" and not parameters(part):
-            continue  # such as Input of class numbers: there is nothing to differentiate by
-        outcome = Part(part, part_x, wrt, method, generator).check(thorough=leaf)
+            continue  # a wrong layer makes every model around it wrong
+        if part_x.dtype.kind in "biu" and not Node.parameters(part):
+            continue  # such as Input of class numbers, which has no derivative
+        outcome = LayerCheck(part, part_x, wrt, method, generator).run(thorough=leaf)
         if place and leaf and outcome.verdict == "inconclusive" and part_x.dtype.kind == "f":
-            outcome = Part(part, generator.normal(size=part_x.shape), wrt, method, generator).check(thorough=True)
-        _enter(report, outcome, place, leaf=leaf)
+            other_x = generator.normal(size=part_x.shape)
+            outcome = LayerCheck(part, other_x, wrt, method, generator).run(thorough=True)
+        _add(report, outcome, place, leaf=leaf)
         if outcome.verdict == "fail" and not report.where:
             report.where = f"{place} ({part!r})" if place else ""
     if report.verdict == "pass" and report.tensors and all(result.untouched for result in report.tensors.values()):
         report.verdict = "inconclusive"
         report.findings.append(
-            "No output depends on x or a parameter at this point, so nothing was learnt. Try another x."
+            "No output depends on x or a parameter at this point, so nothing was compared. Try another x."
         )
     return report
 
 
-def _enter(report: GradcheckReport, outcome: GradcheckReport, place: str, *, leaf: bool) -> None:
-    """Take what was found in one part into the report of the whole."""
+def _add(report: GradcheckReport, outcome: GradcheckReport, place: str, *, leaf: bool) -> None:
+    """Add the results of one layer to the report of the whole."""
     order = ("pass", "inconclusive", "fail")
+    prefix = f"{place}." if place else ""
     if outcome.verdict == "pass" and report.tensors and not leaf:  # its parameters are there already
         if not place and "x" in outcome.tensors:
             report.tensors["x"] = outcome.tensors["x"]
     else:
         for name, result in outcome.tensors.items():
-            report.tensors[f"{place}.{name}" if place else name] = result
+            report.tensors[prefix + name] = result
     report.verdict = max(report.verdict, outcome.verdict, key=order.index)
     report.findings += [f"{place}: {finding}" if place else finding for finding in outcome.findings]
     for diagnosis in outcome.diagnoses:
-        name = f"{place}.{diagnosis.tensor}" if place else diagnosis.tensor
-        report.diagnoses.append(Diagnosis(diagnosis.name, name, diagnosis.detail, diagnosis.change))
+        report.diagnoses.append(replace(diagnosis, tensor=prefix + diagnosis.tensor))
     report.kinks += outcome.kinks
     report.setting = report.setting or outcome.setting
     report.method = outcome.method if not report.method or "differences" in outcome.method else report.method
@@ -198,15 +207,8 @@ def _inputs(x: Any, rng: np.random.Generator, target: Any) -> NDArray:
     return np.array(array, np.float64) if array.dtype.kind == "f" else np.array(array)
 
 
-def _rows(x: NDArray) -> slice:
-    """As many examples as can be looked at closely; at least five, if there are so many."""
-    if x.size <= _INPUTS or x.ndim < 2:
-        return slice(None)
-    return slice(max(5, _INPUTS // max(1, x.size // len(x))))
-
-
 def _build(layer: Layer, x: NDArray) -> NDArray:
-    """The first call, in which layers make their parameters; returns x as floats, or as ints to a layer that takes only those."""
+    """Build the layer; returns x as floats, or as ints for a layer that takes only those."""
     with np.errstate(all="ignore"):
         if isinstance(layer, LossLayer):
             return x.astype(np.float64)
@@ -220,7 +222,7 @@ def _build(layer: Layer, x: NDArray) -> NDArray:
 
 
 def _takes_whole_numbers(layer: Layer, x: NDArray) -> bool:
-    """Whether the layer refuses fractions and has no dx: its inputs are then no values to differentiate by."""
+    """Whether the layer refuses fractions and has no dx: then there is no derivative with respect to x."""
     layer = copy.deepcopy(layer).train()
     try:
         if layer.backward(np.ones_like(layer(x))) is None:
@@ -228,5 +230,5 @@ def _takes_whole_numbers(layer: Layer, x: NDArray) -> bool:
     except ValueError:
         return True
     except Exception:
-        pass  # whatever else it raises is its fault, which the check itself will show
+        pass  # the check itself reports any other error
     return False

@@ -1,11 +1,11 @@
-"""Numbers: backward against the truth, element by element or along random directions, with a bound for rounding.
+"""Comparison: backward beside the true gradient, element by element or along random directions, with a bound for rounding.
 
 An element of the gradient is a_i = sum_j g_j J_ji. Its rounding error is bounded by C S_i with
 
     S_i = sum_j |g_j| (|J_ji| + |y_j| / |v_i|)        over the outputs j that depend on v_i,
 
-C = 1e-12, or 1e-11 for a chain of layers: the first term counts the terms of the sum, the second what rounding in the cached values does where J is
-small because y hardly moves (saturation). The bound grows with the gradient, so a verdict does not change when
+C = 1e-12, or 1e-11 for a chain of layers. The first term is the rounding of the sum; the second is that of the cached values
+where J is small because y hardly moves (saturation). The bound grows with the gradient, so a verdict does not change when
 everything is scaled, and it allows for gradients that are 0 because their terms cancel.
 """
 
@@ -17,27 +17,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.checking.results import Kink, TensorResult
-from minitorch_np.checking.subject import Subject
 from minitorch_np.checking.truth import Truth, complex_slope, difference_slope, rms, scale_along
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
-ROUNDING = 1e-12
+    from minitorch_np.checking.subject import Subject
+
+_ROUNDING = 1e-12
 _FLOOR = 1e-14  # of the largest bound in the tensor
-_HIDDEN = 1e-10  # slopes smaller than this share of y / v drown in the rounding of y
+_HIDDEN = 1e-10  # slopes smaller than this share of y / v are lost in the rounding of y
 _UNDERFLOW = 1e-240  # a slope that the complex step can no longer see
 
 
 class Comparison:
-    """One subject, one upstream gradient, and what backward said to it."""
+    """The gradients of one subject for one upstream gradient."""
 
     def __init__(self, subject: Subject, truth: Truth, dy: NDArray, gradients: dict[str, Any]) -> None:
         self.subject, self.truth, self.gradients = subject, truth, gradients
         self.dy = np.asarray(dy, float)
         self.y = np.asarray(subject.forward(), float)
         self.values = subject.values()
-        self.rounding = ROUNDING * (10 if subject.layer.sublayers() else 1)  # a chain of layers rounds more often
+        self.rounding = _ROUNDING * (10 if subject.layer.sublayers() else 1)  # a chain of layers rounds more often
 
     # Element by element
 
@@ -48,10 +49,9 @@ class Comparison:
         analytic = self._analytic(name, result)
         if analytic is None:
             return result
-        whole = indices is None
-        places = list(np.ndindex(value.shape)) if whole else list(indices or ())
+        places = list(np.ndindex(value.shape) if indices is None else indices)
         result.checked = len(places)
-        slopes, allowed = self.slopes(name, places)
+        slopes, allowed = self._slopes(name, places)
         g, y = self.dy.ravel(), self.y.ravel()
         true = slopes @ g
         terms = np.abs(slopes) @ np.abs(g)
@@ -68,7 +68,7 @@ class Comparison:
             self._accept_kinks(name, places, wrong, a, result)
         if wrong.any() and self._is_rounding(name, places, a, true, wrong):
             wrong[:] = False
-            result.note = "differs only as rounding does: the same in float32 differs in proportion"
+            result.note = "differs by rounding alone: in float32 the difference is larger in proportion"
         result.untouched = not slopes.any()
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             excess = np.where(error == 0, 0, error / bound)
@@ -78,33 +78,45 @@ class Comparison:
         at = int(excess.argmax()) if len(places) else 0
         if places:
             result.worst = places[at], float(np.real(a[at])), float(true[at])
-        if whole:
+        if indices is None:
             result.backward, result.true, result.jacobian = analytic, true.reshape(value.shape), slopes
             result.wrong = wrong.reshape(value.shape)
         if wrong.any():
             result.verdict = "fail"
         elif self._saturated(name, places, slopes, terms, through_y):
             result.verdict = "inconclusive"
-            result.note = "saturated: the slopes drown in the rounding of the outputs, so a wrong factor would not show"
+            result.note = (
+                "saturated: the slopes are lost in the rounding of the outputs, so a wrong factor would not show"
+            )
         return result
 
-    def slopes(self, name: str, places: Sequence[tuple[int, ...]]) -> tuple[NDArray, float]:
-        value = self.values[name]
+    def jacobian(self, name: str) -> NDArray:
+        """dy_j / dvalue_i as (value.size, y.size)."""
+        return self._slopes(name, list(np.ndindex(self.values[name].shape)))[0]
+
+    def true_gradient(self, name: str) -> NDArray:
+        return (self.jacobian(name) @ self.dy.ravel()).reshape(self.values[name].shape)
+
+    def _slopes(self, name: str, places: Sequence[tuple[int, ...]]) -> tuple[NDArray, float]:
+        """A row of the Jacobian for each place, and the error of the method."""
         rows = np.empty((len(places), self.y.size))
-        direction = np.zeros(value.shape)
-        allowed = 0.0
+        error = 0.0
         for row, place in zip(rows, places, strict=True):
-            direction[place] = 1
+            direction = self._unit(name, place)
             row[:] = np.ravel(self.truth.slope(name, direction))
-            if self.truth.method != "complex step":
-                allowed = max(allowed, self.truth.error(name, direction))
-            direction[place] = 0
-        return rows, allowed
+            error = max(error, self.truth.error(name, direction))
+        return rows, error
+
+    def _unit(self, name: str, place: tuple[int, ...], dtype: DTypeLike = float) -> NDArray:
+        """The direction in which one element grows."""
+        direction = np.zeros(self.values[name].shape, dtype)
+        direction[place] = 1
+        return direction
 
     # Along directions
 
     def directions(self, name: str, rng: np.random.Generator, count: int = 3) -> TensorResult:
-        """Random directions: one wrong element anywhere shows in each of them."""
+        """Random directions: a wrong element anywhere shows in each of them."""
         value = self.values[name]
         result = TensorResult(name, value.shape)
         analytic = self._analytic(name, result)
@@ -113,7 +125,7 @@ class Comparison:
         through_y = float(np.abs(self.dy * self.y).sum()) / (rms(value) * max(1.0, self.y.size) ** 0.5)
         size = float(np.abs(analytic).max(initial=0))
         floor = max(1e-6 * size, 1e-9 * through_y)
-        seen = False
+        result.untouched = True
         for number in range(count):
             direction = rng.choice([-1.0, 1.0], value.shape)
             if number % 2 and floor:
@@ -123,15 +135,13 @@ class Comparison:
             a = float((np.real(analytic) * direction).sum())
             terms = float((np.abs(analytic) * np.abs(direction)).sum()) + float(np.abs(slope * self.dy).sum())
             bound = 10 * self.rounding * (terms + through_y * float(np.abs(direction).sum()))
-            if self.truth.method != "complex step":
-                bound += self.truth.error(name, direction) * float(np.abs(self.dy).sum())
-            seen = seen or bool(np.any(slope))
+            bound += self.truth.error(name, direction) * float(np.abs(self.dy).sum())
+            result.untouched &= not np.any(slope)
             error = abs(a - true)
             excess = 0.0 if error == 0 else error / bound if bound and np.isfinite(error) else np.inf
             if excess > 1 and self._kink_along(name, direction, a) is not None:
                 excess = 1.0
             result.excess = max(result.excess, excess)
-        result.untouched = not seen
         if result.excess > 1:
             result.verdict = "fail"
         return result
@@ -141,27 +151,22 @@ class Comparison:
     def _accept_kinks(
         self, name: str, places: Sequence[tuple[int, ...]], wrong: NDArray, a: NDArray, result: TensorResult
     ) -> None:
-        """Take back the verdict on elements that stand at a kink and whose gradient lies between the one-sided slopes."""
-        value = self.values[name]
-        looked_at = np.flatnonzero(wrong)
-        for number in looked_at[:200]:
-            direction = np.zeros(value.shape)
-            direction[places[number]] = 1
-            slopes = self._kink_along(name, direction, float(np.real(a[number])))
-            if slopes is None and self._tie(name, direction, float(np.real(a[number]))):
+        """Accept elements at a kink whose gradient is between the one-sided slopes."""
+        suspects = np.flatnonzero(wrong)
+        for number in suspects[:200]:
+            place, given = places[number], float(np.real(a[number]))
+            direction = self._unit(name, place)
+            slopes = self._kink_along(name, direction, given)
+            if slopes is not None:
                 wrong[number] = False
-                continue
-            if slopes is None:
-                if len(looked_at) > 200:
-                    return
-                continue
-            wrong[number] = False
-            result.kinks.append(
-                Kink(name, places[number], float(value[places[number]]), slopes, float(np.real(a[number])))
-            )
+                result.kinks.append(Kink(name, place, float(self.values[name][place]), slopes, given))
+            elif self._is_tie(name, direction, given):
+                wrong[number] = False
+            elif len(suspects) > 200:
+                return
 
-    def _tie(self, name: str, direction: NDArray, a: float) -> bool:
-        """Whether an exact tie leads the complex step astray, min(x, 0) at 0 say, and real differences confirm a."""
+    def _is_tie(self, name: str, direction: NDArray, a: float) -> bool:
+        """Whether the complex step is wrong at an exact tie, such as min(x, 0) at 0, and real differences confirm a."""
         if self.truth.method != "complex step":
             return False
         there, back = self.truth.slope(name, direction), -self.truth.slope(name, -direction)
@@ -172,10 +177,10 @@ class Comparison:
         return abs(float((slope * self.dy).sum()) - a) <= 1e-5 * terms
 
     def _kink_along(self, name: str, direction: NDArray, a: float) -> tuple[float, float] | None:
-        """The one-sided slopes of sum g y along direction, if they differ and a lies between them.
+        """The one-sided slopes of sum g y along a direction, if they differ and a is between them.
 
-        At a kink the gap between forward and backward difference stays as the step shrinks; where y is smooth it halves.
-        Several outputs may have their kink here, each with a subgradient of its own, so the interval is the sum of theirs.
+        At a kink the gap between forward and backward difference stays as the step shrinks; where y is smooth it shrinks too.
+        Several outputs may have a kink here, each with a subgradient of its own, so the interval is the sum of theirs.
         """
         value = self.values[name]
         h = 1e-5 * scale_along(value, direction)
@@ -205,7 +210,7 @@ class Comparison:
     def _is_rounding(
         self, name: str, places: Sequence[tuple[int, ...]], a: NDArray, true: NDArray, wrong: NDArray
     ) -> bool:
-        """Whether the error follows the precision: a bug is equally large in every precision, rounding is not."""
+        """Whether the error depends on the precision: that of a bug is the same in every precision, rounding is not."""
         error = np.abs(a - true)[wrong]
         if not np.isfinite(error).all():
             return False
@@ -222,20 +227,16 @@ class Comparison:
     def _error_in(
         self, dtype: Any, name: str, places: Sequence[tuple[int, ...]], true: NDArray | None
     ) -> NDArray | None:
-        """|backward - true| at these places, computed in another precision; the truth too, if it is not given."""
-        self.subject.put_back()
+        """|backward - true| at these places, computed in another precision; the true gradient too, if it is None."""
         try:
             with np.errstate(all="ignore"):
-                other = Subject(self.subject.layer, self.subject.x, training=self.subject.training, dtype=dtype)
+                other = self.subject.again(dtype=dtype)
                 gradient = other.gradients(self.dy.astype(dtype))[name]
                 analytic = np.array([gradient[place] for place in places])
                 if true is None:
-                    true = np.empty(len(places), dtype)
-                    for number, place in enumerate(places):
-                        direction = np.zeros(self.values[name].shape, dtype)
-                        direction[place] = 1
-                        slope = complex_slope(other, name, other.values()[name], direction)
-                        true[number] = (slope * self.dy).sum()
+                    at = other.values()[name]
+                    slopes = (complex_slope(other, name, at, self._unit(name, place, dtype)) for place in places)
+                    true = np.array([(slope * self.dy).sum() for slope in slopes], dtype)
             error = np.abs(analytic - true).astype(float)
         except (ValueError, TypeError, FloatingPointError):
             return None
@@ -244,20 +245,19 @@ class Comparison:
     def _saturated(
         self, name: str, places: Sequence[tuple[int, ...]], slopes: NDArray, terms: NDArray, through_y: NDArray
     ) -> bool:
-        """Whether most slopes are so small beside y / v that C S says nothing, and yet are no rounding of 0."""
+        """Whether most slopes are so small beside y / v that the bound C S hides them, and yet are not rounding of 0."""
         dim = (terms > 0) & (terms < _HIDDEN * through_y)
         if not dim.any() or dim.sum() <= (terms > 0).sum() / 2:
             return False
-        value = self.values[name]
         number = int(np.flatnonzero(dim)[0])
-        direction = np.zeros(value.shape)
-        direction[places[number]] = 1
-        again = np.ravel(self.truth.slope(name, direction, value * (1 + 1e-6)))
+        again = np.ravel(self.truth.slope(name, self._unit(name, places[number]), self.values[name] * (1 + 1e-6)))
         here = slopes[number]
-        return bool(np.abs(again - here).max() <= 1e-2 * np.abs(here).max())  # noise would be another number each time
+        return bool(
+            np.abs(again - here).max() <= 1e-2 * np.abs(here).max()
+        )  # rounding would be another number each time
 
     def _analytic(self, name: str, result: TensorResult) -> NDArray | None:
-        """Backward's array if it can be compared, else the verdict that it cannot."""
+        """Backward's array, or None and the verdict "fail" where its shape or dtype cannot be compared."""
         given = self.gradients.get(name)
         result.backward = given
         array = None if given is None else np.asarray(given)

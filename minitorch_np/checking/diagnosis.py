@@ -1,6 +1,6 @@
-"""Diagnosis: predict the wrong gradient under one hypothesis after the other; name the first that matches to rounding.
+"""Diagnosis: each hypothesis predicts the wrong gradient; the first that matches to rounding names the bug.
 
-A name is given only when the same prediction holds for two independent upstream gradients.
+It must match for two independent upstream gradients.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from minitorch_np.checking.evidence import Evidence, factor, fraction, gradient_of
+from minitorch_np.checking.evidence import Evidence, factor, fraction, gradient_of, times
 from minitorch_np.checking.hypotheses import HYPOTHESES, own_derivative
 
 
@@ -19,7 +19,7 @@ class Diagnosis:
     Attributes:
         name: the kind of bug, such as "averaged over the batch".
         tensor: "x" or the parameter's name.
-        detail: what was seen. change: what to write instead.
+        detail: what was observed. change: what to write instead.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Diagnosis:
 def diagnose(
     pair: tuple[Evidence, Evidence], factor_elsewhere: Callable[[], tuple[int, float | None]]
 ) -> Diagnosis | None:
-    """The simplest hypothesis that explains both pieces of evidence, or None.
+    """The bug of the first hypothesis that explains both pieces of evidence, or None.
 
     Args:
-        factor_elsewhere: (batch, c) for another batch size, if the gradient is the truth times one factor there too.
+        factor_elsewhere: returns another batch size and the factor there, None if the gradient is not the true one times a factor.
     """
     first, second = pair
     for hypothesis in HYPOTHESES:
@@ -55,31 +55,35 @@ def diagnose(
 def _explain_factor(
     evidence: Evidence, factor_elsewhere: Callable[[], tuple[int, float | None]]
 ) -> tuple[str, str, str]:
-    """A scalar factor, settled by a second batch size: batch and features may be equal by chance."""
-    c = factor(evidence.a, evidence.r) or 0.0
-    seen = f"Every element is the true one times {fraction(c)}."
-    here, (there, other) = evidence.batch, factor_elsewhere()
+    """Name a scalar factor with the help of a second batch size, since 1/5 may be 1/batch or 1/features."""
+    c = factor(evidence.given, evidence.true) or 0.0
+    batch, (other_batch, other) = len(evidence.x), factor_elsewhere()
     what = gradient_of(evidence.name)
-    if other is not None and here != there:
-        if abs(c * here - other * there) < 1e-9 * abs(c * here) and abs(c - other) > 1e-9 * abs(c):
-            left = c * here
-            rest = "" if abs(left - 1) < 1e-9 else f", and times {fraction(left)} besides"
-            return (
-                "averaged over the batch",
-                f"{seen} With a batch of {there} it becomes {fraction(other)}: it follows 1 / batch{rest}.",
-                f"Sum {what} over the batch; dy already carries the loss's 1/m.",
-            )
-        if abs(c / here - other / there) < 1e-9 * abs(c / here) and abs(c - other) > 1e-9 * abs(c):
-            left = c / here
-            rest = "" if abs(left - 1) < 1e-9 else f", and times {fraction(left)} besides"
-            return (
-                "missing 1/m",
-                f"{seen} With a batch of {there} it becomes {fraction(other)}: it grows with the batch{rest}.",
-                f"Divide {what} by the number of elements that the mean is taken over.",
-            )
-    if abs(c + 1) < 1e-9:
-        return "sign flipped", "Every element is the true one times -1.", f"Change the sign of {what}."
+    observed = f"Every element is the true one times {fraction(c)}."
     if other is not None and abs(c - other) > 1e-9 * abs(c):
-        seen += f" With a batch of {there} it becomes {fraction(other)}."
-    name = "sign flipped" if c < 0 and abs(abs(c) - 1) < 1e-9 else "constant factor"
-    return name, seen, f"Multiply {what} by {fraction(1 / c)}, or take the factor out where it came in."
+        becomes = f"{observed} With a batch of {other_batch} it becomes {fraction(other)}"
+        for name, power, rule, change in (
+            (
+                "averaged over the batch",
+                1,
+                "follows 1 / batch",
+                f"Sum {what} over the batch; dy already carries the loss's 1/m.",
+            ),
+            (
+                "missing 1/m",
+                -1,
+                "grows with the batch",
+                f"Divide {what} by the number of elements that the mean is taken over.",
+            ),
+        ):
+            rest = c * float(batch) ** power
+            if abs(rest - other * float(other_batch) ** power) < 1e-9 * abs(rest):
+                return name, f"{becomes}: it {rule}{times(rest, ', with a further factor of ')}.", change
+        observed = f"{becomes}."
+    if abs(c + 1) < 1e-9:
+        return "sign flipped", observed, f"Change the sign of {what}."
+    return (
+        "constant factor",
+        observed,
+        f"Multiply {what} by {fraction(1 / c)}, or take the factor out where it came in.",
+    )

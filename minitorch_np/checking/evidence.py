@@ -1,9 +1,10 @@
-"""Evidence: what is known of one wrong gradient, and the arrays that an author had at hand when writing it."""
+"""Evidence: what is known of one wrong gradient, and the arrays that its author could have used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,26 +12,26 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MATCH = 1e-9
-Found = tuple[str, str, str] | None  # a name, what was seen, the change to make
+_MATCH = 1e-9
+Found = tuple[str, str, str] | None  # the name of a bug, what was observed, the change to make
 
 
 @dataclass
 class Evidence:
-    """One tensor, one upstream gradient.
+    """The gradient of one tensor for one upstream gradient.
 
     Attributes:
         name: "x" or the parameter's name.
-        a, r: backward's gradient and the true one, of the shape of `value`.
-        g: dL/dy. x, y: inputs and outputs. value: the tensor itself.
-        jacobian: dy_j / dvalue_i as (value.size, y.size), with a = jacobian @ g if all were right.
-        others: further arrays at hand, by name: the parameters.
+        given, true: backward's gradient and the true one, of the shape of `value`.
+        dy: the upstream gradient. x, y: inputs and outputs. value: the tensor itself.
+        jacobian: dy_j / dvalue_i as (value.size, y.size); true = jacobian @ dy.
+        others: further arrays by name: the parameters, and the target of a loss.
     """
 
     name: str
-    a: NDArray
-    r: NDArray
-    g: NDArray
+    given: NDArray
+    true: NDArray
+    dy: NDArray
     x: NDArray
     y: NDArray
     value: NDArray
@@ -38,19 +39,15 @@ class Evidence:
     others: dict[str, NDArray] = field(default_factory=dict)
 
     @property
-    def loss(self) -> bool:
-        """Whether y is one number, that of a loss."""
+    def of_loss(self) -> bool:
+        """Whether y is one number, the value of a loss."""
         return self.y.ndim == 0
 
     @property
     def differs(self) -> NDArray:
         """The elements that are wrong."""
-        scale = np.abs(self.a) + np.abs(self.r)
-        return ~(np.abs(self.a - self.r) <= MATCH * scale + 1e-13 * scale.max(initial=0))
-
-    @property
-    def batch(self) -> int:
-        return len(self.x)
+        scale = np.abs(self.given) + np.abs(self.true)
+        return ~(np.abs(self.given - self.true) <= _MATCH * scale + 1e-13 * scale.max(initial=0))
 
     @property
     def elementwise(self) -> bool:
@@ -65,16 +62,16 @@ class Evidence:
         return np.diagonal(self.jacobian).reshape(self.x.shape)
 
     def known(self) -> Iterator[tuple[str, NDArray]]:
-        """Arrays by the names that a reader knows them under."""
+        """Arrays by the names that they have in the report."""
         yield "x", self.x
         yield "y", self.y
-        yield "dy", self.g
+        yield "dy", self.dy
         yield from self.others.items()
 
     def broadcastable(self) -> Iterator[tuple[str, NDArray]]:
-        """Known arrays that multiply this tensor, with the functions an author may take of them."""
+        """Known arrays that broadcast to this tensor, and common functions of them."""
         for name, array in self.known():
-            if name == "dy" or array.size < 2 or not fits(array, self.a):
+            if name == "dy" or array.size < 2 or not fits(array, self.given):
                 continue
             yield name, array
             with np.errstate(all="ignore"):
@@ -92,19 +89,20 @@ class Evidence:
 
 
 def gradient_of(tensor: str) -> str:
-    """How a gradient is called: dx, or the parameter's grad."""
+    """The name of a gradient in the report: dx, or the parameter's grad."""
     return "dx" if tensor == "x" else f"{tensor}.grad"
 
 
 def fits(array: NDArray, to: NDArray) -> bool:
+    """Whether one array broadcasts to the shape of the other."""
     try:
         return np.broadcast_shapes(array.shape, to.shape) == to.shape
     except ValueError:
         return False
 
 
-def same(a: NDArray, b: NDArray, within: float = MATCH) -> bool:
-    """Equal to rounding, beside the largest element, and in every element beside itself too, unless that is tiny."""
+def same(a: NDArray, b: NDArray, within: float = _MATCH) -> bool:
+    """Equal to rounding in every element, where elements below 1e-12 of the largest one count as 0."""
     if a.shape != b.shape:
         return False
     size = max(float(np.abs(a).max(initial=0)), float(np.abs(b).max(initial=0)))
@@ -124,9 +122,11 @@ def factor(a: NDArray, b: NDArray) -> float | None:
 
 
 def fraction(c: float) -> str:
-    """A factor as people write it."""
-    for denominator in range(1, 400):
-        numerator = c * denominator
-        if abs(numerator - round(numerator)) < 1e-9 * abs(numerator) and round(numerator):
-            return f"{round(numerator)}" if denominator == 1 else f"{round(numerator)}/{denominator}"
-    return f"{c:.6g}"
+    """A factor as people write it: 2 or 1/5, else six digits."""
+    simple = Fraction(c).limit_denominator(399)
+    return str(simple) if simple and abs(c - simple) < 1e-9 * abs(c) else f"{c:.6g}"
+
+
+def times(c: float, before: str = " times ") -> str:
+    """A factor in a sentence, nothing if it is 1."""
+    return "" if abs(c - 1) < 1e-9 else before + fraction(c)

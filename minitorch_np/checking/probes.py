@@ -1,4 +1,4 @@
-"""Probes: what the numbers of one backward do not show, but a second call, other data or the bytes afterwards do."""
+"""Probes: promises of a layer that one gradient does not show, tried by a second call, other data or a look at the arrays."""
 
 from __future__ import annotations
 
@@ -9,121 +9,93 @@ import numpy as np
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of, same
 from minitorch_np.checking.precision import dtypes
-from minitorch_np.checking.subject import State, Subject, generator_state, other_inputs
+from minitorch_np.checking.subject import State, Subject, other_inputs
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WITHIN = 1e-9
-
 
 def probe(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:
-    """Everything that the contract of a layer promises beside the right numbers.
+    """Every promise of a layer beside right numbers.
 
     Args:
-        wrong: the tensors whose numbers are wrong; how those follow dy is asked too.
+        wrong: the tensors whose gradient is wrong; only for these is it tried whether the gradient is linear in dy.
     """
-    found = [*untouched_arrays(subject, dy, rng), *second_backward(subject, dy)]
+    found = [*writes_in_place(subject, dy, rng), *second_backward(subject, dy)]
     if not found:
         found = other_data_between(subject, dy, rng)
     if not found and wrong:
-        found = upstream(subject, dy, rng, wrong)
+        found = linear_in_dy(subject, dy, rng, wrong)
     return [*found, *dtypes(subject, dy)]
 
 
-def untouched_arrays(subject: Subject, dy: NDArray, rng: np.random.Generator) -> list[Diagnosis]:
+def writes_in_place(subject: Subject, dy: NDArray, rng: np.random.Generator) -> list[Diagnosis]:
     """x, dy, y, the parameters and the cache keep their bytes; arrays handed out keep theirs in later calls."""
-    subject.put_back()
+    subject.restore()
     layer, x, dy = subject.layer, subject.x.copy(), dy.copy()
-    before = {"x": x.copy(), "dy": dy.copy()} | {name: p.value.copy() for name, p in subject.trainable.items()}
+
+    def arguments() -> dict[str, Any]:
+        return {"x": x, "dy": dy} | {name: parameter.value for name, parameter in subject.trainable.items()}
+
+    before = {name: array.copy() for name, array in arguments().items()}
     y = layer.forward(x)
-    changed = [("forward", name) for name, array in (("x", x),) if not _bytes_equal(array, before[name])]
-    changed += [("forward", name) for name, p in subject.trainable.items() if not _bytes_equal(p.value, before[name])]
+    changed = [("forward", name) for name, array in arguments().items() if not _bytes_equal(array, before[name])]
     x[...] = before["x"]
-    y_before, cached = np.copy(y), _cached(layer)
+    results = [("y", y, np.copy(y)), *(("the cache", array, array.copy()) for array in _cached(layer))]
     dx = subject.backward(dy)["x"]
-    for name, array in (("x", x), ("dy", dy)):
-        if not _bytes_equal(array, before[name]):
-            changed.append(("backward", name))
-    changed += [("backward", name) for name, p in subject.trainable.items() if not _bytes_equal(p.value, before[name])]
-    if not _bytes_equal(y, y_before):
-        changed.append(("backward", "y"))
-    if any(not _bytes_equal(array, copy) for array, copy in cached) and not changed:
-        changed.append(("backward", "the cache"))
+    changed += [("backward", name) for name, array in arguments().items() if not _bytes_equal(array, before[name])]
+    changed += [("backward", name) for name, array, copy in results if not _bytes_equal(array, copy)]
     if not changed and isinstance(dx, np.ndarray) and isinstance(y, np.ndarray) and y.shape:
-        dx_before, y_before = dx.copy(), y.copy()
+        y_before, dx_before = y.copy(), dx.copy()
         layer.forward(other_inputs(x, rng))
-        if not _bytes_equal(y, y_before):
-            changed.append(("a later forward", "an earlier y"))
+        changed += [("a later forward", "an earlier y")] * (not _bytes_equal(y, y_before))
         subject.backward(rng.normal(size=dy.shape))
-        if not _bytes_equal(dx, dx_before):
-            changed.append(("a later backward", "an earlier dx"))
+        changed += [("a later backward", "an earlier dx")] * (not _bytes_equal(dx, dx_before))
+    change = "Make a new array instead of writing with +=, *= or [...] =."
     return [
-        Diagnosis(
-            "writes into its arguments",
-            "x",
-            f"{who} changes {what} in place.",
-            "Make a new array instead of writing with +=, *= or [...] =.",
-        )
-        for who, what in changed[:1]
+        Diagnosis("writes into its arguments", "x", f"{method} changes {what} in place.", change)
+        for method, what in changed[:1]
     ]
 
 
 def second_backward(subject: Subject, dy: NDArray) -> list[Diagnosis]:
-    """A second backward says the same as the first, and draws nothing."""
+    """A second backward gives the same gradients as the first, and draws nothing."""
     subject.forward()
     generators = State(subject.layer)
     first = {name: _copy(array) for name, array in subject.backward(dy).items()}
-    if _drew(generators):
+    if generators.has_drawn():
         return [_draws_anew("backward moves a random generator.")]
     for name, parameter in subject.trainable.items():
-        if first[name] is not None and np.isnan(first[name]).any():
+        if first[name] is None:
+            return [never_set(name, f"{gradient_of(name)} is None.")]
+        if np.isnan(first[name]).any():
             parameter.grad = np.zeros(parameter.shape)
             subject.layer.backward(dy)
             once = _copy(parameter.grad)
             subject.layer.backward(dy)
-            if once is not None and np.any(once) and same(np.asarray(parameter.grad), 2 * once):
-                return [_accumulates(name)]
             if once is not None and not np.any(once):
-                return [
-                    Diagnosis(
-                        "never set",
-                        name,
-                        f"{gradient_of(name)} is what stood there before backward.",
-                        f"Write self.{name}.grad = … in backward.",
-                    )
-                ]
-        elif first[name] is None:
-            return [
-                Diagnosis(
-                    "never set", name, f"{gradient_of(name)} is None.", f"Write self.{name}.grad = … in backward."
-                )
-            ]
+                return [never_set(name, f"backward leaves {gradient_of(name)} as it was.")]
+            if once is not None and same(np.asarray(parameter.grad), 2 * once):
+                return [_accumulates(name)]
     if first["x"] is None and "x" in subject.values():
-        return [Diagnosis("never set", "x", "backward returned None.", "Return dL/dx from backward.")]
+        return [never_set("x", "backward returned None.")]
     again = {"x": subject.layer.backward(dy)} | {name: p.grad for name, p in subject.trainable.items()}
     for name, array in first.items():
-        if array is None or again[name] is None or np.shape(array) != np.shape(again[name]):
+        if not _differ(array, again[name]):
             continue
-        if not _close(array, again[name]):
-            if same(np.asarray(again[name]), 2 * array):
-                return [_accumulates(name)]
-            if generators.saved and _draws(subject):
-                return [_draws_anew("A second backward gives another gradient, in a layer that draws.")]
-            return [
-                Diagnosis(
-                    "accumulates",
-                    name,
-                    f"A second backward gives another {gradient_of(name)} than the first.",
-                    "backward may change neither the cache nor itself; compute each gradient from the cache alone.",
-                )
-            ]
+        if same(np.asarray(again[name]), 2 * array):
+            return [_accumulates(name)]
+        if _forward_draws(subject):
+            return [_draws_anew("A second backward gives another gradient, in a layer that draws.")]
+        observed = f"A second backward gives another {gradient_of(name)} than the first."
+        change = "backward may change neither the cache nor itself; compute each gradient from the cache alone."
+        return [Diagnosis("accumulates", name, observed, change)]
     return []
 
 
-def upstream(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:
-    """Gradients are linear in dy, and 0 for dy = 0; asked of tensors whose numbers are wrong."""
+def linear_in_dy(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:
+    """Gradients are linear in dy, and 0 for dy = 0."""
     other = rng.normal(size=dy.shape)
     first, second, both, nothing = (
         {name: _copy(array) for name, array in subject.gradients(g).items()}
@@ -134,53 +106,49 @@ def upstream(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: lis
         a, b, ab, zero = first[name], second[name], both[name], nothing[name]
         if any(array is None or np.shape(array) != np.shape(a) for array in (a, b, ab, zero)):
             continue
+        what = gradient_of(name)
         size = np.abs(a) + np.abs(b)
         scale = float(size.max(initial=0))
         if np.any(a) and _close(a, b):
-            found.append(
-                Diagnosis(
-                    "ignores the upstream gradient",
-                    name,
-                    f"{gradient_of(name)} is the same for every dy.",
-                    "Multiply the layer's own derivative by dy.",
-                )
-            )
+            observed, change = f"{what} is the same for every dy.", "Multiply the layer's own derivative by dy."
+            found.append(Diagnosis("ignores the upstream gradient", name, observed, change))
         elif np.isfinite(zero).all() and np.abs(zero).max(initial=0) > 1e-9 * scale:
-            found.append(_not_linear(name, f"For dy = 0, {gradient_of(name)} is not 0."))
-        elif (np.abs(ab - (2.5 * a + b)) > _WITHIN * size + 1e-9 * scale).any():
-            found.append(_not_linear(name, f"{gradient_of(name)} does not follow multiples and sums of dy."))
+            found.append(_not_linear(name, f"For dy = 0, {what} is not 0."))
+        elif (np.abs(ab - (2.5 * a + b)) > 1e-9 * size + 1e-9 * scale).any():
+            found.append(_not_linear(name, f"{what} does not follow multiples and sums of dy."))
     return found
 
 
-def history(lives: tuple[Subject, Subject], dy: NDArray, wrong: list[str]) -> list[Diagnosis]:
-    """A gradient that is another one after another past holds something of that past."""
-    found = []
-    first, second = (life.gradients(dy) for life in lives)
-    for name in wrong:
-        a, b = first[name], second[name]
-        if a is None or b is None or np.shape(a) != np.shape(b) or not np.isfinite(a).all() or _close(a, b):
-            continue
-        found.append(_stale(name, f"{gradient_of(name)} depends on what the layer saw before its last forward."))
-    return found
+def other_history(subject: Subject, dy: NDArray, wrong: list[str]) -> list[Diagnosis]:
+    """A gradient that depends on the inputs of earlier forwards holds something of them."""
+    results = []
+    for history in (0, 1):
+        warmed_up = Subject(subject.origin, subject.x, training=subject.training, history=history)
+        warmed_up.randomness = subject.randomness
+        warmed_up.set_parameters(subject.at)
+        results.append(warmed_up.gradients(dy))
+    first, second = results
+    return [
+        _stale(name, f"{gradient_of(name)} depends on the inputs of the forwards before the last one.")
+        for name in wrong
+        if _differ(first[name], second[name]) and np.isfinite(first[name]).all()
+    ]
 
 
 def other_data_between(subject: Subject, dy: NDArray, rng: np.random.Generator) -> list[Diagnosis]:
     """backward belongs to the last forward, whatever was computed before it."""
     fresh = {name: _copy(array) for name, array in subject.gradients(dy).items()}
-    subject.put_back()
+    subject.restore()
     try:
         subject.layer.forward(other_inputs(subject.x, rng))
     except (ValueError, FloatingPointError):
         return []
-    subject.state.put_back(generators_alone=True)
-    subject.randomness.put_back()
+    subject.state.restore(generators_alone=True)
+    subject.randomness.restore()
     subject.layer.forward(subject.x)
     later = subject.backward(dy)
     for name in subject.values():
-        a, b = fresh[name], later[name]
-        if a is None or b is None or np.shape(a) != np.shape(b) or not np.isfinite(a).all():
-            continue
-        if not _close(a, b):
+        if _differ(fresh[name], later[name]) and np.isfinite(fresh[name]).all():
             return [
                 _stale(name, f"After a forward on other data, {gradient_of(name)} is not that of the last forward.")
             ]
@@ -188,93 +156,85 @@ def other_data_between(subject: Subject, dy: NDArray, rng: np.random.Generator) 
 
 
 def leak(subject: Subject, dy: NDArray) -> Diagnosis | None:
-    """Whether dx of one example follows dy of another although its outputs do not; asked when dx is wrong."""
+    """Whether dx of one example depends on dy of another although its outputs do not; for a wrong dx."""
     if dy.ndim < 1 or len(dy) < 2 or len(dy) != len(subject.x):
         return None
     first = subject.gradients(dy)["x"]
     other = dy.copy()
     other[1:] *= -1.5
     second = subject.gradients(other)["x"]
-    if first is None or second is None or np.shape(first) != subject.x.shape or np.shape(second) != subject.x.shape:
-        return None
-    if _close(first[:1], second[:1]):
+    if np.shape(first) != subject.x.shape or np.shape(second) != subject.x.shape or _close(first[:1], second[:1]):
         return None
     direction = np.zeros(subject.x.shape)
     direction[0] = np.sqrt(2.0)
     moved = np.imag(subject.forward({"x": subject.x + 1e-60j * direction}))
     if np.any(moved[1:]):
         return None
-    return Diagnosis(
-        "leaks across examples",
-        "x",
-        "dx of the first example changes with dy of the others, whose outputs do not depend on it.",
-        "Sum or take the mean over the features of one example, not over the batch.",
-    )
+    observed = "dx of the first example changes with dy of the others, whose outputs do not depend on it."
+    change = "Sum or take the mean over the features of one example, not over the batch."
+    return Diagnosis("leaks across examples", "x", observed, change)
 
 
-def _stale(name: str, seen: str) -> Diagnosis:
-    return Diagnosis("stale cache", name, seen, "Store what backward needs anew in every forward, in self.cache.")
+def never_set(name: str, observed: str) -> Diagnosis:
+    change = "Return dL/dx from backward." if name == "x" else f"Write self.{name}.grad = … in backward."
+    return Diagnosis("never set", name, observed, change)
 
 
-def _not_linear(name: str, seen: str) -> Diagnosis:
+def _stale(name: str, observed: str) -> Diagnosis:
+    change = "Store what backward needs anew in every forward, in self.cache."
+    return Diagnosis("stale cache", name, observed, change)
+
+
+def _not_linear(name: str, observed: str) -> Diagnosis:
     change = "dy enters every gradient once, as a factor; conditions look at x or y, never at dy."
-    return Diagnosis("not linear in the upstream gradient", name, seen, change)
+    return Diagnosis("not linear in the upstream gradient", name, observed, change)
 
 
 def _accumulates(name: str) -> Diagnosis:
-    return Diagnosis(
-        "accumulates",
-        name,
-        f"A second backward doubles {gradient_of(name)}.",
-        "Write grad = …, not grad += …: backward overwrites.",
-    )
+    observed = f"A second backward doubles {gradient_of(name)}."
+    return Diagnosis("accumulates", name, observed, "Write grad = …, not grad += …: backward overwrites.")
 
 
-def _cached(layer: Layer) -> list[tuple[NDArray, NDArray]]:
+def _draws_anew(observed: str) -> Diagnosis:
+    change = "Keep in self.cache what forward drew, and use that."
+    return Diagnosis("draws anew in backward", "x", observed, change)
+
+
+def _cached(layer: Layer) -> list[NDArray]:
+    """The arrays in the caches of a layer, of the layers inside and of their losses."""
     arrays = []
-    owners = [owner for _, node in layer.walk() for owner in (node, getattr(node, "loss", None)) if owner is not None]
-    for owner in owners:
-        pending = [vars(owner).get("_cache")]
-        while pending:
-            item = pending.pop()
-            if isinstance(item, np.ndarray):
-                arrays.append((item, item.copy()))
-            elif isinstance(item, (tuple, list)):
-                pending += item
-            elif isinstance(item, dict):
-                pending += item.values()
+    nodes = [node for _, node in layer.walk()]
+    owners = [owner for node in nodes for owner in (node, getattr(node, "loss", None)) if owner is not None]
+    pending = [vars(owner).get("_cache") for owner in owners]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, np.ndarray):
+            arrays.append(item)
+        elif isinstance(item, (tuple, list)):
+            pending += item
+        elif isinstance(item, dict):
+            pending += item.values()
     return arrays
 
 
-def _draws_anew(seen: str) -> Diagnosis:
-    return Diagnosis("draws anew in backward", "x", seen, "Keep in self.cache what forward drew, and use that.")
-
-
-def _draws(subject: Subject) -> bool:
-    """Whether forward draws."""
-    subject.put_back()
+def _forward_draws(subject: Subject) -> bool:
+    subject.restore()
     before = State(subject.layer)
     subject.layer.forward(subject.x.copy())
-    return _drew(before)
+    return before.has_drawn()
 
 
-def _drew(state: State) -> bool:
-    for item, content in state.saved:
-        is_generator = isinstance(item, (np.random.Generator, np.random.RandomState))
-        if is_generator and repr(generator_state(item)) != repr(content):
-            return True
-    return False
+def _differ(a: Any, b: Any) -> bool:
+    """Whether two gradients that can be compared differ by more than rounding."""
+    return a is not None and b is not None and np.shape(a) == np.shape(b) and not _close(a, b)
 
 
 def _close(a: Any, b: Any) -> bool:
-    size = float(max(np.abs(a).max(initial=0), np.abs(b).max(initial=0)))
-    return bool((np.abs(a - b) <= _WITHIN * (np.abs(a) + np.abs(b)) + 1e-12 * size).all()) or bool(
-        np.array_equal(a, b, equal_nan=True)
-    )
+    return same(a, b) or bool(np.array_equal(a, b, equal_nan=True))
 
 
 def _bytes_equal(a: Any, b: Any) -> bool:
-    return np.asarray(a).shape == np.asarray(b).shape and np.asarray(a).tobytes() == np.asarray(b).tobytes()
+    return np.shape(a) == np.shape(b) and np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 def _copy(array: Any) -> Any:

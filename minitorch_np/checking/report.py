@@ -1,4 +1,4 @@
-"""GradcheckReport: what a check found, as a truth value, a table, JSON and a picture."""
+"""GradcheckReport: the result of a check, as a truth value, a table, JSON and a plot."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from minitorch_np.checking.evidence import gradient_of
 from minitorch_np.checking.results import Kink, TensorResult
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from matplotlib.axes import Axes
 
 _LINES = 20
 
 
 class GradcheckError(AssertionError):
-    """A backward that is wrong; `report` holds everything that is known of it."""
+    """backward is wrong; `report` has the details."""
 
     def __init__(self, report: GradcheckReport) -> None:
         super().__init__(str(report))
@@ -28,15 +28,17 @@ class GradcheckError(AssertionError):
 
 @dataclass
 class GradcheckReport:
-    """What gradcheck found.
+    """The result of gradcheck.
 
     Attributes:
-        target: what was checked, as text. where: the layer inside it that is wrong, or "".
+        target: the checked layer, model or loss, as text. where: the layer inside it that is wrong, or "".
         verdict: "pass", "fail" or "inconclusive".
         tensors: one result for dx (named "x") and each parameter, by dotted name inside a model.
-        findings: what is wrong beside the numbers, or only in some setting, as text.
-        diagnoses: the bugs by name, the likeliest first; empty where no hypothesis matched.
-        method: how the truth was found. seed: the rng to repeat it with.
+        findings: other observations, such as the setting in which alone the gradient is wrong, as text.
+        diagnoses: the bugs by name, the likeliest first; empty if no hypothesis matched.
+        kinks: places where the slope jumps and backward is a valid subgradient.
+        method: how the true gradient was computed. seed: the rng that repeats the check.
+        setting: the batch size, mode or memory layout in which alone the check fails, or "".
     """
 
     target: str
@@ -59,7 +61,7 @@ class GradcheckReport:
 
     @property
     def worst(self) -> TensorResult | None:
-        """The tensor whose error is largest beside its bound."""
+        """The tensor with the largest error relative to its bound."""
         return max(self.tensors.values(), key=lambda result: result.excess, default=None)
 
     @property
@@ -131,26 +133,28 @@ class GradcheckReport:
             indent=2,
         )
 
-    def plot(self, ax: Any = None) -> Any:
-        """A heat map of |backward - true| of the worst tensor whose elements were all checked; returns the axes."""
+    def plot(self, ax: Axes | None = None) -> Any:
+        """Draw |backward - true| of the worst tensor whose elements were all checked as a heat map; returns the axes."""
         from minitorch_np.plotting import heat_map
 
         whole = [result for result in self.tensors.values() if result.true is not None]
         if not whole:
             raise ValueError("GradcheckReport.plot: no tensor was checked element by element.")
         worst = max(whole, key=lambda result: result.excess)
-        error = _errors(worst)
-        return heat_map(
-            error.reshape(len(error), -1) if error.ndim > 1 else error.reshape(1, -1),
-            ax,
-            title=f"|backward - true| of {gradient_of(worst.name)}, {worst.verdict}",
+        comparable = np.shape(worst.backward) == np.shape(worst.true)
+        error = np.abs(np.asarray(worst.backward, float) - worst.true) if comparable else np.abs(worst.true)
+        rows = error.reshape(len(error), -1) if error.ndim > 1 else error.reshape(1, -1)
+        others = (
+            "index" if error.ndim < 2 else "axis 1" if error.ndim == 2 else f"axes 1 to {error.ndim - 1}, flattened"
         )
-
-
-def _errors(result: TensorResult) -> NDArray:
-    if np.shape(result.backward) != np.shape(result.true):
-        return np.atleast_1d(np.abs(result.true))
-    return np.atleast_1d(np.abs(np.asarray(result.backward, float) - result.true))
+        return heat_map(
+            rows,
+            ax,
+            title=f"{gradient_of(worst.name)}, shape {worst.shape}: {worst.verdict}",
+            xlabel="feature" if worst.name == "x" and error.ndim == 2 else others,
+            ylabel="" if error.ndim < 2 else "example" if worst.name == "x" else "axis 0",
+            label="|backward - true|",
+        )
 
 
 def _plain(result: TensorResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Results: what came out for one tensor."""
+"""The result of a comparison for one tensor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class Kink:
-    """A place where the slope jumps, and what backward made of it."""
+    """A place where the slope jumps, with the gradient that backward has there."""
 
     tensor: str
     index: tuple[int, ...]
@@ -20,21 +20,21 @@ class Kink:
         low, high = self.slopes
         return (
             f"KINK at {self.tensor}{list(self.index)} = {self.value:.4g}: one-sided slopes {low:.4g} and {high:.4g}, "
-            f"backward {self.backward:.4g} lies in [{min(low, high):.4g}, {max(low, high):.4g}]: a valid subgradient"
+            f"backward {self.backward:.4g} is in [{min(low, high):.4g}, {max(low, high):.4g}]: a valid subgradient"
         )
 
 
 @dataclass
 class TensorResult:
-    """What came out for one tensor: dx as "x", or a parameter.
+    """The result for one tensor: dx as "x", or a parameter.
 
     Attributes:
-        verdict: "pass", "fail", or "inconclusive" where saturation hides the answer.
+        verdict: "pass", "fail", or "inconclusive" where saturation hides errors.
         excess: the largest error over its bound; at most 1 is a pass.
         worst: index, backward's value and the true one, where the error is largest.
-        backward, true: the whole tensors, where every element was checked.
-        wrong: which elements are wrong, likewise.
-        untouched: True if no output depends on the tensor here, so that nothing was learnt.
+        checked: the number of elements that were compared one by one.
+        backward, true, jacobian: the whole arrays, if every element was checked.
+        untouched: True if no output depends on the tensor at this point, so that there was nothing to compare.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Subject: what is checked, apart from the original, in float64, and starting every forward from the same state."""
+"""Subject: a float64 copy of the layer under test, in which every forward starts from the same state."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter
-from minitorch_np.base.validation import one_number
+from minitorch_np.checking.losses import LossLayer
 from minitorch_np.layer import Layer
-from minitorch_np.losses import Loss
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType, np.dtype)
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
 
 class State:
@@ -27,17 +28,17 @@ class State:
 
     def __init__(self, root: Any) -> None:
         self.saved: list[tuple[Any, Any]] = []
-        seen: set[int] = set()
+        found: set[int] = set()
         pending = [root]
         while pending:
             item = pending.pop()
-            if isinstance(item, _ATOMS) or id(item) in seen:
+            if isinstance(item, _ATOMS) or id(item) in found:
                 continue
-            seen.add(id(item))
+            found.add(id(item))
             if isinstance(item, np.ndarray):
                 self.saved.append((item, item.copy(order="K")))
-            elif isinstance(item, (np.random.Generator, np.random.RandomState, random.Random)):
-                self.saved.append((item, generator_state(item)))
+            elif isinstance(item, _GENERATORS):
+                self.saved.append((item, _generator_state(item)))
             elif isinstance(item, (list, dict, set)):
                 self.saved.append((item, item.copy()))
                 pending += item.values() if isinstance(item, dict) else item
@@ -50,66 +51,49 @@ class State:
                 self.saved.append((vars(item), vars(item).copy()))
                 pending += vars(item).values()
 
-    def drew(self) -> bool:
+    def has_drawn(self) -> bool:
         """Whether a generator has moved since."""
         return any(
-            pickle.dumps(generator_state(item)) != pickle.dumps(content)
+            pickle.dumps(_generator_state(item)) != pickle.dumps(content)
             for item, content in self.saved
-            if isinstance(item, (np.random.Generator, np.random.RandomState, random.Random))
+            if isinstance(item, _GENERATORS)
         )
 
-    def put_back(self, *, generators_alone: bool = False) -> None:
+    def restore(self, *, generators_alone: bool = False) -> None:
         for item, content in self.saved:
-            if generators_alone and isinstance(item, (np.ndarray, list, dict, set, Parameter)):
+            if isinstance(item, _GENERATORS):
+                _set_generator_state(item, content)
+            elif generators_alone:
                 continue
-            if isinstance(item, np.ndarray):
+            elif isinstance(item, np.ndarray):
                 if item.flags.writeable:
                     np.copyto(item, content)
             elif isinstance(item, list):
                 item[:] = content
-            elif isinstance(item, (dict, set)):
-                item.clear()
-                item.update(content)
             elif isinstance(item, Parameter):
                 item.replace(content[0])
                 item.grad, item.trainable = content[1:]
-            else:
-                set_generator_state(item, content)
+            else:  # a dict or a set
+                item.clear()
+                item.update(content)
 
 
 class GlobalRandomness:
-    """NumPy's and Python's global generators: put back before every forward, and at the end as they were."""
+    """The state of NumPy's and Python's global generators, which user-defined layers may draw from."""
 
     def __init__(self) -> None:
-        self.states: Any = np.random.get_state(), random.getstate()  # noqa: NPY002 strangers draw from it
+        self.states = self._now()
 
-    def moved(self) -> bool:
-        now: Any = np.random.get_state()  # noqa: NPY002
-        same = now[2] == self.states[0][2] and np.array_equal(now[1], self.states[0][1])
-        return not same or random.getstate() != self.states[1]
+    @staticmethod
+    def _now() -> Any:
+        return np.random.get_state(), random.getstate()  # noqa: NPY002
 
-    def put_back(self) -> None:
+    def has_moved(self) -> bool:
+        return pickle.dumps(self._now()) != pickle.dumps(self.states)
+
+    def restore(self) -> None:
         np.random.set_state(self.states[0])  # noqa: NPY002
         random.setstate(self.states[1])
-
-
-class LossLayer(Layer):
-    """A loss with its target as a layer: y is the loss, so dL/dx is dy times the loss's own gradient."""
-
-    def __init__(self, loss: Any, target: Any) -> None:
-        self.loss, self.target = loss, target
-
-    def forward(self, x: NDArray) -> NDArray:
-        value = self.loss.forward(x, self.target)
-        real = value.real if np.iscomplexobj(value) else value
-        one_number(f"{self.loss!r}.forward", real, "Return the mean over the batch, self.mean(values).")
-        return np.asarray(value)
-
-    def backward(self, dy: NDArray) -> NDArray:
-        dx = self.loss.backward()
-        if dx is None:
-            raise ValueError(f"{self.loss!r}.backward: expected dL/dprediction, got None. End it with a return.")
-        return dy * dx
 
 
 class Subject:
@@ -117,9 +101,10 @@ class Subject:
 
     Args:
         target: a Layer.
-        x: the inputs at which it is looked at.
+        x: the inputs at which it is checked.
         training: the mode; the cache is kept in both.
-        past: which other inputs and parameters it has seen before; what stays of them in a gradient is stale.
+        history: the number of a warm-up pass; each runs on other inputs with other parameters. What stays of them in a gradient
+            is stale.
         jitter: draws another value for parameters that are all 0 or all 1, as they begin: there a missing factor hides.
     """
 
@@ -129,9 +114,9 @@ class Subject:
         x: NDArray,
         *,
         training: bool = True,
-        dtype: Any = np.float64,
+        dtype: DTypeLike = np.float64,
         jitter: np.random.Generator | None = None,
-        past: int = 0,
+        history: int = 0,
     ) -> None:
         self.origin = target
         self.layer = copy.deepcopy(target)
@@ -139,52 +124,52 @@ class Subject:
         self.x = np.array(x, self.dtype if x.dtype.kind in "fc" else None)
         self.training = training
         self.randomness = GlobalRandomness()
-        for _, node in self.layer.walk():
-            node.training, node.keep_cache, node._cache = training, True, None
-            if hasattr(node, "wants_dx"):
-                node.wants_dx = True
-            if isinstance(node, Layer):
-                node._dtype = self.dtype
-            if isinstance(node, LossLayer) and np.asarray(node.target).dtype.kind == "f":
-                node.target = np.asarray(node.target, self.dtype)
-        for parameter in parameters(self.layer).values():
-            parameter.replace(np.array(parameter.value, self.dtype))
-            parameter.grad = None
-            if jitter is not None and parameter.trainable:
-                parameter.replace(unequal(parameter.value, jitter))
-        self._live_once(past)
-        self.draws_globally = self.randomness.moved()
+        set_precision(self.layer, self.dtype, training=training)
+        for parameter in trainable(self.layer).values():
+            if jitter is not None:
+                parameter.replace(_not_constant(parameter.value, jitter))
+        self._warm_up(history)
+        self.draws_globally = self.randomness.has_moved()
         self.layer.drop_caches()
-        self.trainable = {name: parameter for name, parameter in parameters(self.layer).items() if parameter.trainable}
-        self.at = {name: parameter.value for name, parameter in self.trainable.items()}
-        self.state = State(self.layer)
+        self.trainable = trainable(self.layer)
+        self.set_parameters({name: parameter.value for name, parameter in self.trainable.items()})
 
-    def _live_once(self, past: int) -> None:
-        """A first forward on other data with other parameters; generators and buffers made in it are there from now on."""
-        trainable = [parameter for parameter in parameters(self.layer).values() if parameter.trainable]
-        values = [parameter.value for parameter in trainable]
-        for parameter in trainable:
-            parameter.replace(parameter.value * self.dtype.type(0.9 - 0.2 * past))
-        y = self.layer.forward(other_inputs(self.x, np.random.default_rng(5 + past)))
-        with contextlib.suppress(Exception):  # a wrong backward is told of later
+    def _warm_up(self, history: int) -> None:
+        """Warm-up pass on other data with other parameters, so that lazy buffers and generators exist."""
+        values = [(parameter, parameter.value) for parameter in trainable(self.layer).values()]
+        for parameter, value in values:
+            parameter.replace(value * np.asarray(0.9 - 0.2 * history, self.dtype))
+        y = self.layer.forward(other_inputs(self.x, np.random.default_rng(5 + history)))
+        with contextlib.suppress(Exception):  # a later check reports a wrong backward
             self.layer.backward(np.ones_like(y))
-        for parameter, value in zip(trainable, values, strict=True):
+        for parameter, value in values:
             parameter.replace(value)
             parameter.grad = None
 
-    def values(self) -> dict[str, NDArray]:
-        """The arrays that the outputs depend on: "x", where it is no class number, and the trainable parameters."""
-        found = {"x": self.x} if self.x.dtype.kind in "fc" else {}
-        return found | self.at
+    def set_parameters(self, values: dict[str, NDArray]) -> None:
+        """Check at these values of the trainable parameters, and start every forward from the state as it is now."""
+        self.at = values
+        for name, value in values.items():
+            self.trainable[name].replace(value)
+        self.state = State(self.layer)
 
-    def put_back(self) -> None:
-        self.state.put_back()
+    def again(self, x: NDArray | None = None, dtype: DTypeLike = np.float64) -> Subject:
+        """The same layer with the same parameters, at other inputs or in another dtype."""
+        self.restore()
+        return Subject(self.layer, self.x if x is None else x, training=self.training, dtype=dtype)
+
+    def values(self) -> dict[str, NDArray]:
+        """The arrays that the outputs depend on: "x", unless it holds class numbers, and the trainable parameters."""
+        return ({"x": self.x} if self.x.dtype.kind in "fc" else {}) | self.at
+
+    def restore(self) -> None:
+        self.state.restore()
         if self.draws_globally:
-            self.randomness.put_back()
+            self.randomness.restore()
 
     def forward(self, changed: dict[str, NDArray] | None = None) -> NDArray:
         """y from the same state every time, with some of the values replaced."""
-        self.put_back()
+        self.restore()
         changed = changed or {}
         for name, value in changed.items():
             if name != "x":
@@ -192,58 +177,55 @@ class Subject:
         return self.layer.forward(changed["x"] if "x" in changed else self.x.copy(order="K"))
 
     def gradients(self, dy: NDArray) -> dict[str, Any]:
-        """What backward says after a forward: dx as "x", and each parameter's grad. NaN stood there before."""
+        """The results of backward after a forward: dx as "x", and the grad of each parameter."""
         self.forward()
         return self.backward(dy)
 
     def backward(self, dy: NDArray) -> dict[str, Any]:
+        """The same without the forward. Each grad holds NaN before, so that elements that backward does not write show."""
         for parameter in self.trainable.values():
             parameter.grad = np.full(parameter.shape, np.nan, self.dtype)
         dx = self.layer.backward(dy)
         return {"x": dx} | {name: parameter.grad for name, parameter in self.trainable.items()}
 
 
-def other_inputs(x: NDArray, rng: np.random.Generator | None = None) -> NDArray:
-    """Inputs of the same kind, but not these: the rows in another order, and all of them a little smaller."""
-    rng = np.random.default_rng(5) if rng is None else rng
+def set_precision(layer: Layer, dtype: DTypeLike, *, training: bool = True, keep_cache: bool = True) -> None:
+    """Bring a layer and all inside into one dtype and mode, without caches and gradients."""
+    for _, node in layer.walk():
+        node.training, node.keep_cache, node._cache = training, keep_cache, None
+        node._dtype, node.wants_dx = np.dtype(dtype), True
+        if isinstance(node, LossLayer) and np.asarray(node.target).dtype.kind == "f":
+            node.target = np.asarray(node.target, dtype)
+    for parameter in Node.parameters(layer).values():
+        parameter.replace(np.array(parameter.value, dtype))
+        parameter.grad = None
+
+
+def trainable(layer: Layer) -> dict[str, Parameter]:
+    """The trainable parameters by name, also of a model that is not built, for which Model.parameters raises."""
+    return {name: parameter for name, parameter in Node.parameters(layer).items() if parameter.trainable}
+
+
+def other_inputs(x: NDArray, rng: np.random.Generator) -> NDArray:
+    """Other inputs of the same kind: the rows in another order, and all of them a little smaller."""
     rows = x[rng.permutation(len(x))] if x.ndim and len(x) > 1 else x
     return rows * (1 - 0.2 * rng.uniform(size=x.shape)).astype(x.dtype) if x.dtype.kind == "f" else rows
 
 
-def unequal(value: NDArray, rng: np.random.Generator) -> NDArray:
+def _not_constant(value: NDArray, rng: np.random.Generator) -> NDArray:
     """The same array, or, if all its elements are equal, one scattered around it."""
     if not value.size or np.ptp(value):
         return value
     return value + 0.25 * (abs(value.flat[0]) or 1.0) * rng.normal(size=value.shape)
 
 
-def parameters(layer: Layer) -> dict[str, Parameter]:
-    """All parameters by name; a model's own method would first ask whether it is built."""
-    return {
-        f"{place}.{name}".lstrip("."): parameter
-        for place, node in layer.walk()
-        for name, parameter in node.own_parameters().items()
-    }
-
-
-def as_layer(target: Any, y: Any = None) -> Layer:
-    """The target as a layer: a loss with its y, a stranger through its adapter."""
-    if isinstance(target, Loss):
-        return LossLayer(target, y)
-    if isinstance(target, Layer):
-        return target
-    from minitorch_np.checking.adapt import adapt
-
-    return adapt(target) if y is None else LossLayer(target, y)
-
-
-def generator_state(generator: Any) -> Any:
+def _generator_state(generator: Any) -> Any:
     if isinstance(generator, np.random.Generator):
         return copy.deepcopy(generator.bit_generator.state)
     return generator.getstate() if isinstance(generator, random.Random) else generator.get_state()
 
 
-def set_generator_state(generator: Any, state: Any) -> None:
+def _set_generator_state(generator: Any, state: Any) -> None:
     if isinstance(generator, np.random.Generator):
         generator.bit_generator.state = state
     elif isinstance(generator, random.Random):

@@ -1,7 +1,7 @@
-"""Truth: the derivative of a forward, from the forward alone.
+"""Truth: the true derivative of a forward, computed from the forward alone.
 
 Complex step: for an analytic f, f(v + ihu) = f(v) + ih f'(v) u - h² …, so Im f(v + ihu) / h is the slope along u without
-any subtraction, exact to rounding for every small h (Squire & Trapp 1998). Where forward does not bear complex numbers:
+any subtraction, exact to rounding for every small h (Squire & Trapp 1998). Where forward does not work with complex numbers:
 central differences of fourth order, (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h, whose error is about h⁴ + rounding / h.
 """
 
@@ -12,37 +12,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.checking.subject import Subject
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from minitorch_np.checking.subject import Subject
+
 # Small enough that h² vanishes beside 1, large enough that gradients of 1e-200 survive the multiplication.
 _COMPLEX_STEP = 1e-60
-_SMALLEST_STEP = 1e-150  # for values that have all but vanished themselves
+_SMALLEST_STEP = 1e-150  # for values near the smallest floats
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 
 
 class Truth:
-    """Slopes of a subject's outputs, by a method that has been tried on it.
+    """Slopes of a subject's outputs, by a method that is first tried on it.
 
     Attributes:
         method: "complex step" or "differences".
         reason: why it is differences.
-        agreement: how well the two methods agreed, relative to the slope.
     """
 
     def __init__(self, subject: Subject, rng: np.random.Generator, method: str = "auto") -> None:
         self.subject = subject
         self.method = "differences" if method == "differences" else "complex step"
         self.reason = "asked for" if method == "differences" else ""
-        self.agreement = 0.0
         self.confirmed = method == "auto"
         if method == "auto":
             self._try_complex(rng)
 
-    def story(self) -> str:
-        """The method, with what speaks for it."""
+    def description(self) -> str:
+        """The method, and why it was chosen."""
         if self.reason:
             return f"{self.method}: {self.reason}"
         return self.method + ", confirmed by differences of fourth order" * self.confirmed
@@ -55,14 +53,14 @@ class Truth:
         return difference_slope(self.subject, name, value, direction)[0]
 
     def error(self, name: str, direction: NDArray) -> float:
-        """What must be allowed for the method itself, in units of the outputs' slope."""
+        """An upper bound of the method's own error, in units of the slope."""
         if self.method == "complex step":
             return 0.0
         value = self.subject.values()[name]
         return 10 * difference_slope(self.subject, name, value, direction)[1] + 1e-300
 
     def _try_complex(self, rng: np.random.Generator) -> None:
-        """Compare with differences along one random direction, a little beside the point, where no exact tie stands."""
+        """Compare with differences along one random direction, at a point nearby, where there are no exact ties."""
         for name, value in self.subject.values().items():
             scale = rms(value)
             beside = value + 0.01 * scale * rng.normal(size=value.shape)
@@ -72,19 +70,17 @@ class Truth:
                     warnings.simplefilter("error", np.exceptions.ComplexWarning)
                     exact = complex_slope(self.subject, name, beside, direction)
             except (TypeError, ValueError, np.exceptions.ComplexWarning) as refusal:
-                return self._give_up(f"forward does not bear complex numbers ({refusal})")
-            refuted, gap = self._refuted(name, beside, direction, exact)
-            if refuted:
-                return self._give_up(
+                return self._use_differences(f"forward does not work with complex numbers ({refusal})")
+            if self._is_refuted(name, beside, direction, exact):
+                return self._use_differences(
                     f"complex step and differences disagree for {name}: some operation there loses the imaginary part"
                 )
-            self.agreement = max(self.agreement, gap)
         return None
 
-    def _refuted(self, name: str, beside: NDArray, direction: NDArray, exact: NDArray) -> tuple[bool, float]:
-        """Whether differences settle, as the step shrinks, on something else; and how far apart the two are.
+    def _is_refuted(self, name: str, beside: NDArray, direction: NDArray, exact: NDArray) -> bool:
+        """Whether the differences converge, as the step shrinks, to another slope.
 
-        Differences that do not settle (a kink, saturation, values of very different sizes) say nothing.
+        Where they do not converge (a kink, saturation, values of very different sizes) they decide nothing.
         """
         before: NDArray | None = None
         gap = np.inf
@@ -93,13 +89,13 @@ class Truth:
             size = max(float(np.abs(difference).max(initial=0)), float(np.abs(exact).max(initial=0)), 1e-300)
             gap = min(gap, float(np.abs(exact - difference).max(initial=0)) / size)
             if gap <= 1e-5:
-                return False, gap
+                return False
             if before is not None and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size and gap > 1e-3:
-                return True, gap
+                return True
             before = difference
-        return False, 0.0
+        return False
 
-    def _give_up(self, reason: str) -> None:
+    def _use_differences(self, reason: str) -> None:
         self.method, self.reason = "differences", reason
 
 
@@ -112,7 +108,7 @@ def complex_slope(subject: Subject, name: str, value: NDArray, direction: NDArra
 def difference_slope(
     subject: Subject, name: str, value: NDArray, direction: NDArray, step: float = 3e-4
 ) -> tuple[NDArray, float]:
-    """The slope of fourth order and an estimate of its error from that of second order and from rounding."""
+    """The slope of fourth order, and an estimate of its error from the slope of second order and from rounding."""
     h = step * scale_along(value, direction)
     with np.errstate(all="ignore"):
         f = {k: np.asarray(subject.forward({name: value + (k * h) * direction})) for k in (-2, -1, 1, 2)}
@@ -125,14 +121,14 @@ def difference_slope(
 
 
 def scale_along(value: NDArray, direction: NDArray) -> float:
-    """How far to go along a direction to change by its own size what it changes, but no less than 1 % of the others'."""
+    """The step along a direction that changes the touched elements by their own size, but at least by 1 % of all elements' size."""
     longest = float(np.abs(direction).max(initial=0)) or 1.0
     touched = value[direction != 0]
     return max(rms(touched) if touched.any() else 0.0, 0.01 * rms(value)) / longest
 
 
 def rms(values: NDArray) -> float:
-    """The root of the mean square, or 1 where all is 0: the scale on which a value is changed."""
+    """The root of the mean square, or 1 if all elements are 0: the size of a value."""
     largest = float(np.abs(values).max(initial=0))
     if not largest or not np.isfinite(largest):
         return 1.0

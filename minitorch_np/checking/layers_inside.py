@@ -1,0 +1,41 @@
+"""The layers inside a model, each with the inputs that it gets."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.checking.subject import set_precision
+from minitorch_np.layer import Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def layers_with_inputs(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, NDArray]]:
+    """Every layer inside, with its name and the inputs that it gets in a float64 forward of the whole: innermost first, the whole last."""
+    recorded = copy.deepcopy(layer)
+    inputs: dict[str, NDArray] = {}
+
+    def record(name: str, node: Layer) -> None:
+        forward = node.forward
+
+        def recording_forward(x: NDArray, *others: Any) -> NDArray:
+            inputs.setdefault(name, np.array(x))
+            return forward(x, *others)
+
+        node.forward = recording_forward  # type: ignore[method-assign]
+
+    for name, node in recorded.walk():
+        if name:
+            record(name, node)
+    if layer.sublayers():
+        set_precision(recorded, np.float64, keep_cache=False)
+        recorded.forward(x)
+    for name, node in reversed(list(layer.walk())):
+        if name in inputs:
+            yield name, node, inputs[name]
+    yield "", layer, x
