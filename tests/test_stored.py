@@ -238,7 +238,7 @@ def test_one_long_text_is_not_read_for_every_class(tmp_path, read):
     content = bytearray(path.read_bytes())
     content[place : place + 1600] = 100 * content[place : place + 16]
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="the texts are more than the file holds"):
+    with pytest.raises(ValueError, match="the texts are longer than"):
         read(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import struct
+from collections.abc import Iterator
 
 from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
 
@@ -32,7 +33,7 @@ def name_at(heap: bytes, offset: int) -> bytes:
     """The name that begins at an offset."""
     end = heap.find(b"\0", offset)
     if offset >= len(heap) or end < 0:
-        raise Damaged("a name lies outside its heap")
+        raise Damaged("a name is outside its heap")
     return heap[offset:end]
 
 
@@ -55,6 +56,27 @@ def global_heap(storage: Storage, address: int) -> dict[int, tuple[int, int]]:
         found[index] = address + place + 16, length
         place += 16 + length + -length % 8
     return found
+
+
+def texts(storage: Storage, references: bytes, most: int) -> Iterator[tuple[int, int]]:
+    """Address and length of each text of variable length, by the references to global heaps.
+
+    Raises:
+        Damaged: a text is longer than its object in the heap, or all texts together are longer than `most`: many references
+            may lead to one text.
+    """
+    total = 0
+    for length, address, index in struct.iter_unpack("<IQI", references[: len(references) // 16 * 16]):
+        if not address or address == UNDEFINED or not length:
+            yield 0, 0
+            continue
+        if address not in storage.heaps:
+            storage.heaps[address] = global_heap(storage, address)
+        place, stored = storage.heaps[address].get(index, (0, -1))
+        total += length
+        if length > stored or total > most:
+            raise Damaged(f"a text is outside its heap, or the texts are longer than {most} bytes in all")
+        yield place, length
 
 
 class FractalHeap:
@@ -119,7 +141,7 @@ class FractalHeap:
     def get(self, key: bytes) -> bytes:
         """The object of an id."""
         kind = key[0] >> 4
-        if kind == 2:  # so short that it lies in the id
+        if kind == 2:  # so short that it is in the id
             return key[1 : 2 + (key[0] & 15)]
         if kind != 0:
             raise NotKnown("a heap holds very long names")
@@ -131,4 +153,4 @@ class FractalHeap:
             first, size, place = self.blocks[number]
             if offset + length <= first + size:
                 return self.storage.read(place + offset - first, length)
-        raise Damaged(f"a name lies outside the heap at {self.address}")
+        raise Damaged(f"a name is outside the heap at {self.address}")

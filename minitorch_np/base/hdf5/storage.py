@@ -1,4 +1,4 @@
-"""The bytes of an HDF5 file: read inside its bounds, and each claimed by one thing alone."""
+"""The bytes of an HDF5 file. Nothing is read outside the file, and each byte belongs to one thing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-UNDEFINED = (1 << 64) - 1  # the address of what is not there
+UNDEFINED = (1 << 64) - 1  # the address of what does not exist
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -19,7 +19,7 @@ class Damaged(ValueError):
 
 
 class NotKnown(ValueError):
-    """A form of HDF5 that is not read here."""
+    """The file uses a form of HDF5 that is not read here."""
 
 
 class Storage:
@@ -28,14 +28,17 @@ class Storage:
     Args:
         file: the file.
         base: where HDF5's part begins in it; addresses count from there.
-        most: how many pieces may be claimed one by one, before the file is refused.
+        most: how many pieces may be claimed one by one before the file is refused.
     """
 
     def __init__(self, file: BinaryIO, base: int = 0, most: float = float("inf")) -> None:
         self.file, self.base, self.most = file, base, most
         self.size = file.seek(0, 2) - base
         self.claimed: dict[int, int] = {}  # start -> end
-        self.chunks: list[tuple[NDArray, NDArray]] = []  # many starts and ends at a time
+        self.chunks: list[tuple[NDArray, NDArray]] = []  # starts and ends of the chunks of each dataset
+        self.heaps: dict[
+            int, dict[int, tuple[int, int]]
+        ] = {}  # global heaps by address, as `heaps.global_heap` reads them
 
     def read(self, address: int, length: int) -> bytes:
         """So many bytes from an address on."""
@@ -51,7 +54,7 @@ class Storage:
         return struct.unpack(form, self.read(address, struct.calcsize(form)))
 
     def claim(self, address: int, length: int) -> None:
-        """Say that a piece belongs to one thing; a second one that begins there is a circle, or stored in the same place."""
+        """Note that a piece belongs to one thing. A second claim of the same address is a circle, or data in the same place."""
         if address in self.claimed:
             raise Damaged(f"two things lead to the same place, {address}, or a circle leads back to it")
         if address + length > self.size:
@@ -72,19 +75,16 @@ class Storage:
             raise Damaged(f"there is no {signature.decode()} at {address}")
         return found
 
-    def claim_all(self, starts: NDArray, sizes: NDArray) -> None:
-        """Claim many pieces, chunks of a dataset, at once; undefined addresses are none."""
-        there = (starts != UNDEFINED) & (sizes > 0)
-        starts, sizes = starts[there].astype(np.uint64), sizes[there].astype(np.uint64)
-        if len(starts) and (int(starts.max()) > self.size or int(sizes.max()) > self.size):
-            raise Damaged("a chunk leads out of the file")
+    def claim_chunks(self, starts: NDArray, sizes: NDArray) -> None:
+        """Claim all chunks of a dataset at once."""
+        starts, sizes = starts[sizes > 0], sizes[sizes > 0]
         ends = starts + sizes
-        if len(ends) and int(ends.max()) > self.size:
+        if len(ends) and max(int(starts.max()), int(sizes.max()), int(ends.max())) > self.size:
             raise Damaged("a chunk leads out of the file")
         self.chunks.append((starts, ends))
 
     def check_overlaps(self) -> None:
-        """Refuse the file if any two claimed pieces share a byte."""
+        """Refuse the file if two claimed pieces share a byte."""
         pieces = [(start, end) for start, end in self.claimed.items() if end > start]
         one_by_one = np.array(pieces, np.uint64).reshape(-1, 2)
         starts = np.concatenate([one_by_one[:, 0], *(starts for starts, _ in self.chunks)])
@@ -93,4 +93,4 @@ class Storage:
         starts, ends = starts[order], ends[order]
         shared = np.flatnonzero(ends[:-1] > starts[1:])
         if len(shared):
-            raise Damaged(f"two things lie in the same place, at {starts[shared[0] + 1]}")
+            raise Damaged(f"two things are in the same place, at {starts[shared[0] + 1]}")
