@@ -117,7 +117,7 @@ def test_evaluate_measures_on_a_file(file, tmp_path, rng, capsys):
     ("arguments", "message"),
     [
         (["summary", "none.keras"], "none.keras: there is no such file"),
-        (["predict", "page.keras", "a.png"], "page.keras: it is neither HDF5 nor a whole zip"),
+        (["predict", "page.keras", "a.png"], "page.keras: it is not a complete .keras or HDF5 file"),
         (["predict", "vector.keras", "a.png"], "predict takes pictures, and the inputs of this model have shape (4,)"),
         (["evaluate", "vector.keras", "none.h5"], "none.h5: there is no such file"),
         (["evaluate", "plain.keras", "none.h5"], "does not say by which loss to measure"),

@@ -948,7 +948,7 @@ def test_generators_in_lists_and_older_ones_go_on(data, tmp_path):
 def test_a_file_that_is_no_checkpoint_is_kept_and_named(tmp_path, content):
     (tmp_path / "notes").write_bytes(content)
     model = mt.Sequential([mt.Input((1,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
-    with pytest.raises(mt.ModelFileError, match=r"another kind of file, or not a whole one\. Give resume another path"):
+    with pytest.raises(mt.ModelFileError, match=r"it is not a checkpoint\. Give resume another path"):
         model.fit(np.ones((2, 1)), np.ones(2), resume=tmp_path / "notes")
     assert (tmp_path / "notes").read_bytes() == content
 
@@ -963,7 +963,7 @@ def test_a_damaged_checkpoint_and_a_missing_folder_are_said_before_training(data
     with pytest.raises(mt.ModelFileError):
         network().fit(*data, epochs=2, resume=tmp_path / "kept")
     network().save(tmp_path / "m.keras")
-    with pytest.raises(mt.ModelFileError, match="it is no checkpoint"):
+    with pytest.raises(mt.ModelFileError, match="it is not a checkpoint"):
         network().fit(*data, resume=tmp_path / "m.keras")
 
 

@@ -616,8 +616,8 @@ def test_the_table_of_another_search_is_refused_by_name(data, tmp_path, change, 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no JSON"),
-        (b"[1]", "no dictionary"),
+        (b"", "not JSON"),
+        (b"[1]", "not a dictionary"),
         (b'{"format": 7}', "its format is 7, that of the table of a search is 1"),
         (b'{"format": 1, "search": {}, "fits": [{"trial": 1}]}', "it is no table of a search"),
         (b'{"format": 1}', "it is no table of a search"),

@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_named_and_changes_nothing(saved, value, message):
 
 def test_a_value_too_many_is_named(saved):
     change(saved, "layers/dense_2/vars/0", np.zeros(3))
-    with pytest.raises(mt.ModelFileError, match="the model has nothing for layers/dense_2/vars/0"):
+    with pytest.raises(mt.ModelFileError, match="the model has no parameter for layers/dense_2/vars/0"):
         network(seed=2).load_weights(saved)
 
 
@@ -93,7 +93,7 @@ def test_no_corruption_changes_numbers(saved):
 
 def test_files_that_are_none_are_said(tmp_path):
     (tmp_path / "text.h5").write_text("no")
-    with pytest.raises(ValueError, match="it is no HDF5 file, or not what was saved"):
+    with pytest.raises(ValueError, match="it is not an HDF5 file, or not what was saved"):
         network().load_weights(tmp_path / "text.h5")
     with pytest.raises(mt.ModelFileError, match="there is no such file"):
         network().load_weights(tmp_path / "none.h5")

@@ -1,4 +1,4 @@
-"""Room: how much a file that is being read may make this package allocate."""
+"""Allocation limit: how much memory a file that is being read may make this package allocate."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _SLACK = 100_000
-LARGEST_TRIAL = 20_000_000
-_room: ContextVar[float] = ContextVar("room", default=math.inf)
+_LARGEST_TRIAL = 20_000_000
+_left: ContextVar[float] = ContextVar("allocation_limit", default=math.inf)
 
 
 @contextmanager
-def room_for(elements: float) -> Iterator[None]:
-    """Inside the `with` block parameters of about so many elements in all may be made: those of a file that is read."""
-    token = _room.set(elements + _SLACK)
+def limit_allocation(elements: float) -> Iterator[None]:
+    """Limit the parameters that are created in this block to about `elements` numbers."""
+    token = _left.set(elements + _SLACK)
     try:
         yield
     finally:
-        _room.reset(token)
+        _left.reset(token)
 
 
-def take_room(shape: tuple[int, ...]) -> None:
-    """Called before a parameter of this shape is drawn.
+def allocate_parameter(shape: tuple[int, ...]) -> None:
+    """Count a parameter of this shape, before it is created.
 
     Raises:
-        ValueError: there is no room for it.
+        ValueError: the limit is exceeded.
     """
-    left = _room.get() - math.prod(shape)
+    left = _left.get() - math.prod(shape)
     if left < 0:
         raise ValueError(f"a parameter of shape {shape} is more than the file can fill")
-    _room.set(left)
+    _left.set(left)
 
 
-def limit_zeros(shape: tuple[int, ...]) -> None:
-    """Called before a layer is tried on zeros of this shape, to see what shape comes out.
+def check_trial(shape: tuple[int, ...]) -> None:
+    """Called before a layer's output shape is found with zeros of this input shape.
 
     Raises:
-        ValueError: a file that is being read asks for more zeros than `LARGEST_TRIAL`, 80 MB in float32.
+        ValueError: a file that is being read needs more than 20 million zeros, 80 MB in float32.
     """
-    if _room.get() != math.inf and math.prod(shape) > LARGEST_TRIAL:
+    if _left.get() != math.inf and math.prod(shape) > _LARGEST_TRIAL:
         raise ValueError(
-            f"it tries a layer on {math.prod(shape)} numbers of shape {shape}, more than {LARGEST_TRIAL}; a layer that says its "
+            f"it tries a layer on {math.prod(shape)} numbers of shape {shape}, more than {_LARGEST_TRIAL}; a layer with a "
             "compute_output_shape needs no trial"
         )

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.base.callers import caller
 from minitorch_np.base.code import sum_of_code
 from minitorch_np.base.configurable import is_built_in, without_address
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.saving import archive
 from minitorch_np.saving.environment import environment
-from minitorch_np.saving.errors import ModelFileError, refusing
+from minitorch_np.saving.errors import FileProblem, refusing, warn
+from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import check_plain, own_state
 from minitorch_np.saving.plain_data import Arrays, put_back, take_out
 
@@ -25,6 +24,7 @@ FORMAT = 2
 _STATE, _ARRAYS = "state.json", "arrays"
 # A long run has more to say than a model: what callbacks and metrics list, beside the arrays. Reading takes memory in proportion.
 _LARGEST_STATE = 1 << 26
+_OTHER_PATH = "Give resume another path"
 _REMEDY = "Give fit what the run began with, or resume another path"
 
 
@@ -90,25 +90,25 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        files, summed = archive.unpack(self.path, _LARGEST_STATE, "Give resume another path")
-        if _STATE not in files or not summed:
-            raise ModelFileError(self.path, "it is no checkpoint", "Give resume another path")
-        with self.refusing():
-            described = archive.parse(files[_STATE], self.path, _LARGEST_STATE)
+        with opened(self.path, _REMEDY) as file:
+            files, has_sums = archive.unpack(file, "a checkpoint", _OTHER_PATH, _LARGEST_STATE)
+            if _STATE not in files or not has_sums:
+                raise FileProblem("it is not a checkpoint", _OTHER_PATH)
+            described = archive.parse(files[_STATE], _LARGEST_STATE)
             if described["format"] != FORMAT:
                 what = f"its format is {described['format']!r}, this version reads {FORMAT}"
-                raise ModelFileError(self.path, what, "Use the version that wrote it")
+                raise FileProblem(what, "Use the version that wrote it")
             state = put_back(described["state"], files[_ARRAYS])
             try:
                 self._compare(described["about"], described["since"])
-            except ModelFileError:
+            except FileProblem:
                 if state["position"]["steps"] == 0:  # it ended before its first step: there is nothing to lose
                     return None
                 raise
             self._check(state)
             changed = self._changes(described["code"], described["environment"])
         for change in changed:
-            warnings.warn(f"{self.path}: {change}", stacklevel=caller())
+            warn(self.path, change)
         return state
 
     def refusing(self) -> AbstractContextManager[None]:
@@ -127,7 +127,7 @@ class Checkpoint:
             if name in ("data", "validation data"):
                 here, then = "other examples", "those the run began with"
             what = f"it is of another run: {name} is {here or 'nothing'} here and {then or 'nothing'} there"
-            raise ModelFileError(self.path, what, _REMEDY)
+            raise FileProblem(what, _REMEDY)
         self.about = there
 
     def _changes(self, code: dict[str, str], there: dict[str, str]) -> list[str]:

@@ -10,45 +10,59 @@ from contextlib import contextmanager
 from minitorch_np.base.callers import caller
 from minitorch_np.base.text import printable
 
+SAVE_AGAIN = "Save it again"
+DISTRUST = "Do not trust this file"
+OTHER_MODEL = "The file is of another model"
 _LONGEST = 500
 
 
 class ModelFileError(ValueError):
-    """A file that is no model, or not one that can be trusted. Nothing was changed by reading it.
+    """The file is not a model, or not one that can be trusted. Nothing was changed by reading it.
 
     Attributes:
         path: the file. what: what is wrong with it. remedy: what to do.
     """
 
     def __init__(self, path: str | os.PathLike[str], what: str, remedy: str) -> None:
-        # What a file holds may be quoted in it: megabytes, or control characters that a terminal would obey.
+        # The message may quote the file: megabytes, or control characters that a terminal would obey.
         what = printable(what[:_LONGEST])[:_LONGEST] + ("…" if len(what) > _LONGEST else "")
         super().__init__(f"{printable(os.fsdecode(path))}: {what}. {remedy}")
         self.path, self.what, self.remedy = path, what, remedy
 
 
-class NotHere(ValueError):
-    """A file asks for something that is not here: it may be sound, and saving it again would not help."""
+class FileProblem(ValueError):
+    """What is wrong with the file that is being read, and the remedy. `refusing` adds the path."""
+
+    def __init__(self, what: str, remedy: str = SAVE_AGAIN) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+class NotHere(FileProblem):
+    """The file needs something that this package does not have, so the file may be sound.
+
+    Args:
+        thing: what it needs. reason: what the message says after it.
+    """
+
+    def __init__(self, thing: str, reason: str = ", which this package does not have") -> None:
+        super().__init__(thing + reason, "The file itself may be sound")
+        self.thing = thing
 
 
 @contextmanager
-def refusing(path: str | os.PathLike[str], remedy: str = "Save it again") -> Iterator[None]:
-    """Whatever goes wrong inside the `with` block, because of what a file holds, becomes a ModelFileError."""
+def refusing(path: str | os.PathLike[str], remedy: str = SAVE_AGAIN) -> Iterator[None]:
+    """Inside the `with` block, whatever goes wrong because of the file's content becomes a ModelFileError."""
     try:
         yield
     except (ModelFileError, PermissionError):
         raise
-    except Exception as error:  # what a forger may make fail, and how, no list names
-        said = isinstance(error, ValueError) and str(error)
-        what = said or f"not a readable model file ({type(error).__name__}: {error})"
-        remedy = "The file itself may be sound" if isinstance(error, NotHere) else remedy
-        raise ModelFileError(path, what, remedy) from None
+    except Exception as error:  # a malicious file can raise any exception
+        message = isinstance(error, ValueError) and str(error)
+        what = message or f"not a readable model file ({type(error).__name__}: {error})"
+        raise ModelFileError(path, what, error.remedy if isinstance(error, FileProblem) else remedy) from None
 
 
-def warn_unsummed(path: str | os.PathLike[str], guard: str) -> None:
-    """Say that a file was taken although nothing proves that its numbers are those that were saved."""
-    warnings.warn(
-        f"{printable(os.fsdecode(path))} has no SHA-256 inside, as files that Keras wrote have none: {guard}. "
-        "Saved again by this package it has one.",
-        stacklevel=caller(),
-    )
+def warn(path: str | os.PathLike[str], text: str) -> None:
+    """Warn of something about a file, at the line outside this package that reads or writes it."""
+    warnings.warn(printable(f"{os.fsdecode(path)}: {text}"), stacklevel=caller())

@@ -1,75 +1,77 @@
-"""Functions in a model: no file holds them, so they are left out, each with the line that puts it back."""
+"""Functions in a model: they cannot be saved, so they are left out, each with a message that says how to put it back."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from minitorch_np.base.configurable import signature_defaults
+from minitorch_np.base.configurable import Configurable, signature_defaults
+from minitorch_np.optimizers import Optimizer
 from minitorch_np.saving.objects import encode
 
-# Constructor arguments by object and name, and what takes their place in the file.
-Instead = dict[tuple[int, str], Any]
+if TYPE_CHECKING:
+    from minitorch_np.model import Model
 
 
-def in_layers(model: Any) -> tuple[Instead, list[str]]:
-    """Initializers, which are not needed where the weights are, and regularizers that cannot be saved; and what to say of them."""
-    instead: Instead = {}
-    notes = []
-    for place, layer in model.walk():
-        for argument, value in layer.config().items():
-            saved = for_file(layer, argument, value)
-            if saved is value:
-                continue
-            instead[id(layer), argument] = saved
-            note, parameter = f"the {argument} {_name(value)} of {place}", argument.removesuffix("_regularizer")
-            if parameter == argument:
-                notes.append(f"{note}; the weights that it drew are in the file")
-            else:
-                line = f'model.parameters()["{place}.{parameter}"].regularizer = {_name(value)}'
-                notes.append(f"{note}. After loading write {line}")
-    return instead, notes
-
-
-def for_file(layer: Any, argument: str, value: Any) -> Any:
-    """The value of a constructor argument, or what takes its place: the default initializer, or no regularizer."""
+def for_file(owner: Configurable, argument: str, value: Any) -> Any:
+    """The value of a constructor argument, or what replaces it: the default initializer, or no regularizer."""
     if not argument.endswith(("_initializer", "_regularizer")) or _can_be_saved(value):
         return value
-    default = signature_defaults(type(layer))[argument]
+    default = signature_defaults(type(owner))[argument]
     return default if argument.endswith("_initializer") and isinstance(default, str) else None
 
 
-def optimizer_for_file(model: Any) -> tuple[Any, list[str]]:
-    """The model's optimiser, or a copy with a number for a learning rate that cannot be saved; and what to say of that."""
-    optimizer: Any = getattr(model, "optimizer", None)
-    rate: Any = getattr(optimizer, "learning_rate", None)
-    if not callable(rate) or _can_be_saved(rate):
+def left_out_of_layers(model: Model) -> list[str]:
+    """Describe the initializers and regularizers that cannot be saved."""
+    notes = []
+    for place, layer in model.walk():
+        for argument, value in layer.config().items():
+            if for_file(layer, argument, value) is value:
+                continue
+            note, parameter = f"the {argument} {_name(value)} of {place}", argument.removesuffix("_regularizer")
+            if parameter == argument:
+                notes.append(f"{note}; the weights that it made are in the file")
+            else:
+                line = f'model.parameters()["{place}.{parameter}"].regularizer = {_name(value)}'
+                notes.append(f"{note}. After loading write {line}")
+    return notes
+
+
+def optimizer_for_file(model: Model) -> tuple[Optimizer | None, list[str]]:
+    """The model's optimiser, or a copy with a number as learning rate if the rate cannot be saved, and a description of that."""
+    optimizer: Optimizer | None = getattr(model, "optimizer", None)
+    if optimizer is None or not callable(optimizer.learning_rate) or _can_be_saved(optimizer.learning_rate):
         return optimizer, []
+    name = _name(optimizer.learning_rate)
     optimizer = copy.copy(optimizer)
     optimizer.learning_rate = optimizer.current_rate()
     return optimizer, [
-        f"the learning rate {_name(rate)}, in whose place is its present value {optimizer.learning_rate:g}. After loading write "
-        f"model.optimizer.learning_rate = {_name(rate)}"
+        f"the learning rate {name}, replaced by its present value {optimizer.learning_rate:g}. After loading write "
+        f"model.optimizer.learning_rate = {name}"
     ]
 
 
-def compiled(model: Any, optimizer: Any) -> tuple[dict[str, Any] | None, list[str]]:
-    """Optimiser, loss and metrics as plain data, as far as they can be saved; and what to say of the rest."""
-    if model.loss is None:
+def compiled(model: Model, optimizer: Optimizer | None) -> tuple[dict[str, Any] | None, list[str]]:
+    """Optimiser, loss and metrics as plain data, as far as they can be saved, and a description of the rest."""
+    if optimizer is None:
         return None, []
     described: dict[str, Any] = {}
-    instead: Instead = {}
     rate = optimizer.learning_rate
-    if not callable(rate):  # a constructor takes no rate of 0, which a callback may have set
+    if not callable(rate):
         described["learning_rate"] = float(rate)
-        instead[id(optimizer), "learning_rate"] = float(rate) or 1.0
+
+    def allowed(owner: Configurable, argument: str, value: Any) -> Any:
+        """A constructor takes no rate of 0, which a callback may have set."""
+        return float(rate) or 1.0 if argument == "learning_rate" and not callable(rate) else value
+
     try:
-        described["optimizer"] = encode(optimizer, "the optimizer", instead)
+        described["optimizer"] = encode(optimizer, "the optimizer", allowed)
         described["loss"] = encode(model.loss, "the loss")
     except ValueError as error:
-        return None, [f"how the model learns ({error}). After loading write model.compile(optimizer, loss, metrics)"]
-    savable = [metric for metric in model.metrics if _can_be_saved(metric)]
-    described["metrics"] = [encode(metric, "a metric") for metric in savable]
+        return None, [
+            f"how the model is trained ({error}). After loading write model.compile(optimizer, loss, metrics)"
+        ]
+    described["metrics"] = [encode(metric, "a metric") for metric in model.metrics if _can_be_saved(metric)]
     gone = [_name(metric) for metric in model.metrics if not _can_be_saved(metric)]
     if not gone:
         return described, []
@@ -89,5 +91,5 @@ def _can_be_saved(value: Any) -> bool:
 
 
 def _name(value: Any) -> str:
-    """The name of a function, and of what has none the class."""
+    """The name of a function, or of the class of something else."""
     return getattr(value, "__name__", None) or type(value).__name__

@@ -1,34 +1,34 @@
-"""Metrics in Keras's words and out of them. Keras's own say the same of models with one output, and "accuracy" of all."""
+"""Metrics as Keras describes them, both ways. Keras's own mean the same for models with one output, and "accuracy" for all."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np import metrics
 from minitorch_np.base.configurable import is_built_in
 from minitorch_np.saving.errors import NotHere
-from minitorch_np.saving.keras_config import as_object, class_and_config, keras_name
+from minitorch_np.saving.keras_config import as_object, keras_name
+from minitorch_np.saving.keras_layers import class_and_config
+
+if TYPE_CHECKING:
+    from minitorch_np.model import Model
 
 # Classes of the same name here and in Keras, and the name of the threshold there.
-_THRESHOLD = {
-    "BinaryAccuracy": "threshold",
-    "Precision": "thresholds",
-    "Recall": "thresholds",
-    "AUC": None,
-    "MeanAbsoluteError": None,
-    "MeanSquaredError": None,
-    "RootMeanSquaredError": None,
-    "R2Score": None,
+_THRESHOLD: dict[type, str | None] = {
+    metrics.BinaryAccuracy: "threshold",
+    metrics.Precision: "thresholds",
+    metrics.Recall: "thresholds",
+    metrics.AUC: None,
+    metrics.MeanAbsoluteError: None,
+    metrics.MeanSquaredError: None,
+    metrics.RootMeanSquaredError: None,
+    metrics.R2Score: None,
 }
 # Keras's names -> ours, for models with one output and with several.
 _ONE = {
-    "binary_accuracy": "binary_accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "auc": "auc",
-    "mae": "mae",
+    **{name: name for name in ("binary_accuracy", "precision", "recall", "auc", "mae", "mse")},
     "mean_absolute_error": "mae",
-    "mse": "mse",
     "mean_squared_error": "mse",
     "root_mean_squared_error": "rmse",
     "r2_score": "r2",
@@ -40,38 +40,37 @@ _SEVERAL = {
 }
 
 
-def to_keras(model: Any) -> tuple[list[Any], list[str]]:
-    """What Keras is to measure, and the names of what it cannot."""
+def to_keras(model: Model) -> tuple[list[Any], list[str]]:
+    """The descriptions of the metrics for Keras, and the names of those that Keras does not have."""
     described = [(metric, _described(metric, model)) for metric in model.metrics]
     return [known for _, known in described if known], [_name(metric) for metric, known in described if not known]
 
 
-def _described(metric: Any, model: Any) -> Any:
-    logits = model.loss.from_logits
+def _described(metric: str | metrics.Metric | Callable[..., Any], model: Model) -> Any:
+    """A metric for Keras, or None."""
+    logits, single = model.loss.from_logits, _one_output(model)
     try:
-        found = metrics.finding.find(metric, model.output_shape, logits, model.loss.binary)
+        found = metrics.finding.find(metric, model.output_shape or (), logits, model.loss.binary)
     except ValueError:
         return None
-    kind, threshold = type(found).__name__, getattr(found, "threshold", None)
-    threshold = getattr(found, "middle", 0.5) if threshold is None else float(threshold)
-    if isinstance(found, metrics.CategoricalAccuracy):
+    threshold = getattr(found, "threshold", None)
+    threshold = float(getattr(found, "middle", 0.5) if threshold is None else threshold)
+    if isinstance(found, metrics.CategoricalAccuracy) or (metric == "accuracy" and threshold == 0.5 and single):
         return "accuracy"
-    if metric == "accuracy" and threshold == 0.5 and _one_output(model):
-        return metric
-    known = is_built_in(type(found)) and kind in _THRESHOLD and 0 <= threshold <= 1
-    if not known or not (_one_output(model) or isinstance(found, metrics.BinaryAccuracy)):
+    is_known = is_built_in(type(found)) and type(found) in _THRESHOLD and 0 <= threshold <= 1
+    if not is_known or not (single or isinstance(found, metrics.BinaryAccuracy)):
         return None
     config: dict[str, Any] = {"name": found.name}
-    if argument := _THRESHOLD[kind]:
-        config[argument] = float(threshold)
-    if isinstance(found, metrics.AUC):  # which is exact, and Keras's an approximation of it
+    if argument := _THRESHOLD[type(found)]:
+        config[argument] = threshold
+    if isinstance(found, metrics.AUC):  # ours is exact, Keras's is an approximation
         config["from_logits"] = logits
-    return as_object("keras.metrics", kind, config)
+    return as_object("keras.metrics", type(found).__name__, config)
 
 
-def from_keras(described: Any, model: Any, from_logits: bool) -> tuple[list[Any], list[str]]:
-    """What is to be measured here, and the names of what cannot."""
-    found = [(name, _ours(item, model, from_logits)) for name, item in _listed(described)]
+def from_keras(described: Any, model: Model, from_logits: bool) -> tuple[list[Any], list[str]]:
+    """Our names of Keras's metrics, and Keras's names of those that this package does not have."""
+    found = [(name, item and _ours(item, model, from_logits)) for name, item in _listed(described)]
     known = dict.fromkeys(ours for _, ours in found if ours)
     if "accuracy" in known and _one_output(model):
         known.pop("binary_accuracy", None)  # the same number
@@ -79,24 +78,24 @@ def from_keras(described: Any, model: Any, from_logits: bool) -> tuple[list[Any]
 
 
 def names(described: Any) -> list[str]:
-    """What Keras calls its metrics."""
+    """Keras's names of metrics."""
     return [name for name, _ in _listed(described)]
 
 
 def _listed(described: Any) -> list[tuple[str, Any]]:
-    """Names and descriptions of metrics, which Keras writes in a list or in a list of one list; of somebody's own no description."""
+    """Names and descriptions of metrics. Keras writes them in a list, or in a list of one list. User-defined ones have None."""
     given = described if isinstance(described, list) else []
     given = given[0] if len(given) == 1 and isinstance(given[0], list) else given
-    found = []
-    for item in given:
+    found: list[tuple[str, Any]] = []
+    for item in filter(None, given):
         try:
             found.append((str(class_and_config(item)[0]), item))
         except NotHere as error:
-            found.append((str(error).partition(",")[0], "a metric of somebody's own"))
-    return [(name, item) for name, item in found if item]
+            found.append((error.thing, None))
+    return found
 
 
-def _ours(described: Any, model: Any, from_logits: bool) -> str | None:
+def _ours(described: Any, model: Model, from_logits: bool) -> str | None:
     name, config = class_and_config(described)
     plain = keras_name(str(name))
     if plain in ("accuracy", "acc"):
@@ -104,15 +103,15 @@ def _ours(described: Any, model: Any, from_logits: bool) -> str | None:
     other = (config.get(option) for option in ("top_k", "class_id", "multi_label"))
     threshold = config.get("threshold", config.get("thresholds"))
     due = (0.0, [0.0]) if from_logits else (0.5, [0.5], None)
-    thresholds = plain in ("binary_accuracy", "precision", "recall")
-    if any(other) or (thresholds and threshold not in due) or config.get("curve", "ROC") != "ROC":
+    has_threshold = plain in ("binary_accuracy", "precision", "recall")
+    if any(other) or (has_threshold and threshold not in due) or config.get("curve", "ROC") != "ROC":
         return None
     ours = (_ONE if _one_output(model) else _SEVERAL).get(plain)
     return "accuracy" if plain == "binary_accuracy" and config.get("name") == "accuracy" else ours
 
 
-def _one_output(model: Any) -> bool:
-    return model.output_shape[-1:] in ((), (1,))
+def _one_output(model: Model) -> bool:
+    return model.output_shape is not None and model.output_shape[-1:] in ((), (1,))
 
 
 def _name(metric: Any) -> str:

@@ -1,4 +1,4 @@
-"""Opening a file to read it: a file, whole, that nobody is writing to."""
+"""Opening a file for reading, unless another process is writing to it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from minitorch_np.saving.errors import ModelFileError, refusing
+from minitorch_np.saving.errors import SAVE_AGAIN, FileProblem, refusing
 
-_BLOCK = 512  # what st_blocks counts
-_FEW = 1 << 30  # some file systems count late what was written just now
+_BLOCK = 512  # the unit of st_blocks
+_ALWAYS_ALLOWED = 1 << 30  # some file systems count the blocks of a new file late
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def opened(path: Path, remedy: str = SAVE_AGAIN) -> Iterator[BinaryIO]:
     """The file, open for reading.
 
     Raises:
-        PermissionError: it may not be read.
-        ModelFileError: there is none, it is a folder, another process is writing to it, most of it is a hole; and whatever goes
-            wrong inside the `with` block.
+        PermissionError: the file may not be read.
+        ModelFileError: there is no file, it is a folder, another process is writing to it, or it is sparse; and whatever
+            goes wrong inside the `with` block, for which `remedy` says what to do unless the error says it.
     """
-    with refusing(path):
-        if not Path(path).is_file():
-            what = "it is a folder" if Path(path).is_dir() else "there is no such file"
-            raise ModelFileError(path, what, "Give the path of a saved file")
+    with refusing(path, remedy):
+        if not path.is_file():
+            what = "it is a folder" if path.is_dir() else "there is no such file"
+            raise FileProblem(what, "Give the path of a saved file")
         with open(path, "rb") as file:
-            _refuse_written(file, path)
+            _refuse_locked(file)
             status = os.fstat(file.fileno())
-            if status.st_size > 64 * max(_FEW, _BLOCK * getattr(status, "st_blocks", status.st_size)):
-                raise ModelFileError(path, f"it says {status.st_size} bytes and holds few", "Copy or save it again")
+            stored = _BLOCK * getattr(status, "st_blocks", status.st_size)
+            if status.st_size > 64 * max(_ALWAYS_ALLOWED, stored):
+                raise FileProblem(
+                    f"it is a sparse file: {status.st_size} bytes claimed, {stored} stored", "Copy or save it again"
+                )
             yield file
 
 
-def _refuse_written(file: BinaryIO, path: str | os.PathLike[str]) -> None:
-    """HDF5 locks a file while it writes; so may others. Where there are no locks there is nothing to be known."""
+def _refuse_locked(file: BinaryIO) -> None:
+    """HDF5 locks a file while it writes, and so may other programs. Some systems have no locks."""
     try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise ModelFileError(path, "it is locked: another process is writing to it", "Wait until it is done") from None
+        raise FileProblem("it is locked: another process is writing to it", "Wait until it is done") from None
     except (ImportError, OSError):
         pass

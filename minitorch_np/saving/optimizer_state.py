@@ -1,176 +1,159 @@
-"""The optimiser's state in a model file: as Keras keeps it, and under its own names where that is not the same to the bit."""
+"""The optimiser's state in a model file: as Keras keeps it, and under this package's names where Keras's form is not the same to the bit."""
 
 from __future__ import annotations
 
 import io
-import os
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import is_built_in
-from minitorch_np.optimizers import SGD, Nadam
-from minitorch_np.saving import hdf5, limits, weights
-from minitorch_np.saving.errors import ModelFileError
+from minitorch_np.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop
+from minitorch_np.saving.errors import FileProblem, warn
+from minitorch_np.saving.hdf5 import Reader
+from minitorch_np.saving.limits import check_iteration
+from minitorch_np.saving.weights import Place
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
-_OWN = "minitorch_np"
-_THEIRS = "optimizer/vars"
-_AGAIN = "Save the model again"
+    State = dict[str, dict[str, NDArray]]
+
+OURS = "minitorch_np"
+KERAS = "optimizer/vars"
 
 
-def write(model: Any, optimizer: Any, memory: io.BytesIO) -> None:
-    """Add the state of its optimiser, or of a copy with another rate, to the weights of a file in memory."""
+def write(optimizer: Optimizer, kept: Sequence[Place], memory: io.BytesIO) -> None:
+    """Add the optimiser's state to the weights of a file in memory."""
     import h5py
 
-    if optimizer is None:
-        return
     slots = _slots(optimizer)
-    otherwise = slots is None or _scale(optimizer) != 1
-    learning = {name for name, parameter in model.parameters().items() if parameter.trainable}
+    in_our_names = slots is None or _scale(optimizer) != 1
+    learning = {place.name for place in kept if place.parameter.trainable}
     with h5py.File(memory, "r+") as file:
         for name, state in optimizer.state.items():
-            # Keras keeps nothing of what is frozen; here it may learn again.
-            for key, array in state.items() if otherwise or name not in learning else ():
-                file[f"{_OWN}/{name}/{key}"] = array
+            # Keras keeps nothing of frozen parameters; here they may learn again.
+            for key, array in state.items() if in_our_names or name not in learning else ():
+                file[f"{OURS}/{name}/{key}"] = array
         if slots is None:
             return
-        scalars: list[Any] = [np.int32(optimizer.iteration)]
+        values: list[Any] = [np.int32(optimizer.iteration)]
         if not callable(optimizer.learning_rate):
-            scalars.append(np.float32(optimizer.learning_rate))
-        arrays = [
-            optimizer.state.get(name, {}).get(slot, np.full_like(parameter.value, _beginning(optimizer)))
-            * _scale(optimizer)
-            for name, parameter, slot in _in_order(model, slots)
-        ]
-        after = [np.float32(optimizer.product(optimizer.iteration))] if isinstance(optimizer, Nadam) else []
-        for number, array in enumerate([*scalars, *arrays, *after]):
-            file[f"{_THEIRS}/{number}"] = array
+            values.append(np.float32(optimizer.learning_rate))
+        for (_, name, parameter), slot in _in_order(kept, slots):
+            array = optimizer.state.get(name, {}).get(slot, np.full_like(parameter.value, _initial(optimizer)))
+            values.append(array * _scale(optimizer))
+        if isinstance(optimizer, Nadam):
+            values.append(np.float32(optimizer.product(optimizer.iteration)))
+        for number, array in enumerate(values):
+            file[f"{KERAS}/{number}"] = array
 
 
-def read(
-    model: Any, content: bytes, path: str | os.PathLike[str], *, allow_nan: bool = False
-) -> dict[str, dict[str, NDArray]]:
-    """The state by the parameters' names, as this package wrote it. Only a user's own optimiser may keep other shapes."""
-    import h5py
-
-    any_shape = not is_built_in(type(model.optimizer))
-    state: dict[str, dict[str, NDArray]] = {}
-    with hdf5.open_hdf5(io.BytesIO(content)) as file:
-        for name, parameter in model.parameters().items():
-            group = hdf5.item(file, f"{_OWN}/{name}", path)
-            for key in group if isinstance(group, h5py.Group) else ():
-                who = f"the optimizer's {key} of {name}"
-                values = hdf5.numbers(group, key, who, parameter.value, path, allow_nan=allow_nan, any_shape=any_shape)
-                if values is None:
-                    raise ModelFileError(path, f"{who} is no array", _AGAIN)
-                state.setdefault(name, {})[key] = values
-        if model.optimizer.iteration and _slots(model.optimizer) is not None and _scale(model.optimizer) == 1:
-            places = [str(number) for number in range(_count(model))]
-            state |= _of_keras(model, hdf5.item(file, _THEIRS, path), places, path, allow_nan)
+def read(optimizer: Optimizer, kept: Sequence[Place], reader: Reader) -> State:
+    """The state by the parameters' names, as this package wrote it. Only a user-defined optimiser may keep other shapes."""
+    any_shape = not is_built_in(type(optimizer))
+    state: State = {}
+    for _, name, parameter in kept:
+        for key in reader.names(f"{OURS}/{name}"):
+            who = f"the optimizer's {key} of {name}"
+            values = reader.numbers(f"{OURS}/{name}/{key}", who, parameter.value, any_shape=any_shape)
+            if values is None:
+                raise FileProblem(f"{who} is not an array")
+            state.setdefault(name, {})[key] = values
+    if optimizer.iteration and _slots(optimizer) is not None and _scale(optimizer) == 1:
+        state |= _of_keras(optimizer, kept, reader, keras_paths(_count(optimizer, kept)))
     return state
 
 
-def read_keras(model: Any, content: bytes, path: str | os.PathLike[str], *, allow_nan: bool = False) -> None:
-    """Give the model's optimiser the iteration and the state that Keras kept, if it did."""
-    import h5py
-
-    with hdf5.open_hdf5(io.BytesIO(content)) as file:
-        group = hdf5.item(file, _THEIRS, path)
-        if isinstance(group, h5py.Group):
-            # Whole, it is numbered from 0; what is missing is said when it is looked for.
-            count = len(group) if str(len(group)) not in group else _count(model)
-            read_listed(model, group, [str(number) for number in range(count)], path, allow_nan=allow_nan)
+def read_keras(optimizer: Optimizer, kept: Sequence[Place], reader: Reader, file: Path) -> None:
+    """Give the optimiser the iteration and the state that a Keras 3 file holds, if it does."""
+    count = len(reader.names(KERAS))
+    complete = reader.item(f"{KERAS}/{count}") is None  # the arrays are numbered from 0
+    read_listed(optimizer, kept, reader, keras_paths(count if complete else _count(optimizer, kept)), file)
 
 
-def read_listed(
-    model: Any, group: Any, places: Sequence[str], path: str | os.PathLike[str], *, allow_nan: bool = False
-) -> None:
-    """Give the model's optimiser the iteration and the state that Keras kept at these places of a group, in its order.
+def keras_paths(count: int) -> list[str]:
+    return [f"{KERAS}/{number}" for number in range(count)]
 
-    Where they are not those that Keras 3 keeps for this optimiser, warn, and let it begin anew.
+
+def read_listed(optimizer: Optimizer, kept: Sequence[Place], reader: Reader, paths: Sequence[str], file: Path) -> None:
+    """Give the optimiser the iteration and the state that Keras kept in these datasets, in its order.
+
+    If they are not those that Keras 3 keeps for this optimiser, warn and let it begin anew.
     """
-    iteration = hdf5.dataset(group, places[0], path) if places else None
+    iteration = reader.dataset(paths[0]) if paths else None
     if iteration is None:
         return
     if iteration.shape != () or iteration.dtype.kind not in "iu" or iteration[()] < 0:
-        raise ModelFileError(path, "the optimizer's iteration is no whole number", _AGAIN)
-    steps, due = limits.iteration(int(iteration[()])), _count(model)
-    if not steps:
-        return
-    if _slots(model.optimizer) is None or len(places) != due:
-        warnings.warn(
-            f"{os.fspath(path)}: the optimizer's state is of other parameters than those that learn ({len(places)} arrays, "
-            f"expected {due}), as when layers were frozen or freed after training, or of an older Keras; it begins anew.",
-            stacklevel=caller(),
+        raise FileProblem("the optimizer's iteration is not a whole number")
+    steps, due = check_iteration(int(iteration[()])), _count(optimizer, kept)
+    if steps and (_slots(optimizer) is None or len(paths) != due):
+        warn(
+            file,
+            f"the optimizer's state does not match the parameters that learn ({len(paths)} arrays, expected {due}): layers were "
+            "frozen or freed after training, or an older Keras wrote it. The optimizer begins anew.",
         )
-        return
-    model.optimizer.iteration = steps
-    model.optimizer.state = _of_keras(model, group, places, path, allow_nan)
+    elif steps:
+        optimizer.iteration = steps
+        optimizer.state = _of_keras(optimizer, kept, reader, paths)
 
 
-def _count(model: Any) -> int:
+def _count(optimizer: Optimizer, kept: Sequence[Place]) -> int:
     """How many arrays Keras keeps: iteration, learning rate, the slots, and Nadam's product, which follows from the iteration."""
-    optimizer = model.optimizer
     scalars = 1 + (not callable(optimizer.learning_rate)) + isinstance(optimizer, Nadam)
-    return scalars + len(_in_order(model, _slots(optimizer) or []))
+    return scalars + len(_in_order(kept, _slots(optimizer) or []))
 
 
-def _of_keras(
-    model: Any, group: Any, places: Sequence[str], path: str | os.PathLike[str], allow_nan: bool
-) -> dict[str, dict[str, NDArray]]:
-    """The state in Keras's places, in this package's terms."""
-    state: dict[str, dict[str, NDArray]] = {}
-    first = 1 if callable(model.optimizer.learning_rate) else 2
-    in_order = _in_order(model, _slots(model.optimizer) or [])
-    for place, (name, parameter, slot) in zip(places[first:], in_order, strict=False):
+def _of_keras(optimizer: Optimizer, kept: Sequence[Place], reader: Reader, paths: Sequence[str]) -> State:
+    """The state that is in Keras's places, in this package's form."""
+    state: State = {}
+    first = 1 if callable(optimizer.learning_rate) else 2
+    for path, ((_, name, parameter), slot) in zip(
+        paths[first:], _in_order(kept, _slots(optimizer) or []), strict=False
+    ):
         who = f"the optimizer's {slot} of {name}"
-        array = hdf5.numbers(group, place, who, parameter.value, path, allow_nan=allow_nan)
+        array = reader.numbers(path, who, parameter.value)
         if array is None:
-            raise ModelFileError(path, f"{who} is missing", _AGAIN)
-        state.setdefault(name, {})[slot] = array / _scale(model.optimizer)
+            raise FileProblem(f"{who} is missing")
+        state.setdefault(name, {})[slot] = array / _scale(optimizer)
     return state
 
 
-# What Keras keeps, in groups that go through the parameters one after the other.
-_SLOTS: dict[str, Callable[[Any], list[tuple[str, ...]]]] = {
-    "SGD": lambda it: [("velocity",)] if it.momentum else [],
-    "Adam": lambda it: [("momentum", "velocity"), *([("velocity_hat",)] if it.amsgrad else [])],
-    "Nadam": lambda it: [("momentum", "velocity")],
-    "RMSprop": lambda it: [
+# What Keras keeps: groups, each of which goes through all parameters.
+_SLOTS: dict[type, Callable[[Any], list[tuple[str, ...]]]] = {
+    SGD: lambda it: [("velocity",)] if it.momentum else [],
+    Adam: lambda it: [("momentum", "velocity"), *([("velocity_hat",)] if it.amsgrad else [])],
+    Nadam: lambda it: [("momentum", "velocity")],
+    RMSprop: lambda it: [
         ("velocity",),
         *([("momentum",)] if it.momentum else []),
         *([("average_gradient",)] if it.centered else []),
     ],
-    "Adagrad": lambda it: [("accumulator",)],
-    "Lion": lambda it: [("momentum",)],
+    Adagrad: lambda it: [("accumulator",)],
+    Lion: lambda it: [("momentum",)],
 }
-_SLOTS["AdamW"] = _SLOTS["Adam"]
+_SLOTS[AdamW] = _SLOTS[Adam]
 
 
-def _slots(optimizer: Any) -> list[tuple[str, ...]] | None:
-    """The groups of an optimiser, or None where Keras's state is another one."""
-    kind = type(optimizer).__name__
-    if not is_built_in(type(optimizer)) or kind not in _SLOTS:
+def _slots(optimizer: Optimizer) -> list[tuple[str, ...]] | None:
+    """The groups of an optimiser, or None if Keras's state is different."""
+    if type(optimizer) not in _SLOTS:
         return None
-    slots = _SLOTS[kind](optimizer)
-    return None if kind == "SGD" and slots and callable(optimizer.learning_rate) else slots
+    slots = _SLOTS[type(optimizer)](optimizer)
+    return None if isinstance(optimizer, SGD) and slots and callable(optimizer.learning_rate) else slots
 
 
-def _scale(optimizer: Any) -> float:
-    """Keras's state over ours: its SGD folds the rate into the velocity, v = momentum v - rate g."""
+def _scale(optimizer: Optimizer) -> float:
+    """Keras's state divided by ours: its SGD multiplies the learning rate into the velocity, v = momentum v - rate g."""
     return -optimizer.current_rate() if isinstance(optimizer, SGD) and optimizer.momentum else 1.0
 
 
-def _beginning(optimizer: Any) -> float:
+def _initial(optimizer: Optimizer) -> float:
     return float(getattr(optimizer, "initial_accumulator_value", 0.0))
 
 
-def _in_order(model: Any, slots: list[tuple[str, ...]]) -> list[tuple[str, Any, str]]:
-    learning = [(name, parameter) for name, parameter in weights.keras_parameters(model) if parameter.trainable]
-    return [(name, parameter, slot) for group in slots for name, parameter in learning for slot in group]
+def _in_order(kept: Sequence[Place], slots: list[tuple[str, ...]]) -> list[tuple[Place, str]]:
+    return [(place, slot) for group in slots for place in kept if place.parameter.trainable for slot in group]

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import warnings
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minitorch_np.base.callers import caller
 from minitorch_np.base.code import is_installed
 from minitorch_np.base.configurable import is_built_in
-from minitorch_np.base.files import AnyPath
 from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.state import as_state, same
+from minitorch_np.saving.errors import warn
 
 _BATCH = 3
 _DEEPEST = 6
@@ -49,11 +48,11 @@ def own_state(model: Any) -> dict[str, list[str]]:
     return found
 
 
-def warn_of_own_state(model: Any, path: AnyPath) -> None:
+def warn_of_own_state(model: Any, path: Path) -> None:
     """Say, where a file is written that holds parameters, what of the layers' state it does not hold."""
     found = advice(model, own_state(model))
     if found:
-        warnings.warn(f"{os.fspath(path)!s}: {found}. Until then the file does not hold it.", stacklevel=caller())
+        warn(path, f"{found}. Until then the file does not hold it.")
 
 
 def check_plain(model: Any, found: dict[str, list[str]]) -> None:

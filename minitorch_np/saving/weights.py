@@ -1,26 +1,27 @@
 """Weights as HDF5, in the layout of Keras 3's `.weights.h5`.
 
-Each layer has a group, named after its class and its count among those beside it (`layers/dense`, `layers/dense_1`) or
-after the attribute that holds it; its values are the datasets `vars/0`, `vars/1`, … in the order of `parameters()`.
+Each layer has a group, named after its class and its count among the layers beside it (`layers/dense`, `layers/dense_1`) or
+after the attribute that holds it. Its values are the datasets `vars/0`, `vars/1`, … in the order of `parameters()`.
 
-Our files carry the SHA-256 of their content. Keras's carry no sum of any kind: what is damaged in their structure is refused,
-a number that is damaged cannot be told from one that was saved.
+This package's files carry the SHA-256 of their content. Keras's have no checksum: damage to their structure is detected,
+but a damaged number cannot be told from a saved one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from minitorch_np.base.files import AnyPath, as_path, write_whole
+from minitorch_np.base.hdf5 import SIGNATURE
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.layer import Layer
+from minitorch_np.layers import Input
 from minitorch_np.saving import hdf5, keras_graph
-from minitorch_np.saving.errors import ModelFileError, refusing, warn_unsummed
+from minitorch_np.saving.errors import OTHER_MODEL, FileProblem, warn
 from minitorch_np.saving.keras_config import keras_name
 from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import warn_of_own_state
@@ -28,17 +29,28 @@ from minitorch_np.saving.own_state import warn_of_own_state
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from minitorch_np.model import Model
+
+NO_SUMS = "it has no SHA-256, like all files that Keras writes: {}. Save it again with this package to add one."  # what checks it
+UNCHECKED = "a damaged number would not be noticed"
 _BLOCK = 512
 _FORMAT = b"minitorch_np weights, format "
 _HEAD = _FORMAT + b"1. SHA-256 of what follows these 512 bytes: "
-_OTHER_MODEL = "The file is of another model"
 
 
-def save_weights(model: Any, path: AnyPath) -> None:
-    """Write every value; an earlier file is only replaced by a whole one.
+class Place(NamedTuple):
+    """Where a file holds a parameter: the path of its dataset, the parameter's dotted name, and the parameter."""
+
+    path: str
+    name: str
+    parameter: Parameter
+
+
+def save_weights(model: Model, path: AnyPath) -> None:
+    """Write every value. An earlier file is replaced only by a complete one.
 
     Raises:
-        ValueError: the file's name says that it is something other than HDF5.
+        ValueError: the file's name does not end as that of an HDF5 file.
     """
     path = as_path(path, f"{type(model).__name__}.save_weights")
     if not str(path).endswith((".h5", ".hdf5")):
@@ -48,104 +60,102 @@ def save_weights(model: Any, path: AnyPath) -> None:
         )
     warn_of_own_state(model, path)
     memory = io.BytesIO()
-    write_values(model, memory, userblock_size=_BLOCK)
+    write_values(places(model, keras_graph.steps(model)), memory, userblock_size=_BLOCK)
     content = memory.getvalue()[_BLOCK:]
-    write_whole(path, (_HEAD + hashlib.sha256(content).hexdigest().encode()).ljust(_BLOCK, b"\n") + content)
+    write_whole(path, _head(hashlib.sha256(content).hexdigest()) + content)
 
 
-def load_weights(model: Any, path: AnyPath) -> None:
-    """Read every value; nothing is changed unless each one is there, of the right shape, and finite.
+def load_weights(model: Model, path: AnyPath) -> None:
+    """Read every value. Nothing is changed unless each value is in the file, has the right shape, and is finite.
 
     Raises:
-        ModelFileError: whatever is wrong with the file; it names the parameter.
+        ModelFileError: something is wrong with the file; it names the parameter.
     """
     path = as_path(path, f"{type(model).__name__}.load_weights")
     with opened(path) as file:
-        summed = _verify(file, path)
-        values = read_values(model, file, path)
-    model.set_weights(values)
-    if not summed:
-        warn_unsummed(path, "a number that was damaged would go unseen")
+        has_sum = _verify(file)
+        with hdf5.reading(file) as reader:
+            values = read_values(places(model, keras_graph.steps(model)), reader)
+    model.set_weights([values[name] for name in model.parameters()])
+    if not has_sum:
+        warn(path, NO_SUMS.format(UNCHECKED))
 
 
-def _verify(file: BinaryIO, path: str | os.PathLike[str]) -> bool:
-    """Whether there is a sum, which is then right.
+def _head(sha256: str) -> bytes:
+    """The block before HDF5's part of the file, which HDF5 skips."""
+    return (_HEAD + sha256.encode()).ljust(_BLOCK, b"\n")
 
-    A file of this package begins with a block of its own, which HDF5 skips, with the sum of the rest; Keras's has none.
-    """
+
+def _verify(file: BinaryIO) -> bool:
+    """Whether the file has a sum. Raise if it is wrong."""
     head = file.read(_BLOCK)
-    if head.startswith(hdf5.SIGNATURE):
+    if head.startswith(SIGNATURE):
         return False
     if head.startswith(_FORMAT) and not head.startswith(_HEAD):
-        what = f"its format is {head[len(_FORMAT) :].split(b'.')[0].decode(errors='replace')}, this version reads 1"
-        raise ModelFileError(path, what, "Install a newer minitorch-np")
+        number = head[len(_FORMAT) :].split(b".")[0].decode(errors="replace")
+        raise FileProblem(f"its format is {number}, this version reads 1", "Install a newer minitorch-np")
     found = hashlib.sha256()
     while head.startswith(_HEAD) and (part := file.read(1 << 20)):
         found.update(part)
-    if head != (_HEAD + found.hexdigest().encode()).ljust(_BLOCK, b"\n"):
-        raise ModelFileError(
-            path, "it is no HDF5 file, or not what was saved (its SHA-256 differs)", "Copy or save it again"
+    if head != _head(found.hexdigest()):
+        raise FileProblem(
+            "it is not an HDF5 file, or not what was saved (its SHA-256 differs)", "Copy or save it again"
         )
     return True
 
 
-def write_values(model: Any, target: Any, userblock_size: int = 0) -> None:
-    """Write the values into an HDF5 file, open for writing or to be made."""
+def write_values(kept: Sequence[Place], target: io.BytesIO, userblock_size: int = 0) -> None:
+    """Write the parameters' values as a new HDF5 file."""
     import h5py
 
     with h5py.File(target, "w", userblock_size=userblock_size) as file:
-        for place, _, parameter in places(model):
-            file[place] = parameter.value
+        for place in kept:
+            file[place.path] = place.parameter.value
 
 
-def read_values(
-    model: Any, content: BinaryIO, path: str | os.PathLike[str], *, allow_nan: bool = False
-) -> list[NDArray]:
-    """The values of a model's parameters in their order, from HDF5.
+def read_values(kept: Sequence[Place], reader: hdf5.Reader) -> dict[str, NDArray]:
+    """The parameters' values by name.
 
     Raises:
-        ModelFileError: one is missing, does not fit, is not finite, or one is there that the model has nothing for.
+        FileProblem: a value is missing, does not fit, or is not finite, or the file has one that the model has not.
     """
-    with refusing(path), hdf5.open_hdf5(content) as file:
-        expected = {place: (name, parameter) for place, name, parameter in places(model)}
-        values = []
-        for place, (name, parameter) in expected.items():
-            value = hdf5.numbers(file, place, name, parameter.value, path, allow_nan=allow_nan)
-            if value is None:
-                raise ModelFileError(path, f"{name} is missing (expected at {place})", _OTHER_MODEL)
-            values.append(value)
-        for place in hdf5.datasets(file, "layers", path, most=1000 + 10 * len(expected)):
-            if place not in expected and "seed_generator" not in place:
-                raise ModelFileError(path, f"the model has nothing for {place}", _OTHER_MODEL)
-        return values
+    values = {}
+    for path, name, parameter in kept:
+        value = reader.numbers(path, name, parameter.value)
+        if value is None:
+            raise FileProblem(f"{name} is missing (expected at {path})", OTHER_MODEL)
+        values[name] = value
+    expected = {place.path for place in kept}
+    for path in reader.datasets("layers", most=1000 + 10 * len(expected)):
+        if path not in expected and "seed_generator" not in path:
+            raise FileProblem(f"the model has no parameter for {path}", OTHER_MODEL)
+    return values
 
 
-def places(model: Any) -> Iterator[tuple[str, str, Parameter]]:
-    """Where each parameter lies in the file, its dotted name, and the parameter."""
-    groups = keras_graph.groups(model)
+def places(model: Model, steps: Sequence[keras_graph.Step]) -> list[Place]:
+    """Where a file holds each parameter, in the order in which Keras keeps them.
+
+    Args:
+        steps: the model as Keras's graph, as `keras_graph.steps` returns it.
+    """
+    of_steps = keras_graph.groups(steps)
+    groups, found = dict(of_steps), []
     for place, layer in model.walk():
         prefix = groups.get(id(layer), "")
         for child, group in _groups(layer):
             groups.setdefault(id(child), f"{prefix}{group}/")
         for index, (name, parameter) in enumerate(layer.own_parameters().items()):
-            yield prefix + layer.keras_places.get(name, f"vars/{index}"), f"{place}.{name}".lstrip("."), parameter
-
-
-def keras_parameters(model: Any) -> list[tuple[str, Parameter]]:
-    """Names and parameters in the order in which Keras keeps them."""
-    groups = list(keras_graph.groups(model).values())
-    found = list(places(model))
-    if groups:
-        found.sort(key=lambda known: next(n for n, group in enumerate(groups) if known[0].startswith(group)))
-    return [(name, parameter) for _, name, parameter in found]
+            path = prefix + layer.keras_places.get(name, f"vars/{index}")
+            found.append(Place(path, f"{place}.{name}".lstrip("."), parameter))
+    in_order = list(of_steps.values())
+    return sorted(found, key=lambda one: next((n for n, group in enumerate(in_order) if one.path.startswith(group)), 0))
 
 
 def _groups(layer: Layer) -> Iterator[tuple[Layer, str]]:
+    """The layers right below a layer, and the name of each one's group."""
     counts: Counter[str] = Counter()
     for name, child in layer.sublayers().items():
         if name in vars(layer):
             yield child, name
-        elif type(child).__name__ != "Input":  # Keras does not count it among the layers
-            word = keras_name(type(child).__name__)
-            counts[word] += 1
-            yield child, f"layers/{word}" + (f"_{counts[word] - 1}" if counts[word] > 1 else "")
+        elif not isinstance(child, Input):  # Keras does not count it among the layers
+            yield child, keras_graph.numbered(keras_name(type(child).__name__), counts)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from minitorch_np.base.configurable import without_address
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
 from minitorch_np.saving import archive
-from minitorch_np.saving.errors import ModelFileError
+from minitorch_np.saving.errors import ModelFileError, refusing
 
 FORMAT = 1
 OF_TRIAL = "the model of trial "
@@ -85,7 +85,8 @@ def checked_path(path: AnyPath) -> Path:
 def read(path: Path, about: Mapping[str, str]) -> tuple[list[Fit], dict[str, str]]:
     """The fits in a file of the search that `about` describes, and what the file says that it is of."""
     text = path.read_bytes()
-    content = archive.parse(text, path, len(text))  # as large as the search has made it
+    with refusing(path):
+        content = archive.parse(text, len(text))  # as large as the search has made it
     if content.get("format") != FORMAT:
         what = f"its format is {content.get('format')!r}, that of the table of a search is {FORMAT}"
         raise ModelFileError(path, what, "Give search another path")

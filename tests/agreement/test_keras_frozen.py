@@ -84,7 +84,7 @@ def test_what_was_frozen_or_freed_after_training_begins_anew_as_in_keras(tmp_pat
     theirs.fit(X, Y, epochs=3, batch_size=20, shuffle=False, verbose=0)
     theirs.layers[0].trainable = not before
     theirs.save(tmp_path / "m.keras")
-    with pytest.warns(UserWarning, match=f"state is of other parameters than those that learn .{counts}"):
+    with pytest.warns(UserWarning, match=f"state does not match the parameters that learn .{counts}"):
         ours = mt.load_model(tmp_path / "m.keras")
     assert ours.optimizer.iteration == 0
     ours[2].kernel.trainable = False

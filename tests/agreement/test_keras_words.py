@@ -134,5 +134,7 @@ def test_momentum_under_a_schedule_is_another_one_in_keras(tmp_path):
     theirs.compile(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9), momentum=0.9), "mse")
     theirs.fit(X, Y[:, None], verbose=0)
     theirs.save(tmp_path / "m.keras")
-    with pytest.warns(UserWarning, match="no words for the momentum of Keras's SGD with a schedule; compile before"):
+    with pytest.warns(
+        UserWarning, match="does not have the momentum of Keras's SGD with a schedule; compile the model before"
+    ):
         mt.load_model(tmp_path / "m.keras")

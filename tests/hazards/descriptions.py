@@ -86,7 +86,7 @@ def a_thousand_kernels_of_a_megabyte(described):
     layers(described)[1:2] = [dense(described, 500)] * 1000
 
 
-@case(*DESCRIBED, message=r"it speaks of \d+ layers", **description)
+@case(*DESCRIBED, message=r"it contains \d+ layers", **description)
 def thousands_of_layers(described):
     layers(described)[2:2] = [layers(described)[2]] * 9_000
 
@@ -135,7 +135,7 @@ def an_unknown_argument_or_none(described):
     layers(described)[1]["config"] = {"evil": 1}
 
 
-@case("ours.keras", message="which is no model", **description)
+@case("ours.keras", message="which is not a model", **description)
 def an_optimizer_for_a_model(described):
     described["model"] = {"class": "SGD", "config": {}}
 
@@ -165,7 +165,7 @@ for label, (part, key, value) in COMPILED.items():
     CASES[label, "ours.keras"] = (through_description("ours.keras", change), "")
 
 
-@case("ours.keras", message="optimizer or loss is none", **description)
+@case("ours.keras", message="optimizer or loss is something else", **description)
 def a_loss_for_an_optimizer(described):
     described["compile"]["optimizer"] = described["compile"]["loss"]
 

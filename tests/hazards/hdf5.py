@@ -131,7 +131,14 @@ def finite_only_in_float64(file, first):
     put(file, first, np.full(file[first].shape, 1e300))
 
 
-@case("ours.keras", "theirs.keras", "ours.weights.h5", "theirs.weights.h5", message="the model has nothing for", **hdf5)
+@case(
+    "ours.keras",
+    "theirs.keras",
+    "ours.weights.h5",
+    "theirs.weights.h5",
+    message="the model has no parameter for",
+    **hdf5,
+)
 def an_extra_weight(file, first):
     file["layers/dense_2/vars/0"] = np.zeros(3, np.float32)
 
@@ -194,11 +201,11 @@ def a_missing_momentum(file, first):
     del file["optimizer/vars/2"]
 
 
-@case("theirs.keras", message="iteration is no whole number", **hdf5)
+@case("theirs.keras", message="iteration is not a whole number", **hdf5)
 def a_negative_iteration(file, first):
     put(file, "optimizer/vars/0", np.int64(-1))
 
 
-@case("theirs.keras", message="iteration is no whole number", **hdf5)
+@case("theirs.keras", message="iteration is not a whole number", **hdf5)
 def a_broken_iteration(file, first):
     put(file, "optimizer/vars/0", np.float32(np.nan))

@@ -17,22 +17,22 @@ def packed(entries, bad):
             file.writestr(name, content)
 
 
-@case(*ARCHIVES, "checkpoint", message="would lie outside", **files)
+@case(*ARCHIVES, "checkpoint", message="would be unpacked outside", **files)
 def a_name_outside(files):
     return {**files, "../../evil.py": b"x"}
 
 
-@case(*ARCHIVES, message="would lie outside", **files)
+@case(*ARCHIVES, message="would be unpacked outside", **files)
 def an_absolute_name(files):
     return {**files, "/etc/evil": b"x"}
 
 
-@case(*ARCHIVES, message="would lie outside", **files)
+@case(*ARCHIVES, message="would be unpacked outside", **files)
 def a_name_outside_on_windows(files):
     return {**files, "..\\evil.py": b"x"}
 
 
-@case(*ARCHIVES, message="is no plain file")
+@case(*ARCHIVES, message="is not an ordinary file")
 def a_symbolic_link(good, bad):
     link = zipfile.ZipInfo("assets")
     link.external_attr = 0o120777 << 16
@@ -54,7 +54,7 @@ def an_encrypted_member(good, bad):
     bad.write_bytes(content)
 
 
-@case(*ARCHIVES, message="are stored as they are")
+@case(*ARCHIVES, message="are not compressed")
 def compressed_members(good, bad):
     with zipfile.ZipFile(bad, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in sandbox.read_zip(good).items():
@@ -71,7 +71,7 @@ def a_zip_bomb(good, bad):
                 file.writestr(name, content)
 
 
-@case(*ARCHIVES, message="are stored as they are")
+@case(*ARCHIVES, message="are not compressed")
 def a_zip_bomb_that_declares_little(good, bad):
     a_zip_bomb(good, bad)
     content = bytearray(bad.read_bytes())
@@ -88,7 +88,7 @@ def sizes_that_differ_between_header_and_directory(good, bad):
     bad.write_bytes(content)
 
 
-@case(*ARCHIVES, message="declare more than is stored")
+@case(*ARCHIVES, message="exceed the file's size")
 def sizes_of_gigabytes(good, bad):
     content = bytearray(good.read_bytes())
     place = content.rfind(b"model.weights.h5") - 46
@@ -96,7 +96,7 @@ def sizes_of_gigabytes(good, bad):
     bad.write_bytes(content)
 
 
-@case(*ARCHIVES, message="declare more than is stored")
+@case(*ARCHIVES, message="exceed the file's size")
 def sizes_of_exabytes_in_zip64(good, bad):
     extra = struct.pack("<HHQQ", 1, 16, 1 << 60, 1 << 60)
     content = bytearray(good.read_bytes())
@@ -111,7 +111,7 @@ def sizes_of_exabytes_in_zip64(good, bad):
     bad.write_bytes(content)
 
 
-@case(*ARCHIVES, message="declare more than is stored|Overlapped")
+@case(*ARCHIVES, message="exceed the file's size|Overlapped")
 def members_that_overlap(good, bad):
     """A thousand entries of the directory for the same megabyte."""
     memory = io.BytesIO()
@@ -146,12 +146,12 @@ def no_sums(good, bad):
     packed([(n, c) for n, c in sandbox.read_zip(good).items() if n != "sha256.json"], bad)
 
 
-@case("checkpoint", message="it is no checkpoint")
+@case("checkpoint", message="it is not a checkpoint")
 def a_checkpoint_without_sums(good, bad):
     no_sums(good, bad)
 
 
-@case("checkpoint", message="it is no checkpoint")
+@case("checkpoint", message="it is not a checkpoint")
 def a_model_for_a_checkpoint(good, bad):
     bad.write_bytes(good.with_name("ours.keras").read_bytes())
 
