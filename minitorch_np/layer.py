@@ -1,11 +1,10 @@
-"""Layer: the contract that everything with a forward and a backward keeps."""
+"""Layer: the base class of everything with a forward and a backward."""
 
 from __future__ import annotations
 
 import copy
 import threading
 from collections.abc import Mapping
-from inspect import unwrap
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +12,6 @@ import numpy as np
 
 from minitorch_np import initializers, regularizers
 from minitorch_np.base.allocation import allocate_parameter, check_trial
-from minitorch_np.base.answers import answer_missing
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.cache import Call
 from minitorch_np.base.configurable import is_built_in
@@ -22,16 +20,18 @@ from minitorch_np.base.contract import (
     calling,
     guard,
     known_parameters,
+    missing_attribute,
     read_beside_training,
     refuse_lost_parameters,
+    refuse_other_shape,
     said_mode,
     warn_of_hidden,
 )
 from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.randomness import Streams, streams
-from minitorch_np.base.replica import Replicator, original_of, refill, replica
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.replica import Replicator, original_of, refill
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import check_flags
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from minitorch_np.base.randomness import Seed
 
-# Held while a layer is built, which may build layers inside it.
+# Held while a layer is built. Building may build the layers inside it.
 _BUILDING = threading.RLock()
 
 
@@ -49,26 +49,29 @@ class Layer(Node):
     A subclass writes these two, and `build` if it has parameters:
 
     - `forward(x) -> y`. x has one row per example. What backward needs goes into `self.cache`.
-    - `backward(dy) -> dx`. dy is dL/dy of the last forward. Sets `grad` of each parameter and returns dL/dx, or None
-      where x holds whole numbers, of which there is no derivative.
-      It sums over the batch and never averages: the loss's own gradient carries the 1/m.
+    - `backward(dy) -> dx`. dy is dL/dy of the last forward. Sets `grad` of each parameter and returns dL/dx, or None if x
+      holds whole numbers, which have no derivative.
+      It sums over the batch and never averages: the loss's own gradient has the factor 1/m.
     - `build(input_shape)`. Creates parameters with `self.add_parameter`; input_shape leaves the batch out.
 
-    Neither writes into x, dy or an array already handed out; both keep the dtype they are given, and forward
-    bears complex x (no abs, no writing into float arrays), which is what lets its gradient be checked exactly.
+    Neither writes into x, dy or an array that it has returned. Both keep the dtype they are given. forward also takes complex x
+    (so it uses no abs, and writes into no float array): gradcheck needs that to know the derivative exactly.
+
+    A layer comes to its parameters in three steps. `compute_output_shape` says which shapes follow from the shape of x.
+    `initialize` gives every parameter its first value. `ensure_built` does so when data come to a layer that has none yet.
 
     Attributes:
         training: True while the model learns. Layers such as dropout behave differently then.
-        keep_cache: False while nobody will call backward.
-        wants_dx: False while nobody reads what backward returns; a costly dx may then be left out. A layer of layers hands it
-            down, see pass_wants_dx.
-        precomputable: True on classes whose output depends on x alone (no parameters, no randomness, no mode).
-            At the front of a Sequential they are evaluated once per call of fit, not once per step.
-        elementwise: True on classes of this package whose y has the shape of x, whatever that is.
+        keep_cache: False while no backward will follow.
+        wants_dx: False while the result of backward is not used; a costly dx may then be left out. A layer of layers passes it
+            on, see pass_wants_dx.
+        precomputable: True on classes whose output training does not change: no learnable parameters, no randomness, no mode. At
+            the front of a Sequential they run once per call of fit, not once per step.
+        elementwise: True on classes of this package whose y always has the shape of x.
         built, input_shape, output_shape: known after the first call; shapes leave the batch out.
         in_keras: True on classes that Keras has too, under the same name and with the same arguments.
-        keras_activation: or the name of the function that Keras's Activation layer takes for it.
-        keras_places: where Keras's files hold a parameter, if not at vars/0, vars/1, … in their order.
+        keras_activation: the name that Keras's Activation layer has for it, if any.
+        keras_places: the places of parameters in Keras's files, if these are not vars/0, vars/1, … in their order.
     """
 
     # Defaults live on the class, so that a subclass may forget super().__init__().
@@ -84,38 +87,18 @@ class Layer(Node):
     _streams: Streams | None = None
     _generator: np.random.Generator | None = None
     _dtype: np.dtype = np.dtype(np.float32)
-    _trainable = True
-    _known: Known | None = None  # the parameters that it is built with
-    _taken: Shape | None = None  # the shape of x in the last forward, where it is guarded
+    _known: Known | None = None  # the parameters that it was built with
+    _taken: Shape | None = None  # the shape of x in the last forward of a user-defined class
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if vars(cls).get("__slots__"):
-            raise TypeError(
-                f"{cls.__name__}: a layer has no __slots__, as layers and parameters are looked for in its attributes. Leave it out."
-            )
         guard(cls)
 
     if not TYPE_CHECKING:  # where it would make every attribute known
 
         def __getattr__(self, name: str) -> Any:
-            """Runs for what is missing: a parameter is, until build has made it."""
-            try:
-                return answer_missing(self, name)
-            except AttributeError as error:
-                if name in unwrap(type(self).forward).__code__.co_names and vars(self).get("built"):
-                    error.add_note(
-                        "What forward sets while a model predicts is not kept. To look inside, ask a part of the model, "
-                        "model[:3].predict(x), or run a forward in training mode, model(x, training=True)."
-                    )
-                builds = [vars(base)["build"] for base in type(self).__mro__ if "build" in vars(base)]
-                made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)
-                if made and not vars(self).get("built") and not hasattr(type(self), name):
-                    error.add_note(
-                        "The layer is not built yet, so it has no parameters. Call it on data, or, if its model begins with "
-                        "Input(shape), ask for model.parameters(): both build it."
-                    )
-                raise
+            """Runs for missing attributes; adds a hint if the layer is not built, or if forward has set the attribute."""
+            return missing_attribute(self, name)
 
     # What a subclass writes
 
@@ -130,22 +113,22 @@ class Layer(Node):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of y for this shape of x, the batch left out. By default, what forward makes of zeros."""
-        if self.elementwise and is_built_in(type(self)):  # a subclass of somebody's may do something else
+        if self.elementwise and is_built_in(type(self)):  # a user-defined subclass may do something else
             return input_shape
         check_trial(input_shape)
-        # Asked of a copy, so that the layer remembers nothing of it. Layers inside a built one are built by their use.
+        # A copy runs, so that the layer keeps nothing of it. If it is built, the layers inside are built by this forward.
         replicator = Replicator()
         if self.built:
-            self.require_fit(input_shape)
+            refuse_other_shape(self, input_shape)
             layer = replicator.of(self)
         else:
             layer = copy.deepcopy(self)
-            layer.receive(streams(0), self._dtype)
-            layer.make_parameters(input_shape)
+            layer.set_streams(streams(0), self._dtype)
+            layer._make_parameters(input_shape)
         zeros = np.zeros((1, *input_shape), self._dtype)
         with layer.in_mode(training=False, keep_cache=False), np.errstate(all="ignore"):
             shape = layer.forward(zeros).shape[1:]
-        if replicator.grew():  # forward itself makes layers or parameters: let it make them here, once
+        if replicator.grew():  # forward creates layers or parameters: run it on the layer itself too
             with self.in_mode(training=False, keep_cache=False), np.errstate(all="ignore"):
                 self.forward(zeros)
         return shape
@@ -169,14 +152,14 @@ class Layer(Node):
         trainable: bool = True,
         regularizer: str | regularizers.Regularizer | None = None,
     ) -> Parameter:
-        """A new parameter, drawn with the model's generator in the model's dtype.
+        """A new parameter, initialised with the model's generator in the model's dtype.
 
         Store it in an attribute, whose name becomes the parameter's. Raises ValueError for an unknown
         initialiser or regulariser, and for an initialiser that returns another shape.
         """
         sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         allocate_parameter(sizes)
-        value = initializers.find(initializer)(sizes, self._received().initialization)
+        value = initializers.find(initializer)(sizes, self._all_streams().initialization)
         if np.shape(value) != sizes:
             raise ValueError(
                 f"{self!r}: the initializer {initializer!r} returned shape {np.shape(value)}, expected {sizes}."
@@ -188,30 +171,13 @@ class Layer(Node):
 
     @property
     def generator(self) -> np.random.Generator:
-        """The layer's own generator, for a forward that draws; drawing from it moves no other."""
+        """The layer's own generator, for a forward with random numbers. Drawing from it changes no other generator."""
         if self._generator is None:
             original = original_of(self)
-            # A replica draws from a generator of its own, so that asking moves none that training uses.
-            source = self._received().noise if original is None else original.generator
+            # A replica has a generator of its own, so that inference changes none that training uses.
+            source = self._all_streams().noise if original is None else original.generator
             (self._generator,) = source.spawn(1)
         return self._generator
-
-    @property
-    def trainable(self) -> bool:
-        """Whether the parameters of this layer and of those inside it learn. Set it to False to freeze them all, to True to free them.
-
-        It holds from the next step on. Where only some parameters are frozen it is True.
-        """
-        learnable = [parameter for parameter in self._all_parameters() if parameter.learnable]
-        return any(parameter.trainable for parameter in learnable) if learnable else self._trainable
-
-    @trainable.setter
-    def trainable(self, trainable: bool) -> None:
-        check_flags(f"{type(self).__name__}", {"trainable": trainable})
-        for _, layer in self.walk():
-            layer._trainable = bool(trainable)  # for parameters that are made later
-        for parameter in self._all_parameters():
-            parameter.trainable = parameter.learnable and bool(trainable)
 
     def own_parameters(self) -> dict[str, Parameter]:
         """See Node.
@@ -225,9 +191,6 @@ class Layer(Node):
     def check_parameters(self) -> None:
         if self._known is not None:
             refuse_lost_parameters(self)
-
-    def _all_parameters(self) -> list[Parameter]:
-        return [parameter for _, layer in self.walk() for parameter in layer.own_parameters().values()]
 
     @property
     def wants_dx(self) -> bool:
@@ -273,27 +236,27 @@ class Layer(Node):
             return self.forward(x)
 
     def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike = np.float32) -> Self:
-        """Draw the parameters of this layer and all below it for inputs of input_shape (without the batch).
+        """Create and initialise the parameters of this layer and of those inside it, for inputs of input_shape (without the batch).
 
         Raises:
-            RuntimeError: the layer is built already. Its weights are never drawn a second time.
+            RuntimeError: the layer is built already. Its weights are never initialised a second time.
         """
         if self.built:
             raise RuntimeError(
                 f"{self!r}.initialize: the layer is built already, and has its weights. Make a new one: layer.clone()."
             )
-        self.receive(streams(rng), np.dtype(dtype))
+        self.set_streams(streams(rng), np.dtype(dtype))
         self.ensure_built(tuple(input_shape))
         return self
 
-    def receive(self, streams: Streams, dtype: np.dtype) -> None:
-        """Take generators and dtype from the model above, and hand them down."""
+    def set_streams(self, streams: Streams, dtype: np.dtype) -> None:
+        """Set the generators and the dtype of this layer and of those inside it."""
         self._streams, self._dtype, self._generator = streams, dtype, None
         for child in self.sublayers().values():
-            child.receive(streams, dtype)
+            child.set_streams(streams, dtype)
 
     def ensure_built(self, input_shape: Shape) -> Shape:
-        """Build once; return the output shape.
+        """Build if that has not been done; return the output shape for inputs of this shape.
 
         Raises:
             ValueError: the layer is built for inputs of another shape, for which its parameters have other shapes.
@@ -301,60 +264,37 @@ class Layer(Node):
         if self.output_shape is not None and self.built:
             if self.input_shape is None or tuple(input_shape) == tuple(self.input_shape):
                 return self.output_shape
-            self.require_fit(tuple(input_shape))
+            refuse_other_shape(self, tuple(input_shape))
             return self.compute_output_shape(tuple(input_shape))
         original = original_of(self)
         with _BUILDING:  # two threads that call a new model build it once
-            if original is None and self._streams is None and not self.built:
-                self.initialize(input_shape)
-            elif original is not None:
+            if original is not None:
                 original.ensure_built(input_shape)
                 refill(self)
+            elif self._streams is None and not self.built:
+                self.initialize(input_shape)
             elif self.output_shape is None or not self.built:
-                self.make_parameters(input_shape)
-                self.input_shape = input_shape
-                self.built = True
-                self.output_shape = self.compute_output_shape(
-                    input_shape
-                )  # which builds the layers inside by their use
+                self._make_parameters(input_shape)
+                self.input_shape, self.built = input_shape, True
+                self.output_shape = self.compute_output_shape(input_shape)  # its forward builds the layers inside
         return self.output_shape  # type: ignore[return-value]
 
-    def require_fit(self, input_shape: Shape) -> None:
-        """Refuse inputs of another shape than the layer was built for, if its parameters would have other shapes for them.
-
-        A replica builds itself for them, and so asks the layers inside too.
-        """
-        if not self.built or self.input_shape is None or tuple(input_shape) == tuple(self.input_shape):
-            return
-        known = self.own_parameters()
-        if not known and not self.sublayers():
-            return
-        twin = replica(self)
-        twin.receive(streams(0), self._dtype)
-        twin.build(input_shape)
-        for name, parameter in twin.own_parameters().items():
-            if name not in known or parameter.shape != known[name].shape:
-                has = f"there {name} has shape {known[name].shape}, here" if name in known else "here"
-                raise ValueError(
-                    f"{self!r}: the layer is built for inputs of shape {batch_of(self.input_shape or ())}, got "
-                    f"{batch_of(input_shape)}: {has} it needs {parameter.shape}. Make a new layer for them."
-                )
-
-    def make_parameters(self, input_shape: Shape) -> None:
+    def _make_parameters(self, input_shape: Shape) -> None:
         self.build(input_shape)
         self._known = None
         known_parameters(self)
-        self.receive(self._received(), self._dtype)  # sublayers that build has only now created
+        self.set_streams(self._all_streams(), self._dtype)  # of layers that build has created
         if not self._trainable:
             self.trainable = False
 
     def before_forward(self) -> None:
-        """Called before a forward of somebody's own class that keeps what backward needs; a model notes that there was one."""
+        """Called before a forward of a user-defined class that keeps what backward needs; a model notes that there was one."""
 
     def before_backward(self, dy: Any) -> None:
-        """Called before a backward of somebody's own class; a model refuses one that no forward in training has prepared."""
+        """Called before a backward of a user-defined class; a model raises if no forward in training mode came before."""
 
-    def _received(self) -> Streams:
+    def _all_streams(self) -> Streams:
+        """The generators that were set, or else new ones without a seed."""
         if self._streams is None:
             self._streams = streams(None)
         return self._streams

@@ -8,17 +8,22 @@ package are tested instead.
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
+from minitorch_np.base.answers import answer_missing
 from minitorch_np.base.cache import Call, current_call, is_second_use, used_twice
 from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import PACKAGE, is_built_in
 from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter, UsedAsArray
+from minitorch_np.base.randomness import streams
+from minitorch_np.base.replica import replica
+from minitorch_np.base.shapes import Shape, batch_of
 
 
 @contextmanager
@@ -101,7 +106,11 @@ def _running() -> Call | None:
 
 
 def guard(cls: type) -> None:
-    """Put the checks around the `forward` and `backward` that the class or a base from outside this package defines."""
+    """Put the checks around the `forward` and `backward` that the class or a user-defined base defines."""
+    if vars(cls).get("__slots__"):
+        raise TypeError(
+            f"{cls.__name__}: a layer has no __slots__, as layers and parameters are looked for in its attributes. Leave it out."
+        )
     for name, check in (("forward", _guarded_forward), ("backward", _guarded_backward)):
         method = getattr(cls, name)
         if not hasattr(method, "is_guarded") and method.__module__.partition(".")[0] != PACKAGE:
@@ -239,3 +248,46 @@ def _described(value: Any) -> str:
         return f"a Parameter of shape {value.shape} (its array is .value)"
     kind = type(value).__name__
     return f"an array of shape {value.shape}" if hasattr(value, "shape") else f"a {kind}"
+
+
+def missing_attribute(node: Any, name: str) -> Any:
+    """For the __getattr__ of a layer: raise AttributeError, and say when the attribute will exist."""
+    try:
+        return answer_missing(node, name)
+    except AttributeError as error:
+        built = vars(node).get("built")
+        if built and name in inspect.unwrap(type(node).forward).__code__.co_names:
+            error.add_note(
+                "What forward sets while a model predicts is not kept. To look inside, call a part of the model, "
+                "model[:3].predict(x), or run a forward in training mode, model(x, training=True)."
+            )
+        builds = [vars(base)["build"] for base in type(node).__mro__ if "build" in vars(base)]
+        made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)
+        if made and not built and not hasattr(type(node), name):
+            error.add_note(
+                "The layer is not built yet, so it has no parameters. Call it on data, or, if its model begins with "
+                "Input(shape), call model.parameters(): both build it."
+            )
+        raise
+
+
+def refuse_other_shape(node: Any, input_shape: Shape) -> None:
+    """Raise ValueError if a layer is built for inputs of another shape, and its parameters would have other shapes for these.
+
+    A replica is built for them to find out.
+    """
+    if not node.built or node.input_shape is None or tuple(input_shape) == tuple(node.input_shape):
+        return
+    known = node.own_parameters()
+    if not known and not node.sublayers():
+        return
+    twin = replica(node)
+    twin.set_streams(streams(0), node._dtype)
+    twin.build(input_shape)
+    for name, parameter in twin.own_parameters().items():
+        if name not in known or parameter.shape != known[name].shape:
+            has = f"there {name} has shape {known[name].shape}, here" if name in known else "here"
+            raise ValueError(
+                f"{node!r}: the layer is built for inputs of shape {batch_of(node.input_shape)}, got "
+                f"{batch_of(input_shape)}: {has} it needs {parameter.shape}. Make a new layer for them."
+            )

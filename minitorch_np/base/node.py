@@ -24,6 +24,7 @@ class Node(Cached, Configurable):
     """
 
     _training = True
+    _trainable = True
 
     @property
     def training(self) -> bool:
@@ -83,6 +84,26 @@ class Node(Cached, Configurable):
 
     def check_parameters(self) -> None:
         """A layer refuses here what was put in the place of a parameter."""
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the parameters of this layer and of those inside it learn. False freezes them all, True lets them learn again.
+
+        Setting it takes effect from the next step. It is True if only some of the parameters are frozen.
+        """
+        learnable = [parameter for parameter in self._parameters_inside() if parameter.learnable]
+        return any(parameter.trainable for parameter in learnable) if learnable else self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        check_flags(f"{type(self).__name__}", {"trainable": trainable})
+        for _, node in self.walk():
+            node._trainable = bool(trainable)  # for parameters that are made later
+        for parameter in self._parameters_inside():
+            parameter.trainable = parameter.learnable and bool(trainable)
+
+    def _parameters_inside(self) -> list[Parameter]:
+        return [parameter for _, node in self.walk() for parameter in node.own_parameters().values()]
 
     def parameters(self) -> Parameters:
         """Every parameter of this node and all below it by dotted name.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minitorch_np.base.answers import instead_of
+from minitorch_np.base.contract import refuse_other_shape
 from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import Fixed
 from minitorch_np.layer import Layer
@@ -229,7 +230,7 @@ def _without_dx(layers: Sequence[Layer], layer: Layer) -> None:
 def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
     """The output shape of layers one after the other, by their ensure_built or compute_output_shape."""
     for layer in layers:
-        layer.require_fit(tuple(shape))
+        refuse_other_shape(layer, tuple(shape))
         shape = getattr(layer, method)(tuple(shape))
     return tuple(shape)
 

@@ -130,10 +130,10 @@ class Calls(Layer):
     def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike | None = None) -> Self:
         return super().initialize(input_shape, rng, self.dtype if dtype is None else dtype)
 
-    def receive(self, streams_above: Streams, dtype: np.dtype) -> None:
+    def set_streams(self, streams_above: Streams, dtype: np.dtype) -> None:
         if self.rng is not None and self._own_streams is None:
             self._own_streams = streams(self.rng)
-        super().receive(self._own_streams or streams_above, dtype)
+        super().set_streams(self._own_streams or streams_above, dtype)
 
     def require_built(self, who: str) -> None:
         """Raise RuntimeError unless the model has its parameters."""
@@ -155,4 +155,4 @@ class Calls(Layer):
     @property
     def shuffling(self) -> np.random.Generator:
         """The generator that orders the examples."""
-        return self._received().shuffling
+        return self._all_streams().shuffling
