@@ -185,7 +185,7 @@ class Concatenate(_Branches):
         self.cache = [output.shape[self.axis] for output in outputs]
         return np.concatenate(outputs, self.axis)
 
-    def backward(self, dy: NDArray) -> Any:
+    def backward(self, dy: NDArray) -> NDArray | None:
         """The upstream gradient of each branch is its part of dy; their dx add up."""
         return self._backward(np.split(dy, np.cumsum(self.cache)[:-1], self.axis))
 
@@ -205,7 +205,7 @@ def forward_through(layers: Sequence[Layer], x: NDArray) -> NDArray:
     return x
 
 
-def backward_through(layers: Sequence[Layer], dy: Any) -> Any:
+def backward_through(layers: Sequence[Layer], dy: NDArray | None) -> NDArray | None:
     """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it.
 
     Raises:
@@ -213,12 +213,13 @@ def backward_through(layers: Sequence[Layer], dy: Any) -> Any:
     """
     for layer in reversed(layers):
         if dy is None:
-            return _without_dx(layers, layer)
+            _refuse_without_dx(layers, layer)
+            return None
         dy = layer.backward(dy)
     return dy
 
 
-def _without_dx(layers: Sequence[Layer], layer: Layer) -> None:
+def _refuse_without_dx(layers: Sequence[Layer], layer: Layer) -> None:
     """The layer after this one gave no dL/dx. Raise ValueError if this one or one before it learns."""
     place = layers.index(layer)
     if any(parameter.learnable for before in layers[: place + 1] for parameter in before.parameters().values()):

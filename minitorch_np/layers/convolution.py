@@ -180,9 +180,8 @@ class Conv2D(_Convolution):
         """
         windows = self._windows
         pixels = sliding_window_view(windows.pad(x), windows.size, axis=(1, 2))
-        pixels = pixels[
-            :, :: windows.strides[0], :: windows.strides[1]
-        ]  # (batch, height, width, channels, *windows.size)
+        down, right = windows.strides
+        pixels = pixels[:, ::down, ::right]  # (batch, height, width, channels, *windows.size)
         places = windows.size[0] * windows.size[1] * x.shape[-1]
         done = 0
         for images, lines in blocks(pixels, self.filters):

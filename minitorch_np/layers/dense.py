@@ -90,9 +90,7 @@ class Dense(Layer):
         """
         x = self.cache
         x_rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, self.units)
-        order: Literal["C", "F"] = (
-            "F" if self.kernel.value.flags.f_contiguous else "C"
-        )  # the same as the kernel, so that the optimiser reads both in order
+        order: Literal["C", "F"] = "F" if self.kernel.value.flags.f_contiguous else "C"  # as the kernel
         self.kernel.grad = row_products(x_rows, dy_rows, order)
         if self.bias is not None:
             self.bias.grad = channel_sums(dy_rows)

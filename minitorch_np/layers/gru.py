@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,9 +81,7 @@ class GRU(_Recurrent):
         gates = projected.astype(np.result_type(projected, recurrent, bias), copy=False)
         zr, n = slice(2 * self.units), slice(2 * self.units, None)
         states = self.start(gates)
-        inner = np.empty_like(
-            states[1:]
-        )  # what the reset gate multiplies: with reset_after the product with the state, else the state
+        inner = np.empty_like(states[1:])  # what r multiplies: the product with the state, or the state
         for t, gate in enumerate(gates):
             h = states[t]
             if self.reset_after:
@@ -115,7 +111,7 @@ class GRU(_Recurrent):
         units, (time, _, batch) = self.units, gates.shape
         recurrent = self.recurrent_kernel.value
         dgates = np.empty_like(gates)
-        dh: Any = 0
+        dh: NDArray | int = 0
         for t in reversed(range(time)):
             z, r, n = gates[t].reshape(3, units, batch)
             da_z, da_r, da_n = dgates[t].reshape(3, units, batch)

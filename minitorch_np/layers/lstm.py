@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -121,7 +119,7 @@ class LSTM(_Recurrent):
         recurrent = self.recurrent_kernel.value
         dz = slopes(gates)
         dgates = np.empty((4, units, batch), dz.dtype)
-        dh: Any = 0
+        dh: NDArray | int = 0
         dc = np.zeros_like(cells[0])
         for t in reversed(range(len(dz))):
             i, f, g, o = gates[t].reshape(4, units, batch)

@@ -117,8 +117,7 @@ class Normalization(Layer):
             self._found = found
             return self
         for parameter, value in zip((self.adapt_mean, self.adapt_variance), found, strict=True):
-            if value.shape != parameter.shape:
-                raise ValueError(f"{self!r}.adapt: {_disagree(value.shape, parameter.shape)}")
+            self._require_shape(value.shape, parameter.shape)
             parameter.value[...] = value
         self._warn_of_precision(*found)
         return self
@@ -136,6 +135,12 @@ class Normalization(Layer):
         if text:
             warnings.warn(f"{self!r}: {text}", stacklevel=caller())
 
+    def _require_shape(self, found: Shape, expected: Shape) -> None:
+        if found != expected:
+            raise ValueError(
+                f"{self!r}: adapt found means of shape {found}, expected {expected}: the examples have another shape than the inputs."
+            )
+
     def _moments(self, blocks: Iterator[NDArray]) -> tuple[NDArray, NDArray]:
         """Mean and variance of all blocks together: Chan, Golub & LeVeque 1983, equation 2.1.
 
@@ -147,8 +152,8 @@ class Normalization(Layer):
             block = block.astype(np.float64, copy=False)
             over = self._others(block.shape[1:])
             own = block.mean(axis=over)
-            if count and own.shape != mean.shape:
-                raise ValueError(f"{self!r}.adapt: {_disagree(own.shape, mean.shape)}")
+            if count:
+                self._require_shape(own.shape, mean.shape)
             deviation = block - block.mean(axis=over, keepdims=True)
             new = block.size // own.size
             step = own - mean
@@ -162,18 +167,16 @@ class Normalization(Layer):
         return mean, squares / count
 
     def build(self, input_shape: Shape) -> None:
-        self._others(input_shape)
+        kept = tuple(input_shape[place] for place in places(self, as_axes(self.axis), input_shape))
         if self.mean is not None:
             self._warn_of_precision(*(np.asarray(given, float) for given in (self.mean, self.variance)))
             return
-        kept = [size for place, size in enumerate(input_shape, 1) if place not in self._others(input_shape)]
         mean, variance = self._found or (np.zeros(kept), np.ones(kept))
-        if mean.shape != tuple(kept):
-            raise ValueError(f"{self!r}: {_disagree(mean.shape, tuple(kept))}")
+        self._require_shape(mean.shape, kept)
         if self._found is not None:
             self._warn_of_precision(mean, variance)
-        self.adapt_mean = self.add_parameter(tuple(kept), lambda shape, rng: mean, trainable=False)
-        self.adapt_variance = self.add_parameter(tuple(kept), lambda shape, rng: variance, trainable=False)
+        self.adapt_mean = self.add_parameter(kept, lambda shape, rng: mean, trainable=False)
+        self.adapt_variance = self.add_parameter(kept, lambda shape, rng: variance, trainable=False)
         self.count = self.add_parameter((), "zeros", trainable=False)  # unused, but part of Keras's files
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -223,7 +226,3 @@ def _blocks(data: Any, who: str) -> Iterator[NDArray]:
             raise ValueError(f"{who}: expected data with one row per example, got the number {data}.")
         return (data[start : start + _ROWS] for start in range(0, len(data), _ROWS))
     return (as_array(batch[0], "data", who) for batch in source.batches(_ROWS))
-
-
-def _disagree(found: Shape, expected: Shape) -> str:
-    return f"adapt found means of shape {found}, expected {expected}: the examples have another shape than the inputs."

@@ -195,7 +195,7 @@ class SimpleRNN(_Recurrent):
         """h_t = tanh(z_t), so dz_t = dL/dh_t (1 - h_t^2)."""
         recurrent = self.recurrent_kernel.value
         dz = 1 - states[1:] * states[1:]
-        dh: Any = 0
+        dh: NDArray | int = 0
         for t in reversed(range(len(dz))):
             dz[t] *= dstates[t] + dh
             dh = recurrent @ dz[t]
