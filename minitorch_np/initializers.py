@@ -8,13 +8,13 @@ and rescaled to the stated variance, as in Keras, whose names these are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.answers import instead_of, public_module
 from minitorch_np.base.configurable import OwnAttributes
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import number, one_of
 
 __all__ = [
@@ -23,7 +23,9 @@ __all__ = [
     "lecun_uniform", "ones", "truncated_normal", "zeros",
 ]  # fmt: skip
 
-Initializer = Callable[[Shape, np.random.Generator], NDArray]
+Initializer: TypeAlias = (
+    "Callable[[Shape, np.random.Generator], NDArray]"  # a string, so that numpy.random is not loaded yet
+)
 
 # The standard deviation of a standard normal distribution cut off at -2 and 2.
 _TRUNCATED_DEVIATION = 0.87962566103423978

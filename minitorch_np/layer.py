@@ -35,9 +35,10 @@ from minitorch_np.base.shapes import Shape
 from minitorch_np.base.validation import check_flags
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike
 
     from minitorch_np.base.randomness import Seed
+    from minitorch_np.base.shapes import NDArray
 
 # Held while a layer is built. Building may build the layers inside it.
 _BUILDING = threading.RLock()

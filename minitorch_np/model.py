@@ -34,9 +34,10 @@ from minitorch_np.training.summary import summarize
 from minitorch_np.training.weights import Weights
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from minitorch_np.base.randomness import Seed
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.training.evaluation import Scores
 
 # The model that each optimizer was compiled into. A copy of an optimizer is not in it.

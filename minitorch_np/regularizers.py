@@ -6,11 +6,11 @@ A regulariser belongs to a parameter: `Dense(20, kernel_regularizer=L2(0.01))`. 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.answers import instead_of, public_module
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.functions import row_products
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import number
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer"]

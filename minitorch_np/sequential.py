@@ -30,9 +30,9 @@ from minitorch_np.optimizers import Optimizer
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
 
     from minitorch_np.base.randomness import Seed
+    from minitorch_np.base.shapes import NDArray
 
 
 _TAKES_ANY_SIZE = (BatchNormalization, LayerNormalization, Embedding)  # which raw pixels do not trouble

@@ -16,7 +16,9 @@ from minitorch_np.base.arrays import as_floats, as_numbers
 from minitorch_np.base.callers import caller
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.base.shapes import NDArray
 
 
 _changes = itertools.count(1)

@@ -1,8 +1,14 @@
-"""Shapes, and how messages write them."""
+"""Shapes and arrays as types, and how messages write a shape."""
 
 from __future__ import annotations
 
-Shape = tuple[int, ...]
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Shape: TypeAlias = tuple[int, ...]
+# What numpy.typing.NDArray[Any] is, without the time to import numpy.typing.
+NDArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
 
 
 def batch_of(shape: Shape) -> str:

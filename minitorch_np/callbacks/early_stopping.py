@@ -10,7 +10,7 @@ from minitorch_np.callbacks.callback import Callback, Logs
 from minitorch_np.callbacks.monitor import Monitor
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class EarlyStopping(Monitor):

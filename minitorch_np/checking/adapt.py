@@ -16,7 +16,9 @@ from minitorch_np.base.parameter import Parameter
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.base.shapes import NDArray
 
 # Common names for the gradient of an attribute.
 _GRADIENT_NAMES = ("d{0}", "d_{0}", "{0}_grad", "grad_{0}", "{0}_gradient", "g{0}", "grad{0}", "{0}grad", "D{0}")

@@ -14,8 +14,7 @@ from minitorch_np.checking.probes import leak, never_set
 from minitorch_np.checking.subject import other_inputs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.comparison import Comparison
     from minitorch_np.checking.layer_check import LayerCheck
     from minitorch_np.checking.subject import Subject

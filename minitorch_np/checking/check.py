@@ -26,9 +26,10 @@ from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from minitorch_np.base.randomness import Seed
+    from minitorch_np.base.shapes import NDArray
 
 _INPUTS = 20_000  # the most numbers in x; of larger inputs only some rows are used
 

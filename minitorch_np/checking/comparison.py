@@ -20,8 +20,9 @@ from minitorch_np.checking.results import Kink, TensorResult
 from minitorch_np.checking.truth import Truth, complex_slope, difference_slope, rms, scale_along
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.subject import Subject
 
 _ROUNDING = 1e-12

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 _MATCH = 1e-9
 Found = tuple[str, str, str] | None  # the name of a bug, what was observed, the change to make

@@ -17,7 +17,7 @@ from minitorch_np.checking import terms
 from minitorch_np.checking.evidence import Evidence, Found, factor, fraction, gradient_of, same, times
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 def all_zero(e: Evidence) -> Found:

@@ -21,8 +21,7 @@ from minitorch_np.checking.subject import Subject, trainable
 from minitorch_np.checking.truth import Truth, rms
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
 
 _ELEMENTS = 2_000  # up to so many elements in all, every one is compared

@@ -12,7 +12,7 @@ from minitorch_np.checking.subject import set_precision
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 def layers_with_inputs(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, NDArray]]:

@@ -10,7 +10,7 @@ from minitorch_np.base.validation import one_number
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class LossLayer(Layer):

@@ -13,7 +13,7 @@ from minitorch_np.base.parameter import Parameter
 from minitorch_np.optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 _STEPS = 6
 

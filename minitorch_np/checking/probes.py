@@ -13,7 +13,7 @@ from minitorch_np.checking.subject import State, Subject, other_inputs
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 def probe(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:

@@ -17,7 +17,9 @@ from minitorch_np.checking.losses import LossLayer
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
+
+    from minitorch_np.base.shapes import NDArray
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType, np.dtype)
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)

@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_np.checking.evidence import Evidence, Found, factor, fits, fraction, gradient_of, same
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 def one_index_alone(e: Evidence) -> Found:

@@ -16,7 +16,7 @@ from minitorch_np.losses.probabilities import probabilities
 from minitorch_np.saving import ModelFileError, load_model
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 def add_to(commands: Any) -> None:

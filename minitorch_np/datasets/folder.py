@@ -22,7 +22,7 @@ from minitorch_np.source.background import begun
 from minitorch_np.source.source import Source
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 _AHEAD = 8  # pictures

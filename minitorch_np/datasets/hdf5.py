@@ -12,7 +12,7 @@ from minitorch_np.base.text import printable
 from minitorch_np.datasets.stored import check_complete, class_names, find, opened, text
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class Dataset(NamedTuple):

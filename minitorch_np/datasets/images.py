@@ -10,7 +10,7 @@ from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.base.validation import is_whole
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 # What Pillow may open. Others are rare, or hand the file to another program, as EPS does.

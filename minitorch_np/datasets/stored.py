@@ -14,7 +14,7 @@ from minitorch_np.base.hdf5 import check_data_file
 from minitorch_np.base.text import printable
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 _MOST_OF_ONE_BYTE, _SMALL = 1032, 1_000_000
 

@@ -18,7 +18,7 @@ from minitorch_np.source.background import in_background
 from minitorch_np.source.source import Source
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 _BLOCK_BYTES = 32_000_000
 _FEW = 16  # chunks that are shuffled among themselves

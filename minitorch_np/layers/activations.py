@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.functions import erf, log_softmax, sigmoid, softmax, softplus, sums
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Fixed, flag
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, places, require_axis

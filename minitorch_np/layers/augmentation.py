@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import is_number, number, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_images

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.functions import channel_products, channel_sums
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Fixed, number
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer

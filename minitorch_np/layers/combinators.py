@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.answers import instead_of
 from minitorch_np.base.contract import refuse_other_shape
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.base.validation import Fixed
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh

@@ -11,11 +11,10 @@ from functools import reduce
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from minitorch_np.base.functions import channel_sums, row_products
 from minitorch_np.base.parameter import Parameter
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer

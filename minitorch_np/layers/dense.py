@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.functions import channel_sums, row_products
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.base.validation import Fixed, anything, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer

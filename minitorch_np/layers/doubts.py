@@ -12,9 +12,7 @@ from minitorch_np.layers.activations import Sigmoid, Softmax
 from minitorch_np.layers.preprocessing import Normalization
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from minitorch_np.base.shapes import Shape
+    from minitorch_np.base.shapes import NDArray, Shape
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.functions import segment_sums, sums
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built

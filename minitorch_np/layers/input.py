@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import NDArray
-
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.base.validation import Fixed, is_whole
 from minitorch_np.layer import Layer
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.parameter import Parameter
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Fixed, flag, number
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.functions import sums
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Fixed, flag, optional
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, check_pair, require_images

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import too_far_apart
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import number, plain
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import as_axes, check_axes, places, require_built
 from minitorch_np.source.batches import as_source
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # Rows of an array that adapt converts to float64 at a time.
 _ROWS = 1024

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minitorch_np.base.functions import row_products, sums
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer

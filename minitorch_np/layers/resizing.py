@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
 from minitorch_np.base.functions import sums
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Fixed, anything, is_whole, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, as_pair, check_pair, require_images
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 class ZeroPadding2D(Layer):

@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.base.validation import Fixed, is_whole
 from minitorch_np.layer import Layer
 

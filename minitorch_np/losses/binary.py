@@ -15,7 +15,7 @@ from minitorch_np.base.validation import number, optional
 from minitorch_np.losses.loss import ONE_OF_MANY, Loss, listed
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class _YesOrNo(Loss):

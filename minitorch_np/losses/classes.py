@@ -13,7 +13,7 @@ from minitorch_np.base.validation import flag, number
 from minitorch_np.losses.loss import Loss, listed, rows_of_probabilities
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class CrossEntropyLoss(Loss):

@@ -16,7 +16,9 @@ from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import one_number
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.base.shapes import NDArray
 
 
 # Whether `prepare` is called with one batch of many; a ContextVar, so that each thread has its own value.

@@ -10,7 +10,7 @@ from minitorch_np.base.functions import log_softmax, sigmoid
 from minitorch_np.losses.loss import Loss
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 def probabilities(predicted: NDArray, loss: Loss | None) -> NDArray:

@@ -11,7 +11,7 @@ from minitorch_np.base.validation import number
 from minitorch_np.losses.loss import Loss
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class MSELoss(Loss):

@@ -12,7 +12,7 @@ from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.metrics.classes import OfClasses, is_single
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class AUC(OfClasses):

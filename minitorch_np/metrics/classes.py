@@ -13,7 +13,7 @@ from minitorch_np.base.validation import check_number
 from minitorch_np.metrics.metric import Metric, class_numbers, in_pairs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class OfClasses(Metric):

@@ -10,7 +10,7 @@ from minitorch_np.base.shapes import Shape
 from minitorch_np.metrics.classes import OfClasses, check_apart, check_threshold, is_single
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class FromCounts(OfClasses):

@@ -16,7 +16,9 @@ from minitorch_np.base.validation import one_number, takes_target_first
 from minitorch_np.losses.classes import one_hot
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.base.shapes import NDArray
 
 _FLOAT32 = np.dtype(np.float32)
 

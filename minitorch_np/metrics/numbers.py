@@ -9,7 +9,7 @@ import numpy as np
 from minitorch_np.metrics.metric import Metric, in_pairs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class MeanAbsoluteError(Metric):

@@ -13,7 +13,7 @@ from minitorch_np.base.validation import check_number, flag, number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class Adam(Optimizer):

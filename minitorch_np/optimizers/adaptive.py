@@ -12,7 +12,7 @@ from minitorch_np.base.validation import flag, number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class Adagrad(Optimizer):

@@ -11,8 +11,7 @@ import numpy as np
 from minitorch_np.base.parameter import Parameter
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.optimizers.optimizer import Optimizer
 
 

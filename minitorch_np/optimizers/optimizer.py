@@ -18,7 +18,7 @@ from minitorch_np.base.validation import anything, is_number, whole
 from minitorch_np.optimizers.clipping import clipping
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 Schedule = Callable[[int], float]
 

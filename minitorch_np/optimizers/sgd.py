@@ -10,7 +10,7 @@ from minitorch_np.base.validation import flag, number
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class SGD(Optimizer):

@@ -12,7 +12,9 @@ from minitorch_np.plotting.figures import BLUE, ORANGE, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.base.shapes import NDArray
 
 _COLORS = (BLUE, ORANGE, "#3a9a5b", "#8a5fb5", "#c2a01e", "#c94f7c", "#4bb3b8", "#7a6a5a", "#8fae3c", "#666666")
 

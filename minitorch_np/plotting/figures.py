@@ -10,7 +10,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
+
+    from minitorch_np.base.shapes import NDArray
 
 BLUE, ORANGE = "#2f6fb0", "#d9722e"
 

@@ -12,8 +12,9 @@ from minitorch_np.plotting.figures import grid_or_new, show_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
 
 

@@ -11,7 +11,9 @@ from minitorch_np.plotting.figures import grid_or_new, show_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.base.shapes import NDArray
 
 
 def plot_images(

@@ -11,7 +11,8 @@ from minitorch_np.plotting.figures import BLUE, ORANGE, add_grid, grid_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
+
+    from minitorch_np.base.shapes import NDArray
 
 _COLUMNS = 6  # the most different numbers that are drawn as columns
 _WIDE = 50  # the least ratio of the largest to the smallest value on a logarithmic axis

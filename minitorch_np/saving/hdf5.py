@@ -13,7 +13,7 @@ from minitorch_np.saving.archive import LARGEST_DESCRIPTION
 from minitorch_np.saving.errors import DISTRUST, OTHER_MODEL, FileProblem
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 _MOST_PIECES = 60_000  # about three for each array; the check of so many takes less than 2 s
 

@@ -18,7 +18,7 @@ from minitorch_np.saving.weights import Place
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
     State = dict[str, dict[str, NDArray]]
 

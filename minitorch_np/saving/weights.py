@@ -27,8 +27,7 @@ from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import warn_of_own_state
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.model import Model
 
 NO_SUMS = "it has no SHA-256, like all files that Keras writes: {}. Save it again with this package to add one."  # what checks it

@@ -15,10 +15,10 @@ from minitorch_np.base.validation import check_flags
 from minitorch_np.training import sharing
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike
 
     from minitorch_np.base.randomness import Seed
-    from minitorch_np.base.shapes import Shape
+    from minitorch_np.base.shapes import NDArray, Shape
     from minitorch_np.layer import Layer
 else:
     Layer = object  # Model, which has these methods, is a Layer

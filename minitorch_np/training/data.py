@@ -17,8 +17,7 @@ from minitorch_np.source.batches import Batches, never_ends
 from minitorch_np.source.source import Source, fingerprint
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
 
     Rows = slice | NDArray

@@ -14,8 +14,7 @@ from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.replica import Replicator
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
     from minitorch_np.model import Model
     from minitorch_np.optimizers import Optimizer

@@ -13,7 +13,9 @@ from minitorch_np.base.arrays import as_array
 from minitorch_np.base.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.base.shapes import NDArray
 
 
 def check_single(x: Any, y: Any, who: str) -> None:

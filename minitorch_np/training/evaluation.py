@@ -26,9 +26,8 @@ from minitorch_np.training.fit import Preparation
 from minitorch_np.training.options import check_class_names, checked_batch_size
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from minitorch_np.base.parameter import Parameter
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model

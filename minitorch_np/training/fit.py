@@ -27,8 +27,7 @@ from minitorch_np.training.input_range import InputRange
 from minitorch_np.training.options import check_class_names, check_steps, split, warn_of_classes_not_learnt
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
     from minitorch_np.model import Model
     from minitorch_np.training.data import Ready

@@ -9,7 +9,7 @@ import numpy as np
 from minitorch_np.base.state import as_state
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 _MOST = 1000
 

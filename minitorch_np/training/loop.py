@@ -28,8 +28,7 @@ from minitorch_np.training.sharing import Fitting
 from minitorch_np.training.state import capture, generator_state, restore
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
     from minitorch_np.saving.checkpoint import Checkpoint

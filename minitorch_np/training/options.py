@@ -15,7 +15,7 @@ from minitorch_np.source.batches import Batches
 from minitorch_np.source.source import Source
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 
 class Default(int):

@@ -11,8 +11,9 @@ from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.training import sharing
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
 else:
     Layer = object  # Model, which has these methods, is a Layer

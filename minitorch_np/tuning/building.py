@@ -15,8 +15,7 @@ from minitorch_np.source.batches import as_source
 from minitorch_np.training.entry_checks import checked_inputs, checked_targets
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.tuning.folds import Fold
 
 # What Model.fit takes and every fit of a search may share; the rest is of one data set, or of one run.

@@ -14,9 +14,10 @@ from minitorch_np.tuning.folds import split_folds
 from minitorch_np.tuning.parallel import checked_workers, each
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from minitorch_np.base.randomness import Seed
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.model import Model
     from minitorch_np.tuning.folds import Fold
 

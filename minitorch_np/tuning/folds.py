@@ -9,7 +9,7 @@ import numpy as np
 from minitorch_np.base.validation import is_whole
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
     Fold = tuple[NDArray, NDArray]
 

@@ -17,8 +17,7 @@ from minitorch_np.tuning.plan import Round, Trial
 from minitorch_np.tuning.table import Fit, Table, plain
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.tuning.folds import Fold
 
 

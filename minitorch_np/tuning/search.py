@@ -22,8 +22,9 @@ from minitorch_np.tuning.results import SearchResult
 from minitorch_np.tuning.table import OF_TRIAL, Table, checked_path, words
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.model import Model
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 _HEAD = 14  # bytes before the elements of a block
 

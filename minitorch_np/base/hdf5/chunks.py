@@ -12,7 +12,7 @@ from minitorch_np.base.hdf5 import arrays, trees
 from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
     Pieces = tuple[NDArray, NDArray]  # addresses and sizes
 

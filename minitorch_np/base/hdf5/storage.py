@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 UNDEFINED = (1 << 64) - 1  # the address of what does not exist
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -12,7 +12,7 @@ import numpy as np
 from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, Storage
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from minitorch_np.base.shapes import NDArray
 
 GROUP, CHUNKS = 0, 1
 
