@@ -48,9 +48,7 @@ def test_the_path_of_a_batch_names_what_is_in_the_files():
 
 
 # One word for one thing: images, callbacks, state, penalty, preprocessing, user-defined, allocation limit, validation.
-OTHER_WORDS = (
-    r"\b(pictures|watchers?|standing|price of a|stem|strangers?|somebody|whom|rooms?|doors?|goes on|is none|are none)\b"
-)
+OTHER_WORDS = r"\b(pictures|watchers?|standing|price of a|stem|strangers?|somebody|whom|rooms?|doors?|goes on)\b"
 
 
 @pytest.mark.parametrize(
