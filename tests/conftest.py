@@ -15,10 +15,10 @@ def rng():
 
 @pytest.fixture(scope="session")
 def cats():
-    """The cat pictures from $MINITORCH_NP_DATA; nothing is downloaded for a test."""
+    """The cat images from $MINITORCH_NP_DATA; nothing is downloaded for a test."""
     from minitorch_np import datasets
 
     folder = os.environ.get("MINITORCH_NP_DATA")
     if not folder or not os.path.exists(os.path.join(folder, "train_catvnoncat.h5")):
-        pytest.skip("needs the cat pictures: set MINITORCH_NP_DATA to the folder that holds them")
+        pytest.skip("needs the cat images: set MINITORCH_NP_DATA to the folder that holds them")
     return datasets.load_cats(folder)

@@ -149,8 +149,8 @@ def _watched(kind, path):
     with open(reading) as pipe:
         text = pipe.read()
     _, status, used = os.wait4(child, 0)
-    said = json.loads(text) if text else {"result": f"died of signal {status & 127}", "said": "", "memory": 0}
-    return {**said, "seconds": used.ru_utime + used.ru_stime}
+    report = json.loads(text) if text else {"result": f"died of signal {status & 127}", "detail": "", "memory": 0}
+    return {**report, "seconds": used.ru_utime + used.ru_stime}
 
 
 def _outcome(kind, path):
@@ -159,15 +159,15 @@ def _outcome(kind, path):
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", message=".*number of BLAS threads")  # which this program chooses itself
         try:
-            result, said = "taken", digest(open_file(kind, path))
+            result, detail = "taken", digest(open_file(kind, path))
         except mt.ModelFileError as error:
-            result, said = "refused", f"{error.what}. {error.remedy}"
+            result, detail = "refused", f"{error.what}. {error.remedy}"
         except ValueError as error:  # of data
-            result, said = "refused" if kind in DATA else "raised ValueError", str(error)[:500]
+            result, detail = "refused" if kind in DATA else "raised ValueError", str(error)[:500]
         except BaseException as error:
-            result, said = f"raised {type(error).__name__}", str(error)[:500]
+            result, detail = f"raised {type(error).__name__}", str(error)[:500]
     memory = max(after - ago for after, ago in zip(_memory(), before, strict=True))
-    return {"result": result, "said": said, "memory": memory, "warned": [str(w.message) for w in warned]}
+    return {"result": result, "detail": detail, "memory": memory, "warned": [str(w.message) for w in warned]}
 
 
 def _memory():

@@ -1,4 +1,4 @@
-"""Activations: what the general tests of layers do not say."""
+"""Activations: what the general tests of layers do not cover."""
 
 import numpy as np
 import pytest

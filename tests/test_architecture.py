@@ -107,7 +107,7 @@ def test_import_loads_numpy_alone():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_code_keeps_the_rules(path):
     tree = ast.parse(path.read_text())
-    assert ast.get_docstring(tree), "every file says what it is"
+    assert ast.get_docstring(tree), "every file has a docstring"
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], "raise instead of assert"
     for node in ast.walk(tree):
         # One answers unknown arguments; the other is put around methods of other people, whose arguments it does not know.
@@ -116,8 +116,8 @@ def test_the_code_keeps_the_rules(path):
             only_refuses = node.returns is not None and ast.unparse(node.returns) == "NoReturn"
             assert free or only_refuses, "no **kwargs"
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np.random":
-            strangers = path.parent.name == "checking"  # whose own use of it is put back
-            assert node.attr in ("Generator", "default_rng") or strangers, "no global random state"
+            restored = path.parent.name == "checking"  # which restores the state that it uses
+            assert node.attr in ("Generator", "default_rng") or restored, "no global random state"
 
 
 def test_every_public_class_says_what_it_is():

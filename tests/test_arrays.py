@@ -1,4 +1,4 @@
-"""The one entry for arrays: what has one meaning as numbers comes in, all else is refused with what to write."""
+"""The entry for arrays: what has one meaning as numbers is accepted, all else is refused with the line to write."""
 
 import collections
 import datetime
@@ -200,7 +200,7 @@ def test_every_entry_refuses_alike(rng, entry, message):
 def test_every_entry_computes_in_the_models_precision(rng, entry, dtype):
     whole = rng.integers(0, 2, (3, 2))
     results = [entry(x, whole.astype(np.float32)) for x in (whole.astype(dtype), whole.astype(np.float32))]
-    if entry is ENTRIES["layer"]:  # drawn anew each time
+    if entry is ENTRIES["layer"]:  # random each time
         assert results[0].dtype in (np.float32, np.float64)
     else:
         np.testing.assert_allclose(*[r["loss"] if isinstance(r, dict) else r for r in results], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Augmentation: what is drawn, what it does to a picture, and that nothing happens where nobody learns."""
+"""Augmentation: what is random, what it does to an image, and that it is the identity in inference."""
 
 import numpy as np
 import pytest
@@ -14,32 +14,32 @@ def trained(layer, seed=0):
 
 
 @pytest.fixture
-def pictures(rng):
+def images(rng):
     return rng.uniform(size=(200, *SHAPE))
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
-def test_nothing_changes_in_use_and_every_draw_is_another_while_training(layer, pictures):
+def test_nothing_changes_in_use_and_every_draw_is_another_while_training(layer, images):
     layer = trained(layer)
-    assert not np.array_equal(layer(pictures), layer(pictures))
-    np.testing.assert_array_equal(layer.eval()(pictures), pictures)
+    assert not np.array_equal(layer(images), layer(images))
+    np.testing.assert_array_equal(layer.eval()(images), images)
     model = mt.Sequential([mt.Input(SHAPE), layer.clone()], dtype="float64")
-    np.testing.assert_array_equal(model.predict(pictures), pictures)
+    np.testing.assert_array_equal(model.predict(images), images)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
-def test_each_picture_is_changed_by_itself(layer, pictures):
-    same = np.broadcast_to(pictures[:1], pictures.shape)
+def test_each_image_is_changed_by_itself(layer, images):
+    same = np.broadcast_to(images[:1], images.shape)
     y = trained(layer)(same)
     assert len(np.unique(y.reshape(len(y), -1).round(12), axis=0)) > 3
 
 
 @pytest.mark.parametrize(("mode", "kinds"), [("horizontal", 2), ("vertical", 2), ("horizontal_and_vertical", 4)])
-def test_flips_mirror_half_of_the_pictures(pictures, mode, kinds):
-    y = trained(mt.RandomFlip(mode))(pictures)
+def test_flips_mirror_half_of_the_images(images, mode, kinds):
+    y = trained(mt.RandomFlip(mode))(images)
     flips = [lambda x: x, lambda x: x[:, ::-1], lambda x: x[::-1], lambda x: x[::-1, ::-1]]
     found = [
-        next(k for k, flip in enumerate(flips) if np.array_equal(flip(x), z)) for x, z in zip(pictures, y, strict=True)
+        next(k for k, flip in enumerate(flips) if np.array_equal(flip(x), z)) for x, z in zip(images, y, strict=True)
     ]
     shares = np.bincount(found, minlength=4) / len(found)
     np.testing.assert_allclose(shares[shares > 0], 1 / kinds, atol=0.1)
@@ -52,17 +52,17 @@ def pad_mode(fill_mode):
 
 
 @pytest.mark.parametrize("fill_mode", ["reflect", "nearest", "wrap", "constant"])
-def test_whole_shifts_are_those_of_a_padded_picture(pictures, fill_mode):
+def test_whole_shifts_are_those_of_a_padded_image(images, fill_mode):
     """2 of 5 columns to the right and 3 of 6 rows up."""
     layer = mt.RandomTranslation((-0.5, -0.5), (0.4, 0.4), fill_mode, fill_value=0.25)
     options = {"constant_values": 0.25} if fill_mode == "constant" else {}
-    padded = np.pad(pictures, ((0, 0), (0, 3), (2, 0), (0, 0)), pad_mode(fill_mode), **options)
-    np.testing.assert_allclose(trained(layer)(pictures), padded[:, 3:, :5], atol=1e-12)
+    padded = np.pad(images, ((0, 0), (0, 3), (2, 0), (0, 0)), pad_mode(fill_mode), **options)
+    np.testing.assert_allclose(trained(layer)(images), padded[:, 3:, :5], atol=1e-12)
 
 
-def test_half_a_pixel_is_the_mean_of_its_neighbours(pictures):
-    y = trained(mt.RandomTranslation(0.0, (0.1, 0.1)))(pictures)
-    np.testing.assert_allclose(y[:, :, 1:], (pictures[:, :, 1:] + pictures[:, :, :-1]) / 2, atol=1e-12)
+def test_half_a_pixel_is_the_mean_of_its_neighbours(images):
+    y = trained(mt.RandomTranslation(0.0, (0.1, 0.1)))(images)
+    np.testing.assert_allclose(y[:, :, 1:], (images[:, :, 1:] + images[:, :, :-1]) / 2, atol=1e-12)
 
 
 def test_shifts_stay_within_their_limits():
@@ -73,18 +73,18 @@ def test_shifts_stay_within_their_limits():
     assert 15.8 < centre.max() <= 16
 
 
-def test_brightness_shifts_all_pixels_of_a_picture_alike_and_cuts(pictures):
-    y = trained(mt.RandomBrightness(0.5, (0, 1)))(pictures)
+def test_brightness_shifts_all_pixels_of_an_image_alike_and_cuts(images):
+    y = trained(mt.RandomBrightness(0.5, (0, 1)))(images)
     assert (y.min(), y.max()) == (0, 1)
-    for x, z in zip(pictures, y, strict=True):
+    for x, z in zip(images, y, strict=True):
         inside = (z > 0) & (z < 1)
         assert np.ptp((z - x)[inside]) < 1e-12
         assert abs((z - x)[inside].mean()) <= 0.5
 
 
-def test_pixels_stay_float32(pictures):
+def test_pixels_stay_float32(images):
     for layer in LAYERS:
-        assert trained(layer)(pictures.astype(np.float32)).dtype == np.float32
+        assert trained(layer)(images.astype(np.float32)).dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,6 @@ def test_pixels_stay_float32(pictures):
         (lambda: mt.Sequential([mt.Input((5,)), mt.RandomFlip()]), r"expected inputs of shape \(batch, height, width, channels\), got \(batch, 5\)\. .*before Flatten"),
     ],
 )  # fmt: skip
-def test_mistakes_are_said(make, message):
+def test_mistakes_are_reported(make, message):
     with pytest.raises(ValueError, match=message):
         make()

@@ -31,9 +31,9 @@ def model(rng):
     return made.compile(mt.SGD(0.01), mt.MSELoss())
 
 
-def fit(model, epochs, *watchers):
+def fit(model, epochs, *used):
     data = np.random.default_rng(0)
-    return model.fit(data.normal(size=(8, 3)), data.normal(size=8), epochs=epochs, callbacks=watchers)
+    return model.fit(data.normal(size=(8, 3)), data.normal(size=8), epochs=epochs, callbacks=used)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ class Spread(mt.Metric):
     ],
 )
 @pytest.mark.parametrize("measure", ["r2_by_hand", "val_r2_by_hand", "val_spread"])
-def test_auto_refuses_a_measure_whose_direction_nobody_states(model, watch, measure, tmp_path, monkeypatch):
+def test_auto_refuses_a_measure_without_a_known_direction(model, watch, measure, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model.compile(model.optimizer, model.loss, [r2_by_hand, Spread()])
     x, y = np.ones((4, 3)), np.array([0, 1, 1, 0])
@@ -130,7 +130,7 @@ def test_a_metric_says_which_way_is_better(model, values, due):
 
 @pytest.mark.parametrize("validated", [False, True])
 @pytest.mark.parametrize(
-    ("watcher", "without", "given"),
+    ("callback", "without", "given"),
     [
         (
             callbacks.EarlyStopping(),
@@ -148,13 +148,15 @@ def test_a_metric_says_which_way_is_better(model, values, due):
         (callbacks.ModelCheckpoint("{epoch:02d}.weights.h5"), None, None),
     ],
 )
-def test_what_is_not_measured_is_said_before_training(model, tmp_path, monkeypatch, validated, watcher, without, given):
+def test_what_is_not_measured_is_reported_before_training(
+    model, tmp_path, monkeypatch, validated, callback, without, given
+):
     monkeypatch.chdir(tmp_path)
     model.compile(model.optimizer, mt.BCEWithLogitsLoss(), ["accuracy"])
     before, message = model.get_weights()[0], given if validated else without
     x, y = np.ones((4, 3)), np.array([0, 1, 1, 0])
     settings = {
-        "callbacks": [callbacks.CSVLogger("log.csv"), watcher],
+        "callbacks": [callbacks.CSVLogger("log.csv"), callback],
         "validation_data": (x, y) if validated else None,
     }
     if message is None:
@@ -202,14 +204,14 @@ def test_a_checkpoint_may_name_the_epoch(model, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["01.weights.h5", "02.weights.h5"]
 
 
-def test_a_folder_that_is_not_there_is_said_before_training(model, tmp_path):
+def test_a_folder_that_is_not_there_is_reported_before_training(model, tmp_path):
     before = model.get_weights()[0]
-    for watcher in (
+    for callback in (
         callbacks.ModelCheckpoint(tmp_path / "none" / "a.weights.h5"),
         callbacks.CSVLogger(tmp_path / "none" / "log.csv"),
     ):
         with pytest.raises(FileNotFoundError, match=r"does not exist\. Create it first"):
-            fit(model, 2, watcher)
+            fit(model, 2, callback)
     np.testing.assert_array_equal(model.get_weights()[0], before)
     with pytest.raises(ValueError, match=r"filepath ends in \.keras or \.weights\.h5"):
         callbacks.ModelCheckpoint("model.txt")
@@ -353,7 +355,7 @@ def test_event_files_for_tensorboard_hold_what_was_measured(model, tmp_path):
     assert content.count(b"loss") == content.count(b"learning_rate") == 3
 
 
-def test_a_missing_tensorboardx_is_said_with_the_remedy(model, monkeypatch, tmp_path):
+def test_a_missing_tensorboardx_is_reported_with_the_remedy(model, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match=r"pip install 'minitorch-np\[tensorboard\]'"):
         model.fit(np.zeros((4, 3)), np.zeros(4), log_dir=tmp_path)
@@ -379,7 +381,7 @@ def test_early_stopping_and_plateau_begin_anew_in_a_second_fit(model):
     assert (stopping.best, stopping.best_epoch, stopping.stopped_epoch) == (7.0, 2, None)
 
 
-def test_going_on_from_the_best_of_another_model_is_said(model, tmp_path):
+def test_continuing_from_the_best_of_another_model_is_reported(model, tmp_path):
     keep = callbacks.ModelCheckpoint(tmp_path / "b.keras", save_best_only=True)
     fit(model, 1, Feed([0.1]), keep)
     other = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=1).compile(mt.SGD(0.01), mt.MSELoss())
@@ -434,7 +436,7 @@ def test_a_schedule_that_gives_no_rate_is_named(model, rate):
     "name",
     ["run{1}/m.keras", "m{loss:d}.keras", "m{.keras", "m}.keras", "{}.keras", "{epoch.x}.keras", "{loss[0]}.keras"],
 )
-def test_fields_that_cannot_be_filled_in_are_said_before_training(name):
+def test_fields_that_cannot_be_filled_in_are_reported_before_training(name):
     with pytest.raises(ValueError, match="ModelCheckpoint: the fields of filepath"):
         callbacks.ModelCheckpoint(name)
 
@@ -545,15 +547,15 @@ def test_a_callback_that_would_count_twice_is_refused(model):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "message"),
     [
         (callbacks.EarlyStopping, r"Write EarlyStopping\(\)"),
         (lambda epoch, logs: None, "Write a class"),
         ("EarlyStopping", "got '"),
     ],
 )
-def test_what_is_no_callback_is_refused_with_the_line_to_write(model, wrong, words):
-    with pytest.raises(ValueError, match=words):
+def test_what_is_no_callback_is_refused_with_the_line_to_write(model, wrong, message):
+    with pytest.raises(ValueError, match=message):
         fit(model, 1, wrong)
 
 
@@ -596,14 +598,14 @@ def test_what_is_not_measured_in_every_epoch_is_nan_in_the_others(model, tmp_pat
 
 
 @pytest.mark.parametrize("value", ["warm", None, [0.1, 0.2], np.ones(2), 1j, {"a": 1}])
-def test_what_is_no_number_is_left_out_of_the_history_with_a_word(model, tmp_path, value):
-    with pytest.warns(UserWarning, match=r"fit: note in the logs is .*, no number, and is left out") as said:
+def test_what_is_no_number_is_left_out_of_the_history_with_a_warning(model, tmp_path, value):
+    with pytest.warns(UserWarning, match=r"fit: note in the logs is .*, no number, and is left out") as warned:
         history = (
             fit(model, 3, Write(note=lambda e: value, x=lambda e: e), callbacks.CSVLogger(tmp_path / "l.csv"))
             if value is not None
             else fit(model, 3, Feed([None] * 3, "note"))
         )
-    assert len(said) == 1
+    assert len(warned) == 1
     assert "note" not in history
 
 
@@ -655,12 +657,12 @@ def test_what_cannot_be_json_is_named(tmp_path):
 # Logs whose columns come and go
 
 
-def log_of(path, *watchers, epochs=1, validated=False, append=True, separator=","):
+def log_of(path, *used, epochs=1, validated=False, append=True, separator=","):
     made = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
     x = np.random.default_rng(0).normal(size=(8, 3))
     logger = callbacks.CSVLogger(path, append=append, separator=separator)
     share = {"validation_split": 0.25} if validated else {}
-    return made.fit(x, x[:, 0], epochs=epochs, callbacks=[*watchers, logger], **share)
+    return made.fit(x, x[:, 0], epochs=epochs, callbacks=[*used, logger], **share)
 
 
 def rows(path, separator=","):
@@ -693,17 +695,17 @@ def test_a_log_that_is_not_continued_is_written_anew_once_there_is_something_to_
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("a,b\n1,2\n", "its first line is"),
         ("epoch;loss\n0;1\n", "separator"),
         ("epoch,loss\n0,1\n1,2,3\n", "line 3 has more"),
     ],
 )
-def test_a_file_that_is_no_log_is_not_continued(tmp_path, text, words):
+def test_a_file_that_is_no_log_is_not_continued(tmp_path, text, message):
     path = tmp_path / "l.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match=rf"CSVLogger: .*l\.csv is no log.*{words}"):
+    with pytest.raises(ValueError, match=rf"CSVLogger: .*l\.csv is no log.*{message}"):
         log_of(path)
     assert path.read_text() == text
 
@@ -714,8 +716,8 @@ def test_a_resumed_log_is_that_of_the_run_straight_on(tmp_path, append):
         made = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
         x = np.random.default_rng(0).normal(size=(8, 3))
         before = Write(rate=lambda e: 0.5 * e, late=lambda e: e if e > 2 else None)
-        watchers = [before, callbacks.CSVLogger(path, append=append), Write(after=lambda e: e)]
-        return made.fit(x, x[:, 0], epochs=epochs, callbacks=watchers, **settings)
+        used = [before, callbacks.CSVLogger(path, append=append), Write(after=lambda e: e)]
+        return made.fit(x, x[:, 0], epochs=epochs, callbacks=used, **settings)
 
     straight, resumed = tmp_path / "straight.csv", tmp_path / "resumed.csv"
     for path in (straight, resumed):
@@ -781,9 +783,9 @@ def test_a_resumed_run_has_every_event_once(tmp_path, monkeypatch):
 
     def run(folder, fall, epochs):
         made = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.01), mt.MSELoss())
-        watchers = [Write(rate=lambda e: 0.5 * e), callbacks.TensorBoard(tmp_path / folder), Fall(fall)]
+        used = [Write(rate=lambda e: 0.5 * e), callbacks.TensorBoard(tmp_path / folder), Fall(fall)]
         resume = {"resume": tmp_path / f"{folder}.run"} if folder == "killed" else {}
-        return made.fit(x, x[:, 0], epochs=epochs, callbacks=watchers, **resume)
+        return made.fit(x, x[:, 0], epochs=epochs, callbacks=used, **resume)
 
     run("straight", 9, 6)
     with pytest.raises(OSError, match="power"):
@@ -797,7 +799,7 @@ def test_a_resumed_run_has_every_event_once(tmp_path, monkeypatch):
     assert scalars(tmp_path / "killed") == scalars(tmp_path / "straight")
 
 
-def test_a_file_in_the_place_of_the_folder_for_events_is_said_before_training(model, tmp_path):
+def test_a_file_in_the_place_of_the_folder_for_events_is_reported_before_training(model, tmp_path):
     scalars(tmp_path)
     (tmp_path / "ev").write_text("")
     with pytest.raises(NotADirectoryError, match=r"TensorBoard: .*ev is a file"):
@@ -836,7 +838,7 @@ def test_every_callback_that_began_hears_of_the_end(model):
 
 
 @pytest.mark.parametrize(
-    ("make", "name", "value", "words"),
+    ("make", "name", "value", "message"),
     [
         (callbacks.EarlyStopping, "patience", -1, "patience is an int of at least 0"),
         (callbacks.EarlyStopping, "restore_best_weights", "yes", "True or False"),
@@ -853,10 +855,10 @@ def test_every_callback_that_began_hears_of_the_end(model):
         (lambda: callbacks.TensorBoard("ev"), "log_dir", None, "log_dir is a str"),
     ],
 )
-def test_settings_are_checked_when_they_are_changed_as_when_they_are_given(make, name, value, words):
+def test_settings_are_checked_when_they_are_changed_as_when_they_are_given(make, name, value, message):
     callback = make()
     before = getattr(callback, name)
-    with pytest.raises(ValueError, match=rf"{type(callback).__name__}: .*{words}"):
+    with pytest.raises(ValueError, match=rf"{type(callback).__name__}: .*{message}"):
         setattr(callback, name, value)
     assert getattr(callback, name) is before
 
@@ -878,7 +880,7 @@ def test_a_setting_in_another_spelling_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "message"),
     [
         (lambda: callbacks.EarlyStopping(verbose=1), "EarlyStopping: there is no argument 'verbose'. Leave it out"),
         (lambda: callbacks.ModelCheckpoint("m.keras", save_weights_only=True), r"ends in \.weights\.h5"),
@@ -887,8 +889,8 @@ def test_a_setting_in_another_spelling_is_refused():
         (lambda: mt.EarlyStopping, r"Write minitorch_np\.callbacks\.EarlyStopping"),
     ],
 )
-def test_what_keras_has_is_answered_with_the_line_to_write(make, words):
-    with pytest.raises((TypeError, AttributeError), match=words):
+def test_what_keras_has_is_answered_with_the_line_to_write(make, message):
+    with pytest.raises((TypeError, AttributeError), match=message):
         make()
 
 

@@ -1,4 +1,4 @@
-"""What calling a model does, what may run twice before a backward, and what is said of layers that break their contract."""
+"""What calling a model does, what may run twice before a backward, and the errors for layers that break their contract."""
 
 import functools
 from types import SimpleNamespace
@@ -78,7 +78,7 @@ def test_asking_between_a_forward_and_its_backward_changes_nothing(x):
 
 
 class CallsTwoParts(mt.Model):
-    """A model of somebody's own that calls another one inside."""
+    """A user-defined model that calls another one."""
 
     def __init__(self, rng=None, dtype="float32"):
         super().__init__(rng, dtype)
@@ -102,7 +102,7 @@ def test_models_inside_follow_the_model_that_calls_them(x):
     assert model.backward(np.ones_like(y)).shape == x.shape
 
 
-def test_a_model_outside_that_is_asked_inside_a_forward_answers(x):
+def test_a_model_outside_that_is_called_inside_a_forward_answers(x):
     teacher = network(mt.Dropout(0.9))
     due, answers = teacher.predict(x), []
 
@@ -517,7 +517,7 @@ def test_train_takes_a_mode_as_in_pytorch(x):
         model.train("no")
 
 
-def test_a_layer_that_eval_was_said_to_stays_so_in_a_loop_by_hand(x):
+def test_a_layer_in_eval_mode_stays_so_in_a_loop_by_hand(x):
     norm = mt.BatchNormalization()
     model = network(norm)
     model.train()
@@ -530,22 +530,22 @@ def test_a_layer_that_eval_was_said_to_stays_so_in_a_loop_by_hand(x):
     assert not np.array_equal(norm.moving_mean.value, before)
 
 
-@pytest.mark.parametrize("said", [True, False])
-def test_a_model_inside_follows_what_its_call_says(x, said):
+@pytest.mark.parametrize("given", [True, False])
+def test_a_model_inside_follows_what_its_call_says(x, given):
     class Outer(mt.Model):
         def __init__(self):
             super().__init__(0)
             self.base, self.last = mt.Sequential([mt.Dropout(0.5), mt.Dense(4)]), mt.Dense(1)
 
         def forward(self, x):
-            return self.last(self.base(x, training=said))
+            return self.last(self.base(x, training=given))
 
         def backward(self, dy):
             return self.base.backward(self.last.backward(dy))
 
     model = Outer().compile(mt.SGD(0.1), mt.MSELoss())
     for training in (True, False):
-        assert np.array_equal(model(x, training=training), model(x, training=training)) is not said
+        assert np.array_equal(model(x, training=training), model(x, training=training)) is not given
         model.drop_caches()
     model.fit(x, x[:, :1])
 

@@ -1,4 +1,4 @@
-"""The command minitorch-np: summary, predict and evaluate, and what it says when something is wrong."""
+"""The command minitorch-np: summary, predict and evaluate, and its messages."""
 
 import json
 import os
@@ -18,8 +18,8 @@ MODELS = Path(__file__).parents[1] / "models"
 
 
 @pytest.fixture
-def pictures(tmp_path, rng):
-    """Dark pictures and light ones, larger than the model's."""
+def images(tmp_path, rng):
+    """Dark images and light ones, larger than the model's."""
     paths = {}
     for name, low in (("dark", 0), ("light", 128)):
         paths[name] = str(tmp_path / f"{name}.png")
@@ -51,34 +51,34 @@ def file(request, tmp_path):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_predict_does_not_call_scores_probabilities(tmp_path, pictures, capsys, compiled):
+def test_predict_does_not_call_scores_probabilities(tmp_path, images, capsys, compiled):
     layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(3, bias_initializer=mt.initializers.Constant(5))]
     model = mt.Sequential(layers, rng=0)
     if compiled:
         model.compile(mt.SGD(), mt.MSELoss())
     model.save(tmp_path / "model.keras")
-    assert main(["predict", str(tmp_path / "model.keras"), pictures["dark"]]) == 2
+    assert main(["predict", str(tmp_path / "model.keras"), images["dark"]]) == 2
     err = capsys.readouterr().err
     assert "its outputs are no probabilities" in err
     assert len(err.splitlines()) == 1
 
 
-def test_predict_names_the_class_and_its_probability(file, pictures, capsys):
-    assert main(["predict", file, pictures["dark"], pictures["light"]]) == 0
+def test_predict_names_the_class_and_its_probability(file, images, capsys):
+    assert main(["predict", file, images["dark"], images["light"]]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0].startswith(f"{pictures['dark']}: dark 0.9")
-    assert lines[1].startswith(f"{pictures['light']}: light 0.9")
+    assert lines[0].startswith(f"{images['dark']}: dark 0.9")
+    assert lines[1].startswith(f"{images['light']}: light 0.9")
     assert err == ""
-    assert main(["predict", "--json", file, pictures["dark"]]) == 0
+    assert main(["predict", "--json", file, images["dark"]]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["class"] == "dark"
     assert sum(answer["probabilities"].values()) == pytest.approx(1)
 
 
-def test_one_bad_picture_is_said_and_the_others_are_predicted(file, pictures, tmp_path, capsys):
+def test_one_bad_image_is_reported_and_the_others_are_predicted(file, images, tmp_path, capsys):
     (tmp_path / "bad.png").write_bytes(b"\x89PNG cut off")
-    assert main(["predict", file, str(tmp_path / "bad.png"), str(tmp_path / "none.png"), pictures["dark"]]) == 1
+    assert main(["predict", file, str(tmp_path / "bad.png"), str(tmp_path / "none.png"), images["dark"]]) == 1
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1
     bad, none = err.splitlines()
@@ -86,7 +86,7 @@ def test_one_bad_picture_is_said_and_the_others_are_predicted(file, pictures, tm
     assert "none.png" in none
 
 
-def test_a_picture_unlike_those_of_training_is_warned_of(file, tmp_path, capsys):
+def test_an_image_unlike_those_of_training_is_warned_of(file, tmp_path, capsys):
     Image.fromarray(np.full((40, 30, 3), 255, np.uint8)).save(tmp_path / "white.png")
     assert main(["predict", file, str(tmp_path / "white.png")]) == 0
     assert "white.png is unlike what the model was trained on" in capsys.readouterr().err
@@ -126,7 +126,7 @@ def test_evaluate_measures_on_a_file(file, tmp_path, rng, capsys):
         (["evaluate", "--split", "test", "vector.keras", "train.h5"], "there is no dataset 'test_set_x'"),
     ],
 )
-def test_mistakes_are_said_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+def test_mistakes_are_reported_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("page.keras").write_text("<html>")
     model = mt.Sequential([mt.Input((4,)), mt.Dense(1)])
@@ -157,7 +157,7 @@ def test_the_files_of_the_recipes_open_and_are_small(path, capsys):
     assert "trained by" in capsys.readouterr().out
 
 
-def test_the_shipped_picture_is_predicted_offline(capsys):
+def test_the_shipped_image_is_predicted_offline(capsys):
     assert main(["predict", str(MODELS / "cat_classifier.keras"), str(MODELS / "chelsea.png")]) == 0
     assert "chelsea.png: " in capsys.readouterr().out
 
@@ -177,14 +177,14 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 
 @pytest.mark.parametrize(("bias", "due"), [(2.0, "class 1 score 2"), (-0.5, "class 0 score 0.5")])
-def test_a_margin_is_no_probability(tmp_path, pictures, capsys, bias, due):
+def test_a_margin_is_no_probability(tmp_path, images, capsys, bias, due):
     layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(1, kernel_initializer="zeros")]
     model = mt.Sequential(layers, rng=0).compile(mt.SGD(), mt.HingeLoss())
     model.set_weights([np.zeros((36, 1)), np.array([bias])])
     model.save(tmp_path / "m.keras")
-    assert main(["predict", str(tmp_path / "m.keras"), pictures["dark"]]) == 0
-    assert capsys.readouterr().out == f"{pictures['dark']}: {due}\n"
-    assert main(["predict", "--json", str(tmp_path / "m.keras"), pictures["dark"]]) == 0
+    assert main(["predict", str(tmp_path / "m.keras"), images["dark"]]) == 0
+    assert capsys.readouterr().out == f"{images['dark']}: {due}\n"
+    assert main(["predict", "--json", str(tmp_path / "m.keras"), images["dark"]]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["scores"] == {"class 0": -bias, "class 1": bias}
     assert "probabilities" not in answer
@@ -201,33 +201,33 @@ def test_a_margin_is_no_probability(tmp_path, pictures, capsys, bias, due):
     ids=repr,
 )
 @pytest.mark.filterwarnings("ignore:.*Keras has no FocalLoss")
-def test_scores_go_through_the_function_of_their_loss(tmp_path, pictures, capsys, loss, units, due):
+def test_scores_go_through_the_function_of_their_loss(tmp_path, images, capsys, loss, units, due):
     layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(units, kernel_initializer="zeros")]
     model = mt.Sequential(layers, rng=0).compile(mt.SGD(), loss)
     model.set_weights([np.zeros((36, units)), np.arange(2.0, 2.0 - units, -1)])
     model.save(tmp_path / "m.keras")
-    assert main(["predict", "--json", str(tmp_path / "m.keras"), pictures["dark"]]) == 0
+    assert main(["predict", "--json", str(tmp_path / "m.keras"), images["dark"]]) == 0
     chances = list(json.loads(capsys.readouterr().out)["probabilities"].values())
     np.testing.assert_allclose(chances, due, atol=1e-4)
 
 
-def test_the_values_of_a_regression_are_no_probabilities(tmp_path, pictures, capsys):
+def test_the_values_of_a_regression_are_no_probabilities(tmp_path, images, capsys):
     layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(1, bias_initializer=mt.initializers.Constant(0.7))]
     model = mt.Sequential(layers, rng=0).compile(mt.SGD(), mt.MSELoss())
     model.set_weights([np.zeros((36, 1)), np.array([0.7])])
     model.save(tmp_path / "m.keras")
-    assert main(["predict", str(tmp_path / "m.keras"), pictures["dark"]]) == 2
+    assert main(["predict", str(tmp_path / "m.keras"), images["dark"]]) == 2
     assert "its outputs are no probabilities" in capsys.readouterr().err
 
 
-def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path, pictures, capsys):
+def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path, images, capsys):
     layers = [mt.Input((4, 3, 3)), mt.Flatten(), mt.Dense(1), mt.Sigmoid()]
     model = mt.Sequential(layers, rng=0).compile(mt.SGD(), mt.BCELoss())
     model.class_names = ["\x1b]0;owned\x07cat", "\u202edog\r"]
     model.save(tmp_path / "m.keras")
     named = tmp_path / "a\x1b[31mred.png"
-    named.write_bytes(Path(pictures["dark"]).read_bytes())
-    (tmp_path / "b\x1b[31mred.png").write_bytes(b"no picture")
+    named.write_bytes(Path(images["dark"]).read_bytes())
+    (tmp_path / "b\x1b[31mred.png").write_bytes(b"not an image")
     assert main(["summary", str(tmp_path / "m.keras")]) == 0
     assert main(["predict", str(tmp_path / "m.keras"), str(named), str(tmp_path / "b\x1b[31mred.png")]) == 1
     assert main(["summary", str(tmp_path / "n\x1b.keras")]) == 2

@@ -1,4 +1,4 @@
-"""The sum of what functions and classes do: another body has another sum, the same program has the same one."""
+"""The sum of what functions and classes do: another program has another sum, the same program the same one."""
 
 import functools
 

@@ -63,7 +63,7 @@ def test_they_train_and_are_saved(block, first, rng, tmp_path):
     model.summary()
 
 
-def test_dx_that_nobody_reads_is_left_out(rng):
+def test_dx_that_is_not_used_is_not_computed(rng):
     for layer in (mt.Residual([mt.Dense(5)]), mt.Add([[], mt.Dense(5)]), mt.Concatenate([mt.Dense(5), []])):
         y = layer(rng.normal(size=(3, 5)))
         layer.wants_dx = False

@@ -87,7 +87,7 @@ def test_a_layer_may_forget_super_init(rng):
 
 
 @pytest.mark.parametrize("method", ["forward", "backward"])
-def test_a_missing_method_is_said(method):
+def test_a_missing_method_is_reported(method):
     class Empty(mt.Layer):
         pass
 

@@ -1,6 +1,6 @@
 """Damaged files: refused, or the same weights; never a crash, a hang or other numbers.
 
-Keras's `.weights.h5` and older `.h5` keep no sum of their numbers, so a flipped bit of one cannot be seen: of them it is held
+Keras's `.weights.h5` and older `.h5` keep no sum of their numbers, so a flipped bit of one cannot be detected: of them it is held
 that they never crash, hang or take more than is stored, and it is counted how many are taken with other numbers.
 """
 
@@ -44,7 +44,7 @@ def results(folder, bad, kind, count, seed=0):
         jobs[-1][1].write_bytes(damaged(whole, rng))
     found = Counter()
     for outcome in sandbox.outcomes(jobs):
-        other = outcome["result"] == "taken" and outcome["said"] != due["said"]
+        other = outcome["result"] == "taken" and outcome["detail"] != due["detail"]
         slow = outcome["seconds"] > 2 or outcome["memory"] > 200
         found["slow or large" if slow else "other numbers" if other else outcome["result"]] += 1
     return found

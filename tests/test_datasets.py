@@ -84,7 +84,7 @@ def test_lengths_that_differ_are_named(write):
         datasets.load_hdf5(write(train_set_x=np.ones((3, 2)), train_set_y=[0, 1]))
 
 
-def test_what_is_no_hdf5_file_is_said(tmp_path):
+def test_what_is_no_hdf5_file_is_reported(tmp_path):
     (tmp_path / "page.h5").write_text("<html>404</html>")
     with pytest.raises(ValueError, match=r"page\.h5: not a readable HDF5 file"):
         datasets.load_hdf5(tmp_path / "page.h5")

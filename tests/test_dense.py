@@ -1,4 +1,4 @@
-"""Dense: its formula, and what it says to a shape that does not fit."""
+"""Dense: its formula, and errors for a shape that does not fit."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_a_sequence_is_treated_row_by_row(rng):
     np.testing.assert_allclose(layer(x)[:, 5], layer.forward(x[:, 5]), rtol=1e-12)
 
 
-def test_dx_is_left_out_when_nobody_reads_it(rng):
+def test_dx_is_not_computed_when_it_is_not_used(rng):
     layer = mt.Dense(3)
     y = layer(rng.normal(size=(5, 4)))
     layer.backward(y)

@@ -67,7 +67,7 @@ def test_a_download_enters_the_cache_once(server):
     assert files(path.parent) == [path]
 
 
-def test_a_busy_server_is_asked_again(server):
+def test_a_busy_server_is_tried_again(server):
     assert find_or_download(f"{server}/busy/data.h5", SHA256).read_bytes() == CONTENT
     assert len(Server.asked) == 3
 

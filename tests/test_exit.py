@@ -88,7 +88,7 @@ print('done', flush=True); sys.stderr = open(os.devnull, "w"); raise OSError
 model = network(); model.parameters()
 atexit.register(lambda: print(len(model.predict(data, batch_size=30)), flush=True))
 """,
-    "a thread that goes on after the main one": """
+    "a thread that continues after the main one": """
 model = network(); model.parameters()
 def go():
     time.sleep(0.2)
@@ -104,7 +104,7 @@ if not child:
     sys.exit(len(list(data.batches(20))) != 3)
 assert os.waitpid(child, 0)[1] == 0
 """,
-    "a fork that goes on": """
+    "a fork that continues": """
 batches = data.batches(8); next(batches)
 child = os.fork()
 if not child:
@@ -117,7 +117,7 @@ assert os.waitpid(child, 0)[1] == 0
 """,
 }
 
-READ_ALL = ("reading at exit", "a thread that goes on after the main one")
+READ_ALL = ("reading at exit", "a thread that continues after the main one")
 FEW = ("an iterator that is open", "pictures", "fit with validation that a callback ends", "a fork", *READ_ALL)
 
 
@@ -152,7 +152,7 @@ def seconds_to_end(program, folder):
 @pytest.mark.parametrize("name", FEW)
 def test_a_program_that_leaves_batches_ends(tmp_path, name):
     prepare(tmp_path)
-    # Reading at exit, and a thread that goes on, read all of the file: 12 chunks of 0.3 seconds.
+    # Reading at exit, and a thread that continues, read all of the file: 12 chunks of 0.3 seconds.
     most = 15 if name in READ_ALL else 4
     assert seconds_to_end(PROGRAMS[name], tmp_path) < most
 

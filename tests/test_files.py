@@ -131,7 +131,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_what_cannot_be_written_is_said_before_training(tmp_path, writer, monkeypatch):
+def test_what_cannot_be_written_is_reported_before_training(tmp_path, writer, monkeypatch):
     model = mt.Sequential([mt.Input((2,)), mt.Dense(1)], rng=0).compile(mt.SGD(0.1), mt.MSELoss())
     before = model.get_weights()
     x = np.ones((3, 2))
@@ -144,7 +144,7 @@ def test_what_cannot_be_written_is_said_before_training(tmp_path, writer, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_in_the_place_of_the_file_is_said_before_training(tmp_path):
+def test_a_folder_in_the_place_of_the_file_is_reported_before_training(tmp_path):
     model = mt.Sequential([mt.Input((2,)), mt.Dense(1)]).compile(mt.SGD(0.1), mt.MSELoss())
     with pytest.raises(IsADirectoryError, match="is a folder"):
         model.fit(np.ones((3, 2)), np.ones(3), resume=tmp_path)
@@ -153,7 +153,7 @@ def test_a_folder_in_the_place_of_the_file_is_said_before_training(tmp_path):
         model.save(tmp_path / "m.keras")
 
 
-def test_a_name_that_is_not_measured_is_said(tmp_path):
+def test_a_name_that_is_not_measured_is_reported(tmp_path):
     model = mt.Sequential([mt.Input((2,)), mt.Dense(1)]).compile(mt.SGD(0.1), mt.MSELoss())
     keep = mt.callbacks.ModelCheckpoint(tmp_path / "{val_loss:.2f}.keras")
     with pytest.raises(ValueError, match=r"filepath names 'val_loss', which is not measured; there is epoch, loss"):
@@ -294,7 +294,7 @@ def test_names_as_long_as_the_system_allows_are_written(tmp_path, letter):
     mt.load_model(tmp_path / f"{stem}.keras")
 
 
-def test_a_missing_folder_is_said_by_whoever_writes(tmp_path):
+def test_a_missing_folder_is_reported_by_each_writer(tmp_path):
     for write in (mt.History(loss=[1.0]).to_csv, mt.History(loss=[1.0]).to_json, small().save):
         with pytest.raises(FileNotFoundError, match=rf"{write.__name__}: the folder .*none does not exist"):
             write(tmp_path / "none" / "m.keras")

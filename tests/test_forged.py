@@ -1,7 +1,7 @@
-"""Forged HDF5 files: addresses swapped with each other, and set to what leads round in a circle. Each file is refused, or gives what
+"""Forged HDF5 files: addresses swapped with each other, and set to places that lead round in a circle. Each file is refused, or gives what
 it gave before: no hang, no crash, no other numbers.
 
-A forger may sign a file anew, so the sums of this package's files are made right again, and the checksums of HDF5's newer forms as
+A forger may sign a file again, so the sums of this package's files are made right again, and the checksums of HDF5's newer forms as
 well. One thing no walk can see: two addresses of a kind that change places, such as those of two arrays of one size. Where that is what
 was done, other numbers are counted, and allowed.
 
@@ -37,7 +37,7 @@ def inside(kind, path):
 
 
 def write(kind, good, bad, content):
-    """The good file with another HDF5 part, signed anew."""
+    """The good file with another HDF5 part, signed again."""
     if kind.endswith(".keras"):
         files = {**sandbox.read_zip(good), WEIGHTS: content}
         if files.pop("sha256.json", None):
@@ -53,7 +53,7 @@ def write(kind, good, bad, content):
 
 
 class Forger:
-    """Knows every address in a file and where it stands."""
+    """Knows every address in a file, and where the address is stored."""
 
     def __init__(self, content):
         self.content = content
@@ -72,7 +72,7 @@ class Forger:
         self.addresses = sorted(self.pieces)
 
     def kind(self, address):
-        """What lies at an address: a signature, an object header of the older form, or numbers."""
+        """What is at an address: a signature, an object header of the older form, or numbers."""
         first = self.content[address : address + 8]
         if first[:4].isalpha() and first[:4].isupper():
             return first[:4]
@@ -95,7 +95,7 @@ class Forger:
         return self.signed(changed, {one[1], two[1]}), twins
 
     def redirections(self):
-        """Every address set to what lies around it: the piece it is in, what leads there, a neighbour, the superblock, nothing."""
+        """Every address set to what is near it: the piece it is in, what leads there, a neighbour, the superblock, nothing."""
         parents = {self.at(place): start for place, start in self.slots}
         for place, start in self.slots:
             beside = self.addresses[(self.addresses.index(start) + 1) % len(self.addresses)]
@@ -110,7 +110,7 @@ class Forger:
             end, signature = self.pieces[start], bytes(changed[start : start + 4])
             if start == 0 and changed[8] >= 2:
                 end = 48
-            elif signature in (b"BTLF", b"BTIN"):  # which lie before the end
+            elif signature in (b"BTLF", b"BTIN"):  # which come before the end
                 end = self.end_of_node(start, end)
             elif signature not in AT_THE_END:
                 continue
@@ -178,7 +178,7 @@ def results(good, bad, kind, swaps, circles, seed=0):
         raise RuntimeError(due)
     found, examples = Counter(), {}
     for (_, twins), outcome, job in zip(forged, outcomes, jobs, strict=True):
-        other = outcome["result"] == "taken" and outcome["said"] != due["said"]
+        other = outcome["result"] == "taken" and outcome["detail"] != due["detail"]
         slow = outcome["seconds"] > 2 or outcome["memory"] > 200
         result = "slow or large" if slow else outcome["result"]
         if other and not slow:

@@ -48,7 +48,7 @@ def test_the_verdict_does_not_change_with_the_scale(layer, scale):
         ({"x": (None, 4)}, "its shape with the batch"),
     ],
 )
-def test_arguments_that_cannot_be_meant_are_refused(arguments, message):
+def test_arguments_that_make_no_sense_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         mt.gradcheck(mt.Dense(2), **{"x": (3, 4), **arguments})
 
@@ -387,7 +387,7 @@ def test_the_error_carries_the_report_and_says_how_to_repeat():
     assert "rng=3" in text
 
 
-def test_json_and_picture():
+def test_json_and_plot():
     report = check(broken(mt.Dense, kernel_times(2))(2), (5, 3))
     data = json.loads(report.to_json())
     assert data["verdict"] == "fail"
@@ -419,7 +419,7 @@ def test_inputs_that_make_no_sense_are_refused(x, message):
         gradcheck(mt.Sigmoid(), x)
 
 
-def test_backward_that_raises_is_a_failure_with_its_own_words():
+def test_backward_that_raises_is_a_failure_with_its_own_message():
     class Raises(mt.Sigmoid):
         def backward(self, dy):
             raise KeyError("mask")
@@ -429,7 +429,7 @@ def test_backward_that_raises_is_a_failure_with_its_own_words():
     assert "backward raised KeyError: 'mask'" in str(report)
 
 
-# Strangers
+# Layers of other packages
 
 
 class TheirLayer:
@@ -450,13 +450,13 @@ class TheirLayer:
         return dout @ self.W.T
 
 
-def test_strangers_are_checked_as_they_are():
+def test_layers_of_other_packages_are_checked_as_they_are():
     assert check(TheirLayer(), (5, 3))
     report = check(TheirLayer(averaged=True), (5, 3))
     assert (report.diagnosis.name, report.diagnosis.tensor) == ("averaged over the batch", "b")
 
 
-def test_strangers_with_dictionaries():
+def test_layers_of_other_packages_with_dictionaries():
     class Joel:
         def __init__(self):
             self.params = {"w": np.random.RandomState(0).randn(3, 2), "b": np.zeros(2)}
@@ -476,7 +476,7 @@ def test_strangers_with_dictionaries():
     assert report.diagnosis.tensor == "params.w"
 
 
-def test_strangers_with_other_names_and_pairs_of_functions(rng):
+def test_layers_of_other_packages_with_other_names_and_pairs_of_functions(rng):
     class Named:
         def __init__(self):
             self.slope, self.slope_change = np.ones(3), np.zeros(3)
@@ -663,7 +663,7 @@ def counted():
     [lambda: np.random.default_rng().random(), lambda: GENERATOR.random(), lambda: time.time() % 1, counted],
     ids=["made in forward", "of the module", "clock", "counter"],
 )
-def test_a_forward_that_does_not_repeat_is_said_before_anything_else(factor):
+def test_a_forward_that_does_not_repeat_is_reported_before_anything_else(factor):
     class Noisy(mt.Layer):
         def forward(self, x):
             self.cache = 1
@@ -698,7 +698,7 @@ def test_a_forward_that_draws_from_its_own_generator_repeats():
 @pytest.mark.parametrize(
     "layer", [mt.Dropout(0.5), mt.GaussianNoise(0.5), mt.Sequential([mt.Dense(3), mt.Dropout(0.5)])], ids=repr
 )
-def test_nothing_is_said_of_float32_where_a_layer_draws(layer):
+def test_nothing_is_reported_of_float32_where_a_layer_draws(layer):
     report = check(layer, (3, 4))
     assert report
     assert not report.findings

@@ -132,7 +132,7 @@ def test_wrong_layers_differ_observably(case):
 
 
 @pytest.mark.parametrize("case", catalogue.WRONG, ids=str)
-def test_a_bug_has_no_side_effect_that_its_names_do_not_tell(case):
+def test_a_bug_has_no_side_effect_that_its_names_do_not_mention(case):
     target = built(case.make, case.shape, np.float32)
     x, y = (array if array is None or array.dtype.kind in "iu" else array.astype(np.float32) for array in case.draw())
     given = x.copy()

@@ -39,15 +39,15 @@ def test_a_bad_file_is_refused(refused, name, kind):
     assert not outcome["warned"]
     assert outcome["seconds"] < 2  # of computing; whole processes are ended after 10
     assert outcome["memory"] < 200
-    assert len(outcome["said"]) < 700
-    assert re.search(CASES[name, kind][1], outcome["said"]), outcome["said"]
+    assert len(outcome["detail"]) < 700
+    assert re.search(CASES[name, kind][1], outcome["detail"]), outcome["detail"]
 
 
 def test_good_files_are_taken_and_those_without_sums_with_a_warning(good):
     folder, due = good
     found = sandbox.outcomes([(kind, folder / kind) for kind in sandbox.KINDS])
     for kind, outcome in zip(sandbox.KINDS, found, strict=True):
-        assert (outcome["result"], outcome["said"]) == ("taken", due), kind
+        assert (outcome["result"], outcome["detail"]) == ("taken", due), kind
         assert [("has no SHA-256" in text) for text in outcome["warned"]] == ([True] if "theirs" in kind else []), kind
 
 

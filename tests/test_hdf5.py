@@ -18,10 +18,10 @@ LAYOUTS = {
     "one chunk, compressed": {"chunks": (60, 7), "compression": "gzip"},
     "many": {"chunks": (1, 2)},
     "many, compressed": {"chunks": (1, 2), "compression": "gzip", "shuffle": True},
-    "room on one axis": {"chunks": (1, 2), "maxshape": (None, 10)},
-    "room on the other": {"chunks": (3, 2), "maxshape": (99, None), "fletcher32": True},
-    "room on both": {"chunks": (3, 2), "maxshape": (None, None)},
-    "room up to a limit": {"chunks": (2, 2), "maxshape": (80, 9), "compression": "gzip"},
+    "growth of one axis": {"chunks": (1, 2), "maxshape": (None, 10)},
+    "growth of the other": {"chunks": (3, 2), "maxshape": (99, None), "fletcher32": True},
+    "growth of both": {"chunks": (3, 2), "maxshape": (None, None)},
+    "growth up to a limit": {"chunks": (2, 2), "maxshape": (80, 9), "compression": "gzip"},
 }
 
 
@@ -34,7 +34,7 @@ def everything(request, tmp_path, rng):
             file.create_dataset(name, data=rng.integers(0, 9, (60, 7)), **settings)
         file.create_dataset("never written", shape=(6, 4), dtype="f4", chunks=(3, 4))
         file.create_dataset("shrunk", data=rng.normal(size=(100, 3)), chunks=(7, 3), maxshape=(None, 3)).resize((31, 3))
-        file["texts"], file["one number"], file["nobody"] = ["cat", "", "dog" * 50], 3.0, np.zeros((0, 3))
+        file["texts"], file["one number"], file["no rows"] = ["cat", "", "dog" * 50], 3.0, np.zeros((0, 3))
         file["nothing"] = h5py.Empty("f4")
         file["pairs"] = np.zeros(3, [("a", "i4"), ("b", "f8")])
         for number in range(300):
@@ -61,10 +61,10 @@ def test_every_form_passes_and_every_chunk_is_seen(everything):
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
-@pytest.mark.parametrize("room", [{}, {"maxshape": (None, 4)}])
-def test_the_pages_of_long_arrays_of_chunks_are_read_in_their_places(tmp_path, room, compression):
+@pytest.mark.parametrize("growth", [{}, {"maxshape": (None, 4)}])
+def test_the_pages_of_long_arrays_of_chunks_are_read_in_their_places(tmp_path, growth, compression):
     with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
-        data = file.create_dataset("train_set_x", (140_000, 4), "u1", chunks=(1, 4), compression=compression, **room)
+        data = file.create_dataset("train_set_x", (140_000, 4), "u1", chunks=(1, 4), compression=compression, **growth)
         data[:1500], data[138_000:] = 1, 2  # pages between were never begun
     with h5py.File(tmp_path / "a.h5") as file:
         due = file["train_set_x"].id.get_num_chunks()
@@ -127,7 +127,7 @@ def test_parts_that_were_never_written_are_named(tmp_path, settings):
         HDF5Dataset(tmp_path / "a.h5")
 
 
-def test_what_nobody_asks_for_may_be_in_any_form(tmp_path):
+def test_data_that_are_not_read_may_be_in_any_form(tmp_path):
     data_file(tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file["kind"] = np.dtype("f4")

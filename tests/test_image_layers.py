@@ -1,4 +1,4 @@
-"""Layers for images: odd shapes, ties, moving statistics, and what they say to what does not fit."""
+"""Layers for images: odd shapes, ties, moving statistics, and errors for inputs that do not fit."""
 
 import tracemalloc
 
@@ -159,13 +159,13 @@ def test_a_convolution_is_the_same_in_blocks_of_any_size(rng, monkeypatch, block
 
 
 @pytest.mark.parametrize("layer", [mt.Conv2D(4, 3), mt.DepthwiseConv2D(3)])
-def test_pictures_smaller_than_the_kernel_are_refused_when_built_too(layer):
+def test_images_smaller_than_the_kernel_are_refused_when_built_too(layer):
     layer(np.zeros((2, 5, 5, 3)))
     with pytest.raises(ValueError, match=r"Conv2D\(.*windows of 3 x 3 pixels do not fit into images of 2 x 5"):
         layer(np.zeros((2, 2, 5, 3)))
 
 
-def test_a_convolution_of_no_pictures():
+def test_a_convolution_of_no_images():
     layer = mt.Conv2D(4, 3).initialize((5, 6, 3))
     y = layer(np.zeros((0, 5, 6, 3)))
     assert y.shape == (0, 3, 4, 4)
@@ -173,7 +173,7 @@ def test_a_convolution_of_no_pictures():
     assert not layer.kernel.grad.any()
 
 
-def test_the_memory_of_a_convolution_does_not_grow_with_the_picture():
+def test_the_memory_of_a_convolution_does_not_grow_with_the_image():
     x = np.zeros((1, 400, 400, 3), np.float32)
     layer = mt.Conv2D(4, 7, padding="same").initialize(x.shape[1:])
     tracemalloc.start()

@@ -19,7 +19,7 @@ def save(tmp_path):
 
 
 def halves(left, right, dtype=np.uint8):
-    """A picture of two halves, twice as wide as high."""
+    """An image of two halves, twice as wide as high."""
     picture = np.empty((20, 40), dtype)
     picture[:, :20], picture[:, 20:] = left, right
     return picture
@@ -72,7 +72,7 @@ def test_values_are_those_of_the_file_at_its_own_size(save, rng):
     np.testing.assert_array_equal(datasets.load_image(save(Image.fromarray(picture)), SHAPE), picture)
 
 
-def test_what_is_no_picture_is_said(save, tmp_path):
+def test_what_is_not_an_image_is_reported(save, tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     whole = save(Image.fromarray(halves(10, 200))).read_bytes()
     (tmp_path / "short.png").write_bytes(whole[: len(whole) // 2])
@@ -159,6 +159,6 @@ def test_formats_that_are_not_on_the_list_are_refused(save, name):
 
 
 @pytest.mark.parametrize("shape", [5, (8, 8), (0, 8, 3), (8.0, 8, 3), (8, 8, 2)])
-def test_a_shape_that_is_none_of_a_picture_is_refused(tmp_path, shape):
+def test_a_shape_that_is_not_an_image_shape_is_refused(tmp_path, shape):
     with pytest.raises(ValueError, match=r"load_image: shape is \(height, width, channels\)"):
         datasets.load_image(tmp_path / "none.png", shape)

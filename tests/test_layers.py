@@ -34,7 +34,7 @@ def data(layer, shape, rng, batch=5, dtype=np.float64):
 
 
 def inference(layer):
-    """Inference mode with backward: here every example is by itself, and nothing is drawn."""
+    """Inference mode with backward: here every example is by itself, and nothing is random."""
     return layer.in_mode(training=False, keep_cache=True)
 
 

@@ -321,11 +321,11 @@ def test_arguments_and_targets_are_checked(call, message):
         call()
 
 
-# Losses of one's own, and outputs that cannot be meant
+# User-defined losses, and outputs that make no sense
 
 
 class Squares(mt.Loss):
-    """A right one, of which the others are wrong variants."""
+    """A correct one; the others are wrong variants of it."""
 
     def forward(self, prediction, target):
         self.cache = prediction - target
@@ -410,7 +410,7 @@ def test_a_loss_that_takes_the_target_first_is_refused(rng):
 
 @pytest.mark.parametrize("loss", [mt.NLLLoss(), mt.KLDivLoss()], ids=repr)
 @pytest.mark.parametrize("use", ["fit", "evaluate"])
-def test_a_loss_of_log_probabilities_refuses_what_is_none(loss, use, rng):
+def test_a_loss_of_log_probabilities_refuses_other_outputs(loss, use, rng):
     x, numbers = rng.normal(size=(8, 3)), rng.integers(0, 4, 8)
     y = numbers if isinstance(loss, mt.NLLLoss) else np.eye(4)[numbers]
     for model in (of_one(loss, units=4), of_one(loss, mt.ReLU(), units=4)):
@@ -422,7 +422,7 @@ def test_a_loss_of_log_probabilities_refuses_what_is_none(loss, use, rng):
 
 
 class Own(mt.Model):
-    """A model whose last layer nobody knows from its list."""
+    """A model whose last layer cannot be found in a list."""
 
     def __init__(self, units, last, rng=0):
         super().__init__(rng)

@@ -487,7 +487,7 @@ def test_squared_errors_are_those_of_the_epoch(batch_size, rng):
 
 
 @pytest.mark.parametrize("given", ["accuracy", "f1", "auc", "mae", "rmse", "r2", rmse])
-def test_a_metric_goes_on_from_its_state(given, rng):
+def test_a_metric_continues_from_its_state(given, rng):
     prediction, target = rng.uniform(size=(20, 1)), rng.integers(0, 2, (20, 1)).astype(float)
     one, other = metrics.finding.find(given, (1,), False, True), metrics.finding.find(given, (1,), False, True)
     one.reset()

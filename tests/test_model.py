@@ -294,11 +294,11 @@ def test_a_model_of_ones_own_is_warned_of_in_fit_and_evaluate_at_the_line_that_c
 
 @pytest.fixture
 def recurrent():
-    """A model whose kernels lie in Fortran order."""
+    """A model whose kernels are in Fortran order."""
     return mt.Sequential([mt.Input((5, 3)), mt.LSTM(4), mt.BatchNormalization(), mt.Dense(2)], rng=0)
 
 
-def test_the_state_by_name_lies_in_c_order_and_is_a_copy(recurrent):
+def test_the_state_by_name_is_in_c_order_and_is_a_copy(recurrent):
     state = recurrent.state_dict()
     assert list(state) == list(recurrent.parameters())
     for name, parameter in recurrent.parameters().items():
@@ -321,7 +321,7 @@ def test_a_state_by_name_goes_into_another_model(recurrent, rng, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "message"),
     [
         ({"dense_1.bias": np.zeros(3)}, r"dense_1\.bias has shape \(2,\), got \(3,\)"),
         ({"dense_1.bias": np.array([1j, 0])}, r"expected numbers in dense_1\.bias, got complex128"),
@@ -332,18 +332,18 @@ def test_a_state_by_name_goes_into_another_model(recurrent, rng, tmp_path):
         ({"dense_1.bias": [1e300, 0]}, r"dense_1\.bias has numbers up to 1e\+300, too large for float32"),
     ],
 )
-def test_nothing_is_changed_unless_every_value_fits(recurrent, wrong, words):
+def test_nothing_is_changed_unless_every_value_fits(recurrent, wrong, message):
     before = recurrent.state_dict()
     state = {name: value + 1 for name, value in before.items()} | wrong
-    with pytest.raises(ValueError, match=rf"Sequential\.load_state_dict: .*{words}"):
+    with pytest.raises(ValueError, match=rf"Sequential\.load_state_dict: .*{message}"):
         recurrent.load_state_dict(state)
-    with pytest.raises(ValueError, match=rf"Sequential\.set_weights: .*{words}"):
+    with pytest.raises(ValueError, match=rf"Sequential\.set_weights: .*{message}"):
         recurrent.set_weights(list(state.values()))
     for name, value in recurrent.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_names_that_are_missing_or_too_many_are_said(recurrent):
+def test_names_that_are_missing_or_too_many_are_reported(recurrent):
     state = recurrent.state_dict()
     with pytest.raises(ValueError, match=r"extra\.kernel is not in the model"):
         recurrent.load_state_dict(state | {"extra.kernel": np.zeros(1)})

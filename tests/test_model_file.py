@@ -55,7 +55,7 @@ def test_a_model_comes_back_whole(trained, saved, x):
     assert model.evaluate(x, x[:, 0] > 0) == trained.evaluate(x, x[:, 0] > 0)
 
 
-def test_training_goes_on_to_the_bit(trained, saved, x):
+def test_training_continues_to_the_bit(trained, saved, x):
     model = mt.load_model(saved)
     for one in (model, trained):
         one.fit(x, x[:, 0] > 0, epochs=5, batch_size=None)
@@ -77,7 +77,7 @@ def test_models_inside_models_schedules_and_dtype_come_back(tmp_path, x):
 
 
 @pytest.mark.parametrize("optimizer", [mt.SGD(0.1, momentum=0.9), mt.Adam(0.01, amsgrad=True), mt.Adagrad()], ids=repr)
-def test_every_optimiser_goes_on_to_the_bit_and_may_be_left_out(tmp_path, x, optimizer):
+def test_every_optimiser_continues_to_the_bit_and_may_be_left_out(tmp_path, x, optimizer):
     model = mt.Sequential([mt.Input((4,)), mt.Dense(3), mt.Tanh(), mt.Dense(1)], rng=1).compile(optimizer, mt.MSELoss())
     model.fit(x, x[:, 0], epochs=3)
     model.save(tmp_path / "whole.keras")
@@ -332,7 +332,7 @@ def test_what_would_not_be_opened_is_not_saved(tmp_path, limit):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04 cut off"])
-def test_what_is_no_archive_is_said(tmp_path, content):
+def test_what_is_no_archive_is_reported(tmp_path, content):
     (tmp_path / "m.keras").write_bytes(content)
     with pytest.raises(
         mt.ModelFileError, match=r"it is not a complete .keras or HDF5 file. Copy, download or save it again"
@@ -399,7 +399,7 @@ def test_an_argument_that_keras_has_not_is_named(tmp_path):
         model.save(tmp_path / "m.keras")
 
 
-def test_missing_paths_and_folders_are_said(tmp_path):
+def test_missing_paths_and_folders_are_reported(tmp_path):
     with pytest.raises(mt.ModelFileError, match="there is no such file"):
         mt.load_model(tmp_path / "none.keras")
     with pytest.raises(mt.ModelFileError, match="it is a folder"):
@@ -427,7 +427,7 @@ def test_bombs_are_refused_unopened(saved):
 
 
 def test_no_corruption_changes_numbers(saved, trained, x):
-    """Every flipped bit, cut and overwritten stretch is refused, or lies where nothing is read."""
+    """Every flipped bit, cut and overwritten stretch is refused, or is in a part that is not read."""
     whole, rng = saved.read_bytes(), np.random.default_rng(0)
     broken, due = saved.with_name("broken.keras"), trained.predict(x)
     refused = 0
@@ -483,7 +483,7 @@ def test_a_large_shape_between_layers_is_not_made(tmp_path):
 
 
 class TriedOnZeros(mt.Layer):
-    """A layer that does not say its output shape, so that it is tried on zeros."""
+    """A layer that does not define its output shape, so that it is run on zeros."""
 
     def forward(self, x):
         return x / 2
@@ -591,20 +591,20 @@ def with_functions(optimizer=None, loss=None, metrics=(), **options):
     return model, x
 
 
-def saved_with_a_word(model, path, words):
-    with pytest.warns(UserWarning, match=words):
+def saved_with_a_warning(model, path, message):
+    with pytest.warns(UserWarning, match=message):
         model.save(path)
     return mt.load_model(path)
 
 
 @pytest.mark.filterwarnings("ignore:.*Keras has no")
-def test_a_metric_function_is_left_out_with_a_word(tmp_path):
+def test_a_metric_function_is_left_out_with_a_warning(tmp_path):
     model, x = with_functions(metrics=["mae", closeness, spread])
-    words = (
+    message = (
         r"m\.keras: functions cannot be saved, so this is left out: the metrics closeness, spread\. After loading write "
         r"model\.compile\(model\.optimizer, model\.loss, \['mae', closeness, spread\]\)"
     )
-    again = saved_with_a_word(model, tmp_path / "m.keras", words)
+    again = saved_with_a_warning(model, tmp_path / "m.keras", message)
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     assert again.metrics == ["mae"]
     assert again.optimizer.iteration == model.optimizer.iteration
@@ -616,10 +616,12 @@ def test_a_metric_function_is_left_out_with_a_word(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*Keras has no")
 @pytest.mark.parametrize("schedule", [halved, lambda step: 0.1 * 0.5**step])
-def test_a_schedule_that_is_a_function_becomes_its_present_value_with_a_word(tmp_path, schedule):
+def test_a_schedule_that_is_a_function_becomes_its_present_value_with_a_warning(tmp_path, schedule):
     model, x = with_functions(mt.Adam(schedule))
-    words = r"the learning rate (halved|<lambda>), replaced by its present value 0\.025\. .*optimizer\.learning_rate = "
-    again = saved_with_a_word(model, tmp_path / "m.keras", words)
+    message = (
+        r"the learning rate (halved|<lambda>), replaced by its present value 0\.025\. .*optimizer\.learning_rate = "
+    )
+    again = saved_with_a_warning(model, tmp_path / "m.keras", message)
     assert again.optimizer.learning_rate == halved(2)
     again.optimizer.learning_rate = schedule
     for one in (again, model):
@@ -628,10 +630,10 @@ def test_a_schedule_that_is_a_function_becomes_its_present_value_with_a_word(tmp
 
 
 @pytest.mark.filterwarnings("ignore:.*Keras has no")
-def test_a_loss_with_a_function_leaves_the_file_uncompiled_with_a_word(tmp_path):
+def test_a_loss_with_a_function_leaves_the_file_uncompiled_with_a_warning(tmp_path):
     model, x = with_functions(loss=ScaledByFunction(float))
-    words = r"how the model is trained \(ScaledByFunction.*argument scale.*After loading write model\.compile\(optimizer, loss, metrics\)"
-    again = saved_with_a_word(model, tmp_path / "m.keras", words)
+    message = r"how the model is trained \(ScaledByFunction.*argument scale.*After loading write model\.compile\(optimizer, loss, metrics\)"
+    again = saved_with_a_warning(model, tmp_path / "m.keras", message)
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     with pytest.raises(RuntimeError, match="compile"):
         again.fit(x, x[:, 0])
@@ -639,21 +641,21 @@ def test_a_loss_with_a_function_leaves_the_file_uncompiled_with_a_word(tmp_path)
 
 def test_an_initializer_that_is_a_function_is_left_out_and_its_weights_are_kept(tmp_path):
     model, x = with_functions(kernel_initializer=drawn)
-    again = saved_with_a_word(
+    again = saved_with_a_warning(
         model, tmp_path / "m.keras", "the kernel_initializer drawn of dense_1; the weights that it made"
     )
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     assert again.layers[1].kernel_initializer == "glorot_uniform"
 
 
-class Price(mt.regularizers.Regularizer):
-    """A price that is a function of the value."""
+class Penalty(mt.regularizers.Regularizer):
+    """A penalty that is a function of the value."""
 
-    def __init__(self, price):
-        self.price = price
+    def __init__(self, penalty):
+        self.penalty = penalty
 
     def __call__(self, value):
-        return float(self.price(value))
+        return float(self.penalty(value))
 
     def gradient(self, value):
         return np.zeros_like(value)
@@ -661,12 +663,10 @@ class Price(mt.regularizers.Regularizer):
 
 @pytest.mark.filterwarnings("ignore:.*Keras has no")
 def test_a_regularizer_with_a_function_is_left_out_with_the_line_that_puts_it_back(tmp_path):
-    model, x = with_functions(kernel_regularizer=Price(np.sum))
-    words = (
-        r'the kernel_regularizer Price of dense_1\. .*model\.parameters\(\)\["dense_1\.kernel"\]\.regularizer = Price'
-    )
-    again = saved_with_a_word(model, tmp_path / "m.keras", words)
-    again.parameters()["dense_1.kernel"].regularizer = Price(np.sum)
+    model, x = with_functions(kernel_regularizer=Penalty(np.sum))
+    message = r'the kernel_regularizer Penalty of dense_1\. .*model\.parameters\(\)\["dense_1\.kernel"\]\.regularizer = Penalty'
+    again = saved_with_a_warning(model, tmp_path / "m.keras", message)
+    again.parameters()["dense_1.kernel"].regularizer = Penalty(np.sum)
     for one in (again, model):
         one.fit(x, x[:, 0], epochs=2, shuffle=False)
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
@@ -687,7 +687,7 @@ def test_a_checkpoint_of_every_epoch_warns_once(tmp_path):
         UserWarning, match="functions cannot be saved, so this is left out: the metric closeness"
     ) as said:
         model.fit(x, x[:, 0], epochs=4, callbacks=[keep])
-    assert sum("closeness. After loading" in str(one.message) for one in said) == 1
+    assert sum("closeness. After loading" in str(one.message) for one in warned) == 1
     assert len(list(tmp_path.iterdir())) == 4
 
 

@@ -105,7 +105,7 @@ def test_lists_inside_lists_are_named_by_their_position():
     assert list(Grid().sublayers()) == ["rows.1.dense_1", "rows.1.dense_2", "rows.dense_1", "rows.3.1.relu_1"]
 
 
-def test_a_layer_is_not_drawn_twice():
+def test_a_layer_is_not_initialised_twice():
     layer = mt.Dense(3).initialize((4,), 0)
     with pytest.raises(RuntimeError, match=r"Dense\(3\)|Dense\(units=3\)"):
         layer.initialize((4,), 99, np.float64)
@@ -113,7 +113,7 @@ def test_a_layer_is_not_drawn_twice():
 
 
 class Scale(mt.Layer):
-    """A layer of somebody's own, with one weight for each feature."""
+    """A user-defined layer with one weight for each feature."""
 
     def build(self, input_shape):
         self.scale = self.add_parameter(input_shape, "ones")

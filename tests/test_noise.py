@@ -1,4 +1,4 @@
-"""Noise: what is drawn in training, and that nothing is drawn otherwise."""
+"""Noise: random in training, the identity otherwise."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_a_seed_repeats_the_noise_and_moves_no_other_generator(layer, rng):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_spatial_dropout_wants_pictures():
+def test_spatial_dropout_wants_images():
     with pytest.raises(
         ValueError, match=r"expected inputs of shape \(batch, height, width, channels\), got \(batch, 5\)"
     ):

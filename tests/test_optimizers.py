@@ -58,7 +58,7 @@ def test_numpy_numbers_do_not_widen_float32(optimizer):
 
 @every_adaptive
 def test_a_step_keeps_its_arrays(optimizer):
-    """Once the state exists, nothing of the parameter's size is made anew."""
+    """Once the state exists, no array of the parameter's size is allocated."""
     p = parameter(np.ones((300, 400)), np.ones((300, 400)), np.float32)
     optimizer = optimizer.clone()
     for _ in range(2):
@@ -78,7 +78,7 @@ def test_gradients_of_0_and_huge_ones_are_taken_in_silence(optimizer):
     assert np.isfinite(p.value).all()
 
 
-def test_nadam_goes_on_from_any_iteration(rng):
+def test_nadam_continues_from_any_iteration(rng):
     """Its product of shares follows from the iteration, which is all that a file has of it."""
     gradients = rng.normal(size=(8, 3))
     straight, resumed = mt.Nadam(0.1), mt.Nadam(0.1)
@@ -160,7 +160,7 @@ def test_what_is_not_trainable_stays():
     assert p.value == 2
 
 
-def test_a_schedule_is_asked_for_every_step():
+def test_a_schedule_is_called_for_every_step():
     seen = []
 
     def schedule(step):

@@ -1,4 +1,4 @@
-"""State that somebody's layer keeps in a plain attribute: it is resumed, and a file that does not hold it is warned of."""
+"""State that a user-defined layer keeps in a plain attribute: it is resumed, and saving without it is warned of."""
 
 import re
 import warnings
@@ -13,7 +13,7 @@ from minitorch_np.saving.own_state import own_state
 
 
 class Tally:
-    """An object of somebody's own, with a number in it."""
+    """A user-defined object with a number in it."""
 
     def __init__(self):
         self.value = 0.0
@@ -107,7 +107,7 @@ def test_state_in_a_plain_attribute_is_warned_of_when_the_model_is_saved(lines, 
     line = r'Mine\.(\w+) is state that forward changes.* self\.\1 = self\.add_parameter\(.*, "zeros", trainable=False\)'
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.save(tmp_path / "m.keras")  # it also says that Keras does not know the layer
+        model.save(tmp_path / "m.keras")  # it also warns that Keras does not know the layer
     assert [one.filename for one in caught if re.search(line, str(one.message))] == [__file__]
     with pytest.warns(UserWarning, match=line):
         model.save_weights(tmp_path / "m.weights.h5")

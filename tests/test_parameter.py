@@ -1,4 +1,4 @@
-"""Parameter: a value that is its own, keeps its shape, and is no array itself."""
+"""Parameter: a value that is its own, keeps its shape, and is not an array."""
 
 import copy
 import pickle

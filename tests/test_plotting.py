@@ -1,4 +1,4 @@
-"""Plots: what is drawn, on which axes, and what is said when it cannot be."""
+"""Plots: what is drawn, on which axes, and the messages when it cannot be."""
 
 import sys
 
@@ -55,10 +55,10 @@ def test_an_unknown_measure_lists_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    "pictures", [np.zeros((3, 4, 4)), np.zeros((3, 4, 4, 1), np.uint8), np.full((3, 4, 4, 3), 255, np.uint8)]
+    "images", [np.zeros((3, 4, 4)), np.zeros((3, 4, 4, 1), np.uint8), np.full((3, 4, 4, 3), 255, np.uint8)]
 )
-def test_grey_and_colour_are_drawn(pictures):
-    places = plotting.plot_images(pictures, ["a", "b", "c"], columns=2)
+def test_grey_and_colour_are_drawn(images):
+    places = plotting.plot_images(images, ["a", "b", "c"], columns=2)
     assert [ax.get_title() for ax in places[:3]] == ["a", "b", "c"]
     assert all(np.max(ax.images[0].get_array()) <= 1 for ax in places[:3])
     places[0].figure.canvas.draw()
@@ -72,12 +72,12 @@ def test_grey_and_colour_are_drawn(pictures):
         ((np.zeros((2, 4, 4)), None, [None]), "2 images and 1 axes"),
     ],
 )
-def test_pictures_that_do_not_fit_are_refused(arguments, message):
+def test_images_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         plotting.plot_images(*arguments)
 
 
-def test_mislabelled_pictures_show_prediction_and_truth(rng):
+def test_mislabelled_images_show_prediction_and_truth(rng):
     places = plotting.plot_mislabeled(rng.uniform(size=(4, 3, 3)), [0, 1, 1, 0], [[0], [1], [0], [1]], ["dog", "cat"])
     titles = [ax.get_title() for ax in places if ax.get_title()]
     assert titles == ["predicted dog\nis cat", "predicted cat\nis dog"]
@@ -85,9 +85,9 @@ def test_mislabelled_pictures_show_prediction_and_truth(rng):
 
 
 def test_nothing_mislabelled_and_too_many_are_both_drawn(rng):
-    pictures = rng.uniform(size=(30, 3, 3))
-    plotting.plot_mislabeled(pictures, np.zeros(30), np.zeros(30), ["dog", "cat"])
-    places = plotting.plot_mislabeled(pictures, np.zeros(30), np.ones(30), ["dog", "cat"], most=7)
+    images = rng.uniform(size=(30, 3, 3))
+    plotting.plot_mislabeled(images, np.zeros(30), np.zeros(30), ["dog", "cat"])
+    places = plotting.plot_mislabeled(images, np.zeros(30), np.ones(30), ["dog", "cat"], most=7)
     assert places[0].figure.get_suptitle() == "30 of 30 images mislabelled, the first 7 of them"
 
 
@@ -126,13 +126,13 @@ def test_filters_are_the_columns_of_a_kernel(rng):
         ((np.ones((3, 3, 1, 5)), None, [None]), "5 filters and 1 axes"),
     ],
 )
-def test_kernels_that_are_no_pictures_are_refused(arguments, message):
+def test_kernels_that_are_no_images_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         plotting.plot_filters(*arguments)
 
 
 class Sides:
-    """Says on which side of a line points lie, in one of four forms."""
+    """Predicts on which side of a line points are, in one of four forms."""
 
     def __init__(self, form):
         self.form = form
@@ -155,8 +155,8 @@ def test_the_boundary_is_where_both_classes_are_equally_likely(rng, form):
     np.testing.assert_allclose(drawn[:, 0], drawn[:, 1], atol=1e-6)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["no", "yes"]
     assert sum(len(points.get_offsets()) for points in ax.collections[1:]) == 50
-    picture = ax.images[0].get_array()
-    np.testing.assert_allclose(picture[-1, 0], 1 - 0.5 * (1 - np.array([0x2F, 0x6F, 0xB0]) / 255), atol=0.01)
+    shown = ax.images[0].get_array()
+    np.testing.assert_allclose(shown[-1, 0], 1 - 0.5 * (1 - np.array([0x2F, 0x6F, 0xB0]) / 255), atol=0.01)
     ax.figure.canvas.draw()
 
 

@@ -27,7 +27,7 @@ def dense(kernel, bias):
 
 
 def assert_published(ours, theirs, decimals=5):
-    """To the published decimals, some of which were cut off and not rounded."""
+    """To the published decimals; some were cut off and not rounded."""
     np.testing.assert_allclose(ours, np.transpose(theirs), rtol=0, atol=10**-decimals)
 
 
@@ -104,7 +104,7 @@ def test_linear_activation_backward(name, activation):
 
 
 def test_model_backward():
-    """The published AL is a normal draw outside (0, 1), so dL/dAL is written out here instead of asked of BCELoss."""
+    """The published AL is a normal draw outside (0, 1), so dL/dAL is written out here, and not computed by BCELoss."""
     case = PUBLISHED["model_backward"]
     a = drawn(case["seed"], case["draws"])
     y, m = np.transpose(case["Y"]), len(a["AL"])

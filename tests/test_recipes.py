@@ -48,7 +48,7 @@ def test_cats_offline_says_so_and_ends_with_a_trained_network(tmp_path):
     assert metrics(tmp_path)["test"]["the network"]["accuracy"] > 0.9
 
 
-def test_a_picture_is_predicted_with_the_saved_weights(tmp_path):
+def test_an_image_is_predicted_with_the_saved_weights(tmp_path):
     image = pytest.importorskip("PIL.Image", reason="needs Pillow")
     from minitorch_np import datasets
 
@@ -72,14 +72,14 @@ def test_a_picture_is_predicted_with_the_saved_weights(tmp_path):
         (["--seed", "-3"], "--seed: expected a whole number of at least 0, got '-3'"),
     ],
 )
-def test_mistakes_are_said_in_one_line(tmp_path, options, message):
+def test_mistakes_are_reported_in_one_line(tmp_path, options, message):
     done = run("cat_classifier.py", *options, folder=tmp_path, offline=True)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert message in done.stderr
 
 
-def test_cats_report_what_was_asked(tmp_path, cats):
+def test_cats_report_their_data_and_scores(tmp_path, cats):
     done = run("cat_classifier.py", "--epochs", "150", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     for line in (
@@ -117,7 +117,7 @@ def test_spirals_say_mistakes_in_one_line(tmp_path):
     assert "--noise: expected a number of at least 0, got '-1'" in done.stderr
 
 
-def test_the_text_generator_learns_and_goes_on_from_a_prompt(tmp_path):
+def test_the_text_generator_learns_and_continues_from_a_prompt(tmp_path):
     small = ("--epochs", "1", "--context", "32", "--width", "32", "--blocks", "1", "--batch-size", "128")
     done = run("text_generator.py", *small, folder=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -224,15 +224,15 @@ def test_whitened_patches_vary_alike_and_independently(monkeypatch, rng):
     from cat_convnet import COMPONENTS, whitening
 
     noise = rng.uniform(0, 255, (40, 17, 17, 3)) * (0.5, 1, 1)
-    pictures = (noise[:, 1:, 1:] + noise[:, :-1, 1:] + noise[:, 1:, :-1] + noise[:, :-1, :-1]) / 4  # neighbours agree
-    kernels = whitening(pictures)
+    images = (noise[:, 1:, 1:] + noise[:, :-1, 1:] + noise[:, 1:, :-1] + noise[:, :-1, :-1]) / 4  # neighbours agree
+    kernels = whitening(images)
     assert kernels.shape == (3, 3, 3, 2 * COMPONENTS)
     convolution = mt.Conv2D(2 * COMPONENTS, 3, use_bias=False)
-    convolution(pictures)  # builds it
+    convolution(images)  # builds it
     convolution.kernel.value = kernels
-    seen = convolution(pictures / 255).reshape(-1, 2, COMPONENTS)
-    np.testing.assert_allclose(seen[:, 1], -seen[:, 0])
-    covariance = np.cov(seen[:, 0], rowvar=False)
+    whitened = convolution(images / 255).reshape(-1, 2, COMPONENTS)
+    np.testing.assert_allclose(whitened[:, 1], -whitened[:, 0])
+    covariance = np.cov(whitened[:, 0], rowvar=False)
     variances = np.diag(covariance)
     np.testing.assert_allclose(covariance, np.diag(variances), atol=1e-4)
     assert (np.diff(variances) >= 0).all(), variances

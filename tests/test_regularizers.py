@@ -40,26 +40,26 @@ def model(regularizer):
     return mt.Sequential(layers, rng=1, dtype="float64").compile(mt.SGD(0.1), mt.MSELoss())
 
 
-def test_the_price_is_part_of_the_losses_that_are_reported(rng):
+def test_the_penalty_is_part_of_the_losses_that_are_reported(rng):
     x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 1))
-    priced, free = model(mt.L2(0.1)), model(None)
-    price = 0.1 * (priced.layers[1].kernel.value ** 2).sum()
-    assert priced.evaluate(x, y).loss == pytest.approx(free.evaluate(x, y).loss + price, rel=1e-12)
-    first = priced.fit(x, y, validation_data=(x, y), batch_size=None)
-    assert first["loss"][0] == pytest.approx(free.evaluate(x, y).loss + price, rel=1e-12)
-    assert first["val_loss"][0] == pytest.approx(priced.evaluate(x, y).loss, rel=1e-12)
+    penalised, free = model(mt.L2(0.1)), model(None)
+    penalty = 0.1 * (penalised.layers[1].kernel.value ** 2).sum()
+    assert penalised.evaluate(x, y).loss == pytest.approx(free.evaluate(x, y).loss + penalty, rel=1e-12)
+    first = penalised.fit(x, y, validation_data=(x, y), batch_size=None)
+    assert first["loss"][0] == pytest.approx(free.evaluate(x, y).loss + penalty, rel=1e-12)
+    assert first["val_loss"][0] == pytest.approx(penalised.evaluate(x, y).loss, rel=1e-12)
 
 
-def test_with_sgd_l2_is_weight_decay_of_twice_its_price(rng):
+def test_with_sgd_l2_is_weight_decay_of_twice_its_penalty(rng):
     x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 1))
-    by_price, by_decay = (mt.Sequential([mt.Input((4,)), mt.Dense(1, use_bias=False, kernel_regularizer=r)], rng=1,
+    by_penalty, by_decay = (mt.Sequential([mt.Input((4,)), mt.Dense(1, use_bias=False, kernel_regularizer=r)], rng=1,
                                         dtype="float64") for r in (mt.L2(0.05), None))  # fmt: skip
-    by_price.compile(mt.SGD(0.1), mt.MSELoss()).fit(x, y, epochs=5)
+    by_penalty.compile(mt.SGD(0.1), mt.MSELoss()).fit(x, y, epochs=5)
     by_decay.compile(mt.SGD(0.1, weight_decay=0.1), mt.MSELoss()).fit(x, y, epochs=5)
-    np.testing.assert_allclose(by_price.get_weights()[0], by_decay.get_weights()[0], rtol=1e-12)
+    np.testing.assert_allclose(by_penalty.get_weights()[0], by_decay.get_weights()[0], rtol=1e-12)
 
 
-def test_what_is_not_trainable_has_no_price(rng):
+def test_what_is_not_trainable_has_no_penalty(rng):
     x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 1))
     frozen = model(mt.L2(0.1))
     frozen.layers[1].kernel.trainable = False
@@ -93,10 +93,10 @@ KERNELS = {
 @pytest.mark.parametrize(
     ("cls", "argument"), [(cls, argument) for argument, classes in KERNELS.items() for cls in classes]
 )
-def test_every_kernel_takes_a_price(cls, argument):
+def test_every_kernel_takes_a_penalty(cls, argument):
     example, shape = cls.examples()[0]
     layer = cls(**{**example.config(), argument: mt.L2(0.5)}).initialize(shape)
-    priced = [name for name, parameter in layer.parameters().items() if parameter.regularizer is not None]
-    assert priced
-    assert all(name.endswith(("kernel", "embeddings")) for name in priced)
-    assert {repr(layer.parameters()[name].regularizer) for name in priced} == {"L2(l2=0.5)"}
+    penalised = [name for name, parameter in layer.parameters().items() if parameter.regularizer is not None]
+    assert penalised
+    assert all(name.endswith(("kernel", "embeddings")) for name in penalised)
+    assert {repr(layer.parameters()[name].regularizer) for name in penalised} == {"L2(l2=0.5)"}

@@ -305,7 +305,7 @@ def test_the_end_of_a_run_with_nothing_left_has_the_logs_of_the_last_epoch(data,
     assert notes[0].logs == notes[1].logs == {name: values[-1] for name, values in history.items()}
 
 
-def test_an_unseeded_run_goes_on_too(data, tmp_path):
+def test_an_unseeded_run_continues_too(data, tmp_path):
     model = network(rng=None)
     model.fit(*data, epochs=2, resume=tmp_path / "kept")
     other = network(rng=None)
@@ -375,20 +375,20 @@ def test_other_validation_data_callbacks_and_batches_are_refused(data, tmp_path)
 )
 def test_callbacks_that_are_set_otherwise_are_refused_by_name(data, tmp_path, then, here, message):
     def run(epochs, log, **settings):
-        watchers = [mt.callbacks.EarlyStopping(**{"monitor": "loss", "patience": 3, **settings})]
-        watchers += [mt.callbacks.CSVLogger(tmp_path / log)]
-        return network().fit(*data, epochs=epochs, callbacks=watchers, resume=tmp_path / "kept")
+        used = [mt.callbacks.EarlyStopping(**{"monitor": "loss", "patience": 3, **settings})]
+        used += [mt.callbacks.CSVLogger(tmp_path / log)]
+        return network().fit(*data, epochs=epochs, callbacks=used, resume=tmp_path / "kept")
 
     run(1, "a.csv", **then)
     with pytest.raises(mt.ModelFileError, match=message):
         run(3, "a.csv", **here)
-    assert run(3, "b.csv", **then).epochs == 3  # where a log is written is nobody's business
+    assert run(3, "b.csv", **then).epochs == 3  # the place of a log is not a setting
 
 
-def test_another_schedule_is_refused_and_the_same_goes_on(data, tmp_path):
+def test_another_schedule_is_refused_and_the_same_continues(data, tmp_path):
     def run(epochs, schedule):
-        watchers = [mt.callbacks.LearningRateScheduler(schedule), mt.callbacks.EarlyStopping("loss", patience=9)]
-        return network().fit(*data, epochs=epochs, callbacks=watchers, resume=tmp_path / "kept")
+        used = [mt.callbacks.LearningRateScheduler(schedule), mt.callbacks.EarlyStopping("loss", patience=9)]
+        return network().fit(*data, epochs=epochs, callbacks=used, resume=tmp_path / "kept")
 
     run(1, lambda epoch: 0.1)
     assert run(2, lambda epoch: 0.1).epochs == 2  # another object of the same name, elsewhere in memory
@@ -553,7 +553,7 @@ def test_a_refused_resume_changes_nothing(data, tmp_path):
     assert model.history is history
 
 
-def test_a_log_that_goes_on_has_no_line_twice(data, tmp_path, monkeypatch):
+def test_a_log_that_continues_has_no_line_twice(data, tmp_path, monkeypatch):
     monkeypatch.setattr("minitorch_np.training.loop._SECONDS", 1000)  # kept at the end alone
     path = tmp_path / "log.csv"
     path.write_text("epoch,loss,accuracy\n0,1.0,0.5\n")
@@ -753,7 +753,7 @@ def test_a_checkpoint_moves_no_attribute_of_the_run(data, tmp_path):
 
 
 class Curriculum:
-    """An iterable of somebody's own: it shuffles with its own generator and counts its epochs."""
+    """A user-defined iterable that shuffles with its own generator and counts its epochs."""
 
     def __init__(self, x, y):
         self.x, self.y, self.rng, self.epoch = x, y, np.random.default_rng(3), 0
@@ -767,7 +767,7 @@ class Curriculum:
 
 
 class Rows(Source):
-    """A Source of somebody's own, which holds its own generator."""
+    """A user-defined Source with its own generator."""
 
     shape = (5,)
 
@@ -809,7 +809,7 @@ def test_data_that_draw_their_own_order_go_on_in_the_same_one(data, tmp_path, mo
 
 
 class Warmer(mt.Callback):
-    """Counts in plain attributes, of which `kept` says nothing, and steers with them."""
+    """Counts in plain attributes that `kept` does not name, and stops training by them."""
 
     def __init__(self, patience):
         self.patience, self.seen, self.best = patience, [], None
@@ -856,7 +856,7 @@ class Annealed(mt.Loss):
 
 
 class Falling:
-    """A schedule that remembers what it said."""
+    """A schedule that remembers what it returned."""
 
     def __init__(self, rate):
         self.rate = rate
@@ -953,7 +953,7 @@ def test_a_file_that_is_no_checkpoint_is_kept_and_named(tmp_path, content):
     assert (tmp_path / "notes").read_bytes() == content
 
 
-def test_a_damaged_checkpoint_and_a_missing_folder_are_said_before_training(data, tmp_path):
+def test_a_damaged_checkpoint_and_a_missing_folder_are_reported_before_training(data, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"the folder .*none does not exist"):
         network().fit(*data, resume=tmp_path / "none" / "kept")
     network().fit(*data, resume=tmp_path / "kept")

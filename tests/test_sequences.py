@@ -1,4 +1,4 @@
-"""Sequence layers: what their users get wrong, and what no other test of layers asks."""
+"""Sequence layers: users' mistakes, and what the general tests of layers do not cover."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_the_checker_still_misses_dx_of_whole_numbers_that_are_values(rng):
         (lambda: mt.Sequential([mt.Input((5, 3)), mt.PositionalEmbedding(4)]), "at most 4 steps"),
     ],
 )
-def test_mistakes_are_said_when_the_layer_or_the_model_is_made(make, message):
+def test_mistakes_are_reported_when_the_layer_or_the_model_is_made(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -150,7 +150,7 @@ def test_masks_of_another_shape_or_dtype_are_refused(mask, rng):
 
 
 class Masked(mt.Model):
-    """Attention over x[..., :-1]; the last feature says which positions are real."""
+    """Attention over x[..., :-1]; the last feature marks the positions that are real."""
 
     def __init__(self, rng=None, dtype="float32"):
         super().__init__(rng, dtype)

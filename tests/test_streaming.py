@@ -1,4 +1,4 @@
-"""Data that come batch by batch: files larger than memory, folders of pictures, generators."""
+"""Data that come batch by batch: files larger than memory, folders of images, generators."""
 
 import itertools
 import threading
@@ -120,7 +120,7 @@ def test_a_file_without_targets_is_for_prediction(tmp_path, arrays):
         network().fit(data)
 
 
-def test_mistakes_with_files_are_said(path, arrays, tmp_path):
+def test_mistakes_with_files_are_reported(path, arrays, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no such file"):
         HDF5Dataset(tmp_path / "none.h5")
     with pytest.raises(ValueError, match="there is no dataset 'test_set_x'; keys present: list_classes, train_set_x"):
@@ -138,7 +138,7 @@ def test_mistakes_with_files_are_said(path, arrays, tmp_path):
         network().fit(HDF5Dataset(path), arrays[1])
 
 
-def test_a_file_that_ends_early_is_said_and_does_not_hang(arrays, tmp_path):
+def test_a_file_that_ends_early_is_reported_and_does_not_hang(arrays, tmp_path):
     path = write(tmp_path / "data.h5", *arrays)
     data = HDF5Dataset(path)
     with h5py.File(path) as file:
@@ -180,7 +180,7 @@ def test_batches_of_ones_own_do_as_arrays_in_that_order(arrays, how):
     np.testing.assert_array_equal(ours.get_weights()[0], due.get_weights()[0])
 
 
-def test_a_generator_without_end_goes_on_from_epoch_to_epoch(arrays):
+def test_a_generator_without_end_continues_from_epoch_to_epoch(arrays):
     given = []
 
     def endless():
@@ -281,7 +281,7 @@ def test_a_data_set_of_single_examples_is_refused():
 
 @pytest.mark.parametrize("steps", [None, 2, 4])
 @pytest.mark.parametrize("falls", [0, 1, 3, 5])
-def test_a_resumed_run_goes_on_in_data_that_go_on(tmp_path, monkeypatch, steps, falls):
+def test_a_resumed_run_continues_in_data_that_continue(tmp_path, monkeypatch, steps, falls):
     """5 batches, taken `steps` at a time; the power goes after some of them."""
     monkeypatch.setattr("minitorch_np.training.loop._SECONDS", 0)
     monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
@@ -367,7 +367,7 @@ def test_a_source_that_cannot_end_is_refused(rng):
         network_of_one().fit(Endless())
 
 
-def test_data_that_go_on_and_on_are_asked_whether_they_end(rng, monkeypatch):
+def test_it_is_checked_whether_endless_data_end(rng, monkeypatch):
     monkeypatch.setattr(mt.source.batches, "_MANY", 20)
     x = rng.normal(size=(5, 1))
     with pytest.warns(
@@ -463,7 +463,7 @@ def test_what_would_have_no_effect_is_refused(arrays, rng):
     model.fit(batches, shuffle=False)
 
 
-def test_a_function_that_gives_nothing_is_said():
+def test_a_function_that_gives_nothing_is_reported():
     with pytest.raises(ValueError, match=r"the function returned None\. Write it with yield"):
         network_of_one().fit(lambda: None)
 
@@ -579,7 +579,7 @@ def test_a_batch_may_count_nothing(arrays):
     assert model.fit(lambda: iter(batches), class_weight={0: 0.0, 1: 1.0})["loss"][0] > 0
 
 
-# Folders of pictures
+# Folders of images
 
 
 @pytest.fixture
@@ -590,11 +590,11 @@ def folder(tmp_path, rng):
         for number in range(6):
             pixels = rng.integers(low, low + 128, (9, 7, 3)).astype(np.uint8)
             image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.{('jpg', 'png')[number % 2]}")
-    (tmp_path / "pictures" / "notes.txt").write_text("no picture")
+    (tmp_path / "pictures" / "notes.txt").write_text("not an image")
     return tmp_path / "pictures"
 
 
-def test_a_folder_of_pictures_is_learnt_from(folder):
+def test_a_folder_of_images_is_learnt_from(folder):
     data = ImageFolder(folder, (4, 3, 3))
     assert (len(data), data.class_names) == (12, ["dark", "light"])
     layers = [mt.Input((4, 3, 3)), mt.Rescaling(1 / 255), mt.Flatten(), mt.Dense(1), mt.Sigmoid()]
@@ -604,7 +604,7 @@ def test_a_folder_of_pictures_is_learnt_from(folder):
     assert model.predict(data).shape == (12, 1)
 
 
-def test_mistakes_with_folders_are_said(folder, tmp_path):
+def test_mistakes_with_folders_are_reported(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no such folder"):
         ImageFolder(tmp_path / "none", (4, 3, 3))
     with pytest.raises(ValueError, match=r"expected pictures as class_name/\*\.jpg, found none"):
@@ -614,9 +614,9 @@ def test_mistakes_with_folders_are_said(folder, tmp_path):
         list(ImageFolder(folder, (4, 3, 3)).batches(4))
 
 
-def test_a_folder_without_pictures_is_no_class(folder):
+def test_a_folder_without_images_is_no_class(folder):
     (folder / "empty").mkdir()
-    (folder / "empty" / "notes.txt").write_text("no picture")
+    (folder / "empty" / "notes.txt").write_text("not an image")
     with pytest.warns(UserWarning, match="no pictures in empty, so that is no class"):
         data = ImageFolder(folder, (4, 3, 3))
     assert (data.class_names, data.y.tolist()) == (["dark", "light"], [0] * 6 + [1] * 6)
@@ -636,7 +636,7 @@ def test_classes_can_be_named_in_their_order(folder):
             ImageFolder(folder, (4, 3, 3), class_names=names)
 
 
-def test_pictures_in_folders_below_a_class_belong_to_it(folder):
+def test_images_in_folders_below_a_class_belong_to_it(folder):
     (folder / "dark" / "night" / ".hidden").mkdir(parents=True)
     (folder / "dark" / "0.jpg").rename(folder / "dark" / "night" / "0.jpg")
     (folder / "dark" / "1.png").rename(folder / "dark" / "night" / ".hidden" / "1.png")
@@ -660,13 +660,13 @@ def test_a_class_with_another_number_than_in_training_is_refused(folder):
     model.evaluate(train)
 
 
-def test_hidden_files_and_folders_are_no_pictures(folder):
+def test_hidden_files_and_folders_are_no_images(folder):
     (folder / "dark" / "._0.jpg").write_bytes(b"resource fork")
     (folder / "light" / "folder.png").mkdir()
     assert len(ImageFolder(folder, (4, 3, 3))) == 12
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2), (0, 3, 3), (4.0, 3, 3), 4])
-def test_a_shape_that_is_none_of_a_picture_is_refused(tmp_path, shape):
+def test_a_shape_that_is_not_an_image_shape_is_refused(tmp_path, shape):
     with pytest.raises(ValueError, match=r"shape is \(height, width, channels\).* 1 or 3 channels, got"):
         ImageFolder(tmp_path, shape)

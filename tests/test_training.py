@@ -1,4 +1,4 @@
-"""fit, evaluate and predict: what they do, and what they say to mistakes."""
+"""fit, evaluate and predict: what they do, and their errors."""
 
 import math
 import os
@@ -161,7 +161,7 @@ def test_leading_layers_run_once_per_fit(x, y):
             return x
 
         def backward(self, dy):
-            raise AssertionError("nobody reads the gradient of the data")
+            raise AssertionError("the gradient of the data is not used")
 
     model = model_of(Counting(), mt.Dense(1), mt.Sigmoid())
     model.fit(x, y, epochs=5, batch_size=4)
@@ -173,9 +173,9 @@ def test_leading_layers_run_per_batch_when_the_result_is_too_large(x, y, monkeyp
     ready = model_of(mt.Rescaling(2.0), mt.Dense(1), mt.Sigmoid())
     ready.fit(x, y, epochs=2, batch_size=4)
     monkeypatch.setattr("minitorch_np.training.data.MEMORY_SHARE", 0)
-    anew = model_of(mt.Rescaling(2.0), mt.Dense(1), mt.Sigmoid())
-    anew.fit(x, y, epochs=2, batch_size=4)
-    np.testing.assert_array_equal(ready.get_weights()[0], anew.get_weights()[0])
+    another = model_of(mt.Rescaling(2.0), mt.Dense(1), mt.Sigmoid())
+    another.fit(x, y, epochs=2, batch_size=4)
+    np.testing.assert_array_equal(ready.get_weights()[0], another.get_weights()[0])
     assert not Examples(x, y, ready[:1], np.dtype("f4"), reread=True).ready
 
 
@@ -189,7 +189,7 @@ def test_modes_and_switches_are_put_back(x, y):
     assert model.backward(np.ones((20, 1), np.float32)).shape == (20, 3)
 
 
-def test_fit_again_goes_on(x, y):
+def test_fit_again_continues(x, y):
     model = model_of()
     first = model.fit(x, y, epochs=5)
     assert model.fit(x, y, epochs=5)["loss"][0] < first["loss"][0]
@@ -317,10 +317,10 @@ def test_a_loss_that_takes_no_weights_says_so(x, y):
         model_of(loss=Plain()).fit(x, y, class_weight={0: 1, 1: 2})
 
 
-# What is seen of it
+# What it prints
 
 
-def test_nothing_is_printed_where_nobody_looks(x, y, capfd):
+def test_nothing_is_printed_outside_a_terminal(x, y, capfd):
     model_of().fit(x, y, epochs=2)
     assert capfd.readouterr() == ("", "")
 
@@ -511,7 +511,7 @@ def test_training_works_outside_the_main_thread(x, y):
         (lambda x, y: (x, np.stack([y, y], axis=1)), r"outputs have shape \(batch, 1\), y has shape \(20, 2\)"),
     ],
 )  # fmt: skip
-def test_data_that_do_not_fit_are_refused_at_the_door(x, y, change, message):
+def test_data_that_do_not_fit_are_refused_before_training(x, y, change, message):
     model = model_of()
     before = model.get_weights()
     with pytest.raises(ValueError, match=message):
@@ -519,7 +519,7 @@ def test_data_that_do_not_fit_are_refused_at_the_door(x, y, change, message):
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
 
 
-def test_a_refused_fit_leaves_what_was_seen(x, y):
+def test_a_refused_fit_leaves_the_input_range(x, y):
     model = model_of()
     model.fit(x, y)
     seen = model.input_range

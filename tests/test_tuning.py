@@ -334,7 +334,7 @@ def test_a_loss_is_the_better_the_smaller_and_mode_may_say_otherwise(data):
     assert high.best_score == max(row["score"] for row in high.table)
 
 
-def test_the_metric_says_which_way_is_better_and_of_a_function_it_is_asked(data):
+def test_the_metric_says_which_way_is_better_and_a_function_needs_mode(data):
     def right(y_true, y_pred):
         return (y_pred.argmax(axis=1) == y_true).mean()
 
@@ -397,7 +397,7 @@ def test_a_trial_that_diverges_is_the_worst_and_does_not_end_the_search(data):
         hopeless.best  # noqa: B018 the access is the test
 
 
-def test_a_search_goes_on_from_a_table_of_any_size(data, tmp_path):
+def test_a_search_continues_from_a_table_of_any_size(data, tmp_path):
     def long_note(note="", rng=0):
         return build(rng=rng)
 
@@ -474,7 +474,7 @@ def test_a_result_is_printed_and_written_as_a_table(data, tmp_path):
 # Going on where it stopped
 
 
-def test_a_search_goes_on_from_its_table(data, tmp_path, monkeypatch):
+def test_a_search_continues_from_its_table(data, tmp_path, monkeypatch):
     path = tmp_path / "search.json"
     straight = tuning.search(build, SPACE, *data, trials=9, epochs=9, halving=3, workers=1)
     fits = []
@@ -679,7 +679,7 @@ SHARED = build()
         ({"y": np.arange(81)}, "expected class numbers 0 to 2"),
     ],
 )
-def test_mistakes_are_said_before_anything_is_trained(data, monkeypatch, change, message):
+def test_mistakes_are_reported_before_anything_is_trained(data, monkeypatch, change, message):
     monkeypatch.setattr(mt.Model, "fit", never)
     given = {"build": build, "space": SPACE, "x": data[0], "y": data[1], "trials": None, "workers": 1}
     with pytest.raises(ValueError, match=message):
@@ -713,7 +713,7 @@ def test_models_that_are_not_apart_are_refused(data, make, message):
         tuning.cross_validate(make, *data)
 
 
-def test_a_missing_folder_is_said_before_training(data, tmp_path):
+def test_a_missing_folder_is_reported_before_training(data, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"the folder .*none does not exist"):
         tuning.search(build, SPACE, *data, table=tmp_path / "none" / "search.json")
 

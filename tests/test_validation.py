@@ -1,4 +1,4 @@
-"""Numbers that constructors take: what they say to one of another kind, out of range, or as text."""
+"""Numbers that constructors take: errors for another type, a value out of range, or text."""
 
 import json
 
@@ -139,7 +139,7 @@ def test_what_shapes_parameters_stays_once_the_layer_is_built():
 def test_an_attribute_that_there_is_not_is_refused(made, name):
     with pytest.raises(AttributeError, match=name):
         setattr(made, name, 0.5)
-    made._own = 1  # a private one, as of a test, is nobody's mistake
+    made._own = 1  # a private one, as of a test, is not a mistake
 
 
 def test_the_rate_of_the_step_is_not_the_learning_rate():

@@ -91,7 +91,7 @@ def test_no_corruption_changes_numbers(saved):
     np.testing.assert_array_equal(model.get_weights()[0], due[0])
 
 
-def test_files_that_are_none_are_said(tmp_path):
+def test_other_files_are_reported(tmp_path):
     (tmp_path / "text.h5").write_text("no")
     with pytest.raises(ValueError, match="it is not an HDF5 file, or not what was saved"):
         network().load_weights(tmp_path / "text.h5")

@@ -70,10 +70,10 @@ def test_fit_evaluate_and_predict_call_the_hooks_as_keras_does(held_out, default
         (ours(), mt.Callback, {}),
         (theirs(), keras.callbacks.Callback, {"verbose": 0}),
     ):
-        watcher, heard = listener(base, default)
-        model.fit(x, y, epochs=2, batch_size=8, validation_data=validation, callbacks=[watcher], **quiet)
-        model.evaluate(x, y, batch_size=10, callbacks=[watcher], **quiet)
-        model.predict(x, batch_size=11, callbacks=[watcher], **quiet)
+        callback, heard = listener(base, default)
+        model.fit(x, y, epochs=2, batch_size=8, validation_data=validation, callbacks=[callback], **quiet)
+        model.evaluate(x, y, batch_size=10, callbacks=[callback], **quiet)
+        model.predict(x, batch_size=11, callbacks=[callback], **quiet)
         everything.append(list(comparable(heard)))
     assert everything[0] == everything[1]
     assert {name for name, *_ in everything[0]} == set(EPOCHS + BATCHES + WHOLE)
@@ -82,15 +82,15 @@ def test_fit_evaluate_and_predict_call_the_hooks_as_keras_does(held_out, default
 def test_the_logs_hold_what_was_measured():
     x, y = data()
     model = ours()
-    watcher, heard = listener(mt.Callback, ())
-    history = model.fit(x, y, epochs=2, batch_size=8, validation_data=(x, y), callbacks=[watcher], progress=False)
+    callback, heard = listener(mt.Callback, ())
+    history = model.fit(x, y, epochs=2, batch_size=8, validation_data=(x, y), callbacks=[callback], progress=False)
     logs = {name: numbers for name, numbers, *_ in heard if name in WHOLE}
     assert logs["on_train_end"] == {name: values[-1] for name, values in history.items()}
     assert logs["on_test_end"] == {name: history[f"val_{name}"][-1] for name in ("loss", "accuracy")}
     assert heard[0] == ("on_train_begin", {}, True, [("epochs", 2), ("steps", 3), ("verbose", 0)])
-    scores = model.evaluate(x, y, batch_size=10, callbacks=[watcher])
+    scores = model.evaluate(x, y, batch_size=10, callbacks=[callback])
     assert heard[-1][:2] == ("on_test_end", scores._asdict())
-    predicted = model.predict(x, batch_size=11, callbacks=[watcher])
+    predicted = model.predict(x, batch_size=11, callbacks=[callback])
     outputs = [logs["outputs"] for name, _, logs, *_ in heard if name == "on_predict_batch_end"]
     np.testing.assert_array_equal(np.concatenate(outputs), predicted)
 

@@ -1,6 +1,6 @@
 """Layers for images agree with PyTorch, JAX and Keras in float64 to 1e-10, forward and backward, over random shapes and options.
 
-Keras on PyTorch computes means in float32, so that there PyTorch itself is asked for the digits and Keras for the meaning.
+Keras on PyTorch computes means in float32, so the digits are compared with PyTorch itself, and the meaning with Keras.
 """
 
 import os

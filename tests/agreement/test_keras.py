@@ -158,7 +158,7 @@ def test_weights_go_both_ways(tmp_path):
 
 @pytest.mark.parametrize("fill_mode", ["reflect", "nearest", "wrap", "constant"])
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
-def test_shifted_pictures_are_those_of_keras(fill_mode, interpolation):
+def test_shifted_images_are_those_of_keras(fill_mode, interpolation):
     x = np.random.default_rng(1).uniform(size=(4, 6, 5, 3)).astype(np.float32)
     for down, right in ((0.29, -0.33), (-0.6, 0.85), (0.0, 0.13)):
         ours = mt.RandomTranslation((down, down), (right, right), fill_mode, interpolation, 0.4)
@@ -183,7 +183,7 @@ def test_shifted_pictures_are_those_of_keras(fill_mode, interpolation):
     ],
     ids=repr,
 )
-def test_every_optimiser_goes_on_in_the_middle_both_ways(tmp_path, optimizer):
+def test_every_optimiser_continues_in_the_middle_both_ways(tmp_path, optimizer):
     ours = network(optimizer)
     ours.fit(X, Y, epochs=5, batch_size=None)
     ours.save(tmp_path / "ours.keras")
@@ -207,7 +207,7 @@ def test_every_optimiser_goes_on_in_the_middle_both_ways(tmp_path, optimizer):
     ],
     ids=["reduction", "accumulation"],
 )
-def test_what_is_learnt_otherwise_in_keras_is_left_uncompiled_and_said(tmp_path, settings):
+def test_what_is_learnt_otherwise_in_keras_is_left_uncompiled_and_reported(tmp_path, settings):
     theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     theirs.compile(**settings)
     theirs.save(tmp_path / "m.keras")

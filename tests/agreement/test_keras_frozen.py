@@ -107,6 +107,6 @@ def test_a_part_of_a_layer_is_frozen_in_our_own_file_alone(tmp_path):
     np.testing.assert_allclose(theirs.predict(X, verbose=0), ours.predict(X), atol=1e-6)
     for model in (ours, again):
         model.fit(X, Y, epochs=3, batch_size=None)
-        model[1].kernel.trainable = True  # it goes on from its own state
+        model[1].kernel.trainable = True  # it continues from its own state
         model.fit(X, Y, epochs=3, batch_size=None)
     np.testing.assert_array_equal(again.predict(X), ours.predict(X))

@@ -1,4 +1,4 @@
-"""Every layer that says that Keras has it opens there, says the same, and comes back."""
+"""Every layer that Keras has too opens there, gives the same, and comes back."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What Keras keeps beside layers and weights: it is read, or a warning names it; classes of somebody's own are refused."""
+"""What Keras keeps beside layers and weights: it is read, or a warning names it; user-defined classes are refused."""
 
 import os
 import warnings
@@ -32,7 +32,7 @@ def network(optimizer="sgd", **settings):
     return model
 
 
-def said_of(path):
+def warnings_of(path):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = mt.load_model(path)
@@ -56,7 +56,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_training_goes_on_from_an_older_file_as_in_keras(tmp_path, kind):
+def test_training_continues_from_an_older_file_as_in_keras(tmp_path, kind):
     theirs = network(OPTIMIZERS[kind]())
     theirs.save(tmp_path / "m.h5")
     ours = mt.load_model(tmp_path / "m.h5")
@@ -66,15 +66,15 @@ def test_training_goes_on_from_an_older_file_as_in_keras(tmp_path, kind):
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X, verbose=0), atol=2e-5)
 
 
-def test_state_that_does_not_fit_an_older_file_begins_anew_and_is_said(tmp_path):
+def test_state_that_does_not_fit_an_older_file_begins_anew_and_is_reported(tmp_path):
     network(optimizers.Adam(0.01)).save(tmp_path / "m.h5")
     with h5py.File(tmp_path / "m.h5", "r+") as file:
         group = file["optimizer_weights"]
         names = list(group.attrs["weight_names"])
         group.attrs["weight_names"] = [name.encode() for name in names[:-2]]
-    model, said = said_of(tmp_path / "m.h5")
+    model, warned = warnings_of(tmp_path / "m.h5")
     assert (model.optimizer.iteration, model.optimizer.state) == (0, {})
-    assert f"the optimizer's state does not match the parameters that learn ({len(names) - 2} arrays" in said
+    assert f"the optimizer's state does not match the parameters that learn ({len(names) - 2} arrays" in warned
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
@@ -93,36 +93,36 @@ def test_state_that_does_not_fit_an_older_file_begins_anew_and_is_said(tmp_path)
     ],
     ids=["loss_weights", "weighted_metrics", "use_ema", "weight_decay", "loss_scale", "unknown"],
 )
-def test_what_is_learnt_otherwise_is_said(tmp_path, ending, settings, due):
+def test_what_is_learnt_otherwise_is_reported(tmp_path, ending, settings, due):
     network(**settings()).save(tmp_path / f"m.{ending}")
-    model, said = said_of(tmp_path / f"m.{ending}")
-    if due.endswith("|^"):  # done as Keras does it, or said
-        assert due[:-2] in said or model.optimizer.weight_decay == 0.1
+    model, warned = warnings_of(tmp_path / f"m.{ending}")
+    if due.endswith("|^"):  # done as Keras does it, or warned of
+        assert due[:-2] in warned or model.optimizer.weight_decay == 0.1
     else:
-        assert due in said
+        assert due in warned
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_settings_without_effect_are_not_spoken_of(tmp_path, ending):
     theirs = network(optimizers.Adam(0.01), loss_weights=[1.0], jit_compile=False, run_eagerly=True)
     theirs.save(tmp_path / f"m.{ending}")
-    model, said = said_of(tmp_path / f"m.{ending}")
-    assert said.count(" | ") == 0
-    assert "has no SHA-256" in said
+    model, warned = warnings_of(tmp_path / f"m.{ending}")
+    assert warned.count(" | ") == 0
+    assert "has no SHA-256" in warned
     assert model.optimizer.iteration == 3
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
-def test_another_precision_is_said(tmp_path, ending):
+def test_another_precision_is_reported(tmp_path, ending):
     layers = [keras.Input((4,)), keras.layers.Dense(3, dtype="mixed_float16", name="half"), keras.layers.Dense(1)]
     keras.Sequential(layers).save(tmp_path / f"m.{ending}")
-    assert "half computes in mixed_float16 there, in float32 here" in said_of(tmp_path / f"m.{ending}")[1]
+    assert "half computes in mixed_float16 there, in float32 here" in warnings_of(tmp_path / f"m.{ending}")[1]
     layers = [keras.Input((4,), dtype="int32"), keras.layers.Rescaling(0.5), keras.layers.Dense(1)]
     keras.Sequential(layers).save(tmp_path / f"m.{ending}")
-    assert "its Input makes int32 of x there" in said_of(tmp_path / f"m.{ending}")[1]
+    assert "its Input makes int32 of x there" in warnings_of(tmp_path / f"m.{ending}")[1]
     layers = [keras.Input((4,), dtype="int32"), keras.layers.Embedding(5, 3), keras.layers.Flatten()]
     keras.Sequential(layers).save(tmp_path / f"m.{ending}")
-    assert "Input" not in said_of(tmp_path / f"m.{ending}")[1]
+    assert "Input" not in warnings_of(tmp_path / f"m.{ending}")[1]
 
 
 registered = keras.saving.register_keras_serializable(package="my")
@@ -183,13 +183,13 @@ class Sequential(keras.Sequential):
         lambda: [Sequential([keras.layers.Dense(3)])],
     ],
 )
-def test_a_class_of_somebodys_own_is_refused_whatever_its_name(tmp_path, ending, layers):
+def test_a_class_that_is_user_defined_is_refused_whatever_its_name(tmp_path, ending, layers):
     keras.Sequential([keras.Input((4,)), *layers()]).save(tmp_path / f"r.{ending}")
     with pytest.raises(mt.ModelFileError, match="which this package does not have"):
         mt.load_model(tmp_path / f"r.{ending}")
 
 
-def test_a_class_that_nobody_registered_is_refused(tmp_path):
+def test_a_class_that_is_not_registered_is_refused(tmp_path):
     keras.Sequential([keras.Input((4,)), ReLU()]).save(tmp_path / "r.keras")
     with pytest.raises(mt.ModelFileError, match="ReLU, a user-defined class"):
         mt.load_model(tmp_path / "r.keras")
@@ -206,7 +206,7 @@ def test_a_class_that_nobody_registered_is_refused(tmp_path):
     ],
     ids=["optimizer", "schedule", "loss", "metric"],
 )
-def test_training_by_a_class_of_somebodys_own_is_left_out_and_said(tmp_path, ending, settings, due):
+def test_training_by_a_class_that_is_user_defined_is_left_out_and_reported(tmp_path, ending, settings, due):
     network(**settings()).save(tmp_path / f"r.{ending}")
     with pytest.warns(UserWarning, match=due):
         model = mt.load_model(tmp_path / f"r.{ending}")

@@ -125,7 +125,7 @@ def assert_torch_steps(ours, make, seed):
 @few
 @given(seeds, shares, st.sampled_from([0.5, 0.9, 0.999]), st.sampled_from([0.0, 0.1]), st.booleans())
 def test_adam_is_pytorchs_where_epsilon_is_0(seed, beta_1, beta_2, decay, amsgrad):
-    """Only where epsilon stands is another; the largest velocity (amsgrad) is taken before the correction in both."""
+    """Only the place of epsilon differs; both take the largest velocity (amsgrad) before the correction."""
     ours = mt.AdamW(0.05, decay, beta_1, beta_2, 0.0, amsgrad)
     options = {"lr": 0.05, "betas": (beta_1, beta_2), "eps": 0.0, "weight_decay": decay, "amsgrad": amsgrad}
     assert_torch_steps(ours, lambda p: torch.optim.AdamW(p, **options), seed)

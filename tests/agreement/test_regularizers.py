@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.01, 0.5]), st.sampled_from([0.0, 0.01, 0.5]))
-def test_steps_and_losses_with_a_price(seed, l1, l2):
+def test_steps_and_losses_with_a_penalty(seed, l1, l2):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 1))
     layers = [mt.Input((4,)), mt.Dense(3, kernel_regularizer=mt.L1L2(l1, l2)), mt.Tanh(), mt.Dense(1)]

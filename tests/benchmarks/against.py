@@ -3,7 +3,7 @@
     python -m tests.benchmarks.against COMMIT [--rounds 9] [--only TEXT]
 
 Each case has two processes, one for each commit, that train in turn. Printed are the median of the rounds' ratios, new / old,
-and the interval in which the true median lies with 95 %, by the order of the ratios.
+and the interval that contains the true median with 95 %, by the order of the ratios.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def milliseconds(process: subprocess.Popen[str]) -> float:
 
 
 def interval(ratios: list[float]) -> tuple[float, float]:
-    """The ranks between which the median lies with at least 95 %: the number of ratios below it is binomial with p = 1/2."""
+    """The ranks between which the median is with at least 95 %: the number of ratios below it is binomial with p = 1/2."""
     count, outside = len(ratios), 0.0
     rank = 0
     while rank < count // 2 and outside + math.comb(count, rank) / 2**count <= 0.025:

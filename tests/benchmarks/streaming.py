@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.streaming [--gigabytes 0.2 6] [--rounds 5] [--folder /tmp]
 
-Time: the same pictures, 64 x 64 x 3 and sorted by class, from the file and from memory, in turn; the ratio is the median of
+Time: the same images, 64 x 64 x 3 and sorted by class, from the file and from memory, in turn; the ratio is the median of
 the rounds'. Memory: the peak of a process that goes through the whole file once, less what it had before (Linux).
 Accuracy: the digits sorted by class, from files of several layouts and from memory, over seeds.
 """

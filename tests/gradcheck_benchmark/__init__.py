@@ -1,1 +1,1 @@
-"""A benchmark of gradient checkers: layers with one planted bug each, and what every checker says of them."""
+"""A benchmark of gradient checkers: layers with one planted bug each, and the verdict of every checker."""

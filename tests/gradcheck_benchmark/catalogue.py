@@ -601,7 +601,7 @@ def attention_swapped(self, dy):
 
 
 def nested(kind, bug, shape, wrap, inner, *names):
-    """A case in which the wrong layer of another case stands inside a model."""
+    """A case in which the wrong layer of another case is inside a model."""
     return Case(kind, bug, lambda: wrap(inner.make()), shape, names, None, lambda: wrap(inner.right()))
 
 

@@ -1,10 +1,10 @@
-"""Other gradient checkers on the same layers and losses; each says "pass" or "fail".
+"""Other gradient checkers on the same layers and losses; each reports "pass" or "fail".
 
 Where the real function takes a NumPy function with its backward, it is called, with its defaults:
 
 - PyTorch: torch.autograd.gradcheck on a torch.autograd.Function around forward and backward. "PyTorch" gets x and every
   parameter as inputs, which a Function needs to have gradients for them; "PyTorch, x only" is what a user of
-  gradcheck(module, x) has, for whom a module's parameters are no arguments.
+  gradcheck(module, x) has, which does not take a module's parameters as arguments.
 - JAX: jax.test_util.check_vjp, which is what check_grads(modes=("rev",), order=1) calls, with its f_vjp from our
   backward instead of jax.vjp, in double precision. A forward-mode rule or a second order does not exist here.
 - autograd: autograd.test_util.check_grads(modes=["rev"], order=1) of an extend.primitive with our backward as its vjp.
@@ -12,7 +12,7 @@ Where the real function takes a NumPy function with its backward, it is called, 
   with a random upstream gradient. The notes call errors up to 1e-4 fine with kinks and 1e-7 good; fails above 1e-5.
 
 Each is called once, as its users do: in double precision, in training mode, with the parameters as they were built.
-PyTorch sums a gradient that still has the batch's axis, so for it that is no bug. Every forward draws the same random
+PyTorch sums a gradient that still has the batch's axis, so there it is not a bug. Every forward draws the same random
 numbers (a user who knows of dropout seeds it), each backward but CS231n's meets the cache of its own forward, however
 many came after it, and an exception of any kind counts as "fail": the user is warned.
 """

@@ -34,7 +34,7 @@ CHECKPOINT = {
     "weights_text": lambda s: set_part(s, "weights", "abc"),
     "a_velocity_twice_as_long": lambda s: place(s, "optimizer", "state", "dense_1.kernel", "velocity").update(shape=[2, 6]),
     "a_velocity_complex": lambda s: place(s, "optimizer", "state", "dense_1.kernel", "velocity").update(dtype="<c8", shape=[3, 2]),
-    "a_velocity_of_nobody": lambda s: set_part(part(s, "optimizer"), "state", {"dict": [["nobody", {"dict": [["v", 1]]}]]}),
+    "a_velocity_of_no_parameter": lambda s: set_part(part(s, "optimizer"), "state", {"dict": [["nothing", {"dict": [["v", 1]]}]]}),
     "a_negative_epoch": lambda s: set_part(part(s, "position"), "epoch", -1),
     "an_epoch_text": lambda s: set_part(part(s, "position"), "epoch", "1"),
     "an_iteration_without_end": lambda s: set_part(part(s, "optimizer"), "iteration", 10**400),

@@ -1,4 +1,4 @@
-"""What may be wrong with what a file says of its model."""
+"""What may be wrong in a file's description of its model."""
 
 import json
 
@@ -149,7 +149,7 @@ OWN = {
     "compile_text": ("compile", "sgd"), "compile_empty": ("compile", {}), "model_none": ("model", None), "format_none": ("format", None),
 }  # fmt: skip
 for label, (key, value) in OWN.items():
-    if label != "input_shape_text":  # looked at only where the model does not say it itself
+    if label != "input_shape_text":  # read only if the model does not define it itself
         change = lambda described, key=key, value=value: described.update({key: value})  # noqa: E731
         CASES[label, "ours.keras"] = (through_description("ours.keras", change), "")
 

@@ -16,7 +16,7 @@ CASES = {}  # (name, kind): (a function (good, bad) that writes the bad file fro
 
 
 def case(*kinds, message="", **settings):
-    """Enter a case for each kind of file; what the function is given first is said by `through`."""
+    """Enter a case for each kind of file; `through` decides what the function is called with."""
     through = settings.get("through", raw)
 
     def enter(function):

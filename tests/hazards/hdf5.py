@@ -1,4 +1,4 @@
-"""What may be wrong inside HDF5: where numbers lie, what they are, and the optimiser's state."""
+"""What may be wrong inside HDF5: the places of numbers, the numbers, and the optimiser's state."""
 
 import h5py
 import numpy as np

@@ -1,4 +1,4 @@
-"""How a model learns and is measured, in Keras's words and back: losses of probabilities, metrics, and what there is no word for."""
+"""How a model learns and is measured, in Keras's terms and back: losses of probabilities, metrics, and what Keras does not have."""
 
 import os
 
@@ -72,11 +72,11 @@ def test_metrics_of_one_output_mean_the_same_there_and_come_back(tmp_path, logit
 
 
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
-def test_metrics_that_keras_was_given_in_its_words(tmp_path, suffix):
-    words = ["acc", "AUC", "mean_absolute_error", keras.metrics.Recall(), keras.metrics.BinaryAccuracy(), "Precision"]
+def test_metrics_that_keras_was_given_by_name(tmp_path, suffix):
+    names = ["acc", "AUC", "mean_absolute_error", keras.metrics.Recall(), keras.metrics.BinaryAccuracy(), "Precision"]
     other = [keras.metrics.Precision(0.7, name="high"), keras.metrics.AUC(curve="PR", name="pr"), "cosine_similarity"]
     theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
-    theirs.compile("sgd", "binary_crossentropy", metrics=[*words, *other])
+    theirs.compile("sgd", "binary_crossentropy", metrics=[*names, *other])
     theirs.fit(X, Y[:, None], verbose=0)
     theirs.save(tmp_path / f"m.{suffix}")
     with pytest.warns(
@@ -120,7 +120,7 @@ def test_several_outputs_keep_the_accuracy_alone(tmp_path):
     ],
     ids=["decay", "momentum", "warmup", "focal"],
 )
-def test_what_keras_cannot_go_on_with_is_said(tmp_path, optimizer, loss, message):
+def test_what_keras_cannot_go_on_with_is_reported(tmp_path, optimizer, loss, message):
     ours = mt.Sequential([mt.Input((4,)), mt.Dense(1)], rng=1).compile(optimizer, loss)
     ours.fit(X, Y)
     with pytest.warns(UserWarning, match=message):
