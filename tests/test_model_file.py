@@ -685,7 +685,7 @@ def test_a_checkpoint_of_every_epoch_warns_once(tmp_path):
     keep = mt.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
     with pytest.warns(
         UserWarning, match="functions cannot be saved, so this is left out: the metric closeness"
-    ) as said:
+    ) as warned:
         model.fit(x, x[:, 0], epochs=4, callbacks=[keep])
     assert sum("closeness. After loading" in str(one.message) for one in warned) == 1
     assert len(list(tmp_path.iterdir())) == 4
