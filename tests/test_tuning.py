@@ -618,7 +618,7 @@ def test_the_table_of_another_search_is_refused_by_name(data, tmp_path, change, 
     [
         (b"", "not JSON"),
         (b"[1]", "not a dictionary"),
-        (b'{"format": 7}', "its format is 7, that of the table of a search is 1"),
+        (b'{"format": 7}', "its format is 7, expected 1, that of the table of a search"),
         (b'{"format": 1, "search": {}, "fits": [{"trial": 1}]}', "it is no table of a search"),
         (b'{"format": 1}', "it is no table of a search"),
     ],
@@ -646,7 +646,7 @@ SHARED = build()
         ({"space": {"units": 8}}, r"units is a list of values to try, .* got 8\. For a single value write \[8\]"),
         ({"space": {"unit": [8]}}, r"build\(units=8, .*\) takes no 'unit'"),
         ({"space": {"rng": [8]}}, r"rng is given as search\(rng=…\)"),
-        ({"space": {"units": [8, 0.5]}, "trials": 9}, r"with \{'units': 0\.5\} there is no model\. Dense: units is"),
+        ({"space": {"units": [8, 0.5]}, "trials": 9}, r"with \{'units': 0\.5\} build fails\. Dense: units is"),
         ({"method": "grid"}, r"a grid takes lists of values, and units is Integers\(low=4, high=300\)"),
         ({"method": "grid", "space": {"units": [4, 5]}, "trials": 3}, "the grid has 2 combinations, got trials=3"),
         ({"method": "bayes"}, "method is 'random' or 'grid', got 'bayes'"),
@@ -657,7 +657,7 @@ SHARED = build()
         ({"rng": None}, "rng is an int, so that the same search can be run again"),
         ({"workers": 0}, "workers is an int of at least 1, or None"),
         ({"folds": 82}, "folds is an int from 2 to the number of examples, 81"),
-        ({"validation_split": 1.0}, "validation_split lies between 0 and 1"),
+        ({"validation_split": 1.0}, r"validation_split is a number in \(0, 1\)"),
         ({"mode": "best"}, "mode is 'auto', 'min' or 'max'"),
         ({"fit": {"sample_weight": 1}}, "fit may hold epochs, batch_size, .* got 'sample_weight'"),
         (
@@ -667,7 +667,7 @@ SHARED = build()
         ({"build": 7}, "build is a function that makes and returns a new, compiled model, got 7"),
         (
             {"build": lambda units, learning_rate, momentum, depth: None},
-            r"build\(.*\) needs 'depth', which nobody gives",
+            r"build\(.*\) needs 'depth', which is not a setting",
         ),
         ({"build": lambda **settings: None}, "build returned None. End it with `return model`"),
         ({"build": lambda **settings: mt.Sequential([mt.Input((6,)), mt.Dense(3)])}, "a model that is not compiled"),
@@ -675,7 +675,7 @@ SHARED = build()
         ({"x": np.ones((81, 5))}, r"expected inputs of shape \(batch, 6\), got \(batch, 5\)"),
         ({"x": np.ones((80, 6))}, "search: x has 80 examples and y has 81"),
         ({"x": [[np.nan] * 6] * 81}, r"search: x\[0, 0\] is nan"),
-        ({"x": lambda: None}, "expected arrays, of which rows can be held out, got function"),
+        ({"x": lambda: None}, "expected arrays, whose rows can be held out, got function"),
         ({"y": np.arange(81)}, "expected class numbers 0 to 2"),
     ],
 )
@@ -704,8 +704,8 @@ def drawn_already():
     ("make", "message"),
     [
         (with_one_optimizer, "this optimizer belongs to another model"),
-        (drawn_already, "a model without a seed whose weights are drawn already"),
-        (lambda units: build(units), "needs 'units', which nobody gives. It may take rng; give any other"),
+        (drawn_already, "a model without a seed whose weights are initialised already"),
+        (lambda units: build(units), "needs 'units', which is not a setting. It may take rng; give any other"),
     ],
 )
 def test_models_that_are_not_apart_are_refused(data, make, message):

@@ -1,4 +1,4 @@
-"""Tuning: how well a kind of model does, by cross-validation, and which settings do best, by search."""
+"""Tuning: the score of a kind of model by cross-validation, and the best settings by search."""
 
 from minitorch_np.base.answers import public_module
 from minitorch_np.tuning.cross_validation import CrossValidation, cross_validate

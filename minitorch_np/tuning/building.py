@@ -1,4 +1,4 @@
-"""Building: fresh models from a user's `build`, one after another, none of which knows of the others."""
+"""Builder: independent models from a user's `build` function, trained and scored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.tuning.folds import Fold
 
-# What Model.fit takes and every fit of a search may share; the rest is of one data set, or of one run.
+# The arguments of Model.fit that all fits of a search may share; the others belong to one data set or one run.
 OF_FIT = ("epochs", "batch_size", "validation_split", "class_weight", "shuffle", "callbacks")
 
 
@@ -29,10 +29,10 @@ class Builder:
         who: named in errors.
         build: a function. Each setting goes to its argument of that name, else to fit's; a seed to its argument `rng`.
         fit: settings of Model.fit, by name.
-        names: of the settings that are still to come.
+        names: the settings that the space varies.
 
     Raises:
-        ValueError: build does not take what there is to give, or needs what there is not.
+        ValueError: build does not take one of the settings, or requires an argument that is not one.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class Builder:
         self.who, self.build, self.fit = who, build, dict(fit)
         self.names = list(names)
         arguments = inspect.signature(build).parameters.values()
-        takes = {a.name: a for a in arguments if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)}
+        takes = {a.name for a in arguments if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)}
         takes_any = any(a.kind == a.VAR_KEYWORD for a in arguments)
         self.takes_rng = "rng" in takes
         self.for_build = [name for name in self.names if name in takes or (takes_any and name not in OF_FIT)]
-        self._check(takes, arguments)
+        self._check(arguments)
 
-    def _check(self, takes: Mapping[str, Any], arguments: Iterable[inspect.Parameter]) -> None:
+    def _check(self, arguments: Iterable[inspect.Parameter]) -> None:
         called = f"build({', '.join(map(str, arguments))})"
         for name in self.names:
             if name in ("rng", "epochs"):
@@ -63,48 +63,46 @@ class Builder:
                     f"{self.who}: {called} takes no {name!r}. Give it that argument, or leave it out of the space."
                 )
         for argument in arguments:
-            needed = argument.default is argument.empty and argument.kind not in (
-                argument.VAR_KEYWORD,
-                argument.VAR_POSITIONAL,
-            )
+            collects = argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL)
+            needed = argument.default is argument.empty and not collects
             if needed and argument.name not in ("rng", *self.for_build) or argument.kind == argument.POSITIONAL_ONLY:
                 raise ValueError(
-                    f"{self.who}: {called} needs {argument.name!r}, which nobody gives. It may take "
+                    f"{self.who}: {called} needs {argument.name!r}, which is not a setting. It may take "
                     f"{', '.join(['rng', *self.names])}; give any other argument a default."
                 )
 
     def model(self, settings: Mapping[str, Any], seed: int) -> Model:
-        """A new model with these settings. One that has no seed gets this one, also if build takes no `rng`."""
+        """A new model with these settings, and with this seed, which it gets here if build takes no `rng`."""
         arguments = {name: settings[name] for name in self.for_build}
         model = self.build(**arguments, **({"rng": seed} if self.takes_rng else {}))
         if not isinstance(model, Model):
             raise ValueError(f"{self.who}: build returned {model!r}. End it with `return model`.")
-        if not hasattr(model, "loss"):
+        if model.loss is None:
             raise ValueError(
                 f"{self.who}: build returned a model that is not compiled. Call model.compile(optimizer, loss, metrics) in it."
             )
         if model.history is not None:
             raise ValueError(
-                f"{self.who}: build returned a model that has learnt already. Make a new one in each call."
+                f"{self.who}: build returned a model that is trained already. Make a new one in each call."
             )
         if model.rng is None:
             if model.built:
                 raise ValueError(
-                    f"{self.who}: build returned a model without a seed whose weights are drawn already. Let build take `rng` "
-                    "and hand it to the model."
+                    f"{self.who}: build returned a model without a seed whose weights are initialised already. Let build take `rng` "
+                    "and pass it to the model."
                 )
             model.rng = seed
         return model
 
     def train(self, settings: Mapping[str, Any], x: NDArray, y: NDArray, epochs: int, seed: int) -> Model:
-        """A new model that has learnt from x and y.
+        """A new model, trained on x and y.
 
         Raises:
-            FloatingPointError: it diverged. KeyboardInterrupt: Ctrl-C ended it early.
+            FloatingPointError: training diverged. KeyboardInterrupt: Ctrl-C ended it early.
         """
         model = self.model(settings, seed)
         chosen = {name: value for name, value in settings.items() if name not in self.for_build}
-        # Copies, so that what a callback remembers of one model does not reach the next.
+        # Copies, so that a callback starts anew for each model.
         given = copy.deepcopy({**self.fit, **chosen, "epochs": epochs})
         history = model.fit(x, y, progress=False, **given)
         if history.epochs < epochs and not model.stop_training:
@@ -114,9 +112,7 @@ class Builder:
     def score(
         self, settings: Mapping[str, Any], x: NDArray, y: NDArray, fold: Fold, epochs: int, seed: int
     ) -> dict[str, float]:
-        """Loss and metrics on the examples held out, of a model that learnt from the others; a metric may be NaN, as the AUC of one class
-        is.
-        """
+        """Loss and metrics on the examples held out, of a model trained on the others. A metric may be NaN: the AUC of one class is."""
         train, held_out = fold
         model = self.train(settings, x[train], y[train], epochs, seed)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -125,8 +121,8 @@ class Builder:
             raise FloatingPointError(f"{self.who}: on the examples held out the model has {scores}.")
         return scores
 
-    def rehearse(self, settings: Mapping[str, Any], x: NDArray, y: NDArray) -> tuple[Model, list[str]]:
-        """An untrained model that has seen x and y, and the names of what is measured: everything that can be wrong is said now."""
+    def dry_run(self, settings: Mapping[str, Any], x: NDArray, y: NDArray) -> tuple[Model, list[str]]:
+        """An untrained model, and the names of its measures, after one evaluation, so that mistakes raise before any training."""
         first, second = self.model(settings, 0), self.model(settings, 0)
         self._check_apart(first, second)
         first.ensure_built(x.shape[1:])
@@ -134,20 +130,20 @@ class Builder:
             return first, list(first.evaluate(x, y)._asdict())
 
     def _check_apart(self, first: Model, second: Model) -> None:
-        """Nothing that learning changes may be in two models: scores would depend on which of them learns first."""
+        """Two models may share nothing that training changes: scores would depend on the order of training."""
         others = {id(node) for _, node in second.walk()}
         shared = [repr(node) for _, node in first.walk() if id(node) in others]
         if first.rng is second.rng and isinstance(first.rng, np.random.Generator):
             shared.append("rng")
         if shared:
             raise ValueError(
-                f"{self.who}: build put the same {shared[0]} into two models. Make everything anew inside of build."
+                f"{self.who}: build put the same {shared[0]} into two models. Create all of it inside build."
             )
 
 
 def checked_data(x: Any, y: Any, who: str) -> tuple[NDArray, NDArray]:
-    """x and y as arrays, of which any rows can be taken."""
+    """x and y as arrays, whose rows can be chosen."""
     if as_source(x) is not None:
-        raise ValueError(f"{who}: expected arrays, of which rows can be held out, got {type(x).__name__}.")
+        raise ValueError(f"{who}: expected arrays, whose rows can be held out, got {type(x).__name__}.")
     x = checked_inputs(x, who, None)
     return x, checked_targets(y, who, len(x))

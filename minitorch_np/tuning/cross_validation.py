@@ -1,4 +1,4 @@
-"""Cross-validation: every example is held out once, and judged by a model that has not seen it."""
+"""Cross-validation: every example is held out once, and predicted by a model that was not trained on it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """What cross_validate found.
+    """The result of cross_validate.
 
     Attributes:
-        scores: for the loss and each metric, by name, its value in each fold, on the examples held out.
-        folds: for each fold the rows learnt from and the rows held out.
+        scores: for the loss and each metric, by name, its value on the examples held out in each fold.
+        folds: for each fold the rows for training and the rows held out.
         seeds: for each fold the seed of its model.
     """
 
@@ -67,30 +67,30 @@ def cross_validate(
     rng: Seed = 0,
     workers: int | None = 1,
 ) -> CrossValidation:
-    """How well models of this kind do on examples that they have not seen: for each fold, one learns from all the others.
+    """Scores of models of this kind on examples that they were not trained on: for each fold, one is trained on all the others.
 
     Args:
         build: a function that returns a new, compiled model: build(), or build(rng) with a seed for the model.
         x, y: arrays, one row and one target per example. Targets that are classes (whole numbers, one-hot rows) are spread
             evenly over the folds; others are shuffled.
-        folds: how many.
+        folds: their number.
         epochs, batch_size: as for model.fit.
-        fit: more settings of model.fit: class_weight, shuffle, validation_split (of the examples learnt from), callbacks.
+        fit: more settings of model.fit: class_weight, shuffle, validation_split (of the training examples), callbacks.
         rng: a seed, from which the folds and one seed for each model are drawn.
         workers: processes to work in; None for one per core (extra `tuning`). The scores are the same bits for any number.
 
     Raises:
-        ValueError: what does not fit, before anything is trained. FloatingPointError: a model diverged.
+        ValueError: an argument does not fit; raised before any training. FloatingPointError: a model diverged.
     """
     who = "cross_validate"
     x, y = checked_data(x, y, who)
     workers = checked_workers(workers, who)
     settings = {"epochs": epochs, "batch_size": batch_size, **(fit or {})}
     builder = Builder(who, build, settings)
-    dealing, learning = spawn(rng, 2)
-    parts = split_folds(y, folds, dealing)
-    seeds = [seed_of(generator) for generator in learning.spawn(folds)]
-    builder.rehearse({}, x, y)
+    fold_rng, model_rng = spawn(rng, 2)
+    parts = split_folds(y, folds, fold_rng)
+    seeds = [seed_of(generator) for generator in model_rng.spawn(folds)]
+    builder.dry_run({}, x, y)
     jobs: list[tuple[Any, ...]] = [
         ({}, x, y, part, settings["epochs"], seed) for part, seed in zip(parts, seeds, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Folds: which examples are learnt from and which are held out, each class spread evenly."""
+"""Folds: which examples are for training and which are held out, each class spread evenly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.base.validation import is_whole
+from minitorch_np.base.validation import check_number, is_whole
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def split_folds(y: NDArray, folds: int, rng: np.random.Generator) -> list[Fold]:
-    """For each fold the rows to learn from and the rows held out; every row is held out once.
+    """For each fold the rows for training and the rows held out; every row is held out once.
 
-    The rows, shuffled and then laid in the order of their classes, are dealt out like cards. So the sizes of the folds
-    differ by at most 1, and so does the number of examples that they have of each class.
+    The rows are shuffled, sorted by class, and dealt out like cards. So the sizes of the folds differ by at most 1, and so
+    do the numbers of examples that they have of each class.
 
     Args:
         y: one target per example; see classes_of for what counts as a class.
@@ -31,19 +31,18 @@ def split_folds(y: NDArray, folds: int, rng: np.random.Generator) -> list[Fold]:
 
 
 def split_off(y: NDArray, share: float, rng: np.random.Generator) -> Fold:
-    """The rows to learn from and a share of rows held out, int(n share) of them, of each class within 1 of its share."""
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
-        raise ValueError(f"tuning: validation_split lies between 0 and 1, got {share!r}.")
+    """The rows for training and int(n share) rows held out, of each class within 1 of its share."""
+    check_number("tuning", "validation_split", share, "(0, 1)")
     if not int(len(y) * share):
         raise ValueError(f"tuning: validation_split={share} of {len(y)} examples leaves none to validate with.")
-    due = np.floor(np.arange(len(y) + 1) * share)  # how many are held out of the first 0, 1, 2, …
+    due = np.floor(np.arange(len(y) + 1) * share)  # the number of rows held out of the first 0, 1, 2, …
     return _apart(_class_by_class(y, rng), np.diff(due) > 0)
 
 
 def classes_of(y: NDArray) -> NDArray | None:
-    """The class of each example by number, or None where targets are no classes.
+    """The class number of each example, or None if the targets are not classes.
 
-    Classes are whole numbers, one per example, and one-hot rows. Anything else is continuous or many-sided, and only shuffled.
+    Classes are whole numbers, one per example, or one-hot rows. Other targets are only shuffled.
     """
     if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
         return y.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""Parallel: jobs over all cores, or over several machines, with the same bits however many work."""
+"""Parallel: jobs over all cores, or over several machines, with the same results to the bit for any number of workers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-import numpy as np
+from minitorch_np.base.validation import is_whole
 
 _NEEDED = ("joblib", "threadpoolctl")
-_gate = threading.Lock()
-_inside: list[Any] = []
+_lock = threading.Lock()
+_active_limits: list[Any] = []  # one for each thread inside one_blas_thread
 
 
 def each(
@@ -23,8 +23,8 @@ def each(
     With one worker they run here, one after the other, else in joblib's processes: its Parallel is used as it is, so that
     `with joblib.parallel_config(backend="dask"):` around the call spreads them over the machines of a Dask cluster.
 
-    Whatever the number, each job computes with one BLAS thread. Several threads add up a product in another order, which
-    changes its last bits, and how many a process has depends on how many processes there are.
+    Each job computes with one BLAS thread, for any number of workers: several threads add up a product in another order, which
+    changes its last bits, and the number of threads in a process depends on the number of processes.
     """
     with one_blas_thread():
         if workers == 1 or not installed():
@@ -42,10 +42,9 @@ def checked_workers(workers: int | None, who: str) -> int | None:
     """The number of processes; None for one per core, or for this process alone where joblib is not installed.
 
     Raises:
-        ImportError: more than one, without what that needs.
+        ImportError: more than one, but the extra is not installed.
     """
-    whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
-    if workers is not None and not (whole and workers >= 1):
+    if workers is not None and not (is_whole(workers) and workers >= 1):
         raise ValueError(f"{who}: workers is an int of at least 1, or None for one per core, got {workers!r}.")
     if workers not in (None, 1) and not installed():
         raise ImportError(
@@ -55,29 +54,29 @@ def checked_workers(workers: int | None, who: str) -> int | None:
 
 
 def installed() -> bool:
-    """Whether the extra `tuning` is there."""
+    """Whether the extra `tuning` is installed."""
     return all(importlib.util.find_spec(name) for name in _NEEDED)
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS computes with one thread inside the `with` block, if threadpoolctl is installed to tell it so.
+    """BLAS computes with one thread inside the `with` block, if threadpoolctl is installed.
 
-    The threads of a process share that number, so only the last one to leave puts it back.
+    The threads of a process share that limit, so only the last one to leave restores it.
     """
     if not importlib.util.find_spec("threadpoolctl"):
         yield
         return
     from threadpoolctl import threadpool_limits
 
-    with _gate:
-        _inside.append(threadpool_limits(1))
+    with _lock:
+        _active_limits.append(threadpool_limits(1))
     try:
         yield
     finally:
-        with _gate:
-            limits = _inside.pop()
-            if not _inside:  # then it is the first one, which remembers what was before
+        with _lock:
+            limits = _active_limits.pop()
+            if not _active_limits:  # it is the first limit, which knows the number from before
                 limits.restore_original_limits()
 
 

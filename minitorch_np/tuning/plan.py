@@ -1,4 +1,4 @@
-"""Plan: the trials of a search, all drawn before the first is run, and the rounds in which they are run."""
+"""Plan: the trials of a search, all drawn before the first one runs, and the rounds in which they run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRIALS = 20
 
 
 class Trial(NamedTuple):
-    """Settings to try, and the seed of the model in each fold."""
+    """Settings to try, and the seed of the model for each fold."""
 
     number: int
     settings: dict[str, Any]
@@ -23,7 +23,7 @@ class Trial(NamedTuple):
 
 
 class Round(NamedTuple):
-    """So many trials, each for so many epochs."""
+    """The number of trials in a round, and the epochs of each."""
 
     trials: int
     epochs: int
@@ -32,28 +32,28 @@ class Round(NamedTuple):
 def plan(
     space: Mapping[str, Any], method: str, trials: int | None, folds: int, rng: np.random.Generator, who: str
 ) -> list[Trial]:
-    """The trials in order. Each draws from a generator of its own, so the first ones do not depend on how many follow."""
+    """The trials in order. Each draws from its own generator, so the first ones do not depend on how many follow."""
     check_whole(who, "trials", 1 if trials is None else trials, 1)
     if method == "grid":
-        combinations = list(spaces.grid(space, who))
-        if trials not in (None, len(combinations)):
+        settings = list(spaces.grid(space, who))
+        if trials not in (None, len(settings)):
             raise ValueError(
-                f"{who}: the grid has {len(combinations)} combinations, got trials={trials}. Leave trials out."
+                f"{who}: the grid has {len(settings)} combinations, got trials={trials}. Leave trials out."
             )
-        return [
-            Trial(number, settings, [seed_of(one) for one in generator.spawn(folds)])
-            for number, (settings, generator) in enumerate(zip(combinations, rng.spawn(len(combinations)), strict=True))
-        ]
-    if method != "random":
+        generators = rng.spawn(len(settings))
+    elif method == "random":
+        generators = rng.spawn(trials or TRIALS)
+        settings = [spaces.draw(space, generator) for generator in generators]
+    else:
         raise ValueError(f"{who}: method is 'random' or 'grid', got {method!r}.")
     return [
-        Trial(number, spaces.draw(space, generator), [seed_of(one) for one in generator.spawn(folds)])
-        for number, generator in enumerate(rng.spawn(trials or TRIALS))
+        Trial(number, chosen, [seed_of(one) for one in generator.spawn(folds)])
+        for number, (chosen, generator) in enumerate(zip(settings, generators, strict=True))
     ]
 
 
 def rounds_of(trials: int, epochs: int, halving: int | None, who: str) -> list[Round]:
-    """Successive halving: as many rounds as leave a trial and an epoch; without it a single one.
+    """The rounds of successive halving, as many as leave at least one trial and one epoch each; without halving, one round.
 
     >>> rounds_of(20, 30, 3, "search")
     [Round(trials=20, epochs=3), Round(trials=6, epochs=10), Round(trials=2, epochs=30)]

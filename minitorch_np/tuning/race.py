@@ -1,4 +1,4 @@
-"""Race: trials that run in rounds, and only the best of each round go on."""
+"""Race: trials that run in rounds, of which only the best continue to the next one."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Race:
-    """What all trials of a search have in common.
+    """All trials of a search, run in rounds.
 
     Args:
-        measure: the name of what is compared. rises: whether larger values are better.
-        bar: a progress bar, told of every fit.
+        parts: the folds. table: the fits that are done.
+        measure: the name of the score. rises: whether larger values are better.
+        bar: a progress bar, advanced with every fit.
     """
 
     builder: Builder
@@ -43,8 +44,8 @@ class Race:
     def run(self, trials: Sequence[Trial], rounds: Sequence[Round]) -> list[dict[str, Any]]:
         """A row for each trial, best first.
 
-        A round begins when all of the one before has ended, and equal scores are ordered by the trials' numbers, so the
-        outcome does not depend on which fit ends first.
+        A round begins when the one before has ended, and equal scores are ordered by the trials' numbers, so the result does not
+        depend on which fit ends first.
         """
         reached: dict[int, int] = {}
         going = list(trials)
@@ -58,7 +59,7 @@ class Race:
         return [self._row(trial, reached[trial.number], rounds[-1].epochs) for trial in ranked]
 
     def _fit_missing(self, trials: Sequence[Trial], epochs: int) -> None:
-        """Run what the table does not have, each fold a job of its own."""
+        """Run the fits that are not in the table, each fold as a job of its own."""
         places = [(trial, fold) for trial in trials for fold in range(len(self.parts))]
         due = [(trial, fold) for trial, fold in places if (trial.number, epochs, fold) not in self.table]
         self.bar.update(len(places) - len(due))
@@ -75,13 +76,13 @@ class Race:
                 self.bar.update()
 
     def _score(self, trial: Trial, epochs: int) -> float | None:
-        """The mean over the folds, None if one of them diverged."""
+        """The mean over the folds, or None if one of them diverged."""
         fits = [self.table.fits[trial.number, epochs, fold] for fold in range(len(self.parts))]
         values = [fit.scores[self.measure] for fit in fits if fit.scores is not None]
         return float(np.mean(values)) if len(values) == len(fits) else None
 
     def _place(self, trial: Trial, epochs: int) -> tuple[float, ...]:
-        """What orders trials, the best first: those that got further, then the better score, NaN last, then the smaller number."""
+        """The sort key, best first: more epochs, then the better score, NaN last, then the smaller number; diverged trials at the end."""
         score = self._score(trial, epochs)
         if score is None:
             return 1, 0, 0, 0, trial.number
@@ -104,7 +105,7 @@ class Race:
 
 
 def attempt(builder: Builder, *job: Any) -> tuple[dict[str, float] | None, float]:
-    """The scores of a fit, None if it diverged, and the seconds it took."""
+    """The scores of a fit, or None if it diverged, and its seconds."""
     start = time.perf_counter()
     try:
         scores = builder.score(*job)

@@ -18,13 +18,13 @@ _SHOWN = 20
 
 
 class SearchResult:
-    """What search found.
+    """The result of search.
 
     Attributes:
         table: a dict for each trial, best first: trial (its number), settings, score (the mean over the folds of the objective, at
             the most epochs that the trial got; None if it diverged), epochs, status ("finished", "stopped" by halving,
             "diverged"), seconds (of all its fits), and fits: dicts with fold, epochs, seed, seconds and scores.
-        objective: the name of what was compared.
+        objective: the name of the score.
     """
 
     def __init__(self, table: list[dict[str, Any]], objective: str, builder: Builder, epochs: int) -> None:
@@ -41,7 +41,7 @@ class SearchResult:
         return self._first()["score"]
 
     def refit(self, x: ArrayLike, y: ArrayLike, rng: int = 0) -> Model:
-        """A new model with the best settings that has learnt from all of x and y, for as many epochs as the search gave at most.
+        """A new model with the best settings, trained on all of x and y for the most epochs of the search.
 
         Args:
             rng: the seed of the model.
@@ -57,7 +57,7 @@ class SearchResult:
 
     def to_csv(self, path: AnyPath) -> None:
         """Write one line per trial, best first, under a line of names."""
-        write_csv(path, [self._heading(), *map(self._line, self.table)], "SearchResult.to_csv")
+        write_csv(path, self._lines(), "SearchResult.to_csv")
 
     def _first(self) -> dict[str, Any]:
         if self.table[0]["score"] is None:
@@ -69,14 +69,14 @@ class SearchResult:
             )
         return self.table[0]
 
-    def _heading(self) -> list[str]:
-        return ["trial", self.objective, "epochs", "seconds", "status", *self.table[0]["settings"]]
-
-    def _line(self, row: dict[str, Any]) -> list[Any]:
-        return [row["trial"], row["score"], row["epochs"], row["seconds"], row["status"], *row["settings"].values()]
+    def _lines(self) -> list[list[Any]]:
+        """The names of the columns, and a line for each trial, best first."""
+        columns = ("trial", "score", "epochs", "seconds", "status")
+        names = ["trial", self.objective, *columns[2:], *self.table[0]["settings"]]
+        return [names, *([*(row[name] for name in columns), *row["settings"].values()] for row in self.table)]
 
     def __repr__(self) -> str:
-        cells = [self._heading(), *([_short(cell) for cell in self._line(row)] for row in self.table[:_SHOWN])]
+        cells = [[_short(cell) for cell in line] for line in self._lines()[: 1 + _SHOWN]]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
         more = len(self.table) - _SHOWN

@@ -1,4 +1,4 @@
-"""Spaces: the settings that a search may try, by name, and how they are drawn."""
+"""Spaces: the values that a search may try for each setting, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Uniform:
-    """A number between low and high, all equally likely: for a dropout rate, a momentum."""
+class _Range:
+    """Two limits, low <= high."""
 
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        _check_limits(self, -math.inf)
+        if not -math.inf < self.low <= self.high < math.inf:
+            raise ValueError(f"{self!r}: expected low <= high, both finite.")
+
+
+class Uniform(_Range):
+    """A number between low and high, all equally likely: for a dropout rate, a momentum."""
 
     def draw(self, rng: np.random.Generator) -> float:
         return float(rng.uniform(self.low, self.high))
 
 
-@dataclass(frozen=True)
-class LogUniform:
+class LogUniform(_Range):
     """A positive number, all orders of magnitude equally likely: for a learning rate, a weight decay.
 
     exp(u) with u uniform between log low and log high, so that 0.001 to 0.01 is drawn as often as 0.01 to 0.1.
     """
 
-    low: float
-    high: float
-
     def __post_init__(self) -> None:
-        _check_limits(self, 0.0)
+        if not 0 < self.low <= self.high < math.inf:
+            raise ValueError(f"{self!r}: expected 0 < low <= high.")
 
     def draw(self, rng: np.random.Generator) -> float:
         drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
@@ -48,16 +50,16 @@ class LogUniform:
 
 
 @dataclass(frozen=True)
-class Integers:
+class Integers(_Range):
     """A whole number from low to high, both included: for a number of units or of layers."""
 
     low: int
     high: int
 
     def __post_init__(self) -> None:
-        _check_limits(self, -math.inf)
+        super().__post_init__()
         if int(self.low) != self.low or int(self.high) != self.high:
-            raise ValueError(f"{self!r}: low and high are whole numbers.")
+            raise ValueError(f"{self!r}: expected whole numbers.")
 
     def draw(self, rng: np.random.Generator) -> int:
         return int(rng.integers(self.low, self.high, endpoint=True))
@@ -77,11 +79,8 @@ class Choice:
         return self.values[int(rng.integers(len(self.values)))]
 
 
-DISTRIBUTIONS = (Uniform, LogUniform, Integers, Choice)
-
-
 def checked_space(space: Space, who: str) -> dict[str, Any]:
-    """The space with a distribution for every name."""
+    """The space with a distribution for each name."""
     if not isinstance(space, Mapping) or not space:
         raise ValueError(
             f"{who}: space is a dict of names and what to try, such as {{'learning_rate': LogUniform(1e-3, 1)}}, got {space!r}."
@@ -107,7 +106,7 @@ def draw(space: Mapping[str, Any], rng: np.random.Generator) -> Settings:
 
 
 def _distribution(name: str, given: Any, who: str) -> Any:
-    if isinstance(given, DISTRIBUTIONS):
+    if isinstance(given, (_Range, Choice)):
         return given
     if isinstance(given, (list, tuple, range, np.ndarray)) and len(given):
         return Choice(given.tolist() if isinstance(given, np.ndarray) else list(given))
@@ -115,10 +114,3 @@ def _distribution(name: str, given: Any, who: str) -> Any:
         f"{who}: {name} is a list of values to try, Uniform, LogUniform, Integers or Choice, got {given!r}. "
         f"For a single value write [{given!r}]."
     )
-
-
-def _check_limits(distribution: Any, above: float) -> None:
-    low, high = distribution.low, distribution.high
-    if not (above < low <= high < math.inf):
-        least = "0 < low <= high" if above == 0 else "low <= high, both finite"
-        raise ValueError(f"{distribution!r}: expected {least}.")

@@ -1,4 +1,4 @@
-"""Table: every fit of a search, in memory and in a file that another run goes on from."""
+"""Table: every fit of a search, in memory and in a file from which another run continues."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OF_TRIAL = "the model of trial "
 
 
 class Fit(NamedTuple):
-    """One model that learnt for some epochs, and its scores on the fold held out; None if it diverged."""
+    """One trained model, and its scores on the fold held out, or None if training diverged."""
 
     trial: int
     settings: dict[str, Any]
@@ -32,33 +32,30 @@ class Fit(NamedTuple):
 class Table:
     """The fits of one search.
 
-    A fit follows from the search, the trial, its epochs and the fold alone, so one that is here need not be run again.
+    A fit depends on the search, the trial, its epochs and the fold alone, so a fit in the table is not run again.
 
     Args:
-        path: a file, read if it is there, and written whole after each fit; None for none.
-        about: what the search is of, in words; the file's must be the same, of the models those of the trials in both.
+        path: a file, read if it exists, and written whole after each fit; None for no file.
+        about: the description of the search, which the file's must equal; for models, only those of trials in both.
 
     Raises:
-        ValueError: path has another ending than .json. FileNotFoundError, PermissionError: it could not be written to.
-        ModelFileError: the file is damaged, or of another search; it names the difference.
+        ModelFileError: the file is damaged, or belongs to another search; the message names the difference.
     """
 
-    def __init__(self, path: AnyPath | None, about: Mapping[str, str]) -> None:
-        self.path = None if path is None else checked_path(path)
-        self.about = dict(about)
+    def __init__(self, path: Path | None, about: Mapping[str, str]) -> None:
+        self.path, self.about = path, dict(about)
         self.fits: dict[tuple[int, int, int], Fit] = {}
-        if self.path is not None and self.path.exists():
-            fits, there = read(self.path, self.about)
+        if path is not None and path.exists():
+            fits, there = read(path, self.about)
             self.about = there | self.about
-            for fit in fits:
-                self._enter(fit)
+            self.fits = {(fit.trial, fit.epochs, fit.fold): fit for fit in fits}
 
     def __contains__(self, place: tuple[int, int, int]) -> bool:
         """Whether (trial, epochs, fold) has been run."""
         return place in self.fits
 
     def add(self, fit: Fit) -> None:
-        self._enter(fit)
+        self.fits[fit.trial, fit.epochs, fit.fold] = fit
         if self.path is not None:
             fits = [_for_json(fit) for _, fit in sorted(self.fits.items())]
             content = json.dumps({"format": FORMAT, "search": self.about, "fits": fits}, indent=1, allow_nan=False)
@@ -68,11 +65,13 @@ class Table:
         """The fits of one trial, by epochs and fold."""
         return [fit for (number, _, _), fit in sorted(self.fits.items()) if number == trial]
 
-    def _enter(self, fit: Fit) -> None:
-        self.fits[fit.trial, fit.epochs, fit.fold] = fit
-
 
 def checked_path(path: AnyPath) -> Path:
+    """The path of a table.
+
+    Raises:
+        ValueError: it does not end in .json. FileNotFoundError, PermissionError: it cannot be written.
+    """
     checked = as_path(path, "search", "table")
     if checked.suffix != ".json":
         raise ValueError(
@@ -83,12 +82,12 @@ def checked_path(path: AnyPath) -> Path:
 
 
 def read(path: Path, about: Mapping[str, str]) -> tuple[list[Fit], dict[str, str]]:
-    """The fits in a file of the search that `about` describes, and what the file says that it is of."""
+    """The fits in a file of the search that `about` describes, and the file's own description."""
     text = path.read_bytes()
     with refusing(path):
-        content = archive.parse(text, len(text))  # as large as the search has made it
+        content = archive.parse(text, len(text))  # any size is allowed: the search wrote it
     if content.get("format") != FORMAT:
-        what = f"its format is {content.get('format')!r}, that of the table of a search is {FORMAT}"
+        what = f"its format is {content.get('format')!r}, expected {FORMAT}, that of the table of a search"
         raise ModelFileError(path, what, "Give search another path")
     try:
         there = dict(content["search"])
@@ -97,7 +96,7 @@ def read(path: Path, about: Mapping[str, str]) -> tuple[list[Fit], dict[str, str
         raise ModelFileError(path, f"it is no table of a search ({error})", "Give search another path") from None
     for name in dict.fromkeys([*about, *there]):
         if name.startswith(OF_TRIAL) and not (name in about and name in there):
-            continue  # there are more trials now, or fewer
+            continue  # now there are more trials, or fewer
         if about.get(name) != there.get(name):
             here, then = about.get(name, "nothing"), there.get(name, "nothing")
             if name == "data":
@@ -108,7 +107,7 @@ def read(path: Path, about: Mapping[str, str]) -> tuple[list[Fit], dict[str, str
 
 
 def _for_json(fit: Fit) -> dict[str, Any]:
-    """JSON has neither NaN nor infinity (RFC 8259): both become text."""
+    """JSON has neither NaN nor infinity (RFC 8259), so both become text."""
     if fit.scores is None:
         return fit._asdict()
     scores = {name: value if math.isfinite(value) else str(float(value)) for name, value in fit.scores.items()}
@@ -127,21 +126,21 @@ def _from_json(item: Mapping[str, Any], objective: str) -> Fit:
     return fit._replace(scores=scores, seconds=float(fit.seconds))
 
 
-def words(thing: Any) -> str:
-    """What an object is, without where it lies in memory; one that does not say, by its attributes."""
+def description(thing: Any) -> str:
+    """The repr of an object without its memory address; without a repr of its own, its class and attributes."""
     if isinstance(thing, (list, tuple)):
-        return f"[{', '.join(map(words, thing))}]"
+        return f"[{', '.join(map(description, thing))}]"
     if isinstance(thing, Mapping):
-        return f"{{{', '.join(f'{name!r}: {words(value)}' for name, value in thing.items())}}}"
+        return f"{{{', '.join(f'{name!r}: {description(value)}' for name, value in thing.items())}}}"
     if type(thing).__repr__ is object.__repr__:
-        return f"{type(thing).__name__} with {words(getattr(thing, '__dict__', {}))}"
+        return f"{type(thing).__name__} with {description(getattr(thing, '__dict__', {}))}"
     return without_address(thing)
 
 
 def plain(value: Any) -> Any:
-    """A setting as JSON holds it; what it cannot hold, in words."""
+    """A setting as a JSON value, or as text if JSON has no such value."""
     if isinstance(value, float) and not math.isfinite(value):
-        return words(value)
+        return description(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else words(value)
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else description(value)
