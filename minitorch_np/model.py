@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import warnings
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary
 
-from minitorch_np.base.answers import answers_foreign_arguments, instead_of
+from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import streams
+from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import check_dtype, check_order, check_whole
 from minitorch_np.callbacks.callback import Callback
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.layer import Layer
 from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_outputs
 from minitorch_np.losses import Loss
+from minitorch_np.losses.finding import find as find_loss
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics.finding import check as check_metric
 from minitorch_np.optimizers import Optimizer
+from minitorch_np.optimizers.finding import find as find_optimizer
 from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source
 from minitorch_np.training import options, sharing
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from minitorch_np.base.randomness import Seed
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.training.evaluation import Scores
-
-# The model that each optimizer was compiled into. A copy of an optimizer is not in it.
-_OWNERS: WeakKeyDictionary[Optimizer, weakref.ref[Model]] = WeakKeyDictionary()
 
 
 class Model(Weights, Calls, Layer):
@@ -85,32 +83,33 @@ class Model(Weights, Calls, Layer):
 
     @answers_foreign_arguments
     def compile(
-        self, optimizer: Optimizer, loss: Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
+        self, optimizer: str | Optimizer, loss: str | Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     ) -> Self:
-        """Say how the model learns and what is measured beside the loss.
+        """Choose how the model learns, and what is measured beside the loss.
+
+        Names mean what they mean in Keras, with its default settings: see docs/coming_from_elsewhere.md.
 
         Args:
-            optimizer: such as SGD(learning_rate=0.01).
-            loss: such as BCELoss().
-            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number, or
-                (y_true, y_pred) by these names. A function is called once an epoch, with all outputs and all targets.
+            optimizer: such as SGD(learning_rate=0.01), or a name such as "adam".
+            loss: such as BCELoss(), or a name such as "mse".
+            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number. A function
+                is called once an epoch, with all outputs and all targets; if its parameters are named (y_true, y_pred), in that
+                order.
 
         Raises:
-            ValueError: something is of another kind; a loss or metric takes the target first; the optimizer belongs to another
-                model.
+            ValueError: an unknown name, or something else than the above; a loss or metric whose method takes the target first;
+                an optimizer that belongs to another model.
         """
         who = f"{type(self).__name__}.compile"
+        if isinstance(optimizer, str):
+            optimizer = find_optimizer(optimizer, who)
+        if isinstance(loss, str):
+            loss = find_loss(loss, who)
         _check_kinds(who, optimizer, loss, metrics)
         check_order(loss, "forward", "(self, prediction, target)")
         for metric in metrics:
             check_metric(metric, who)
-        owner = _OWNERS.get(optimizer, lambda: None)()
-        if owner is not None and owner is not self:
-            raise ValueError(
-                f"{who}: this optimizer belongs to another model, and keeps what it learnt of its parameters by their names. "
-                f"Make a second one: {optimizer!r}."
-            )
-        _OWNERS[optimizer] = weakref.ref(self)
+        optimizer.belong_to(self, who)
         self.optimizer, self.loss, self.metrics = optimizer, loss, list(metrics)
         return self
 
@@ -287,12 +286,13 @@ class Model(Weights, Calls, Layer):
 
 
 def _check_kinds(who: str, optimizer: Any, loss: Any, metrics: Any) -> None:
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(
-            f"{who}: expected an optimizer such as SGD(learning_rate=0.01), got {optimizer!r}.{instead_of(optimizer)}"
-        )
-    if not isinstance(loss, Loss):
-        raise ValueError(f"{who}: expected a loss such as BCELoss(), got {loss!r}.{instead_of(loss)}")
+    for given, kind, expected in (
+        (optimizer, Optimizer, "an optimizer such as SGD(learning_rate=0.01)"),
+        (loss, Loss, "a loss such as BCELoss()"),
+    ):
+        if not isinstance(given, kind):
+            line = " Give the name to compile." if isinstance(given, str) else of_class(given)
+            raise ValueError(f"{who}: expected {expected}, got {given!r}.{line}")
     if not isinstance(metrics, (list, tuple)):
         name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
         line = "Leave it out." if metrics is None else f"Write metrics=[{name}]."

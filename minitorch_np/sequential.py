@@ -85,14 +85,14 @@ class Sequential(Model):
 
     @answers_foreign_arguments
     def compile(
-        self, optimizer: Optimizer, loss: Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
+        self, optimizer: str | Optimizer, loss: str | Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     ) -> Self:
-        """See Model; warn of a last layer whose outputs the loss cannot mean."""
+        """See Model. Warns if the outputs of the last layer make no sense to the loss."""
         super().compile(optimizer, loss, metrics)
         last, shape = self.last_layer(), self.output_shape
         if isinstance(last, Softmax) and shape is None and isinstance(self._layers[0], Input):
             shape = self.compute_output_shape(self._layers[0].shape)
-        text = wrong_for_loss(loss, last, shape)
+        text = wrong_for_loss(self.loss, last, shape)
         self._doubted = bool(text)
         if text:
             warnings.warn(f"{type(self).__name__}.compile: {text}.", stacklevel=caller())

@@ -195,8 +195,16 @@ def test_arguments_of_other_frameworks_are_answered(call, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: m.compile("adam", mt.MSELoss()), r"got 'adam'\. Write mt\.Adam\(\)\."),
-        (lambda m: m.compile(mt.Adam(), "mse"), r"got 'mse'\. Write mt\.MSELoss\(\)\."),
+        (lambda m: m.compile("adamax", "mse"), r"one of sgd, adam, .*got 'adamax'\. There is no Adamax"),
+        (lambda m: m.compile("adan", "mse"), r"one of sgd, adam, .*got 'adan'\. Did you mean 'adam'\?"),
+        (lambda m: m.compile("adam", "mean_square_error"), r"Did you mean 'mean_squared_error'\?"),
+        (
+            lambda m: m.compile("adam", "kl_divergence"),
+            r"Keras's takes probabilities\. End the model with LogSoftmax\(\)",
+        ),
+        (lambda m: m.compile("adam", "binary_focal_crossentropy"), r"write mt\.FocalLoss\(gamma=2\.0, alpha=None\)"),
+        (lambda m: m.compile("adam", "crossentropy"), r"'categorical_crossentropy' with several after Softmax\(\)"),
+        (lambda m: m.compile("Adam", "poisson"), r"There is no such loss: write a subclass of mt\.Loss"),
         (lambda m: m.compile(mt.Adam, mt.MSELoss()), r"Adam is a class. Write Adam\(\)"),
         (lambda m: m.compile(mt.Adam(), mt.MSELoss), r"MSELoss is a class. Write MSELoss\(\)"),
         (lambda m: m.compile(mt.Adam(), mt.MSELoss(), [mt.metrics.AUC]), r"AUC is a class. Write AUC\(\)"),

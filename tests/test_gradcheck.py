@@ -40,7 +40,7 @@ def test_the_verdict_does_not_change_with_the_scale(layer, scale):
         ({"wrt": 3}, "wrt is 'all' or names"),
         ({"rng": "a"}, "rng: expected an int"),
         ({"raise_exception": "no"}, "raise_exception is True or False"),
-        ({"loss": "mse", "y": np.ones((3, 2))}, r"got 'mse'\. Write mt\.MSELoss\(\)"),
+        ({"loss": "msee", "y": np.ones((3, 2))}, r"gradcheck: expected a loss .* got 'msee'\. Did you mean 'mse'\?"),
         ({"loss": mt.MSELoss()}, "loss compares with a target"),
         ({"y": np.ones((3, 2))}, "y is the target of a loss"),
         ({"x": (-1, 4)}, r"its shape with the batch, such as \(3, 4\); got \(-1, 4\)"),

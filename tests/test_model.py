@@ -208,8 +208,13 @@ def test_dtype_is_float32_or_float64(dtype):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("sgd", mt.BCELoss()), "expected an optimizer such as SGD"),
-        ((mt.SGD(0.1), "bce"), "expected a loss such as BCELoss"),
+        ((3, mt.BCELoss()), r"expected an optimizer such as SGD\(learning_rate=0\.01\), got 3"),
+        ((mt.SGD(0.1), None), r"expected a loss such as BCELoss\(\), got None"),
+        (
+            ("sdg", mt.BCELoss()),
+            r"expected an optimizer such as SGD.* or one of sgd, .*got 'sdg'\. Did you mean 'sgd'\?",
+        ),
+        ((mt.SGD(0.1), "bec"), r"expected a loss such as BCELoss.* or one of mse, .*got 'bec'\. Did you mean 'bce'\?"),
         ((mt.SGD(0.1), mt.BCELoss), "expected a loss"),
         ((mt.SGD(0.1), mt.BCELoss(), "accuracy"), r"metrics is a list, got 'accuracy'\. Write metrics=\['accuracy'\]"),
     ],
@@ -217,6 +222,29 @@ def test_dtype_is_float32_or_float64(dtype):
 def test_compile_says_what_it_takes(arguments, message):
     with pytest.raises(ValueError, match=message):
         network().compile(*arguments)
+
+
+@pytest.mark.parametrize("name", ["adam", "Adam", "ADAM"])
+def test_compile_takes_names(name):
+    model = network().compile(name, "Mean_Squared_Error", ["acc"])
+    assert repr(model.optimizer) == "Adam()"
+    assert repr(model.loss) == "MSELoss()"
+    other = network().compile(name, "categorical_crossentropy")
+    assert repr(other.loss) == "CrossEntropyLoss(from_logits=False)"
+    assert other.optimizer is not model.optimizer
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_accuracy_beside_mse_is_of_0_and_1(rng, binary):
+    x = rng.normal(size=(20, 3))
+    y = x[:, :1] > 0 if binary else 3 * x[:, :1]
+    model = mt.Sequential([mt.Dense(1)], rng=0).compile("adam", "mse", ["acc"])
+    if binary:
+        model.fit(x, y)
+        assert model.evaluate(x, y).acc == np.mean((model.predict(x) > 0.5) == y)
+    else:
+        with pytest.warns(UserWarning, match="'acc' compares classes, and the targets are not classes"):
+            model.fit(x, y)
 
 
 def test_numpys_global_generator_is_never_touched(rng):

@@ -285,7 +285,10 @@ def test_a_class_in_the_place_of_an_object_is_named_with_the_line_to_write(give,
 @pytest.mark.parametrize(
     ("set_", "message"),
     [
-        (lambda m: setattr(m, "loss", "mse"), r"Sequential\.fit: expected a loss such as BCELoss\(\), got 'mse'"),
+        (
+            lambda m: setattr(m, "loss", "mse"),
+            r"Sequential\.fit: expected a loss such as BCELoss\(\), got 'mse'\. Give the name to compile",
+        ),
         (lambda m: setattr(m, "loss", mt.MSELoss), r"MSELoss is a class"),
         (lambda m: setattr(m, "optimizer", "sgd"), r"Sequential\.fit: expected an optimizer .* got 'sgd'"),
         (lambda m: setattr(m, "metrics", None), r"metrics is a list, got None"),

@@ -24,6 +24,7 @@ from minitorch_np.checking.report import GradcheckError, GradcheckReport
 from minitorch_np.checking.subject import GlobalRandomness
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
+from minitorch_np.losses.finding import find as find_loss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -56,7 +57,7 @@ def gradcheck(
         target: a Layer, a Model, a Loss, or any object with forward and backward (see gradcheck.adapt).
         x: inputs with one row per example, or their shape with the batch, for random inputs. For a loss, the prediction.
         y: the target of a loss.
-        loss: for a model, a loss to put behind it; then y is its target.
+        loss: for a model, a loss to put behind it, or its name as in compile; then y is its target.
         wrt: "all", or the names of what to check: "x" and parameters such as "kernel".
         method: "auto", "complex" or "differences".
         rng: a seed; the same seed repeats the check.
@@ -76,6 +77,8 @@ def gradcheck(
             raise ValueError(
                 f"gradcheck: {name} is a {type(given).__name__}. Put its layers into one: Sequential([…])."
             )
+    if isinstance(loss, str):
+        loss = find_loss(loss, "gradcheck")
     if loss is not None and not hasattr(loss, "forward"):
         raise ValueError(f"gradcheck: loss is an object such as MSELoss(), got {loss!r}.{instead_of(loss)}")
     if loss is not None and y is None:

@@ -6,6 +6,7 @@ import keyword
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from minitorch_np.base.by_name import by_name
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import check_order
@@ -15,29 +16,30 @@ from minitorch_np.metrics.counts import BalancedAccuracy, F1Score, Precision, Re
 from minitorch_np.metrics.metric import Metric, OfFunction
 from minitorch_np.metrics.numbers import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
 
+# Ours and Keras's. The history uses the name as it was given.
 _BY_NAME: dict[str, type[Metric]] = {
+    "accuracy": BinaryAccuracy,  # or CategoricalAccuracy, see find
+    "acc": BinaryAccuracy,
     "binary_accuracy": BinaryAccuracy,
     "categorical_accuracy": CategoricalAccuracy,
+    "sparse_categorical_accuracy": CategoricalAccuracy,
     "balanced_accuracy": BalancedAccuracy,
     "precision": Precision,
     "recall": Recall,
     "f1": F1Score,
     "auc": AUC,
     "mae": MeanAbsoluteError,
+    "mean_absolute_error": MeanAbsoluteError,
     "mse": MeanSquaredError,
+    "mean_squared_error": MeanSquaredError,
     "rmse": RootMeanSquaredError,
+    "root_mean_squared_error": RootMeanSquaredError,
     "r2": R2Score,
+    "r2_score": R2Score,
 }
-NAMES = ", ".join(["accuracy", *_BY_NAME])
-# The names of Keras and scikit-learn for the same.
-_ELSEWHERE = {
-    "acc": "accuracy", "sparse_categorical_accuracy": "categorical_accuracy", "mean_absolute_error": "mae",
-    "mean_squared_error": "mse", "root_mean_squared_error": "rmse", "f1_score": "f1", "r2_score": "r2", "roc_auc": "auc",
-    "balanced_accuracy_score": "balanced_accuracy", "accuracy_score": "accuracy",
-}  # fmt: skip
 
 # The direction of these names is known even if a callback measures them, and not a metric of the model.
-_MODES = {"loss": "min", "accuracy": "max", **{name: cls.mode for name, cls in _BY_NAME.items()}}
+_MODES = {"loss": "min", **{name: cls.mode for name, cls in _BY_NAME.items()}}
 
 
 def check(metric: Any, who: str) -> None:
@@ -47,24 +49,18 @@ def check(metric: Any, who: str) -> None:
         ValueError: an unknown name, a class instead of an object, a metric whose update takes the target first.
     """
     if isinstance(metric, str):
-        if metric not in NAMES.split(", "):
-            raise ValueError(_unknown(metric, who))
+        _class(metric, who)
     elif isinstance(metric, type):
         raise ValueError(f"{who}:{of_class(metric)}")
     elif isinstance(metric, Metric):
         for method in ("score", "update"):
             check_order(metric, method, "(self, prediction, target)")
     elif not callable(metric):
-        raise ValueError(_unknown(metric, who))
+        raise ValueError(f"{who}: expected one of {', '.join(_BY_NAME)}, a Metric or a function, got {metric!r}.")
 
 
-def _unknown(metric: Any, who: str) -> str:
-    from difflib import get_close_matches
-
-    word = str(metric).lower()
-    near = _ELSEWHERE.get(word) or next(iter(get_close_matches(word, NAMES.split(", "), 1)), "")
-    hint = f" Did you mean {near!r}?" if near else ""
-    return f"{who}: expected one of {NAMES}, a Metric or a function, got {metric!r}.{hint}"
+def _class(name: str, who: str) -> type[Metric]:
+    return by_name(name, _BY_NAME, who, "a Metric, a function")
 
 
 def find(
@@ -80,11 +76,9 @@ def find(
         found = metric
     elif not isinstance(metric, str):
         found = OfFunction(metric)
-    elif metric == "accuracy":
-        found = BinaryAccuracy() if binary or is_single(output_shape) else CategoricalAccuracy()
     else:
-        found = _BY_NAME[metric]()
-    if isinstance(metric, str):
+        by_shape = metric.lower() in ("accuracy", "acc") and not binary and not is_single(output_shape)
+        found = CategoricalAccuracy() if by_shape else _class(metric, "metrics")()
         found.name = metric
     found.prepare(tuple(output_shape), from_logits, binary)
     return found
@@ -132,6 +126,6 @@ def rises(measure: str, given: Iterable[str | Metric | Callable[..., Any]], mode
 
 def _name_and_mode(metric: str | Metric | Callable[..., Any]) -> tuple[str, str | None]:
     if isinstance(metric, str):
-        return metric, _MODES[metric]
+        return metric, _class(metric, "metrics").mode
     found = metric if isinstance(metric, Metric) else OfFunction(metric)
     return found.name, found.mode

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Schedule = Callable[[int], float]
 
-_TRANSIENT = ("_buffers", "_owners")  # not part of the state
+_TRANSIENT = ("_buffers", "_owners", "_model")  # not part of the state
 
 
 class _RateOfStep:
@@ -77,10 +77,11 @@ class Optimizer(OwnAttributes):
     learning_rate: float | Schedule
     iteration: int
     state: dict[str, dict[str, NDArray]]
+    _model: weakref.ref[object] | None
 
     def before_constructor(self) -> None:
         """Set what every step needs, even if a subclass forgets super().__init__()."""
-        vars(self).update(rate=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None)
+        vars(self).update(rate=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None, _model=None)
         Optimizer.reset(self)
 
     def __init__(
@@ -137,7 +138,17 @@ class Optimizer(OwnAttributes):
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: the state of a copy belongs to the first parameters that its step is given."""
-        return {**vars(self), "_buffers": {}, "_owners": {}}
+        return {**vars(self), "_buffers": {}, "_owners": {}, "_model": None}
+
+    def belong_to(self, model: object, who: str) -> None:
+        """Remember the model that is compiled with this optimizer. Raises ValueError if it is another one; a copy has none."""
+        owner = self._model and self._model()
+        if owner is not None and owner is not model:
+            raise ValueError(
+                f"{who}: this optimizer belongs to another model, and its state belongs to the names of that model's parameters. "
+                f"Make a second one: {self!r}."
+            )
+        self._model = weakref.ref(model)
 
     def step(self, parameters: Mapping[str, Parameter]) -> None:
         """Update every trainable parameter, given as `layer.parameters()` gives them.
