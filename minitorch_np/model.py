@@ -12,8 +12,6 @@ from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import streams
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import check_dtype, check_order, check_whole
-from minitorch_np.callbacks.callback import Callback
-from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.layer import Layer
 from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_outputs
 from minitorch_np.losses import Loss
@@ -23,15 +21,8 @@ from minitorch_np.metrics.finding import check as check_metric
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.optimizers.finding import find as find_optimizer
 from minitorch_np.source.batches import as_source
-from minitorch_np.source.source import Source
 from minitorch_np.training import options, sharing
 from minitorch_np.training.calls import Calls
-from minitorch_np.training.evaluation import evaluate, predict
-from minitorch_np.training.fit import Preparation
-from minitorch_np.training.history import History
-from minitorch_np.training.input_range import InputRange
-from minitorch_np.training.loop import Run
-from minitorch_np.training.summary import summarize
 from minitorch_np.training.weights import Weights
 
 if TYPE_CHECKING:
@@ -39,7 +30,11 @@ if TYPE_CHECKING:
 
     from minitorch_np.base.randomness import Seed
     from minitorch_np.base.shapes import NDArray
+    from minitorch_np.callbacks.callback import Callback
+    from minitorch_np.source.source import Source
     from minitorch_np.training.evaluation import Scores
+    from minitorch_np.training.history import History
+    from minitorch_np.training.input_range import InputRange
 
 
 class Model(Weights, Calls, Layer):
@@ -167,6 +162,11 @@ class Model(Weights, Calls, Layer):
             FloatingPointError: the loss, a weight, a running statistic or the optimiser's state is not finite. The message names the
                 epoch, the batch and the layer or parameter; the weights are put back to those of at most 16 steps before.
         """
+        # Only training needs these modules, so the first fit loads them.
+        from minitorch_np.callbacks.callback_list import CallbackList
+        from minitorch_np.training.fit import Preparation
+        from minitorch_np.training.loop import Run
+
         who = self._require_compiled("fit")
         check_whole(who, "epochs", epochs, 1)
         called = CallbackList(callbacks, who, log_dir)
@@ -199,6 +199,8 @@ class Model(Weights, Calls, Layer):
 
         `steps` is the number of batches to take from an iterable or generator, None for all; data that never end need a number.
         """
+        from minitorch_np.training.evaluation import evaluate
+
         self._require_compiled("evaluate")
         return evaluate(self, x, y, batch_size, steps, callbacks)
 
@@ -214,10 +216,14 @@ class Model(Weights, Calls, Layer):
         """The outputs for x in inference mode, computed batch by batch; no activations are kept. x is as for fit, `steps` as for
         evaluate.
         """
+        from minitorch_np.training.evaluation import predict
+
         return predict(self, x, batch_size, steps, callbacks)
 
     def summary(self) -> None:
         """Print each layer with its output shape and its parameters, and the total."""
+        from minitorch_np.training.summary import summarize
+
         self.require_built(f"{type(self).__name__}.summary")
         print(summarize(self))
 

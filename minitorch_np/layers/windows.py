@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -16,7 +15,6 @@ from minitorch_np.layers.guards import Pair, as_pair, require_images
 PADDING = Fixed(one_of("valid", "same"))
 
 
-@dataclass(frozen=True)
 class Windows:
     """Windows of `size` (height, width), `strides` apart, over images (batch, height, width, channels).
 
@@ -25,9 +23,8 @@ class Windows:
     below and on the right, as in Keras.
     """
 
-    size: Pair
-    strides: Pair
-    padding: str
+    def __init__(self, size: Pair, strides: Pair, padding: str) -> None:
+        self.size, self.strides, self.padding = size, strides, padding
 
     @classmethod
     def of(cls, size: int | Pair, strides: int | Pair, padding: str) -> Self:

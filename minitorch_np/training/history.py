@@ -13,6 +13,8 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, write_csv, write_whole
 from minitorch_np.callbacks.callback import as_number, cell, numbers_in
 
+__all__ = ["History"]
+
 
 class History(AnswersForeignNames, dict[str, list[float]]):
     """One list for each thing measured ("loss", "accuracy", "val_loss", …), with one value per epoch.
