@@ -10,7 +10,7 @@ from minitorch_np.base.hdf5.storage import Damaged, NotKnown, Storage
 
 DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL, LAYOUT = 0x01, 0x02, 0x03, 0x06, 0x07, 0x08
 FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE, ATTRIBUTES_ELSEWHERE, REFERENCES = 0x0B, 0x0C, 0x10, 0x11, 0x15, 0x16
-_SHARED = 2  # flag of a message that lies elsewhere
+_SHARED = 2  # flag of a message whose data are elsewhere
 _MOST_BYTES = 1 << 24
 
 
@@ -22,59 +22,44 @@ class Message(NamedTuple):
     data: bytes
 
     def own(self) -> bytes:
-        """The data, unless they lie elsewhere."""
+        """The data, which must not be elsewhere."""
         if self.flags & _SHARED:
             raise NotKnown("a header shares its description with others")
         return self.data
 
 
 def messages(storage: Storage, address: int) -> tuple[list[Message], int]:
-    """All messages of the object at an address, and how many links lead to it."""
+    """All messages of the object at an address, and how many links lead to the object."""
     new = storage.read(address, 4) == b"OHDR"
+    if new:
+        version, flags = storage.numbers("<4xBB", address)
+        start, width = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0), 1 << (flags & 3)
+        size = int.from_bytes(storage.read(address + start, width), "little")
+        start, end, links = start + width, 4, 1  # the checksum is at the end
+    else:
+        version, links, size = storage.numbers("<B3xII4x", address)
+        start, end, flags = 16, 0, 0
+    if version != 1 + new:
+        raise Damaged(f"there is no object header of a known version at {address}")
+    blocks = [_block(storage, address, start + size + end)[start : start + size]]
     found: list[Message] = []
-    blocks = [_first_new(storage, address) if new else _first(storage, address)]
-    tracked = new and storage.read(address + 5, 1)[0] & 4
     while blocks:
-        block = blocks.pop(0)
-        for message in _messages(block, bool(new), bool(tracked)):
+        for message in _messages(blocks.pop(0), new, bool(flags & 4)):
             if message.kind == CONTINUATION:
                 place, length = struct.unpack_from("<QQ", message.data)
-                _check_length(length)
-                block = storage.take(place, length, b"OCHK" if new else b"")
+                block = _block(storage, place, length, b"OCHK" if new else b"")
                 blocks.append(block[4:-4] if new else block)
             else:
                 found.append(message)
-    if not new:
-        (links,) = storage.numbers("<4xI", address)
-    else:
-        counts = [struct.unpack_from("<xI", message.data)[0] for message in found if message.kind == REFERENCES]
-        links = counts[0] if counts else 1
+            if message.kind == REFERENCES:
+                (links,) = struct.unpack_from("<xI", message.data)
     return found, links
 
 
-def _first(storage: Storage, address: int) -> bytes:
-    version, size = storage.numbers("<B7xI4x", address)
-    if version != 1:
-        raise Damaged(f"there is no object at {address}")
-    _check_length(size)
-    return storage.take(address, 16 + size)[16:]
-
-
-def _first_new(storage: Storage, address: int) -> bytes:
-    version, flags = storage.numbers("<4xBB", address)
-    if version != 2:
-        raise NotKnown(f"an object header is of version {version}")
-    place = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
-    width = 1 << (flags & 3)
-    size = int.from_bytes(storage.read(address + place, width), "little")
-    _check_length(size)
-    start = place + width
-    return storage.take(address, start + size + 4)[start:-4]
-
-
-def _check_length(length: int) -> None:
+def _block(storage: Storage, address: int, length: int, signature: bytes = b"") -> bytes:
     if length > _MOST_BYTES:
         raise Damaged(f"a header has {length} bytes")
+    return storage.take(address, length, signature)
 
 
 def _messages(block: bytes, new: bool, tracked: bool) -> Iterator[Message]:

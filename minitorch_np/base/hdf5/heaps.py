@@ -1,4 +1,4 @@
-"""Heaps: where names, links and strings of any length are kept (III.D, III.E, III.G)."""
+"""Heaps, which hold names, links and strings of any length (III.D, III.E, III.G)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import bisect
 import struct
 from collections.abc import Iterator
 
-from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
+from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage, bytes_for
 
 _END_OF_FREE = 1  # HDF5 writes this in place of an address
 
 
 def local_heap(storage: Storage, address: int) -> bytes:
-    """The names of a group of the older form, one after the other; its list of free places must come to an end."""
+    """The names in a group of the older form, one after the other. Its list of free places must end."""
     version, size, free, place = struct.unpack_from("<4xB3xQQQ", storage.take(address, 32, b"HEAP"))
     if version != 0:
         raise Damaged(f"the heap at {address} is of version {version}")
@@ -20,7 +20,7 @@ def local_heap(storage: Storage, address: int) -> bytes:
     seen = set()
     while free != _END_OF_FREE:
         if free in seen or free + 16 > size:
-            raise Damaged(f"the free places of the heap at {address} have no end")
+            raise Damaged(f"the free places of the heap at {address} form a circle")
         seen.add(free)
         following, length = struct.unpack_from("<QQ", data, free)
         if free + length > size:
@@ -38,7 +38,7 @@ def name_at(heap: bytes, offset: int) -> bytes:
 
 
 def global_heap(storage: Storage, address: int) -> dict[int, tuple[int, int]]:
-    """The objects of a collection: index, place and length of each."""
+    """Address and length of each object of a collection, by its index."""
     version, size = storage.numbers("<4xB3xQ", address)
     content = storage.take(address, size, b"GCOL")
     if version != 1:
@@ -84,59 +84,35 @@ class FractalHeap:
 
     def __init__(self, storage: Storage, address: int) -> None:
         self.storage, self.address = storage, address
-        head = storage.read(address, 146)
-        if head[:5] != b"FRHP\0":
-            raise Damaged(f"there is no FRHP at {address}")
-        self.id_length, filters, self.flags, largest = struct.unpack_from("<HHBI", head, 5)
-        huge = struct.unpack_from("<Q", head, 22)[0]
-        (self.width, self.start, self.most, bits, _, root, rows) = struct.unpack_from("<HQQHHQH", head, 110)
+        head = storage.take(address, 146, b"FRHP\0")
+        filters, largest, huge = struct.unpack_from("<7xHxI8xQ", head)
+        width, start, most, bits, root, rows = struct.unpack_from("<HQQH2xQH", head, 110)
         if filters or huge != UNDEFINED:
             raise NotKnown("a heap is compressed, or holds very long names")
-        powers = (self.width, self.start, self.most)
-        if any(size < 1 or size & (size - 1) for size in powers) or bits > 64 or self.most < self.start:
-            raise Damaged(f"the heap at {address} has no such blocks")
-        storage.claim(address, 146)
+        if any(size < 1 or size & (size - 1) for size in (width, start, most)) or bits > 64 or most < start:
+            raise Damaged(f"the heap at {address} has impossible block sizes")
         self.offset_bytes = (bits + 7) // 8
-        self.length_bytes = min((self.most.bit_length() - 1) // 8 + 1, (max(largest, 1).bit_length() - 1) // 8 + 1)
-        self.direct_rows = self.most.bit_length() - self.start.bit_length() + 2
+        self.length_bytes = min(bytes_for(most), bytes_for(largest))
+        direct_rows = most.bit_length() - start.bit_length() + 2
         self.blocks: list[tuple[int, int, int]] = []  # offset in the heap, size, address
-        pending = [] if root == UNDEFINED else [(root, 0, rows, self.start)]
+        pending = [] if root == UNDEFINED else [(root, 0, rows, start)]
         while pending:
             place, offset, rows, size = pending.pop()
             if not rows:
-                self._direct(place, offset, size)
-            else:
-                pending += self._indirect(place, offset, rows)
-        self.blocks.sort()
-
-    def _check(self, block: bytes, offset: int) -> None:
-        owner = int.from_bytes(block[5:13], "little")
-        found = int.from_bytes(block[13 : 13 + self.offset_bytes], "little")
-        if (owner, found) != (self.address, offset):
-            raise Damaged(f"a block of the heap at {self.address} is of another place")
-
-    def _direct(self, place: int, offset: int, size: int) -> None:
-        self._check(self.storage.take(place, size, b"FHDB\0"), offset)
-        self.blocks.append((offset, size, place))
-
-    def _indirect(self, place: int, offset: int, rows: int) -> list[tuple[int, int, int, int]]:
-        if rows > 64 + self.direct_rows:
-            raise Damaged(f"the heap at {self.address} has {rows} rows")
-        head = 13 + self.offset_bytes
-        block = self.storage.take(place, head + 8 * rows * self.width + 4, b"FHIB\0")
-        self._check(block, offset)
-        found = []
-        for row in range(rows):
-            size = self.start << max(0, row - 1)
-            inner = 0
-            if row >= self.direct_rows:
-                inner = max(1, size.bit_length() - (self.start * self.width).bit_length() + 1)
-            for column in range(self.width):
-                (child,) = struct.unpack_from("<Q", block, head + 8 * (row * self.width + column))
+                self._take(place, size, b"FHDB\0", offset)
+                self.blocks.append((offset, size, place))
+                continue
+            if rows > 64 + direct_rows:
+                raise Damaged(f"the heap at {address} has {rows} rows")
+            begin = 13 + self.offset_bytes
+            block = self._take(place, begin + 8 * rows * width + 4, b"FHIB\0", offset)
+            for number, child in enumerate(struct.unpack_from(f"<{rows * width}Q", block, begin)):
+                row, size = number // width, start << max(0, number // width - 1)
+                inner = max(1, size.bit_length() - (start * width).bit_length() + 1) if row >= direct_rows else 0
                 if child != UNDEFINED:
-                    found.append((child, offset, inner, size))
+                    pending.append((child, offset, inner, size))
                 offset += size
-        return found
+        self.blocks.sort()
 
     def get(self, key: bytes) -> bytes:
         """The object of an id."""
@@ -149,8 +125,15 @@ class FractalHeap:
         offset = int.from_bytes(key[1:end], "little")
         length = int.from_bytes(key[end : end + self.length_bytes], "little")
         number = bisect.bisect_right(self.blocks, (offset, 1 << 64, 0)) - 1
-        if number >= 0:
-            first, size, place = self.blocks[number]
-            if offset + length <= first + size:
-                return self.storage.read(place + offset - first, length)
-        raise Damaged(f"a name is outside the heap at {self.address}")
+        first, size, place = self.blocks[number] if number >= 0 else (0, -1, 0)
+        if offset + length > first + size:
+            raise Damaged(f"a name is outside the heap at {self.address}")
+        return self.storage.read(place + offset - first, length)
+
+    def _take(self, place: int, length: int, signature: bytes, offset: int) -> bytes:
+        """Claim and read a block, which names its heap and its offset in the heap."""
+        block = self.storage.take(place, length, signature)
+        found = int.from_bytes(block[13 : 13 + self.offset_bytes], "little")
+        if (int.from_bytes(block[5:13], "little"), found) != (self.address, offset):
+            raise Damaged(f"a block of the heap at {self.address} belongs to another place")
+        return block

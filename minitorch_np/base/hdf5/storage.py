@@ -94,3 +94,8 @@ class Storage:
         shared = np.flatnonzero(ends[:-1] > starts[1:])
         if len(shared):
             raise Damaged(f"two things are in the same place, at {starts[shared[0] + 1]}")
+
+
+def bytes_for(largest: int) -> int:
+    """In how many bytes HDF5 keeps numbers up to `largest`."""
+    return (max(largest, 1).bit_length() - 1) // 8 + 1

@@ -1,4 +1,4 @@
-"""B-trees: every node once, each below its parent and beside its neighbours (III.A)."""
+"""B-trees: every node is read once, and fits between its parent's keys and its neighbours (III.A)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, Storage
+from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, Storage, bytes_for
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -20,28 +20,26 @@ GROUP, CHUNKS = 0, 1
 def leaves(
     storage: Storage, root: int, kind: int, key: np.dtype, most: int, rank: Callable[[Any], Any]
 ) -> Iterator[tuple[NDArray, NDArray]]:
-    """The entries of the leaves of a B-tree of version 1, from left to right: the keys around the children, one more than
-    these, and the children's addresses.
+    """The entries of the leaves of a B-tree of version 1, from left to right: the addresses of the children, and the keys
+    around them, one more than there are children.
 
     Args:
-        kind: GROUP or CHUNKS. key: how a key is stored. most: how many children a node has room for.
-        rank: of a key, by which keys are ordered. The keys of a node lie between those around it in its parent; those of a
-            leaf are for the caller to check.
+        kind: GROUP or CHUNKS. key: how a key is stored. most: the largest number of children of a node.
+        rank: maps a key to the value by which keys are ordered. The keys of a node are between those around it in its parent;
+            the caller checks the keys of a leaf.
     """
-    level = None
-    row: list[int] = [root]
-    bounds: list[tuple[Any, Any] | None] = [None]
     pair = np.dtype([("key", key), ("child", "<u8")])
     size = 24 + most * pair.itemsize + key.itemsize
-    while row:
+    row: list[int] = [root]
+    bounds: list[tuple[Any, Any] | None] = [None]
+    for level in range(storage.numbers("<5xB", root)[0], -1, -1):
         below: list[int] = []
         inside: list[tuple[Any, Any] | None] = []
         for number, address in enumerate(row):
             node = storage.take(address, size, b"TREE")
-            found, depth, count, left, right = struct.unpack_from("<4xBBHQQ", node)
-            level = depth if level is None else level
-            beside = (row[number - 1] if number else UNDEFINED, row[number + 1] if number + 1 < len(row) else UNDEFINED)
-            if found != kind or depth != level or count > most or (left, right) != beside:
+            found, found_level, count, *beside = struct.unpack_from("<4xBBHQQ", node)
+            neighbours = [row[number - 1] if number else UNDEFINED, *row[number + 1 : number + 2], UNDEFINED][:2]
+            if (found, found_level, beside) != (kind, level, neighbours) or count > most:
                 raise Damaged(f"the B-tree node at {address} does not fit its neighbours")
             entries = np.frombuffer(node, pair, count, 24)
             last = np.frombuffer(node, key, 1, 24 + count * pair.itemsize)
@@ -52,11 +50,9 @@ def leaves(
             if level == 0:
                 yield keys, children
             else:
-                ranks = [rank(one) for one in keys]
                 below += children.tolist()
-                inside += itertools.pairwise(ranks)
+                inside += itertools.pairwise([rank(one) for one in keys])
         row, bounds = below, inside
-        level = None if level is None else level - 1
 
 
 def records(storage: Storage, header: int, kinds: tuple[int, ...]) -> tuple[int, list[bytes]]:
@@ -64,13 +60,13 @@ def records(storage: Storage, header: int, kinds: tuple[int, ...]) -> tuple[int,
     kind, node_size, size, depth, root, count = struct.unpack_from("<5xBIHH2xQH", storage.take(header, 38, b"BTHD"))
     if kind not in kinds or not size or node_size < 10 + size or depth > 32:
         raise Damaged(f"the B-tree at {header} is of another kind")
-    most = [(node_size - 10) // size]
-    everything, width = [most[0]], _bytes_for(most[0])
-    pointers = [0]
+    most = [(node_size - 10) // size]  # records in a node, by level
+    total, width = most[0], bytes_for(most[0])  # the most records in a node and all below it
+    pointers = [0]  # bytes of a pointer to a child, by level
     for level in range(1, depth + 1):
-        pointers.append(8 + width + (_bytes_for(everything[-1]) if level > 1 else 0))
+        pointers.append(8 + width + (bytes_for(total) if level > 1 else 0))
         most.append((node_size - 10 - pointers[-1]) // (size + pointers[-1]))
-        everything.append((most[-1] + 1) * everything[-1] + most[-1])
+        total = (most[-1] + 1) * total + most[-1]
     found: list[bytes] = []
     pending: list[tuple[int, int, int] | bytes] = [(root, count, depth)] if count else []
     while pending:
@@ -86,18 +82,9 @@ def records(storage: Storage, header: int, kinds: tuple[int, ...]) -> tuple[int,
         if not level:
             found += own
             continue
-        start, inner = 6 + count * size, []
-        for number in range(count + 1):
-            place = start + number * pointers[level]
+        for number in reversed(range(count + 1)):  # so that the first child is taken first
+            place = 6 + count * size + number * pointers[level]
+            child = int.from_bytes(node[place : place + 8], "little")
             below = int.from_bytes(node[place + 8 : place + 8 + width], "little")
-            inner.append((int.from_bytes(node[place : place + 8], "little"), below, level - 1))
-        for number in reversed(range(count + 1)):
-            if number < count:
-                pending.append(own[number])
-            pending.append(inner[number])
+            pending += [*own[number : number + 1], (child, below, level - 1)]
     return kind, found
-
-
-def _bytes_for(limit: int) -> int:
-    """In how many bytes HDF5 keeps numbers up to a limit."""
-    return (max(limit, 1).bit_length() - 1) // 8 + 1
