@@ -18,13 +18,13 @@ from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.contract import (
     Known,
     calling,
+    explicit_mode,
     guard,
     known_parameters,
     missing_attribute,
     read_beside_training,
     refuse_lost_parameters,
     refuse_other_shape,
-    said_mode,
     warn_of_hidden,
 )
 from minitorch_np.base.node import Node
@@ -228,12 +228,12 @@ class Layer(Node):
         if reading is not None:
             with reading(self) as replicator:
                 twin = replicator.of(self)
-                with calling(Call(twin, asks=True)):
+                with calling(Call(twin, inference=True)):
                     return twin(x, training)
         if training is None:
             return self.forward(x)
         check_flags(f"{self!r}", {"training": training})
-        with self.in_mode(training=bool(training), keep_cache=self.keep_cache), said_mode(training=bool(training)):
+        with self.in_mode(training=bool(training), keep_cache=self.keep_cache), explicit_mode(training=bool(training)):
             return self.forward(x)
 
     def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike = np.float32) -> Self:

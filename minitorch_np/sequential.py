@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
 
 
-_TAKES_ANY_SIZE = (BatchNormalization, LayerNormalization, Embedding)  # which raw pixels do not trouble
+_TAKES_ANY_SIZE = (BatchNormalization, LayerNormalization, Embedding)  # raw pixels are no problem for these
 
 
 class Sequential(Model):
     """y = the last layer of the ... of the second layer of the first layer of x.
 
     Args:
-        layers: the layers in order. With Input first, every shape is checked here and now; the values are drawn
-            when they are first needed, with the outermost model's generator.
+        layers: the layers in order. With Input first, every shape is checked at once; the parameters are initialised when
+            they are first needed, with the outermost model's generator.
         rng, dtype: see Model.
 
     Raises:
@@ -65,7 +65,7 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Layer]:
         """The layers in order, built if the shape of the input is known."""
-        self._draw()
+        self._build_if_shape_known()
         return self._layers
 
     @property
@@ -113,20 +113,20 @@ class Sequential(Model):
         if self._layers and isinstance(self._layers[0], Input):
             self.compute_output_shape(self._layers[0].shape)
 
-    def _draw(self) -> None:
+    def _build_if_shape_known(self) -> None:
         shape = None if self.built else self._given_shape()
         if shape is not None:
             self.ensure_built(tuple(shape))
 
     def _given_shape(self) -> Shape | None:
-        """The shape of the input, where Input says it or a model in front knows it."""
+        """The shape of the input, if the first layer is Input or a model that knows its own."""
         first = self._layers[0] if self._layers else None
         if isinstance(first, Input):
             return first.shape
         return first._given_shape() or first.input_shape if isinstance(first, Sequential) else None
 
     def require_built(self, who: str) -> None:
-        self._draw()
+        self._build_if_shape_known()
         super().require_built(who)
 
     def build(self, input_shape: Shape) -> None:
@@ -136,7 +136,7 @@ class Sequential(Model):
         return self._chain(input_shape, "compute_output_shape")
 
     def _chain(self, shape: Shape, method: str) -> Shape:
-        """The shape through one method of every layer after the other; an error also says which layer it was."""
+        """The shape through one method of every layer, one after the other; an error names the layer."""
         if not self._layers:
             raise ValueError("Sequential: the model has no layers. Give it a list of layers.")
         for name, layer in self.sublayers().items():
@@ -178,7 +178,7 @@ class Sequential(Model):
             if any(parameter.learnable for parameter in layer.parameters().values()):
                 if x.min() >= 0 and 100 < x.max() <= 255 and not isinstance(layer, _TAKES_ANY_SIZE):
                     found.append(
-                        f"the first layer with parameters sees numbers up to {x.max():g}, like raw pixels. "
+                        f"the first layer with parameters gets numbers up to {x.max():g}, like raw pixels. "
                         "Begin the model with Rescaling(1 / 255): it learns better, and carries its own preprocessing."
                     )
                 break

@@ -385,7 +385,7 @@ def test_continuing_from_the_best_of_another_model_is_reported(model, tmp_path):
     keep = callbacks.ModelCheckpoint(tmp_path / "b.keras", save_best_only=True)
     fit(model, 1, Feed([0.1]), keep)
     other = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=1).compile(mt.SGD(0.01), mt.MSELoss())
-    with pytest.warns(UserWarning, match=r"ModelCheckpoint: it goes on from the best val_loss of another model, 0\.1"):
+    with pytest.warns(UserWarning, match=r"ModelCheckpoint: it keeps the best val_loss of another model, 0\.1"):
         fit(other, 1, Feed([0.2]), keep)
 
 
@@ -897,7 +897,7 @@ def test_what_keras_has_is_answered_with_the_line_to_write(make, message):
 @pytest.mark.parametrize("value", ["a", [1.0], 1j])
 def test_what_is_no_number_is_not_watched(model, value):
     stopping = callbacks.EarlyStopping("v", mode="min")
-    with pytest.raises(ValueError, match=r"EarlyStopping: 'v' in the logs is .*, no number to watch"):
+    with pytest.raises(ValueError, match=r"EarlyStopping: 'v' in the logs is .*, not a number"):
         fit(model, 1, Feed([value], "v"), stopping)
 
 

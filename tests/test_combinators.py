@@ -118,9 +118,9 @@ def test_what_is_no_branch_is_refused(make, message):
 
 def test_one_layer_in_two_branches_is_refused():
     dense = mt.Dense(3)
-    with pytest.raises(ValueError, match="stands in branches twice"):
+    with pytest.raises(ValueError, match="is in branches twice"):
         mt.Add([[dense], [dense, mt.ReLU()]])
-    with pytest.raises(ValueError, match="stands in one model twice"):
+    with pytest.raises(ValueError, match="is in one model twice"):
         mt.Add([[dense], [mt.Residual([dense])]])
 
 

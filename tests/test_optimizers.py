@@ -378,10 +378,10 @@ def test_two_networks_are_joined_under_names_of_their_own():
 def test_a_dictionary_in_which_a_network_was_lost_is_warned_of(units):
     g, d = network(0), network(1, units=units)
     with_gradient(g, 1), with_gradient(d, 1)
-    with pytest.warns(UserWarning, match="If it was joined of two networks, those with equal names"):
+    with pytest.warns(UserWarning, match="If it was joined from two networks, those with equal names"):
         mt.SGD(0.1).step({**g.parameters(), **d.parameters()})
     deep = mt.Sequential([mt.Input((2,)), mt.Dense(2), mt.Dense(2), mt.Dense(1)], rng=0)
-    with pytest.warns(UserWarning, match="If it was joined of two networks"):
+    with pytest.warns(UserWarning, match="If it was joined from two networks"):
         mt.SGD(0.1).step({**with_gradient(deep, 1), **d.parameters()})
 
 

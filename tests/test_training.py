@@ -326,7 +326,7 @@ def test_nothing_is_printed_outside_a_terminal(x, y, capfd):
 
 
 def test_the_bar_shows_loss_and_metrics_in_a_terminal(x, y, capfd, monkeypatch):
-    monkeypatch.setattr("minitorch_np.training.loop.progress_is_seen", lambda: True)
+    monkeypatch.setattr("minitorch_np.training.loop.progress_is_visible", lambda: True)
     model_of().fit(x, y, epochs=2, batch_size=10)
     shown = capfd.readouterr().err
     assert "epoch 2/2" in shown
@@ -335,7 +335,7 @@ def test_the_bar_shows_loss_and_metrics_in_a_terminal(x, y, capfd, monkeypatch):
     assert "accuracy" in shown
     model_of().fit(x, y, progress=False)
     assert capfd.readouterr() == ("", "")
-    assert not console.progress_is_seen() or os.isatty(2)
+    assert not console.progress_is_visible() or os.isatty(2)
 
 
 def test_callbacks_hear_of_everything_and_may_stop(x, y):

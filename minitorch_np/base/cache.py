@@ -1,4 +1,4 @@
-"""Cache: what `forward` leaves for `backward`."""
+"""Cache: what `forward` keeps for `backward`."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ class Call:
         root: the outermost layer of the call.
         node: the innermost one whose method is guarded.
         method: the name of that method.
-        asks: whether it is inference, in which no layer keeps anything or behaves as in training.
+        inference: whether no layer keeps anything or behaves as in training.
 
     Attributes:
-        turn: a number of its own for each outermost forward.
+        turn: the number of the outermost forward.
     """
 
-    def __init__(self, root: Any, node: Any = None, method: str = "", *, asks: bool = False) -> None:
-        self.root, self.node, self.method, self.asks = root, node, method, asks
+    def __init__(self, root: Any, node: Any = None, method: str = "", *, inference: bool = False) -> None:
+        self.root, self.node, self.method, self.inference = root, node, method, inference
         self.next_turn()
 
     def next_turn(self) -> None:
         self.turn = next(_turns)
 
 
-# Set where a class from outside this package may call layers: only there can one forward use a layer twice.
+# Set while a user-defined class may call layers: only such a class can use a layer twice in one forward.
 current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
 
 
 class _NothingKept:
-    """Stands in the class under `_cache`: read only while the object itself has nothing there."""
+    """The class attribute `_cache`, which is read only if the object has none of its own."""
 
     def __get__(self, owner: Any, owner_type: type) -> Any:
         if owner is None:
@@ -47,14 +47,14 @@ class _NothingKept:
 def _keep(owner: Any, value: Any) -> None:
     call = current_call.get()
     if call is not None:
-        if call.asks:
+        if call.inference:
             return
         if owner.keep_cache and owner._notes_use and is_second_use(owner, call):
             owner.forget()
             owner._used_twice = True
             return
     if owner.keep_cache:
-        owner.__dict__["_cache"] = value  # past the checks of assignments, which take longer
+        owner.__dict__["_cache"] = value  # without the checks of assignments, which take longer
     else:
         owner.forget()
 
@@ -63,21 +63,21 @@ class Cached:
     """What layers and losses share: one cache, from one forward to its backward.
 
     Attributes:
-        cache: what `forward` leaves for `backward`. Nothing is kept while keep_cache is False, so that a prediction holds no
+        cache: what `forward` keeps for `backward`. Nothing is kept while keep_cache is False, so that a prediction holds no
             activations. RuntimeError, which names the owner, if it is read before anything was kept, or after one forward of a
             model has written it twice.
-        keep_cache: False while nobody will call backward.
+        keep_cache: False while no backward will follow.
     """
 
     keep_cache = True
     cache = property(attrgetter("_cache"), _keep)  # read in each step: attrgetter is faster than a function
     _cache: Any = _NothingKept()
-    _turn = 0  # the outermost forward in which it was used last
-    _used_twice = False  # in that one
-    _notes_use = True  # when its cache is written; a guarded forward does it itself
+    _turn = 0  # the turn in which it was used last
+    _used_twice = False  # in that turn
+    _notes_use = True  # when its cache is written; a guarded forward notes it itself
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copy: taken in one piece, as another thread may add an attribute meanwhile."""
+        """For pickle and copy. A copy, as another thread may add an attribute meanwhile."""
         return vars(self).copy()
 
     def forget(self) -> None:
@@ -87,7 +87,7 @@ class Cached:
 
 
 def is_second_use(owner: Any, call: Call | None) -> bool:
-    """Whether this forward of a model has used the layer before. By itself a layer may run often: backward belongs to the last run."""
+    """Whether this forward of a model has used the layer before. Outside a model a layer may run often: backward belongs to the last run."""
     if call is None:
         return False
     before, owner._turn = owner._turn, call.turn
@@ -95,7 +95,7 @@ def is_second_use(owner: Any, call: Call | None) -> bool:
 
 
 def used_twice(owner: Any) -> str:
-    """What is wrong when backward follows a forward that used a layer twice."""
+    """The message for a backward after a forward that used a layer twice."""
     return (
         f"{owner!r}.backward: it ran twice in one forward of its model, and the second run replaced what the first had kept for "
         "backward. Use a second instance in the second place, or put both inputs into one batch (np.concatenate) and call it once."

@@ -1,4 +1,4 @@
-"""Code: what functions and classes do, as one sum, so that a changed body does not pass for the old one."""
+"""Code: a check sum of what functions and classes do, to find out whether their code has changed."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _NOT_CODE = {
 
 
 def sum_of_code(*things: Any, arrays: bool = False) -> str:
-    """SHA-256 over what the things do: bytecode and constants of functions and of what they call, defaults, the numbers and text
-    that they take from around them, the methods of classes that are not of this package.
+    """SHA-256 over what the things do: bytecode and constants of functions and of those they call, their defaults, the numbers and
+    text that they read from outside, and the methods of user-defined classes.
 
-    Names, comments, line numbers, and whatever may change while a program runs (lists, dictionaries, files) have no part in it.
+    Names, comments, line numbers, and values that may change while a program runs (lists, dictionaries, files) do not count.
 
     Args:
-        arrays: whether the arrays that a function takes from around it count as well.
+        arrays: whether arrays that a function reads from outside count too.
 
     Source: the Python data model, "code objects" and "user-defined functions".
     """
@@ -113,7 +113,7 @@ def _of_function(function: FunctionType, arrays: bool, seen: set[int]) -> Iterat
 
 
 def outer_values(function: FunctionType) -> dict[str, Any]:
-    """What a function takes from around it, by name: from the functions that it is written in, and from its module."""
+    """The values that a function reads from outside, by name: from the functions around it, and from its module."""
     code, found = function.__code__, {}
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
     for name in _outer_names(code)[0] - {"__class__"}:
@@ -155,9 +155,9 @@ def _of_class(cls: type, arrays: bool, seen: set[int]) -> Iterator[str]:
 
 
 def _settings(thing: Any) -> list[Any]:
-    """Numbers and text that an object was given when it was made; what else it holds may change while a program runs.
+    """Numbers and text that an object was given when it was made; its other attributes may change while a program runs.
 
-    Objects of this package and of classes derived from it say their arguments themselves.
+    Objects of this package and of classes derived from it are left out: their config describes them.
     """
     held = {
         name: value for name, value in getattr(thing, "__dict__", {}).items() if isinstance(value, (*_PLAIN, tuple))

@@ -1,7 +1,7 @@
 """Configurable: what layers, losses, optimisers and metrics have in common.
 
-The constructor's signature is the one description of an object. From it come `repr`, `config` and
-`clone`, so a class with a new argument has nothing to keep in step.
+The constructor's signature describes an object. From it follow `repr`, `config` and
+`clone`, so nothing else has to change when a class gets a new argument.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Configurable(CheckedArguments, AnswersForeignNames):
 
 
 class OwnAttributes(Configurable):
-    """An object of the package's own classes has the attributes that it has: a name that only looks like one is refused."""
+    """An object on which a misspelt attribute cannot be set, if its class is of this package."""
 
     if not TYPE_CHECKING:
 
@@ -89,7 +89,7 @@ class OwnAttributes(Configurable):
 
 
 def replaces_nothing(cls: type, name: str, value: Any) -> bool:
-    """Whether an assignment creates an attribute, or puts a value in the place of a method."""
+    """Whether an assignment creates an attribute, or replaces a method by a value."""
     if not hasattr(cls, name):
         return True
     return inspect.isroutine(getattr(cls, name)) and not callable(value)
@@ -97,7 +97,7 @@ def replaces_nothing(cls: type, name: str, value: Any) -> bool:
 
 @functools.cache
 def checks_values(cls: type, name: str) -> bool:
-    """Whether the class has an attribute of this name that looks at each value itself, as `cache` does in every step."""
+    """Whether the class has a descriptor of this name that is called when a value is set, as `cache` is."""
     return hasattr(type(getattr(cls, name, None)), "__set__")
 
 
@@ -108,7 +108,7 @@ def no_attribute(owner: Configurable, name: str) -> str:
 
 
 def without_address(thing: Any) -> str:
-    """What repr says of an object, without where it lies in memory, so that two runs say the same."""
+    """The repr of an object without its address in memory, so that it is the same in two runs."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
 
 

@@ -1,4 +1,4 @@
-"""The console: whether somebody watches it, and messages for it, also where a program has none."""
+"""The console: whether it shows progress, and messages for it; a program may have no console."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 import sys
 
 
-def progress_is_seen() -> bool:
-    """Whether messages are seen at once, in a terminal or a notebook.
+def progress_is_visible() -> bool:
+    """Whether messages appear at once, in a terminal or a notebook.
 
     sys.stderr may be None, as in a program without a console, or closed, or any object with a `write`.
     """
@@ -15,7 +15,7 @@ def progress_is_seen() -> bool:
         if sys.stderr is None or getattr(sys.stderr, "closed", False):
             return False
         return bool(sys.stderr.isatty()) or "ipykernel" in sys.modules
-    except Exception:  # somebody's own object: whatever is wrong with it, no bar is worth a run
+    except Exception:  # a user-defined object may raise anything, and a bar must not end a run
         return False
 
 

@@ -1,8 +1,8 @@
-"""The contract of a layer, checked around every `forward` and `backward` that is not of this package.
+"""The contract of a layer, checked around every user-defined `forward` and `backward`.
 
-A layer of somebody's own may forget to return y, or be used twice before its backward. Both go on for a while and end in a
-wrong number or in an error far away. `guard` puts the checks around such methods when their class is defined; the layers of this
-package are tested instead.
+A user-defined layer may forget to return y, or run twice before its backward. Without a check this shows late, as a wrong number
+or as an error elsewhere. `guard` puts the checks around such methods when their class is defined. The layers of this package
+are tested instead.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ def calling(call: Call | None) -> Iterator[None]:
 
 
 @contextmanager
-def said_mode(*, training: bool) -> Iterator[None]:
-    """Inside the `with` block a layer may behave as in training although the model that calls it is asked, if that was said."""
+def explicit_mode(*, training: bool) -> Iterator[None]:
+    """Inside the `with` block a layer called with training=True behaves so, although its model runs inference."""
     call = current_call.get()
-    if call is None or not (training and call.asks):
+    if call is None or not (training and call.inference):
         yield
         return
     with calling(Call(call.root, call.node, call.method)):
         yield
 
 
-# The layers that a running fit trains: by the id of the layer its thread, and how another thread reads them.
+# The layers that a running fit trains: by the id of the layer its thread, and what gives other threads a replica.
 _trained: dict[int, tuple[int, Any]] = {}
 
 
 @contextmanager
 def trained(root: Node, reading: Any) -> Iterator[None]:
-    """Inside the `with` block this thread trains a model. A layer of it that another thread calls by itself is asked instead.
+    """Inside the `with` block this thread trains a model. Another thread that calls one of its layers runs inference.
 
     Args:
         root: the model.
-        reading: what gives the other thread a Replicator for a layer, with weights of one step.
+        reading: gives the other thread a Replicator for a layer, with the weights after one step.
     """
     nodes = {id(node): (get_ident(), reading) for _, node in root.walk()}
     before = {key: _trained[key] for key in nodes.keys() & _trained.keys()}
@@ -71,24 +71,24 @@ def trained(root: Node, reading: Any) -> Iterator[None]:
 
 
 def read_beside_training(node: Node) -> Any:
-    """How this layer is read while another thread trains it; None if no other does."""
+    """What gives a Replicator for this layer while another thread trains it; None if no other thread does."""
     thread, reading = _trained.get(id(node), (get_ident(), None))
     return None if thread == get_ident() else reading
 
 
-def calls_strangers(node: Node) -> bool:
-    """Whether a class from outside this package is among the node and those below it."""
+def has_user_classes(node: Node) -> bool:
+    """Whether the node or one below it is of a user-defined class."""
     return any(not is_built_in(type(below)) for _, below in node.walk())
 
 
 def is_called(node: Node) -> bool:
-    """Whether a node that holds this one is being called in this thread, so that this one follows its mode."""
+    """Whether this thread is in a call of a node that contains this one, which then follows its mode."""
     call = current_call.get()
     return call is not None and any(below is node for _, below in call.root.walk())
 
 
 def warn_of_hidden(node: Any) -> None:
-    """Warn of a layer that was built only as a forward called it, as no layer of the model has it in its attributes."""
+    """Warn of a layer that a forward calls and that is in no attribute of a layer of the model."""
     call = current_call.get()
     if call is None or is_called(node) or not any(parameter.learnable for parameter in node.parameters().values()):
         return
@@ -100,8 +100,8 @@ def warn_of_hidden(node: Any) -> None:
 
 
 def _running() -> Call | None:
-    """The call that runs in this thread. The guarded methods ask here: joblib sends these, with the globals that they name, to other
-    processes, and a ContextVar cannot be sent."""
+    """The call that runs in this thread. The guarded methods do not name the ContextVar: joblib sends a function to other processes
+    with the globals that it names, and a ContextVar cannot be sent."""
     return current_call.get()
 
 
@@ -127,7 +127,7 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
         if call is not None and call.node is self:  # super().forward
             return forward(self, *arguments, **named)
         names = known_parameters(self)
-        if self.keep_cache and not (call is not None and call.asks):
+        if self.keep_cache and not (call is not None and call.inference):
             self._used_twice = is_second_use(self, call)
             self._taken = getattr(arguments[0], "shape", None) if len(arguments) == 1 and not named else None
             self.before_forward()
@@ -170,7 +170,7 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _naming(node: Any, method: str) -> Iterator[None]:
-    """Where a Parameter is used as an array in the `with` block, say in which layer, and which attribute it is."""
+    """Name the layer and the attribute if a Parameter is used as an array in the `with` block."""
     try:
         yield
     except UsedAsArray as error:
@@ -181,42 +181,43 @@ def _naming(node: Any, method: str) -> Iterator[None]:
 
 
 def _inner(call: Call | None, node: Any, method: str) -> Call:
-    inner = Call(node if call is None else call.root, node, method, asks=call is not None and call.asks)
+    inner = Call(node if call is None else call.root, node, method, inference=call is not None and call.inference)
     if call is not None:
         inner.turn = call.turn
     return inner
 
 
 def known_parameters(node: Any) -> dict[str, Parameter]:
-    """The attributes that hold a Parameter, looked for once."""
+    """The attributes that hold a Parameter, found once."""
     if node._known is None:
         node._known = Known((name, value) for name, value in vars(node).items() if isinstance(value, Parameter))
     return node._known.parameters
 
 
 class Known:
-    """The parameters that a layer has been built with. An object of its own, in which nobody looks for parameters."""
+    """The parameters that a layer was built with. An object, so that they are not found as a second place of the parameters."""
 
     def __init__(self, parameters: Iterable[tuple[str, Parameter]]) -> None:
         self.parameters = dict(parameters)
 
 
 def refuse_lost_parameters(node: Any) -> None:
-    """An attribute that held a Parameter was given something else since, by an assignment from outside: put the Parameter back.
+    """If an attribute that held a Parameter was set to something else, put the Parameter back.
+
+    Another Parameter is accepted, in a layer of this package one of the same shape; its value is converted to the layer's dtype.
 
     Raises:
-        ValueError: names the attribute, and the line that changes its values. Another Parameter may take the place, of the same
-            shape in a layer of this package; its value becomes one of the layer's dtype.
+        ValueError: the attribute was set to something else; the message has the line that changes its values.
     """
     for name, before in node._known.parameters.items():
         now = vars(node).get(name)
         if now is before:
             continue
-        strange = not is_built_in(type(node))
-        if isinstance(now, Parameter) and (strange or now.shape == before.shape):
+        built_in = is_built_in(type(node))
+        if isinstance(now, Parameter) and (not built_in or now.shape == before.shape):
             now.replace(now.value.astype(before.value.dtype, copy=False))
             node._known.parameters[name] = now
-        elif now is not None or not strange:  # a layer of somebody's own may give a parameter up
+        elif now is not None or built_in:  # a user-defined layer may set a parameter to None
             vars(node)[name] = before
             raise ValueError(
                 f"{node!r}: the parameter {name}, of shape {before.shape}, was replaced by {_described(now)}. To change its values, "
@@ -225,7 +226,7 @@ def refuse_lost_parameters(node: Any) -> None:
 
 
 def _refuse_replaced(node: Any, known: dict[str, Parameter], method: str, remedy: str) -> None:
-    """The method itself replaced a Parameter by something else."""
+    """Put back a Parameter that the method has replaced by something else, and raise."""
     for name, before in known.items():
         now = vars(node).get(name)
         if now is not before and not isinstance(now, Parameter):

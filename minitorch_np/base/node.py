@@ -28,9 +28,9 @@ class Node(Cached, Configurable):
 
     @property
     def training(self) -> bool:
-        """Whether the node behaves as in training; never while a model that is asked calls it, in that thread."""
+        """Whether the node behaves as in training; False while a model that runs inference calls it in this thread."""
         call = current_call.get()
-        return self._training and not (call is not None and call.asks)
+        return self._training and not (call is not None and call.inference)
 
     @training.setter
     def training(self, training: bool) -> None:
@@ -54,7 +54,7 @@ class Node(Cached, Configurable):
         """This node (named "") and all below it, each with its dotted name, parents first.
 
         Raises:
-            ValueError: one instance stands in two places; its second forward would overwrite the cache that
+            ValueError: one instance is in two places; its second forward would overwrite the cache that
                 the backward of the first still needs.
         """
         places: dict[int, str] = {}
@@ -63,7 +63,7 @@ class Node(Cached, Configurable):
             name, node = pending.pop()
             if id(node) in places:
                 raise ValueError(
-                    f"{node!r} stands in one model twice, as {places[id(node)] or 'the model itself'} and as {name}. "
+                    f"{node!r} is in one model twice, as {places[id(node)] or 'the model itself'} and as {name}. "
                     "A layer remembers one forward for its backward: make a second instance."
                 )
             places[id(node)] = name
@@ -83,7 +83,7 @@ class Node(Cached, Configurable):
         return dict(sorted(own.values(), key=lambda pair: not pair[1].learnable))
 
     def check_parameters(self) -> None:
-        """A layer refuses here what was put in the place of a parameter."""
+        """A layer raises if an attribute that held a parameter was set to something else."""
 
     @property
     def trainable(self) -> bool:
@@ -109,7 +109,7 @@ class Node(Cached, Configurable):
         """Every parameter of this node and all below it by dotted name.
 
         Raises:
-            ValueError: one Parameter stands in two places; the backward of each would replace the gradient of the other.
+            ValueError: one Parameter is in two places; the backward of each would replace the gradient of the other.
         """
         found = {
             _join(place, name): parameter
@@ -140,7 +140,7 @@ class Node(Cached, Configurable):
 
     @contextmanager
     def in_mode(self, *, training: bool | None, keep_cache: bool) -> Iterator[None]:
-        """The given mode for the whole tree inside the `with` block, and the earlier one after it; None leaves each as it is."""
+        """Inside the `with` block the whole tree has the given mode; None leaves the mode of each node."""
         before = [(node, node._training, node.keep_cache) for _, node in self.walk()]
         for node, own, _ in before:
             node.training, node.keep_cache = own if training is None else training, keep_cache
@@ -151,7 +151,7 @@ class Node(Cached, Configurable):
                 node.training, node.keep_cache = earlier
 
     def drop_caches(self) -> None:
-        """Forget what forward kept in this node and all below it."""
+        """Drop what forward kept in this node and all below it."""
         for _, node in self.walk():
             node.forget()
 
@@ -181,20 +181,20 @@ def _members(attribute: str, value: Any, kind: type) -> Iterator[tuple[str, Any]
         yield from _listed("" if attribute == "layers" else attribute, value, kind, attribute, set())
 
 
-def _listed(place: str, items: Any, kind: type, attribute: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """The objects of one kind in a list and in the lists inside it; `seen` are those that the attribute had before."""
+def _listed(place: str, items: Any, kind: type, attribute: str, found: set[int]) -> Iterator[tuple[str, Any]]:
+    """The objects of one kind in a list and in the lists inside it; `found` are the ids of those before it."""
     counts: dict[str, int] = {}
     for position, item in enumerate(items, start=1):
         if isinstance(item, (list, tuple)):
-            yield from _listed(_join(place, str(position)), item, kind, attribute, seen)
+            yield from _listed(_join(place, str(position)), item, kind, attribute, found)
         if not isinstance(item, kind):
             continue
-        if id(item) in seen:
+        if id(item) in found:
             raise ValueError(
-                f"{item!r} stands in {attribute} twice. A layer remembers one forward for its backward: "
+                f"{item!r} is in {attribute} twice. A layer remembers one forward for its backward: "
                 "make a second instance."
             )
-        seen.add(id(item))
+        found.add(id(item))
         word = snake_case(type(item).__name__)
         counts[word] = counts.get(word, 0) + 1
         yield _join(place, f"{word}_{counts[word]}"), item

@@ -25,7 +25,7 @@ _changes = itertools.count(1)
 
 
 class UsedAsArray(TypeError):
-    """A Parameter where its array is due; `name` is the attribute that holds it, if that is known."""
+    """A Parameter was used as an array; `name` is the attribute that holds it, if that is known."""
 
     def __init__(self, parameter: Parameter, owner: str = "", name: str = "kernel") -> None:
         super().__init__(
@@ -37,20 +37,20 @@ class UsedAsArray(TypeError):
 class Parameter(AnswersForeignNames):
     """An array of weights with the gradient dL/dvalue beside it.
 
-    It is no array itself: arithmetic, NumPy's functions and indexing go to `parameter.value`.
+    It is not an array: use `parameter.value` for arithmetic, NumPy's functions and indexing.
 
     Args:
         value: numbers, which are copied. Whole numbers become float64, float16 becomes float32.
-        trainable: False for values that are kept and saved but not learnt, such as running statistics.
+        trainable: False for values that are saved but not learnt, such as running statistics.
 
     Attributes:
         value: the array, changed in place by the optimiser. What is assigned is copied into it; it keeps its dtype and its order
             in memory. ValueError for another shape, and for complex numbers and text.
         grad: dL/dvalue, of the same shape, or None until a `backward` has set it. Each backward replaces it.
         trainable: set it to False to freeze a value.
-        learnable: what trainable was in the beginning. A frozen value is learnable and not trainable.
-        regularizer: the price that fit puts on the value, or None.
-        changes: of the class; another number whenever `trainable` of some parameter has been set.
+        learnable: trainable as it was at first. A frozen value is learnable and not trainable.
+        regularizer: the penalty on the value, or None.
+        changes: of the class; it changes whenever `trainable` of any parameter is set.
     """
 
     changes = 0
@@ -62,7 +62,7 @@ class Parameter(AnswersForeignNames):
 
     @classmethod
     def sharing(cls, value: NDArray, trainable: bool = True) -> Self:
-        """A parameter whose value is this very array, of any dtype, without a copy."""
+        """A parameter whose value is this array, of any dtype, without a copy."""
         parameter = object.__new__(cls)
         parameter._begin(value, trainable)
         return parameter
@@ -73,7 +73,10 @@ class Parameter(AnswersForeignNames):
         self.regularizer: Any = None
         self._penalized: Any = None  # the grad that has the penalty in it
         self.learnable = self._trainable = trainable
-        self.network: tuple[int, int] = (0, 0)  # the largest that has listed it: how many parameters it has, its id
+        self.network: tuple[int, int] = (
+            0,
+            0,
+        )  # the largest network that has listed it: its number of parameters, its id
 
     def _copy_into(self, value: ArrayLike) -> None:
         own = self._value
@@ -109,11 +112,11 @@ class Parameter(AnswersForeignNames):
         trainable = property(attrgetter("_trainable"), _set_trainable)
 
     def replace(self, value: NDArray) -> None:
-        """Let this very array be the value, whatever its dtype and order in memory, without a copy."""
+        """Set the value to this array, without a copy and with its dtype and order in memory."""
         self._value = value
 
     def twin(self, *, copy: bool) -> Self:
-        """Another Parameter with this very value, or with a copy of it, and no gradient."""
+        """Another Parameter with the same array, or with a copy of it, and no gradient."""
         twin = self.sharing(self._value.copy(order="K") if copy else self._value, self.learnable)
         twin.trainable, twin.regularizer = self.trainable, self.regularizer
         return twin
@@ -124,7 +127,7 @@ class Parameter(AnswersForeignNames):
             self.grad = self._penalized = self.grad + self.regularizer.gradient(self._value)
 
     def renew(self) -> None:
-        """Go on with a copy of the value, so that whoever reads the array that was here until now sees it unchanged."""
+        """Use a copy of the value from now on, so that the present array never changes under a reader."""
         self._value = self._value.copy(order="K")
 
     @property
@@ -163,7 +166,7 @@ class Parameters(dict[str, Parameter]):
 
     @classmethod
     def of(cls, network: object, found: Mapping[str, Parameter]) -> Self:
-        """These, which are all that a network has."""
+        """Note that these are all the parameters of a network."""
         here = (len(found), id(network))
         for parameter in found.values():
             if parameter.network[0] <= here[0]:
@@ -192,13 +195,13 @@ _JOIN = 'Join them with a.parameters().under("a") | b.parameters().under("b").'
 def warn_of_lost(parameters: Mapping[str, Parameter], who: str) -> None:
     """Warn of a plain dictionary that may be {**a.parameters(), **b.parameters()}, in which equal names were replaced.
 
-    It is one where all parameters of a network are there, and either no others, or only some of another network.
+    Such a dictionary has all parameters of one network, and no others or only some of another network.
     """
     counts = Counter(parameter.network for parameter in parameters.values())
     whole = {network for network, count in counts.items() if count == network[0] > 0}
     if whole and (len(counts) == 1 or len(whole) < len(counts)):
         warnings.warn(
-            f"{who}: a plain dictionary of {len(parameters)} parameters. If it was joined of two networks, those with equal names "
+            f"{who}: a plain dictionary of {len(parameters)} parameters. If it was joined from two networks, those with equal names "
             f"were replaced and do not learn. {_JOIN} Of one network, pass model.parameters() itself.",
             stacklevel=caller(),
         )

@@ -1,7 +1,8 @@
-"""Replica: a copy of layers (or of a loss) that shares the weights, so that asking writes nothing that another call reads.
+"""Replica: a copy of layers (or of a loss) that shares the weights, so that inference writes nothing that another call reads.
 
 `predict`, `evaluate` and `model(x)` run on a replica in inference mode. What `forward` writes into a layer (its cache, its last
-input, a counter) goes into the replica and ends with it. Thus any number of threads may ask one model, also while it learns.
+input, a counter) goes into the replica and ends with it. So any number of threads may run inference on one model, also while it
+is trained.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from minitorch_np.base.parameter import Parameter
 
 
 class Replicator:
-    """Makes replicas. Objects that are met twice, also by two calls, have one replica.
+    """Makes replicas. An object has one replica, also in several calls.
 
     Args:
-        copy_weights: whether the values are copied, for a reader beside a thread that changes them.
+        copy_weights: whether to copy the values, because another thread changes them.
         training, keep_cache: the mode of the replicas.
     """
 
@@ -38,8 +39,8 @@ class Replicator:
 
         Args:
             item: what is copied.
-            own: whether a class from outside the package holds it. What forward may change there, arrays, lists and values that
-                are not learnt, is copied too.
+            own: whether it is an attribute of a user-defined class. What forward may change there is copied too: arrays, lists and
+                parameters that are not learnt.
         """
         if _stays_itself(type(item)):
             return item
@@ -62,7 +63,7 @@ class Replicator:
         return twin
 
     def fill(self, twin: Any, original: Any) -> None:
-        """Give a twin what the original has now."""
+        """Give a replica the attributes that the original has now."""
         if isinstance(original, Node):
             original.check_parameters()
         attributes, own = vars(twin), not is_built_in(type(original))
@@ -98,7 +99,7 @@ class Replicator:
         return changed
 
     def grew(self) -> bool:
-        """Whether a forward of a replica made layers or parameters that its original does not have."""
+        """Whether a forward of a replica has created layers or parameters that the original does not have."""
         for twin in self.made.values():
             if isinstance(twin, Node):
                 original = original_of(twin)
@@ -110,7 +111,7 @@ class Replicator:
 
 
 class _Origin:
-    """Where a replica comes from. An object of its own, so that the original is not taken for a layer inside the replica."""
+    """The original of a replica. An object, so that the original is not found as a layer inside the replica."""
 
     def __init__(self, original: Any, replicator: Replicator) -> None:
         self.original, self.replicator = original, replicator
@@ -126,7 +127,7 @@ def _has_no_parts(kind: type) -> bool:
     return not issubclass(kind, (Cached, Parameter, np.ndarray, types.MethodType))
 
 
-_stays_itself: Callable[[type], bool] = functools.cache(_has_no_parts)  # asked of every attribute
+_stays_itself: Callable[[type], bool] = functools.cache(_has_no_parts)  # called for every attribute
 
 
 def replica(item: Any) -> Any:
@@ -135,13 +136,13 @@ def replica(item: Any) -> Any:
 
 
 def original_of(item: Any) -> Any:
-    """What a replica was made of; None for what is no replica."""
+    """The original of a replica; None if it is no replica."""
     origin = vars(item).get("_origin")
     return None if origin is None else origin.original
 
 
 def refill(twin: Any) -> None:
-    """Take over what the original, and the layers inside it, have become since: they were built only now."""
+    """Update a replica whose original, with the layers inside it, was built after the replica was made."""
     replicator, original = twin._origin.replicator, twin._origin.original
     for _, node in original.walk():
         if id(node) in replicator.made:

@@ -1,4 +1,4 @@
-"""State: what changes while a model learns, as plain data and arrays, and back into the objects that it came from."""
+"""State: what changes during training, captured as plain data and arrays, and restored into objects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def as_state(value: Any) -> Any:
 
 
 def put_back(present: Any, state: Any) -> Any:
-    """What stands in the place of `present` from now on: `present` itself, set to the state, where it is an object that has one."""
+    """Restore a state: into `present`, if it is an object with a state, and else as a new value. Returns the value."""
     if isinstance(present, np.random.Generator):
         present.bit_generator.state = state
     elif is_of_random(present):
@@ -65,10 +65,10 @@ def attributes(
 ) -> dict[str, Any]:
     """The attributes of an object that are numbers, arrays, containers of these, or have a state.
 
-    What holds text is left out, so that no path that an object was given is ever taken from a file; with_text gives that instead.
+    What holds text is left out, so that a file never sets a path; with_text returns only that instead.
 
     Raises:
-        ValueError: another one is there, and strict asks to hear of it.
+        ValueError: strict is set, and the object has another attribute.
     """
     left_out, found = set(leave_out), {}
     for name, value in vars(owner).items():
@@ -89,11 +89,11 @@ def attributes(
 
 
 def set_attributes(owner: Any, state: Any, leave_out: Iterable[str] = ()) -> None:
-    """Put back what `attributes` found.
+    """Restore what `attributes` returned.
 
     Raises:
-        ValueError: the state names what is none of the object's own changing values: a method, what was left out, or text.
-            Nothing is changed then.
+        ValueError: the state has a name that `attributes` would not return: a method, one of leave_out, or text. Nothing is
+            changed then.
     """
     left_out, present = set(leave_out), vars(owner)
     for name, value in state.items():
@@ -119,7 +119,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def is_of_random(value: Any) -> bool:
-    """Whether it is a generator of Python's random, which takes long to load and is not loaded if nobody uses it."""
+    """Whether it is a generator of Python's random, a module that is slow to load and is not loaded for this."""
     module = sys.modules.get("random")
     return module is not None and isinstance(value, module.Random)
 

@@ -1,4 +1,4 @@
-"""Words for messages: text that came from elsewhere, made safe for a terminal, and what to write in place of a class."""
+"""Text for messages: foreign text made safe for a terminal, and what to write in place of a class."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def printable(text: str) -> str:
-    r"""The text with everything that a terminal would obey, or could not show, written as repr writes it.
+    r"""The text, with control characters and others that a terminal cannot show written as repr writes them.
 
     >>> print(printable("\x1b]0;owned\x07cat"))
     \x1b]0;owned\x07cat

@@ -1,6 +1,6 @@
-"""Arguments: what constructors say to numbers that they cannot use, and assignments after them.
+"""Validation: checks of arguments, in constructors and in later assignments.
 
-A class states its checks once, as a table, and both the constructor's `self.rate = rate` and a later `layer.rate = 5` obey it:
+A class lists its checks once, for the constructor's `self.rate = rate` and for a later `layer.rate = 5` alike:
 
     checks = {"rate": number("[0, 1)")}
 """
@@ -28,7 +28,7 @@ _WORDS = {
 class Checked:
     """An attribute that is checked whenever it is assigned to.
 
-    It has no __get__, so that reading costs what it costs of every attribute.
+    It has no __get__, so that reading is as fast as for other attributes.
     """
 
     def __init__(self, name: str, check: Check) -> None:
@@ -57,8 +57,8 @@ class CheckedArguments:
     """A class whose attributes are checked when they are assigned to.
 
     Attributes:
-        checks: for each argument of the constructor what refuses a wrong value, (class name, argument, value) -> None. It holds for
-            subclasses too.
+        checks: for arguments of the constructor a function (class name, argument, value) -> None that raises ValueError. Subclasses
+            inherit it.
     """
 
     checks: ClassVar[Mapping[str, Check]] = {}
@@ -72,9 +72,9 @@ class CheckedArguments:
             setattr(cls, name, Checked(name, check))
 
     def settle(self) -> None:
-        """Runs once all arguments with a check are there, and after each later assignment to one.
+        """Runs once all arguments with a check are set, and after each later assignment to one.
 
-        Raise ValueError here if they do not go together, and compute what follows from them.
+        Override it to raise ValueError if they do not go together, and to compute what follows from them.
         """
 
 
@@ -89,7 +89,7 @@ class Fixed:
 
 
 def plain(value: Any) -> Any:
-    """NumPy's numbers, np.array(3) among them, as Python's, also inside a tuple or list, so that they can be saved."""
+    """Numbers of NumPy, such as np.array(3), as numbers of Python, so that they can be saved; also inside a tuple or list."""
     if type(value) in (tuple, list):
         return type(value)(map(plain, value))
     number = isinstance(value, (np.generic, np.ndarray)) and not value.ndim and value.dtype.kind in "biuf"
@@ -129,7 +129,7 @@ def anything(who: str, name: str, value: Any) -> None:
 
 
 def check_number(who: str, name: str, value: Any, interval: str = "[0, inf)") -> None:
-    """Refuse what is no number in the interval; a square bracket includes its end, a round one does not.
+    """Raise ValueError unless it is a number in the interval; a square bracket includes its end, a round one does not.
 
     >>> check_number("SGD", "momentum", 0.9, "[0, 1)")
     >>> check_number("SGD", "momentum", "0.9", "[0, 1)")
@@ -142,13 +142,13 @@ def check_number(who: str, name: str, value: Any, interval: str = "[0, inf)") ->
 
 
 def check_whole(who: str, name: str, value: Any, least: int = 0) -> None:
-    """Refuse what is no int of at least so much."""
+    """Raise ValueError unless value is an int >= least."""
     if not is_whole(value) or value < least:
         raise ValueError(f"{who}: {name} is an int of at least {least}, got {value!r}.")
 
 
 def check_flags(who: str, flags: Mapping[str, Any]) -> None:
-    """Refuse what is neither True nor False."""
+    """Raise ValueError for a value other than True and False."""
     for name, value in flags.items():
         if not isinstance(value, (bool, np.bool_)):
             remedy = ""
@@ -168,12 +168,12 @@ def check_dtype(who: str, dtype: Any) -> None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a real number other than NaN, and no bool."""
+    """Whether it is a real number, not NaN and not a bool."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and value == value
 
 
 def is_whole(value: Any) -> bool:
-    """Whether it counts something: what operator.index takes, such as np.int64(3) and np.array(3), and no bool."""
+    """Whether it is a whole number for operator.index, such as np.int64(3) and np.array(3), and not a bool."""
     try:
         operator.index(value)
     except TypeError:
@@ -189,10 +189,10 @@ def _lies_in(value: float, interval: str) -> bool:
 
 
 def one_number(who: str, given: Any, remedy: str) -> float:
-    """What somebody's function returned, as a float.
+    """The result of a user-defined function, as a float.
 
     Raises:
-        ValueError: it is an array, None, or no real number.
+        ValueError: it is an array, None, or not a real number.
     """
     if getattr(given, "shape", ()) == () and not isinstance(given, (str, bytes)) and not np.iscomplexobj(given):
         with contextlib.suppress(TypeError, ValueError):
@@ -201,7 +201,7 @@ def one_number(who: str, given: Any, remedy: str) -> float:
     raise ValueError(f"{who}: expected one number, got {shape}. {remedy}")
 
 
-# The words in the names of parameters that take predictions, and of those that take targets, here and elsewhere.
+# Words in the names of parameters for predictions, and of those for targets, in this and other frameworks.
 _OF_PREDICTIONS = {
     "p", "pred", "preds", "prediction", "predictions", "predicted", "ypred", "output", "outputs", "hat", "yhat", "score", "scores",
     "logit", "logits", "prob", "probs", "proba", "probability", "probabilities", "decision", "estimate", "estimated", "forecast",
@@ -212,7 +212,7 @@ _OF_TARGETS = {
 
 
 def takes_target_first(function: Any) -> bool:
-    """Whether the names of the first two parameters say (target, prediction), as (y_true, y_pred) do.
+    """Whether the first two parameters are named like (target, prediction), as (y_true, y_pred) are.
 
     >>> takes_target_first(lambda y_true, y_pred: 0), takes_target_first(lambda p, t: 0), takes_target_first(lambda a, b: 0)
     (True, False, False)
@@ -226,7 +226,7 @@ def takes_target_first(function: Any) -> bool:
 
 
 def check_order(owner: Any, method: str, expected: str) -> None:
-    """Refuse a method of somebody's class that takes the target before the prediction, by the names of its parameters."""
+    """Raise ValueError if the names of a user-defined method's parameters say that it takes the target first."""
     function = getattr(owner, method)
     if takes_target_first(function):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Callbacks: what else happens while a model learns, is measured, or is asked."""
+"""Callback: methods that run while a model is trained, evaluated, or predicts."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Logs = dict[str, Any] | None
 class Callback(CheckedArguments, AnswersForeignNames):
     """Methods that fit, evaluate and predict call; a subclass overrides those it needs. Names and order are Keras's.
 
-    `logs` is always passed: at the end of a batch its loss (its "outputs" in predict), at the end of an epoch and of a test
-    what was measured, at the end of training what the last epoch's was; elsewhere it is empty. A number that a callback writes into the
-    logs of an epoch or a test is seen by the callbacks after it, and is in the history. Batches and epochs count
-    from 0. Validation in fit is a test. Setting `self.model.stop_training = True` ends training after the epoch.
+    `logs` is always passed. At the end of a batch it has the loss (in predict, the "outputs"); at the end of an epoch or test,
+    what was measured; at the end of training, what was measured in the last epoch; elsewhere it is empty. A number that a callback
+    writes into the logs of an epoch or a test reaches the callbacks after it and the history. Batches and epochs count from 0.
+    Validation in fit is a test. Setting `self.model.stop_training = True` ends training after the epoch.
 
-    `on_batch_begin` and `on_batch_end` are other names of `on_train_batch_begin` and `on_train_batch_end`, as in Keras. A method
-    whose name or arguments are nearly those of a hook is refused, since it would never be called as it was meant.
+    `on_batch_begin` and `on_batch_end` are other names of `on_train_batch_begin` and `on_train_batch_end`, as in Keras. fit refuses
+    a method whose name or arguments are almost those of a hook, since it would not be called as intended.
 
     Attributes:
         model: the model.
         params: "epochs"; "steps" in one, None if that is not known; "verbose", 1 if a bar is shown, else 0.
-        kept: the names of the attributes that a checkpoint keeps: plain data and arrays that change while the model learns.
-        compared: the names of the attributes that a resumed run must have as they were: those that steer it.
+        kept: the names of the attributes that a checkpoint keeps: plain data and arrays that change during training.
+        compared: the names of the attributes that must be equal in a resumed run.
     """
 
     model: Any = None
@@ -104,7 +104,7 @@ class Callback(CheckedArguments, AnswersForeignNames):
         return {name: as_state(getattr(self, name)) for name in self.kept if hasattr(self, name)}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back what was kept; called after on_train_begin when a run is resumed.
+        """Restore what was kept; called after on_train_begin when a run is resumed.
 
         Raises:
             ValueError: the state names other attributes than `kept` does.
@@ -118,13 +118,13 @@ class Callback(CheckedArguments, AnswersForeignNames):
 
 
 def numbers_in(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Those values that are numbers, also NumPy's and other packages' arrays of no axis, as Python floats."""
+    """The values that are numbers, as Python floats; arrays without an axis count as numbers."""
     found = ((name, as_number(value)) for name, value in logs.items())
     return {name: value for name, value in found if value is not None}
 
 
 def cell(value: float) -> float | str:
-    """A number as a cell of a table: NA where there is none."""
+    """A number as a cell of a table: NA for NaN."""
     return "NA" if math.isnan(value) else value
 
 

@@ -1,4 +1,4 @@
-"""EarlyStopping: end training when a measured value no longer becomes better."""
+"""EarlyStopping: end training when a measured value no longer improves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class EarlyStopping(Monitor):
-    """End training when a measured value has not become better for some epochs.
+    """End training when a measured value has not improved for some epochs.
 
     Args:
         monitor, min_delta, mode: see Monitor.
-        patience: epochs to wait for something better.
+        patience: epochs to wait for a better value.
         restore_best_weights: put back the weights of the best epoch at the end.
 
     Attributes:
@@ -61,5 +61,5 @@ class EarlyStopping(Monitor):
 
 
 class TerminateOnNaN(Callback):
-    """Nothing: fit always ends at a loss that is not finite, names the first layer whose output is not, and keeps the last
-    good weights. The class is here for code that lists it."""
+    """Does nothing, and exists for code from Keras. fit itself ends at a loss that is not finite and puts the last good weights
+    back."""

@@ -1,4 +1,4 @@
-"""Hooks of a callback, checked: a method that is named or written nearly like one would never do what it was written for."""
+"""Hooks of a callback, checked: a method whose name or arguments are almost those of a hook would not be called as intended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOOKS = {
     **{f"on_{what}batch_{when}": ("batch", "logs") for what in ("", "train_", "test_", "predict_") for when in ("begin", "end")},
 }  # fmt: skip
 
-# Words that others use in such names.
+# Words that other frameworks use in such names.
 _WORDS = {
     "start": "begin", "started": "begin", "begins": "begin", "finish": "end", "finished": "end", "stop": "end", "ends": "end",
     "ended": "end", "validation": "test", "val": "test", "valid": "test", "evaluate": "test", "evaluation": "test",
@@ -26,11 +26,7 @@ _SUBJECTS = ("train", "test", "predict", "epoch", "batch")
 
 
 def check_hooks(callback: Any) -> None:
-    """Refuse a method that is a hook's in another spelling, or that does not take what the hook is called with.
-
-    Raises:
-        ValueError: it names the method and the line to write.
-    """
+    """Raise ValueError for a method that is a misspelt hook, or that does not take the arguments of a hook."""
     for name in sorted(name for name in dir(callback) if name.startswith("on")):
         if name in HOOKS:
             _check_arguments(callback, name)
@@ -71,7 +67,7 @@ def _check_arguments(callback: Any, name: str) -> None:
         raise ValueError(
             f"{who} is called with ({', '.join(given)}), and does not take these ({error}). {line}"
         ) from None
-    except ValueError:  # a built-in function does not say
+    except ValueError:  # a built-in function without a signature
         return
     if len(given) == 2 and next(iter(takes.parameters)) == "logs":
         raise ValueError(f"{who}: {given[0]} comes first and logs second. {line}")

@@ -13,14 +13,14 @@ from minitorch_np.callbacks.monitor import Monitor
 
 
 def _arguments(schedule: Any) -> int:
-    """How many of (epoch, rate) a schedule is called with; 0 if it is none."""
+    """How many of (epoch, rate) a schedule is called with; 0 if it is no schedule."""
     if isinstance(schedule, type):
         return 0
     try:
         arguments = list(inspect.signature(schedule).parameters.values())
-    except TypeError:  # it is no function
+    except TypeError:  # not a function
         return 0
-    except ValueError:  # a built-in function that does not say
+    except ValueError:  # a built-in function without a signature
         return 2
     named = [p for p in arguments if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in arguments if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

@@ -26,14 +26,14 @@ def _check_separator(who: str, name: str, value: Any) -> None:
 
 
 class CSVLogger(Callback):
-    """Write one line per epoch, at once, with a line of names on top. A name that comes later becomes one more column; where a
-    line has no value for a name, or NaN, it has NA.
+    """Write one line per epoch, as soon as it ends, below a line of names. A name that comes later becomes a new column. NA stands
+    for a missing value and for NaN.
 
     Args:
-        filename: the file. separator: between the values. append: go on in a file that is there.
+        filename: the file. separator: between the values. append: add to an existing file.
 
     Raises:
-        ValueError: before training, if the file that is there is no such table.
+        ValueError: before training, if the existing file is no such table.
     """
 
     kept = ("start", "width", "names")
@@ -47,7 +47,7 @@ class CSVLogger(Callback):
         self._path = as_path(self.filename, "CSVLogger", "filename")
         check_writable(self._path, "CSVLogger")
         header, rows = self._read() if self.append else ([], [])
-        # What was there before the run: its lines and columns. What this run has written: its names.
+        # The lines and columns of the file before the run, and the names that this run has written.
         self.start, self.width = len(rows), len(header)
         self.names: list[str] = []
         self._header: list[str] | None = header if header else None
@@ -65,7 +65,7 @@ class CSVLogger(Callback):
                 self._writer(file).writerow([numbers.get(name, "NA") for name in self._header])
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Write what was measured until the run was kept after what the file held before the run began."""
+        """Write the epochs before the checkpoint again, below what the file held before the run."""
         super().set_state(state)
         header, rows = self._read() if self.width else ([], [])
         history = {name: self.model.history[name] for name in self.names if name in self.model.history}
@@ -78,7 +78,7 @@ class CSVLogger(Callback):
             self._rewrite(header[: self.width], [row[: self.width] for row in rows[: self.start]], *again)
 
     def _read(self) -> tuple[list[str], list[list[str]]]:
-        """The names and the lines of the file; none if there is no file or nothing in it."""
+        """The names and the lines of the file; empty if it does not exist or is empty."""
         if not self._path.is_file():
             return [], []
         with self._path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -95,7 +95,7 @@ class CSVLogger(Callback):
         return header, rows
 
     def _rewrite(self, header: list[str], rows: list[list[str]], *new: dict[str, Any]) -> None:
-        """Write the file whole, with the old lines and the new ones under all names that there are now."""
+        """Write the whole file, with old and new lines under all names."""
         self._header = list(dict.fromkeys([*header, *(name for line in new for name in line)]))
         lines = io.StringIO()
         writer = self._writer(lines)
@@ -109,14 +109,14 @@ class CSVLogger(Callback):
 
 
 class TensorBoard(Callback):
-    """Write what is measured after every epoch into event files, for `tensorboard --logdir`. Every run writes files of its own, and a
-    resumed run takes out of them what came after the moment from which it goes on.
+    """Write what is measured after every epoch into event files, for `tensorboard --logdir`. Every run writes its own files. A
+    resumed run removes the epochs that it will repeat.
 
     Args:
-        log_dir: the folder, made if it is not there.
+        log_dir: the folder, created if it does not exist.
 
     Raises:
-        ImportError: tensorboardX is missing; the message says how to get it.
+        ImportError: tensorboardX is missing; the message says how to install it.
         NotADirectoryError, PermissionError: log_dir is a file, or may not be written to.
     """
 
@@ -151,7 +151,7 @@ class TensorBoard(Callback):
         from tensorboardX.summary import scalar
 
         if self.writer is None:
-            # SummaryWriter would write in another thread, and some seconds later: a killed run lost what it had logged.
+            # SummaryWriter writes in another thread, some seconds later: a killed run would lose what it has logged.
             self.writer = EventsWriter(str(self._folder / "events"), f".{self.run}.{secrets.token_hex(4)}")
         for name, value in {**numbers_in(logs or {}), "learning_rate": self.model.optimizer.rate}.items():
             self.writer.write_event(Event(wall_time=time.time(), step=epoch, summary=scalar(name, value)))
@@ -159,7 +159,7 @@ class TensorBoard(Callback):
         self.epochs = epoch + 1
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on with the run that was kept, whose files lose the epochs that it will go through again."""
+        """Continue the run of the checkpoint; remove the epochs that it will repeat from its files."""
         if not re.fullmatch("[0-9a-f]{8}", str(state.get("run"))):
             raise ValueError(f"it names the run of TensorBoard {state.get('run')!r}")
         super().set_state(state)
@@ -176,7 +176,7 @@ class TensorBoard(Callback):
 
 
 def _events(content: bytes) -> Iterator[tuple[bytes, Any]]:
-    """Each record of an event file, and the event in it; the last one may have been cut off.
+    """Each whole record of an event file, and the event in it; the last record may be cut off.
 
     A record is the length of the event (8 bytes), its check sum (4), the event, and its check sum (4).
     """

@@ -1,4 +1,4 @@
-"""ModelCheckpoint: save the model, or its weights, while it learns."""
+"""ModelCheckpoint: save the model, or its weights, during training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minitorch_np.callbacks.monitor import Monitor
 
 
 class _AnyMeasure(dict[str, Any]):
-    """A number for every name, in the place of what will be measured."""
+    """A number for every name, in place of what will be measured."""
 
     def __missing__(self, name: str) -> float:
         return 0.5
@@ -46,13 +46,13 @@ def _check_filepath(who: str, name: str, value: Any) -> None:
 
 
 class ModelCheckpoint(Monitor):
-    """Save the model, or its weights, after every epoch, or after those that were the best so far.
+    """Save the model, or its weights, after every epoch, or after each epoch that is the best so far.
 
     Args:
         filepath: ends in .keras for the whole model, in .weights.h5 for the weights; may name {epoch} (counted from 1) and
             what is measured, such as {val_loss:.3f}.
         monitor, mode: see Monitor; used with save_best_only.
-        save_best_only: keep only the best.
+        save_best_only: save only after epochs that are the best so far.
 
     Raises:
         ValueError, FileNotFoundError, PermissionError: before training, if the path cannot be written to.
@@ -70,21 +70,21 @@ class ModelCheckpoint(Monitor):
     ) -> None:
         super().__init__(monitor, 0.0, mode)
         self.filepath, self.save_best_only = filepath, save_best_only
-        self._warned: set[str] = set()  # warnings about the model, which would come with every epoch
+        self._warned: set[str] = set()  # warnings about the model, to be given once
 
     def set_model(self, model: Any) -> None:
         if self.save_best_only and self.best is not None and model is not self.model:
             warnings.warn(
-                f"ModelCheckpoint: it goes on from the best {self.monitor} of another model, {self.best:.4g}, and saves only what is "
-                "better. Make a new ModelCheckpoint for each model.",
+                f"ModelCheckpoint: it keeps the best {self.monitor} of another model, {self.best:.4g}, and saves only what is better. "
+                " Make a new ModelCheckpoint for each model.",
                 stacklevel=caller(),
             )
         super().set_model(model)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        # The best so far stays: a second fit must not put a worse model in its place.
+        # `best` is kept: a second fit must not replace the file by a worse model.
         place = as_path(self.filepath, "ModelCheckpoint", "filepath")
-        while "{" in str(place.parent):  # such a folder is made when it is needed
+        while "{" in str(place.parent):  # such a folder is created when it is needed
             place = place.parent
         check_writable(place, "ModelCheckpoint")
 

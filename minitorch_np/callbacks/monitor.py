@@ -1,4 +1,4 @@
-"""Monitor: watching whether a measured thing becomes better."""
+"""Monitor: the base of callbacks that act when a measured value improves, or does not."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def _check_monitor(who: str, name: str, value: Any) -> None:
 
 
 class Monitor(Callback):
-    """A callback that watches one measured thing.
+    """A callback that follows one measured value.
 
     Args:
-        monitor: its name in the logs, such as "val_loss".
+        monitor: the name of the value in the logs, such as "val_loss".
         min_delta: by how much a value must be better to count as better.
-        mode: "min", "max", or "auto", which asks the metric of that name for its `mode`. A function has none, nor has a value that
-            a callback adds to the logs under a name of its own: there "auto" is refused.
+        mode: "min", "max", or "auto", which takes the `mode` of the metric of that name. A function has none, and neither has a
+            value that a callback adds to the logs: "auto" is refused for these.
 
     Attributes:
         best: the best value so far.
@@ -47,7 +47,7 @@ class Monitor(Callback):
         self.best = None
 
     def check_measured(self, names: Collection[str]) -> None:
-        """Raises a ValueError that names what is measured, if the monitored thing is not."""
+        """Raise ValueError if the monitored value is not measured; the message names what is."""
         if self.monitor not in names:
             unvalidated = self.monitor.startswith("val_") and "val_loss" not in names
             raise ValueError(
@@ -57,14 +57,14 @@ class Monitor(Callback):
         self.rises()
 
     def rises(self) -> bool:
-        """Whether larger is better; a ValueError that asks for `mode` if that is not known."""
+        """Whether larger is better. Raises ValueError if that is not known and `mode` is needed."""
         return finding.rises(self.monitor, getattr(self.model, "metrics", ()), self.mode, type(self).__name__)
 
     def improved(self, logs: Logs) -> bool:
-        """Whether the value is better than every earlier one; then it is the best. NaN never is.
+        """Whether the value is better than every earlier one, which makes it the best. NaN is never better.
 
         Raises:
-            ValueError: nothing of that name is measured; it names what is.
+            ValueError: nothing of that name is measured; the message names what is.
         """
         logs = logs or {}
         self.check_measured(logs)
@@ -72,7 +72,7 @@ class Monitor(Callback):
         value = numbers_in(logs).get(self.monitor)
         if value is None:
             raise ValueError(
-                f"{type(self).__name__}: {self.monitor!r} in the logs is {logs[self.monitor]!r:.80}, no number to watch."
+                f"{type(self).__name__}: {self.monitor!r} in the logs is {logs[self.monitor]!r:.80}, not a number."
             )
         gain = math.inf if self.best is None else (value - self.best if rises else self.best - value)
         if math.isnan(value) or not gain > abs(self.min_delta):

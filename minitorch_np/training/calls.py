@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.cache import Call
-from minitorch_np.base.contract import calling, is_called, said_mode
+from minitorch_np.base.contract import calling, explicit_mode, is_called
 from minitorch_np.base.parameter import Parameters
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.validation import check_flags
@@ -30,40 +30,43 @@ class Calls(Layer):
     rng: Seed
     dtype: str
     _own_streams: Streams | None = None
-    _calls_train = False  # what train() and eval() said of calls
+    _calls_train = False  # the mode of calls, as train() and eval() set it
     _await_backward = 0  # calls in training mode since the last backward
     _given: Shape | None = None  # the shape of y in the last call in training mode
-    _only_answered = False  # the last call kept nothing, and no earlier one awaits its backward
+    _only_answered = False  # the last call was inference, and no earlier one awaits its backward
 
     def __call__(self, x: ArrayLike, training: bool | None = None) -> NDArray:
-        """y for x, as `predict` gives it for one batch: in inference mode, keeping nothing.
+        """y for x in inference mode, as `predict` computes it for one batch. Nothing is kept for backward.
 
         Args:
             x: one row per example.
-            training: True for a forward in training mode, which `backward` may follow: `model(x, training=True)`. Said once for
-                all calls by `model.train()`, and taken back by `model.eval()`.
+            training: True for a forward in training mode, which `backward` may follow. `model.train()` sets this for all calls,
+                `model.eval()` sets it back.
 
-        Inside the forward of another model, this one follows the mode of that one, unless `training` says another.
+        Inside the forward of another model, this one follows the mode of that one, unless `training` is given.
         """
         if training is not None:
             self._check_training(training)
         x = as_numbers(x, "x", self, "biufc")
         if not self.built:
             self.ensure_built(x.shape[1:])
-        if x.dtype.kind in "biuf":  # complex numbers are the gradient checker's
+        if x.dtype.kind in "biuf":  # gradcheck passes complex numbers
             x = in_dtype(x, self.compute_dtype, f"{type(self).__name__}: x")
         if is_called(self):
             if training is None:
                 return self.forward(x)
-            with self.in_mode(training=bool(training), keep_cache=self.keep_cache), said_mode(training=bool(training)):
+            with (
+                self.in_mode(training=bool(training), keep_cache=self.keep_cache),
+                explicit_mode(training=bool(training)),
+            ):
                 return self.forward(x)
         if self._calls_train if training is None else training:
             return self._call_in_training(x, training)
         self._only_answered = not self._await_backward
         with sharing.reading(self) as replicator:
-            asked = replicator.of(self)
-            with calling(Call(asked, asks=True)):
-                return asked.forward(x)
+            twin = replicator.of(self)
+            with calling(Call(twin, inference=True)):
+                return twin.forward(x)
 
     def _check_training(self, training: Any) -> None:
         if hasattr(training, "shape") and training.shape != ():
@@ -74,8 +77,8 @@ class Calls(Layer):
         check_flags(type(self).__name__, {"training": training})
 
     def _call_in_training(self, x: NDArray, training: bool | None) -> NDArray:
-        """With training=None, layers that eval() was said to one by one since train() stay in inference mode."""
-        for running in sharing.fits_of_this_thread(self):  # in a callback, where backward is to give every gradient
+        """A forward that backward may follow. With training=None, single layers on which eval() was called stay in inference mode."""
+        for running in sharing.fits_of_this_thread(self):  # in a callback: backward then computes every gradient
             running.disturbed = self.wants_dx = True
         for _, node in self.walk():
             node.check_parameters()
@@ -86,7 +89,7 @@ class Calls(Layer):
         return y
 
     def train(self, mode: bool = True) -> Self:
-        """Let calls of this model be in training mode from now on: model(x) is then followed by model.backward(dy).
+        """Run calls of this model in training mode from now on: model.backward(dy) may then follow model(x).
 
         `train(False)` is `eval()`.
         """
@@ -95,7 +98,7 @@ class Calls(Layer):
         return self
 
     def eval(self) -> Self:
-        """Let calls of this model be in inference mode, as they are from the beginning."""
+        """Run calls of this model in inference mode, which is the default."""
         self._calls_train = False
         return super().eval()
 
@@ -117,7 +120,7 @@ class Calls(Layer):
             raise RuntimeError(
                 f"{type(self).__name__}.backward: the model ran {self._await_backward} times in training mode since the last backward, "
                 "and each run replaced what the one before had kept. Put all inputs into one batch (np.concatenate) and call it "
-                "once; model(x) asks without keeping anything; model.drop_caches() forgets runs that need no backward."
+                "once; model(x) runs inference and keeps nothing; model.drop_caches() drops what forward runs without a backward kept."
             )
         self._await_backward = 0
 

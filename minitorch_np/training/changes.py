@@ -1,4 +1,4 @@
-"""Changes: what has changed in objects of somebody's own since a run began, for a checkpoint to keep."""
+"""Changes: the attributes of user-defined objects that have changed since a run began, for a checkpoint to keep."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Changes:
     """The numbers, arrays and containers in the attributes of objects that have changed since this was made.
 
     What an object was given and does not change is not kept: the program gives it again. Text is not kept either, so that a file
-    never sets a path; a warning says so.
+    never sets a path; a warning is given.
 
     Args:
-        owners: the objects by name. Those of this package, and functions, say themselves what they keep, or keep nothing.
+        owners: the objects by name. Objects of this package have get_state, and functions have no state: both are left out.
     """
 
     def __init__(self, owners: Mapping[str, Any]) -> None:
-        self.owners = {name: owner for name, owner in owners.items() if _is_of_somebody(owner)}
+        self.owners = {name: owner for name, owner in owners.items() if _is_user_defined(owner)}
         self.before = {name: attributes(owner, _NOT_KEPT) for name, owner in self.owners.items()}
         self.texts = {name: _texts(owner) for name, owner in self.owners.items()}
 
@@ -50,14 +50,14 @@ class Changes:
             self.texts[name] = now
             remedy = f'kept = ("{key}",)' if isinstance(owner, Callback) else "get_state and set_state"
             warnings.warn(
-                f"fit(resume=…): {type(owner).__name__}.{key} has changed and holds text, which is kept only where the class says so. "
+                f"fit(resume=…): {type(owner).__name__}.{key} has changed and holds text, which is kept only if the class declares it. "
                 f"Write {remedy} in the class.",
                 stacklevel=caller(),
             )
 
 
 def owners_in(model: Any, loss: Any, callbacks: Iterable[Any]) -> dict[str, Any]:
-    """What may hold state of its own: the loss, a schedule, a metric that is an object with __call__, callbacks without `kept`."""
+    """The objects that may hold state: the loss, a schedule, metrics, callbacks without `kept`, and what callbacks compare."""
     owners = {"loss": loss, "learning_rate": model.optimizer.learning_rate}
     owners |= {f"metric {number}": metric for number, metric in enumerate(model.metrics, start=1)}
     for callback in callbacks:
@@ -75,8 +75,8 @@ def _keeps_nothing(callback: Any) -> bool:
     return not callback.kept and type(callback).get_state is Callback.get_state
 
 
-def _is_of_somebody(owner: Any) -> bool:
-    """Whether it is an object of a class from outside the package that does not keep its state itself."""
+def _is_user_defined(owner: Any) -> bool:
+    """Whether it is an object of a user-defined class without get_state."""
     own = hasattr(owner, "get_state") and not isinstance(owner, Callback)
     return (
         hasattr(owner, "__dict__")

@@ -103,14 +103,14 @@ class Examples:
 
 
 class Stream:
-    """The examples of a Source, served in batches, each of which is checked, prepared and preprocessed when its turn comes.
+    """The examples of a Source, served in batches, each of which is checked, prepared and preprocessed just before it is needed.
 
-    All this is done in another thread if the source allows that, and in the caller's otherwise. A batch that comes out shares
-    no memory with what the source gave, which may fill the same arrays again.
+    This happens in another thread if the source allows it. A served batch shares no memory with the arrays of the source, which
+    may fill these again.
 
     Args:
         source: gives the batches.
-        prepare: (x, y, weights) as they come -> checked x, prepared y, weights.
+        prepare: (x, y, weights) of the source -> checked x, prepared y, weights.
         preprocessing, dtype: as for Examples.
         look: called with the x of each batch, before its preprocessing.
     """
@@ -189,7 +189,7 @@ def batches(
 
 
 def memory_size() -> float:
-    """Bytes of physical memory; 4 GiB where the system does not say."""
+    """Bytes of physical memory; 4 GiB if the system does not report it."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):

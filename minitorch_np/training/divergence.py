@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from minitorch_np.optimizers import Optimizer
     from minitorch_np.training.loop import Run
 
-# Keeping a copy costs about as much as half an update; every 16th step that is under one per cent.
+# A copy costs about as much as half an update; at every 16th step this is less than one per cent.
 EVERY = 16
 
 
@@ -46,7 +46,7 @@ class LastGood:
         self.state = self.optimizer.get_state()
 
     def put_back(self) -> None:
-        """Weights and state as they were when last kept; untouched if they were never finite."""
+        """Put back the last copy. Without one, nothing changes."""
         if self.step is None:
             return
         for name, parameter in self.parameters.items():
@@ -59,11 +59,11 @@ class LastGood:
         return f"The weights are put back to those after {self.step} steps, where everything was finite."
 
     def not_finite(self) -> str | None:
-        """What is not finite: the first such parameter, or array of the optimiser's state."""
+        """The first parameter, or array of the optimiser's state, that is not finite."""
         name = _first_not_finite(self.parameters)
         if name is not None:
             return name
-        if is_built_in(type(self.optimizer)):  # another one may have a use for infinity
+        if is_built_in(type(self.optimizer)):  # a user-defined one may use infinity
             for name, state in self.optimizer.state.items():
                 for key, array in state.items():
                     if not is_finite(array):
@@ -130,7 +130,7 @@ def _stop(run: Run, problem: str, remedy: str = "") -> NoReturn:
 
 
 def is_finite(array: NDArray) -> bool:
-    """Whether all elements are finite. The sum of their squares says so at a third of the cost, unless it overflows."""
+    """Whether all elements are finite. The sum of their squares shows it at a third of the cost, unless it overflows."""
     flat = array.ravel(order="K")
     return math.isfinite(np.vdot(flat, flat)) or bool(np.isfinite(flat).all())
 
@@ -139,20 +139,20 @@ def first_bad_layer(model: Model, rest: Layer, x: NDArray) -> str | None:
     """The name in the model of the first layer whose output is not finite: `rest` runs once more on x, as a replica."""
     bad: list[str] = []
 
-    def watched(name: str, layer: Layer) -> Callable[..., NDArray]:
+    def checking(name: str, layer: Layer) -> Callable[..., NDArray]:
         forward = layer.forward
 
-        def forward_and_look(x: NDArray, *others: object) -> NDArray:
+        def forward_and_check(x: NDArray, *others: object) -> NDArray:
             y = forward(x, *others)
             if not np.isfinite(y).all():
                 bad.append(f"{name} ({layer!r})")
             return y
 
-        return forward_and_look
+        return forward_and_check
 
     replicator = Replicator(copy_weights=True, training=True)
     for name, layer in replicator.of(model).walk():
         if name:
-            layer.forward = watched(name, layer)
+            layer.forward = checking(name, layer)
     replicator.of(rest).forward(x)
     return bad[0] if bad else None

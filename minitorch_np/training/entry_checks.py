@@ -1,4 +1,4 @@
-"""Entry checks: the arrays that fit, evaluate and predict are given, refused or made ready with a message that says what to write."""
+"""Entry checks: the arrays that fit, evaluate and predict are given, as arrays of numbers, or an error that says what to write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_single(x: Any, y: Any, who: str) -> None:
     for name, values, other in (("x", x, y), ("y", y, x)):
         count = _length_of_members(values)
         if count is not None and len(values) != count and count in (_length(other), _length_of_members(other)):
-            remedy = "Join them, np.concatenate([a, b], axis=-1); a Model of your own can cut them apart again."
+            remedy = "Join them, np.concatenate([a, b], axis=-1); a user-defined Model can cut them apart again."
             raise ValueError(
                 f"{who}: {name} is a list of {len(values)} arrays. A model has one input and one output. {remedy}"
             )
@@ -106,7 +106,7 @@ def weights_of_classes(
 
 
 def _classes(y: NDArray, output_shape: Shape, separate: bool) -> NDArray | None:
-    """The class of each example, or of each step of it; None where there is none."""
+    """The class of each example, or of each step of it; None if the targets are no classes."""
     shape = y.shape[1:]
     if shape == output_shape and output_shape[-1:] not in ((), (1,)):
         one_hot = not separate and ((y == 0) | (y == 1)).all() and (y.sum(axis=-1) == 1).all()

@@ -75,7 +75,7 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, cal
         twin = replicator.of(model)
         for number, (x, _, _) in enumerate(batches):
             called.call("on_predict_batch_begin", number, {})
-            with calling(Call(twin, asks=True)):
+            with calling(Call(twin, inference=True)):
                 outputs.append(twin.forward(x))
             called.call("on_predict_batch_end", number, {"outputs": outputs[-1]})
     if not outputs:
@@ -108,7 +108,7 @@ def measure(
         callbacks.call("on_test_begin", {})
         for number, (x, y, _) in enumerate(examples.batches(batch_size)):
             callbacks.call("on_test_batch_begin", number, {})
-            with calling(Call(twin, asks=True)):
+            with calling(Call(twin, inference=True)):
                 prediction = twin.forward(x)
             if number == 0 and look is not None:
                 look(prediction, x[:1])

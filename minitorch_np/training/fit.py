@@ -110,7 +110,7 @@ class Preparation:
     def measured(
         self, given: Any, steps: int | None, argument: str, preprocessing: Layer | None = None, *, reread: bool = False
     ) -> Examples | Stream:
-        """The examples to measure on: a pair (x, y), or batches, of which `steps` are taken. `argument` is its name for the caller."""
+        """The examples to measure on: a pair (x, y), or batches, of which `steps` are taken; `argument` is the caller's name for steps."""
         source = as_source(given, steps, argument, goes_on=False)
         check_steps(self.who, argument, steps, source)
         if source is not None:

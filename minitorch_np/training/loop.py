@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.cache import Call
-from minitorch_np.base.console import progress_is_seen, say
-from minitorch_np.base.contract import calling, calls_strangers, trained
+from minitorch_np.base.console import progress_is_visible, say
+from minitorch_np.base.contract import calling, has_user_classes, trained
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.replica import Replicator
 from minitorch_np.callbacks.callback_list import CallbackList
@@ -46,8 +46,8 @@ class Run:
         model: compiled and built.
         data: the prepared examples.
         callbacks: without the progress bar.
-        shuffle: whether to draw a new order of the examples for every epoch.
-        progress: whether to show a bar where it is seen.
+        shuffle: whether to shuffle the examples before every epoch.
+        progress: whether to show a bar, if the output is a terminal or a notebook.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Run:
         self.fitting = Fitting(self.parameters.values(), [model.loss, *self.metrics])
         self.metrics = [copy.deepcopy(metric) if sharing.is_used(metric) else metric for metric in self.metrics]
         self.loss_copy: Loss | None = None  # where another fit uses the loss now
-        self.call = Call(model) if calls_strangers(model) else None
+        self.call = Call(model) if has_user_classes(model) else None
         self.checkpoint: Checkpoint | None = None
         self.source = self.training.source
         self.changes, self.changes_of_data = Changes({}), Changes({})
@@ -80,11 +80,11 @@ class Run:
         self.last_good = divergence.LastGood(self.parameters, model.optimizer)
         self.history = History()
         self.logs: dict[str, float] = {}  # of the last epoch
-        # The position: the epoch, its next batch, and what was gathered in it so far.
+        # The position: the epoch, its next batch, the examples in it so far and the sum of their losses.
         self.steps = self.epoch = self.batch = self.seen = 0
         self.total = 0.0
 
-        bar = progress and progress_is_seen()
+        bar = progress and progress_is_visible()
         if bar:
             callbacks.append(ProgressBar())
         callbacks.set_up(model, epochs, self.training.steps(batch_size), verbose=bar)
@@ -152,7 +152,7 @@ class Run:
                 with self.checkpoint.refusing(), self.fitting:
                     restore(self, state)
             else:
-                self._keep()  # from now on the file knows what callbacks have begun to write
+                self._keep()  # the callbacks may have begun to write files, which the checkpoint must know
             with Interrupt() as interrupt:
                 if state is None and self.last_good.not_finite() is None:
                     self.last_good.keep(0)
@@ -259,7 +259,7 @@ class Run:
         measured = logs.copy()
         self.callbacks.call("on_epoch_end", self.epoch, logs)
         if len(logs) != len(measured) or any(logs.get(name) is not value for name, value in measured.items()):
-            self.history.record(self.epoch, logs)  # with what callbacks wrote into the logs
+            self.history.record(self.epoch, logs)  # again, with what callbacks wrote into the logs
         self.logs = logs
         self.epoch += 1
         self.batch = self.seen = 0
@@ -286,7 +286,7 @@ class Run:
         """Write the checkpoint, if there is one."""
         if self.checkpoint is None:
             return
-        divergence.check_weights(self)  # a run could not go on from such weights
+        divergence.check_weights(self)  # a run could not continue from such weights
         start = time.monotonic()
         self.checkpoint.write(capture(self))
         self.due = time.monotonic() + max(_SECONDS, _TIMES * (time.monotonic() - start))

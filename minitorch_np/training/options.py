@@ -1,4 +1,4 @@
-"""Options of fit, evaluate and predict: refused where the data leave them without effect."""
+"""Options of fit, evaluate and predict: checked, and refused if the data leave them without effect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Default(int):
-    """A default that can be told, by its class, from the same number given by the caller."""
+    """A default. Its class tells it from the same number given by the caller."""
 
 
 BATCH_SIZE = Default(32)  # of fit
@@ -27,7 +27,7 @@ LARGE_BATCH_SIZE = Default(256)  # of evaluate and predict, which keep no activa
 
 
 def checked_batch_size(batch_size: int | None, who: str, data: Source | None = None) -> int | None:
-    """batch_size, refused if it was given beside batches that are made already."""
+    """batch_size as an int or None. Raises ValueError if it was given although the data come in batches."""
     if isinstance(data, Batches) and not isinstance(batch_size, Default):
         raise ValueError(
             f"{who}: batch_size={batch_size!r} has no effect, since x gives batches that are made already. Leave it out, and "
@@ -39,7 +39,7 @@ def checked_batch_size(batch_size: int | None, who: str, data: Source | None = N
 
 
 def checked_shuffle(shuffle: bool | None, who: str, data: Source | None) -> bool:
-    """Whether fit draws the order of the examples."""
+    """Whether fit shuffles the examples."""
     if shuffle is None:
         return not isinstance(data, Batches)
     check_flags(who, {"shuffle": shuffle})
@@ -52,7 +52,7 @@ def checked_shuffle(shuffle: bool | None, who: str, data: Source | None) -> bool
 
 
 def check_steps(who: str, name: str, steps: int | None, data: Any) -> None:
-    """Refuse what is no number of batches, and any number for data whose length is known."""
+    """Raise ValueError unless steps is a number of batches, or if it is given for data whose length is known."""
     if steps is None:
         return
     check_whole(who, name, steps, 1)
@@ -61,7 +61,7 @@ def check_steps(who: str, name: str, steps: int | None, data: Any) -> None:
 
 
 def check_validation(who: str, data: Any, split: float, steps: int | None) -> None:
-    """Refuse options of validation that exclude each other."""
+    """Raise ValueError for options of validation that exclude each other."""
     if data is not None and split:
         raise ValueError(
             f"{who}: validation_split={split!r} has no effect beside validation_data. Leave one of the two out."
@@ -71,7 +71,7 @@ def check_validation(who: str, data: Any, split: float, steps: int | None) -> No
 
 
 def check_class_names(who: str, known: Sequence[str] | None, given: Sequence[str] | None) -> None:
-    """Refuse data in which a class has another number than the same class has in the model or in the training data."""
+    """Raise ValueError if a class has another number in these data than in the model or in the training data."""
     if known is None or given is None:
         return
     for number, name in enumerate(given):
@@ -83,9 +83,9 @@ def check_class_names(who: str, known: Sequence[str] | None, given: Sequence[str
 
 
 def split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
-    """The last part of the data for validation, as Keras takes it: before any shuffling, and rounded up.
+    """The last part of the data for validation, as in Keras: taken before any shuffling, and rounded up.
 
-    The share is the decimal number that was written: in binary, 100 * 0.29 is less than 29.
+    The share counts as the decimal number that was written: in binary, 100 * 0.29 is less than 29.
     """
     from fractions import Fraction
 
@@ -99,20 +99,20 @@ def split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDAr
 
 
 def warn_of_classes_not_learnt(learnt: NDArray, held_out: NDArray, who: str) -> None:
-    """Warn if validation_split keeps a class for validation that training never sees; both as the loss prepared them."""
+    """Warn if validation_split keeps all examples of a class for validation. Both are targets as the loss prepared them."""
     missing = sorted(set(_classes(held_out)) - set(_classes(learnt)))
     if missing:
         names = ", ".join(f"{name:g}" for name in missing[:6]) + (", …" if len(missing) > 6 else "")
         warnings.warn(
             f"{who}: validation_split keeps the last {len(held_out)} examples for validation, and only these have class {names}, "
-            "which is then measured and never learnt. Are the examples sorted? Shuffle them first: "
+            "so the model never learns it. Are the examples sorted? Shuffle them first: "
             "order = np.random.default_rng(0).permutation(len(x)); x, y = x[order], y[order].",
             stacklevel=caller(),
         )
 
 
 def _classes(y: NDArray) -> Any:
-    """The classes among class numbers, one-hot rows, or a column of yes and no; none among other targets."""
+    """The classes among class numbers, one-hot rows, or a column of yes and no; none for other targets."""
     if y.ndim == 1 and y.dtype.kind in "iu":
         return np.unique(y).tolist()
     if y.ndim != 2 or not np.isin(y, (-1, 0, 1)).all():

@@ -1,8 +1,8 @@
-"""Sharing: one model in several threads, of which one trains it while others ask it or save it.
+"""Sharing: one thread trains a model while others run inference with it or save it.
 
-A reader (`predict`, `evaluate`, `model(x)`) works on a replica. Where no fit runs, the replica shares the weights. Beside a fit it
-copies them between two steps. A fit that begins goes on with copies of the weights that readers hold, so that these never
-change under a reader. A fit therefore never waits for a prediction, and a prediction waits at most for one step.
+A reader (`predict`, `evaluate`, `model(x)`) works on a replica. While no fit runs, the replica shares the weights. While a fit
+runs, it copies them between two steps. A fit that begins copies the weights that readers share and trains the copies, so that
+no weight changes under a reader. A fit never waits for a prediction, and a prediction waits for at most one step.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from typing import Any
 
 from minitorch_np.base.replica import Replicator
 
-_gate = threading.Lock()  # held while one of these is read or changed
+_gate = threading.Lock()  # held while one of the lists below is read or changed
 _fits: list[Fitting] = []
 _readers: dict[int, tuple[int, Replicator]] = {}
 _pauses: list[Pause] = []
 
 
 class Fitting:
-    """One call of fit that runs now. `with fitting:` is one step, beside which nobody reads the weights. Run.one_epoch spells it out.
+    """One call of fit that runs now. `with fitting:` is one step, during which no other thread reads the weights.
+
+    Run.one_epoch writes the same out, without the two calls.
 
     Args:
         parameters: what it changes.
-        uses: objects with state that belong to this fit while it runs: the loss and the metrics.
+        uses: the loss and the metrics, which belong to this fit while it runs.
     """
 
     def __init__(self, parameters: Iterable[Any], uses: Iterable[Any] = ()) -> None:
@@ -48,7 +50,7 @@ class Fitting:
         self.lock.release()
 
     def let_others_first(self) -> None:
-        """Who waits for the end of a step comes before the next one."""
+        """Let a thread that waits for the end of a step run before the next step."""
         with self.queue:
             pass
 
@@ -66,7 +68,7 @@ class Fitting:
 
 
 class Pause:
-    """Somebody who reads or writes the weights themselves, in one piece."""
+    """A thread that reads or writes all weights between two steps of a fit."""
 
     def __init__(self, ids: set[int]) -> None:
         self.thread, self.ids, self.end = get_ident(), ids, threading.Event()
@@ -100,7 +102,7 @@ def is_used(item: Any, besides: Fitting | None = None) -> bool:
 
 
 def fits_of_this_thread(item: Any) -> list[Fitting]:
-    """The fits around this call, in whose callbacks it runs, that change weights of this layer."""
+    """The fits that change weights of this layer and in whose callbacks this call runs."""
     if not _fits:
         return []
     ids = _ids(item)
@@ -109,7 +111,7 @@ def fits_of_this_thread(item: Any) -> list[Fitting]:
 
 @contextmanager
 def reading(item: Any) -> Iterator[Replicator]:
-    """A Replicator with the replica of a layer made, whose weights stay as they are inside the `with` block."""
+    """Inside the `with` block: a Replicator that has made the replica of a layer, with weights that do not change."""
     replicator = Replicator()
     try:
         _make(replicator, item)
@@ -157,7 +159,10 @@ def paused(parameters: Iterable[Any], *, to_write: bool = False) -> Iterator[Non
 
 @contextmanager
 def _between_steps(fits: list[Fitting]) -> Iterator[None]:
-    """Hold back the next step of these fits. A step of this thread's own is left meanwhile: two that wait for each other would hang."""
+    """Hold back the next step of these fits.
+
+    A step of this thread itself is left meanwhile: two fits that wait for each other would hang.
+    """
     me = get_ident()
     left = [fit for fit in _fits if fit.in_step and fit.thread == me] if fits else []
     for fit in left:
@@ -193,7 +198,7 @@ def _ids(item: Any) -> set[int]:
 
 
 def _begin_anew() -> None:
-    """In the child of a fork only the thread that forked goes on."""
+    """In the child of a fork only the thread that forked continues."""
     global _gate
     _gate = threading.Lock()
     _fits[:] = [fit for fit in _fits if fit.thread == get_ident()]

@@ -13,9 +13,9 @@ _POSITION = ("steps", "epoch", "batch", "seen", "total")
 
 
 def capture(run: Any) -> dict[str, Any]:
-    """All that a run needs to go on, in dictionaries, lists and arrays."""
+    """The state from which a run can continue, in dictionaries, lists and arrays."""
     return {
-        # "place" is the first batch of the epoch in data that go on from epoch to epoch.
+        # "place" is the first batch of the epoch in data that continue from epoch to epoch.
         "position": {name: getattr(run, name) for name in _POSITION} | {"place": getattr(run.source, "position", 0)},
         "stopped": run.model.stop_training,
         "data_seen": run.input_range.get_state(),
@@ -34,7 +34,7 @@ def capture(run: Any) -> dict[str, Any]:
 
 
 def restore(run: Any, state: dict[str, Any]) -> None:
-    """Let the run go on from a captured state."""
+    """Restore a captured state."""
     for name in _POSITION:
         setattr(run, name, state["position"][name])
     if state["position"]["place"]:
@@ -54,7 +54,7 @@ def restore(run: Any, state: dict[str, Any]) -> None:
         metric.set_state(gathered)
     for callback, known in zip((c for c in run.callbacks if c.kept), state["callbacks"], strict=True):
         callback.set_state(known)
-    # A layer that has drawn has a generator, which a fresh one makes when it is first asked for it.
+    # A layer whose generator was used has one; a new layer makes it when it is first read.
     for name, layer in run.model.walk():
         if f"{name}._generator" in state["generators"]:
             layer.generator  # noqa: B018 the access makes it
@@ -73,7 +73,7 @@ def restore(run: Any, state: dict[str, Any]) -> None:
 
 
 def _own_state(run: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """The place, the attributes, and the name of each that is state of a layer of somebody's own."""
+    """The state of user-defined layers: the place of the layer, its attributes, and the name of one of them."""
     for place, layer in run.model.walk():
         for name in run.checkpoint.own_state.get(place, []):
             yield place, vars(layer), name

@@ -23,17 +23,17 @@ class Weights(Layer):
     """The methods of Model that read and write the values of its parameters."""
 
     def get_weights(self) -> list[NDArray]:
-        """Copies of all values, in the order of `parameters()`; beside a fit in another thread, those after one of its steps."""
+        """Copies of all values, in the order of `parameters()`; while another thread trains, the values after one of its steps."""
         parameters = self.parameters().values()
         with sharing.paused(parameters):
             return [parameter.value.copy() for parameter in parameters]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Replace all values; nothing is changed unless every one fits.
+        """Replace all values; nothing is changed unless all of them fit.
 
         Raises:
-            ValueError: another number of arrays; a shape that differs, numbers too large for the dtype, or no real numbers, with
-                the parameter's name.
+            ValueError: the number of arrays differs, or an array has another shape, numbers too large for the dtype, or no real
+                numbers; the message names the parameter.
         """
         names = list(self.parameters())
         who = f"{type(self).__name__}.set_weights"
@@ -45,16 +45,16 @@ class Weights(Layer):
         self._replace(dict(zip(names, weights, strict=True)), who)
 
     def state_dict(self) -> dict[str, NDArray]:
-        """Copies of all values by name, as PyTorch has it, each in C order: for whatever reads raw memory, such as safetensors."""
+        """Copies of all values by name, as in PyTorch, each in C order, which formats such as safetensors need."""
         return {
             name: np.ascontiguousarray(value) for name, value in zip(self.parameters(), self.get_weights(), strict=True)
         }
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
-        """Replace all values by those of the same name; nothing is changed unless every one is there and fits.
+        """Replace all values by those of the same name; nothing is changed unless all are there and fit.
 
         Raises:
-            ValueError: a name is missing or there is one too many; and as for set_weights.
+            ValueError: a name is missing or unknown; and as for set_weights.
         """
         who, names = f"{type(self).__name__}.load_state_dict", self.parameters().keys()
         if not isinstance(state, Mapping):
@@ -69,7 +69,7 @@ class Weights(Layer):
         self._replace(state, who)
 
     def _replace(self, values: Mapping[str, ArrayLike], who: str) -> None:
-        """Replace all values by name, once every one is known to fit."""
+        """Check that all values fit, then replace them by name."""
         parameters, fitting = self.parameters(), {}
         for name, parameter in parameters.items():
             array = as_numbers(values[name], name, who)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np.base.console import progress_is_seen
+from minitorch_np.base.console import progress_is_visible
 from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import spawn
 from minitorch_np.base.validation import is_whole
@@ -149,4 +149,4 @@ def _outline(model: Model, path: Path | None) -> dict[str, str]:
 def _bar(progress: bool, total: int) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, unit="fit", disable=not (progress and progress_is_seen()))
+    return tqdm(total=total, unit="fit", disable=not (progress and progress_is_visible()))
