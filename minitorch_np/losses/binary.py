@@ -146,7 +146,7 @@ class FocalLoss(_YesOrNo):
         """q = 1 - p, computed from both tails of the sigmoid, so that a small q keeps its digits."""
         return (1 - t) * sigmoid(x) + t * sigmoid(-x)
 
-    def _balance(self, t: NDArray) -> Any:
+    def _balance(self, t: NDArray) -> NDArray | float:
         return 1.0 if self.alpha is None else (1 - float(self.alpha)) + (2 * float(self.alpha) - 1) * t
 
 

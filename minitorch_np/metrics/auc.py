@@ -46,7 +46,7 @@ class AUC(OfClasses):
         self.targets.append(true.ravel())
 
     def result(self) -> float:
-        self.measured(self.scores and sum(map(len, self.scores)))
+        self.measured(sum(map(len, self.scores or [])))
         scores, positive = np.concatenate(self.scores or []), np.concatenate(self.targets)
         if np.isnan(scores).any():
             return float("nan")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -143,7 +143,7 @@ def _has_nan(values: NDArray) -> bool:
     return bool(squares != squares)
 
 
-def check_threshold(metric: Metric, threshold: Any) -> None:
+def check_threshold(metric: Metric, threshold: float | None) -> None:
     if threshold is not None:
         check_number(type(metric).__name__, "threshold", threshold, "(-inf, inf)")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -66,13 +66,13 @@ class FromCounts(OfClasses):
     def result(self) -> float:
         """The number of class 1, or the mean over the classes."""
         self.measured(self.counts is not None)
-        values, seen = self.of_classes(*self.counts)  # type: ignore[misc]
+        values, present = self.of_classes(*self.counts)  # type: ignore[misc]
         if self.undefined:
             return float("nan")
-        return float(self.summed_up(values, seen))
+        return float(self.summed_up(values, present))
 
-    def summed_up(self, values: NDArray, seen: NDArray) -> Any:
-        return values[1] if self.one_question else values[seen].mean()
+    def summed_up(self, values: NDArray, present: NDArray) -> float:
+        return values[1] if self.one_question else values[present].mean()
 
     def of_classes(self, right: NDArray, predicted: NDArray, true: NDArray) -> tuple[NDArray, NDArray]:
         """The number of each class, from how often it was right, predicted and true; and which classes count in the mean."""
@@ -109,8 +109,8 @@ class BalancedAccuracy(FromCounts):
     def of_classes(self, right: NDArray, predicted: NDArray, true: NDArray) -> tuple[NDArray, NDArray]:
         return right / np.maximum(true, 1), true > 0
 
-    def summed_up(self, values: NDArray, seen: NDArray) -> Any:
-        return values[seen].mean()
+    def summed_up(self, values: NDArray, present: NDArray) -> float:
+        return values[present].mean()
 
 
 class F1Score(FromCounts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.by_name import by_name
 from minitorch_np.base.shapes import Shape
@@ -15,6 +15,9 @@ from minitorch_np.metrics.classes import BinaryAccuracy, CategoricalAccuracy, is
 from minitorch_np.metrics.counts import BalancedAccuracy, F1Score, Precision, Recall
 from minitorch_np.metrics.metric import Metric, OfFunction
 from minitorch_np.metrics.numbers import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
+
+if TYPE_CHECKING:
+    from minitorch_np.model import Model
 
 # Ours and Keras's. The history uses the name as it was given.
 _BY_NAME: dict[str, type[Metric]] = {
@@ -84,10 +87,10 @@ def find(
     return found
 
 
-def of_model(model: Any) -> list[Metric]:
+def of_model(model: Model) -> list[Metric]:
     """The metrics that compile was given. Raises ValueError if two have the same name, or one has no proper name."""
     loss = model.loss
-    found = [find(metric, model.output_shape, loss.from_logits, loss.binary) for metric in model.metrics]
+    found = [find(metric, model.output_shape or (), loss.from_logits, loss.binary) for metric in model.metrics]
     names = ["loss", *(metric.name for metric in found)]
     for metric in found:
         name = metric.name  # becomes an attribute of the tuple that evaluate returns
@@ -114,10 +117,10 @@ def rises(measure: str, given: Iterable[str | Metric | Callable[..., Any]], mode
     if mode != "auto":
         return mode == "max"
     name = measure.removeprefix("val_")
-    said = dict(map(_name_and_mode, given))
-    known = _MODES | said
+    measured = dict(map(_name_and_mode, given))
+    known = _MODES | measured
     if known.get(name) not in ("min", "max"):
-        remedy = 'In a Metric of your own, set mode = "max" in the class.' if name in said else ""
+        remedy = 'In a Metric of your own, set mode = "max" in the class.' if name in measured else ""
         raise ValueError(
             f'{who}: whether a larger {measure!r} is better is not known. Give mode="max" or mode="min". {remedy}'.rstrip()
         )

@@ -82,7 +82,7 @@ class Metric(Configurable):
         """Both as arrays of numbers; ValueError if they cannot be."""
         return as_numbers(prediction, "prediction", self), as_numbers(target, "target", self)
 
-    def measured(self, count: Any) -> Any:
+    def measured(self, count: int) -> int:
         """The count itself; RuntimeError if it is 0, since nothing was measured then."""
         if not count:
             raise RuntimeError(f"{self!r}.result: nothing is measured yet. Call update(prediction, target) first.")

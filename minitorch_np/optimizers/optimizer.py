@@ -18,7 +18,7 @@ from minitorch_np.base.validation import anything, is_number, whole
 from minitorch_np.optimizers.clipping import clipping
 
 if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
+    from minitorch_np.base.shapes import NDArray, Shape
 
 Schedule = Callable[[int], float]
 
@@ -108,7 +108,7 @@ class Optimizer(OwnAttributes):
         attributes = vars(self)
         attributes["iteration"] = 0
         attributes["state"] = {}
-        self._buffers: dict[Any, NDArray] = {}
+        self._buffers: dict[tuple[Shape, np.dtype, int], NDArray] = {}
         self._owners: dict[str, weakref.ref[Parameter]] = {}  # the parameter that each state belongs to
 
     def get_state(self) -> dict[str, Any]:
