@@ -43,9 +43,7 @@ def ones(shape: Shape, rng: np.random.Generator) -> NDArray:
 
 def glorot_uniform(shape: Shape, rng: np.random.Generator) -> NDArray:
     """Uniform on ±sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010, equation 16."""
-    fan_in, fan_out = fans(shape)
-    limit = np.sqrt(6 / (fan_in + fan_out))
-    return rng.uniform(-limit, limit, shape)
+    return uniform(shape, rng, np.sqrt(6 / sum(fans(shape))))
 
 
 def glorot_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
@@ -60,8 +58,7 @@ def he_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
 
 def he_uniform(shape: Shape, rng: np.random.Generator) -> NDArray:
     """Uniform on ±sqrt(6 / fan_in), with the variance of he_normal."""
-    limit = np.sqrt(6 / fans(shape)[0])
-    return rng.uniform(-limit, limit, shape)
+    return uniform(shape, rng, np.sqrt(6 / fans(shape)[0]))
 
 
 def lecun_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
@@ -71,7 +68,11 @@ def lecun_normal(shape: Shape, rng: np.random.Generator) -> NDArray:
 
 def lecun_uniform(shape: Shape, rng: np.random.Generator) -> NDArray:
     """Uniform on ±sqrt(3 / fan_in), with the variance of lecun_normal."""
-    limit = np.sqrt(3 / fans(shape)[0])
+    return uniform(shape, rng, np.sqrt(3 / fans(shape)[0]))
+
+
+def uniform(shape: Shape, rng: np.random.Generator, limit: float) -> NDArray:
+    """Uniform between -limit and limit, with variance limit^2 / 3."""
     return rng.uniform(-limit, limit, shape)
 
 
@@ -180,8 +181,7 @@ class VarianceScaling(OwnAttributes):
             return truncated_normal(shape, rng, deviation)
         if self.distribution == "untruncated_normal":
             return deviation * rng.standard_normal(shape)
-        limit = np.sqrt(3) * deviation
-        return rng.uniform(-limit, limit, shape)
+        return uniform(shape, rng, np.sqrt(3) * deviation)
 
 
 class Orthogonal(OwnAttributes):

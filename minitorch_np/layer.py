@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -193,14 +194,14 @@ class Layer(Node):
         if self._known is not None:
             refuse_lost_parameters(self)
 
-    @property
-    def wants_dx(self) -> bool:
-        return self._wants_dx
-
-    @wants_dx.setter
-    def wants_dx(self, wants: bool) -> None:
+    def _set_wants_dx(self, wants: bool) -> None:
         self._wants_dx = wants
         self.pass_wants_dx(wants)
+
+    if TYPE_CHECKING:
+        wants_dx: bool
+    else:  # read in each backward: attrgetter is faster than a function
+        wants_dx = property(attrgetter("_wants_dx"), _set_wants_dx)
 
     def pass_wants_dx(self, wants: bool) -> None:
         """Set wants_dx of the layers inside whose dL/dx this layer returns. A layer without layers inside has nothing to do."""

@@ -88,7 +88,7 @@ class BatchNormalization(_Normalized):
             self._move(mean, variance)
         else:
             centered, variance = rows - self._along(self.moving_mean.value, rows), self.moving_variance.value
-        inverse = self.inverse_deviation(variance).astype(rows.dtype, copy=False)
+        inverse = (1 / np.sqrt(variance + self._epsilon)).astype(rows.dtype, copy=False)
         self.cache = centered, inverse, of_the_batch
         scale = self._along(self._scaled(inverse), rows)
         y = centered * scale if self.beta is None else centered * scale + self._along(self.beta.value, rows)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ Branch = Layer | Sequence[Layer]
 
 
 class _Branches(Layer):
-    """What layers of branches share: every branch gets the same x. A subclass says what becomes of their outputs."""
+    """What layers of branches share: every branch gets the same x. A subclass combines their outputs."""
 
     branches: Sequence[Branch]
 
@@ -51,12 +52,12 @@ class _Branches(Layer):
     def build(self, input_shape: Shape) -> None:
         self._shapes(input_shape, "ensure_built")
 
-    def _backward(self, dys: Sequence[NDArray]) -> NDArray | None:
+    def _backward(self, dys: Iterable[NDArray]) -> NDArray | None:
         """x reaches the output through every branch, so dx is the sum of the dx of all branches.
 
         None if one of them has no dx: the sum of the others is not dL/dx.
         """
-        found = [backward_through(layers, dy) for layers, dy in zip(self._lists, dys, strict=True)]
+        found = [backward_through(layers, dy) for layers, dy in zip(self._lists, dys, strict=False)]
         known = [dx for dx in found if dx is not None]
         return sum(known[1:], known[0]) if self.wants_dx and len(known) == len(found) else None
 
@@ -100,7 +101,7 @@ class Add(_Branches):
 
     def backward(self, dy: NDArray) -> NDArray | None:
         """The upstream gradient of each branch is the whole of dy; their dx add up."""
-        return self._backward([dy] * len(self._lists))
+        return self._backward(repeat(dy))
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:

@@ -71,7 +71,7 @@ class LayerNormalization(_Normalized):
         if self.is_rough(mean, variance):
             centered = x.astype(np.float64) - x.mean(axes, np.float64, keepdims=True)
             variance = (centered * centered).mean(axes, keepdims=True)
-        inverse = self.inverse_deviation(variance)
+        inverse = 1 / np.sqrt(variance + self._epsilon)
         xhat = centered * inverse
         if xhat.dtype != x.dtype:
             xhat, inverse = xhat.astype(x.dtype), inverse.astype(x.dtype)

@@ -17,7 +17,7 @@ _LEAST = 1e-38  # a smaller epsilon is 0 in float32, and 1 / sqrt(0) is infinite
 
 
 class _Normalized(Layer):
-    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta. A subclass says over which values mean and variance are taken."""
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta. A subclass chooses the values over which mean and variance are computed."""
 
     in_keras = True
     checks = {"epsilon": number("(0, inf)"), "center": Fixed(flag), "scale": Fixed(flag)}
@@ -33,8 +33,8 @@ class _Normalized(Layer):
         self.gamma = self.add_parameter(shape, self.gamma_initializer) if self.scale else None
         self.beta = self.add_parameter(shape, self.beta_initializer) if self.center else None
 
-    def inverse_deviation(self, variance: NDArray) -> NDArray:
-        return 1 / np.sqrt(variance + max(float(self.epsilon), _LEAST))
+    def settle(self) -> None:
+        self._epsilon = max(float(self.epsilon), _LEAST)
 
     def is_rough(self, mean: NDArray, variance: NDArray) -> bool:
         """Whether float32 is too coarse for these inputs, so that float64 is needed.
