@@ -59,7 +59,7 @@ def test_predict_does_not_call_scores_probabilities(tmp_path, images, capsys, co
     model.save(tmp_path / "model.keras")
     assert main(["predict", str(tmp_path / "model.keras"), images["dark"]]) == 2
     err = capsys.readouterr().err
-    assert "its outputs are no probabilities" in err
+    assert "its outputs are not probabilities" in err
     assert len(err.splitlines()) == 1
 
 
@@ -118,9 +118,9 @@ def test_evaluate_measures_on_a_file(file, tmp_path, rng, capsys):
     [
         (["summary", "none.keras"], "none.keras: there is no such file"),
         (["predict", "page.keras", "a.png"], "page.keras: it is not a complete .keras or HDF5 file"),
-        (["predict", "vector.keras", "a.png"], "predict takes pictures, and the inputs of this model have shape (4,)"),
+        (["predict", "vector.keras", "a.png"], "predict takes images, and the inputs of this model have shape (4,)"),
         (["evaluate", "vector.keras", "none.h5"], "none.h5: there is no such file"),
-        (["evaluate", "plain.keras", "none.h5"], "does not say by which loss to measure"),
+        (["evaluate", "plain.keras", "none.h5"], "has no loss to measure"),
         (["evaluate", "vector.keras", "keys.h5"], "there is no dataset 'test_set_x'; keys present: other"),
         (["evaluate", "vector.keras", "train.h5"], "expected examples of shape (4,), got (5,) from HDF5Dataset"),
         (["evaluate", "--split", "test", "vector.keras", "train.h5"], "there is no dataset 'test_set_x'"),
@@ -217,7 +217,7 @@ def test_the_values_of_a_regression_are_no_probabilities(tmp_path, images, capsy
     model.set_weights([np.zeros((36, 1)), np.array([0.7])])
     model.save(tmp_path / "m.keras")
     assert main(["predict", str(tmp_path / "m.keras"), images["dark"]]) == 2
-    assert "its outputs are no probabilities" in capsys.readouterr().err
+    assert "its outputs are not probabilities" in capsys.readouterr().err
 
 
 def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path, images, capsys):

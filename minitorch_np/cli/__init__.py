@@ -5,7 +5,7 @@
     minitorch-np evaluate FILE DATA.h5
     minitorch-np gradcheck path/to/file.py:MyLayer --shape 5,3
 
-Exit status: 0 all is well, 1 something is wrong with what was asked about, 2 it could not be asked.
+Exit status: 0 success, 1 the command found something wrong, 2 it could not run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import sys
 
 from minitorch_np.cli import gradcheck, models
-from minitorch_np.cli.error import CommandError, complain, said
+from minitorch_np.cli.error import CommandError, complain, one_line
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     models.add_to(commands)
     gradcheck.add_to(commands)
     options = parser.parse_args(arguments)
-    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding does not have is escaped
+    if hasattr(sys.stdout, "reconfigure"):  # escape what the terminal's encoding does not have
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = options.run(options)
@@ -40,14 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has left, as `head` does
         _give_up_stdout()
         return 0
-    except Exception as error:  # of files, pictures, memory, a full disk: one line, like all the others
+    except Exception as error:  # of files, images, memory, a full disk: one line, like all other errors
         if isinstance(error, OSError):
             _give_up_stdout()
-        complain(said(error))
+        complain(one_line(error))
         return 2
 
 
 def _give_up_stdout() -> None:
-    """Let what is left in the buffer of stdout go nowhere, so that Python's end does not fail on it again."""
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # there is no stdout, it is closed, or no file
+    """Discard what is left in the buffer of stdout, so that Python does not fail on it again when it ends."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # stdout does not exist, is closed, or is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""CommandError: what a command says in one line before it ends."""
+"""CommandError: an error that a command prints in one line before it ends."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from minitorch_np.base.text import printable
 
 
 class CommandError(Exception):
-    """What is said in one line before the command ends."""
+    """Printed in one line before the command ends."""
 
 
-def said(error: Exception) -> str:
-    """An error in one line, with its kind."""
+def one_line(error: Exception) -> str:
+    """An error with its class, in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def complain(text: str) -> None:
-    """One line on stderr, if there is one; whatever a terminal would obey in it is escaped."""
+    """Print one line on stderr, if it exists. Control characters are escaped."""
     if sys.stderr is not None:
         print(f"minitorch-np: {printable(text)}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
     minitorch-np gradcheck path/to/file.py:MyLayer --shape 5,3 [--json] [--plot errors.png]
 
-Exit status: 0 pass, 1 fail, 2 inconclusive or not to be checked.
+Exit status: 0 pass, 1 fail, 2 inconclusive or impossible to check.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.cli.error import CommandError, said
+from minitorch_np.cli.error import CommandError, one_line
 
 _STATUS = {"pass": 0, "fail": 1, "inconclusive": 2}
 
 
 def add_to(commands: Any) -> None:
-    """Enter the command among the others."""
+    """Add the command."""
     check = commands.add_parser("gradcheck", help="check the gradients of a layer, loss or model in a file")
     check.add_argument("target", help="file.py:Name, or file.py:Name(arguments)")
     check.add_argument("--shape", required=True, type=_shape, help="shape of the inputs, the batch first, such as 5,3")
@@ -54,7 +54,7 @@ def _gradcheck(options: argparse.Namespace) -> int:
     try:
         report = gradcheck(target, x, y, rng=options.seed, raise_exception=False)
     except Exception as error:
-        raise CommandError(f"{options.target}: forward failed with {said(error)}") from error
+        raise CommandError(f"{options.target}: forward failed with {one_line(error)}") from error
     print(report.to_json() if options.json else report)
     if options.plot:
         try:
@@ -81,14 +81,15 @@ def _load(text: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise CommandError(f"{path}: the file does not import: {said(error)}") from error
+        raise CommandError(f"{path}: the file does not import: {one_line(error)}") from error
     if expression.isidentifier() and not hasattr(module, expression):
-        names = [
-            name for name, value in vars(module).items() if isinstance(value, type) and value.__module__ == path.stem
-        ]
+        classes = [value for value in vars(module).values() if isinstance(value, type)]
+        names = [value.__name__ for value in classes if value.__module__ == path.stem]
         raise CommandError(f"{path}: there is no {expression}; classes there: {', '.join(names) or 'none'}")
     try:
-        target = eval(expression, vars(module))  # the user's own file and words
+        target = eval(expression, vars(module))  # the user's own file and expression
         return target() if isinstance(target, type) else target
     except Exception as error:
-        raise CommandError(f"{text}: it cannot be built: {said(error)}. Give arguments as file.py:Name(3)") from error
+        raise CommandError(
+            f"{text}: it cannot be built: {one_line(error)}. Give arguments as file.py:Name(3)"
+        ) from error

@@ -1,4 +1,4 @@
-"""minitorch-np summary, predict and evaluate: what a model file holds, what it says of pictures, and how often it is right."""
+"""minitorch-np summary, predict and evaluate: the layers of a model file, its classes for images, and its scores."""
 
 from __future__ import annotations
 
@@ -12,33 +12,32 @@ import numpy as np
 from minitorch_np.base.hdf5 import check_data_file
 from minitorch_np.base.text import printable
 from minitorch_np.cli.error import CommandError, complain
+from minitorch_np.layers import Sigmoid, Softmax
 from minitorch_np.losses.probabilities import probabilities
 from minitorch_np.saving import ModelFileError, load_model
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
+    from minitorch_np.model import Model
 
 
 def add_to(commands: Any) -> None:
-    """Enter the commands among the others."""
+    """Add the commands."""
     for name, run, text in (
         ("summary", _summary, "print the layers of a model file, and how it was trained"),
-        ("predict", _predict, "say what the model sees in pictures"),
-        ("evaluate", _evaluate, "measure the model on a data set"),
+        ("predict", _predict, "print the class that the model gives to each image"),
+        ("evaluate", _evaluate, "measure the model on a dataset"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("file", help="a model that model.save or Keras wrote (.keras, .h5)")
         command.add_argument("--json", action="store_true", help="print JSON")
         command.set_defaults(run=run)
         if name == "predict":
-            command.add_argument("images", nargs="+", metavar="image", help="picture files of any size and kind")
+            command.add_argument("images", nargs="+", metavar="image", help="image files of any size and kind")
         if name == "evaluate":
-            command.add_argument(
-                "data", help="an HDF5 file with test_set_x and test_set_y, or train_set_x and train_set_y"
-            )
-            command.add_argument(
-                "--split", choices=["train", "test"], help="which of the two (test, where it is there)"
-            )
+            sets = "an HDF5 file with test_set_x and test_set_y, or train_set_x and train_set_y"
+            command.add_argument("data", help=sets)
+            command.add_argument("--split", choices=["train", "test"], help="which of the two (test, if it exists)")
 
 
 def _summary(options: argparse.Namespace) -> int:
@@ -61,7 +60,7 @@ def _summary(options: argparse.Namespace) -> int:
     return 0
 
 
-def _classes(model: Any) -> str:
+def _classes(model: Model) -> str:
     return f"classes {', '.join(model.class_names)}" if model.class_names else "classes without names"
 
 
@@ -69,70 +68,52 @@ def _predict(options: argparse.Namespace) -> int:
     from minitorch_np.datasets import load_image
 
     model = _load(options.file)
-    shape = model.input_shape
+    shape: Any = model.input_shape or ()
     if len(shape) != 3 or shape[2] not in (1, 3):
-        raise CommandError(f"{options.file}: predict takes pictures, and the inputs of this model have shape {shape}")
+        raise CommandError(f"{options.file}: predict takes images, and the inputs of this model have shape {shape}")
     status = 0
     for path in options.images:
         try:
-            picture = load_image(path, shape)
+            image = load_image(path, shape)
         except (ValueError, OSError) as error:
             complain(_one_line(path, error))
             status = 1
             continue
         except ImportError as error:
             raise CommandError(str(error)) from error
-        strange = model.input_range.strange(picture) if model.input_range else None
+        strange = model.input_range.strange(image) if model.input_range else None
         if strange:
             complain(f"warning: {path} is unlike what the model was trained on: {strange}")
-        answer = _answer(model, model.predict(picture[None]), options.file)
+        kind, values = _values(model, model.predict(image[None]), options.file)
+        names = [*(model.class_names or [])[: len(values)]]
+        names += [f"class {number}" for number in range(len(names), len(values))]
+        best = int(values.argmax())
         if options.json:
-            print(json.dumps({"image": path, **answer, "warning": strange}))
+            known = dict(zip(names, values.tolist(), strict=True))
+            print(json.dumps({"image": path, "class": names[best], kind: known, "warning": strange}))
         else:
-            kind = "probabilities" if "probabilities" in answer else "scores"
-            value = answer[kind][answer["class"]]
-            print(
-                printable(
-                    f"{path}: {answer['class']} {f'{value:.3f}' if kind == 'probabilities' else f'score {value:.4g}'}"
-                )
-            )
+            value = f"{values[best]:.3f}" if kind == "probabilities" else f"score {values[best]:.4g}"
+            print(printable(f"{path}: {names[best]} {value}"))
     return status
 
 
-def _answer(model: Any, outputs: NDArray, file: str) -> dict[str, Any]:
-    """The class that the outputs (1, units) speak for, with the probability of each class, or with the scores of margins."""
-    loss = vars(model).get("loss")
+def _values(model: Model, outputs: NDArray, file: str) -> tuple[str, NDArray]:
+    """ "probabilities" or "scores", and the one of each class, from outputs (1, units)."""
+    loss = model.loss
     if outputs.ndim != 2:
-        raise CommandError(
-            f"{file}: predict says one class of each picture, and this model's outputs have shape {outputs.shape[1:]}"
-        )
+        raise CommandError(f"{file}: predict needs one row of outputs for each image, got shape {outputs.shape[1:]}")
     if loss is not None and loss.from_logits and not loss.probabilistic:
-        margins = np.concatenate([-outputs, outputs], axis=1)[0] if outputs.shape[1] == 1 else outputs[0]
-        return {"class": _name(model, int(margins.argmax())), "scores": _by_name(model, margins)}
-    chances = probabilities(outputs, loss)[0]
-    known = (loss is not None and loss.probabilistic) or type(_last(model)).__name__ in ("Sigmoid", "Softmax")
-    if not known or not ((chances >= 0) & (chances <= 1)).all():
+        return "scores", np.concatenate([-outputs, outputs], axis=1)[0] if outputs.shape[1] == 1 else outputs[0]
+    *_, (_, last) = model.walk()  # the layer whose outputs are the model's
+    found = probabilities(outputs, loss)[0]
+    known = (loss is not None and loss.probabilistic) or isinstance(last, (Sigmoid, Softmax))
+    if not known or not ((found >= 0) & (found <= 1)).all():
         raise CommandError(
-            f"{file}: its outputs are no probabilities ({outputs[0, 0]:.4g} is the first), and its loss, {loss!r}, does not "
+            f"{file}: its outputs are not probabilities (the first is {outputs[0, 0]:.4g}), and its loss, {loss!r}, does not "
             "make them such; end the model with Softmax() or Sigmoid(), or save it compiled; for the values themselves use "
             "mt.load_model(...).predict(...)"
         )
-    return {"class": _name(model, int(chances.argmax())), "probabilities": _by_name(model, chances)}
-
-
-def _last(model: Any) -> Any:
-    """The layer whose outputs are the model's."""
-    *_, (_, last) = model.walk()
-    return last
-
-
-def _by_name(model: Any, values: NDArray) -> dict[str, float]:
-    return {_name(model, number): float(value) for number, value in enumerate(values)}
-
-
-def _name(model: Any, number: int) -> str:
-    names = model.class_names or []
-    return names[number] if number < len(names) else f"class {number}"
+    return "probabilities", found
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -140,7 +121,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     model = _load(options.file)
     if model.loss is None:
-        raise CommandError(f"{options.file}: the file does not say by which loss to measure; save a compiled model")
+        raise CommandError(f"{options.file}: the file has no loss to measure; save a compiled model")
     try:
         data = HDF5Dataset(options.data, options.split or _split(options.data))
         scores = model.evaluate(data)
@@ -162,10 +143,10 @@ def _split(path: str) -> str:
         with h5py.File(path, "r", locking=False) as file:
             return "train" if "train_set_x" in file and "test_set_x" not in file else "test"
     except (OSError, ValueError):
-        return "test"  # what is wrong with the file is said when it is opened for good
+        return "test"  # HDF5Dataset will say what is wrong with the file
 
 
-def _load(path: str) -> Any:
+def _load(path: str) -> Model:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

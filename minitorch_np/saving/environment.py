@@ -1,4 +1,4 @@
-"""Environment: what the bits of a run depend on beside the program and its data."""
+"""Environment: what decides the last bits of a run, beside the program and its data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 
 
 def environment() -> dict[str, str]:
-    """Python, NumPy, its BLAS, the processor, and how many threads BLAS may use: with others, sums are rounded otherwise."""
+    """Python, NumPy, its BLAS, the processor, and the number of BLAS threads: each of them may change how sums are rounded."""
     built = getattr(np.__config__, "CONFIG", {})
     blas = built.get("Build Dependencies", {}).get("blas", {})
     features = " ".join(built.get("SIMD Extensions", {}).get("found", []))
@@ -35,7 +35,6 @@ def _processor() -> str:
 
 
 def _threads() -> str:
-    """What the environment says, as BLAS reads it when it is loaded; else the cores that this process may use."""
-    said = next((os.environ[name] for name in _THREADS if os.environ.get(name)), None)
+    """The environment variable that BLAS reads when it is loaded, or else the number of cores for this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return said or str(cores)
+    return next(filter(None, map(os.environ.get, _THREADS)), str(cores))

@@ -1,4 +1,4 @@
-"""Plain data as JSON, and its arrays in one file of bytes."""
+"""Plain data as JSON, with its arrays in one file of bytes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _FEW = 16  # longer lists of numbers of one type are kept as arrays
 
 
 class Arrays:
-    """Arrays, one after the other in one file."""
+    """Collects the bytes of arrays, one after the other."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self.size = 0
 
     def add(self, value: np.ndarray) -> dict[str, Any]:
-        """Where the array is."""
+        """Append an array; its position, dtype, shape and order."""
         if value.dtype.kind not in "biufc":
-            raise ValueError(f"a checkpoint holds plain data and arrays of numbers, and this is neither: {value!r}")
+            raise ValueError(f"a checkpoint holds plain data and arrays of numbers, got {value!r}")
         columns = value.flags.f_contiguous and not value.flags.c_contiguous
         place = {"at": self.size, "dtype": value.dtype.str, "shape": value.shape, "order": "F" if columns else "C"}
         self.parts.append(value.tobytes("A"))
@@ -29,7 +29,7 @@ class Arrays:
 
 
 def take_out(value: Any, arrays: Arrays) -> Any:
-    """The value as what JSON holds; its arrays, and long lists of numbers of one type, in a file of their own."""
+    """The value as JSON can hold it. Its arrays, and long lists of numbers of one type, go to `arrays`."""
     if isinstance(value, np.ndarray):
         return {"array": arrays.add(value)}
     if isinstance(value, np.generic):
@@ -44,7 +44,7 @@ def take_out(value: Any, arrays: Arrays) -> Any:
         return {"complex": [value.real, value.imag]}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise ValueError(f"a checkpoint holds plain data and arrays, and this is neither: {value!r}")
+    raise ValueError(f"a checkpoint holds plain data and arrays, got {value!r}")
 
 
 def _list(items: list[Any], arrays: Arrays) -> Any:
@@ -63,29 +63,27 @@ def _list(items: list[Any], arrays: Arrays) -> Any:
 
 
 def put_back(value: Any, content: bytes) -> Any:
+    """The value that `take_out` described; content has the bytes of the arrays."""
     if isinstance(value, list):
         return [put_back(item, content) for item in value]
     if not isinstance(value, dict):
         return value
-    if "dict" in value:
-        return {put_back(key, content): put_back(item, content) for key, item in value["dict"]}
-    if "tuple" in value:
-        return tuple(put_back(item, content) for item in value["tuple"])
-    if "set" in value:
-        return {put_back(item, content) for item in value["set"]}
-    if "complex" in value:
-        return complex(*value["complex"])
     if "arrays" in value:
         ends = np.cumsum(_array(value["lengths"], content))
         return [part.copy() for part in np.split(_array(value["arrays"], content), ends[:-1])]
-    (kind,) = {"array", "number", "floats", "numbers"} & set(value)
-    array = _array(value[kind], content)
-    return {
-        "array": lambda: array,
-        "number": lambda: array[()],
-        "floats": array.tolist,
-        "numbers": lambda: list(array),
-    }[kind]()
+    ((kind, held),) = value.items()
+    if kind == "dict":
+        return {put_back(key, content): put_back(item, content) for key, item in held}
+    if kind in ("tuple", "set"):
+        return (tuple if kind == "tuple" else set)(put_back(item, content) for item in held)
+    if kind == "complex":
+        return complex(*held)
+    array = _array(held, content)
+    if kind == "array":
+        return array
+    if kind == "number":
+        return array[()]
+    return {"floats": array.tolist, "numbers": lambda: list(array)}[kind]()
 
 
 def _array(place: dict[str, Any], content: bytes) -> np.ndarray:
