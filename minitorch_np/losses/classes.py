@@ -77,7 +77,7 @@ class CrossEntropyLoss(Loss):
         if outside.size:
             raise ValueError(
                 f"{self!r}: expected probabilities between 0 and 1, got {outside.flat[0]}. "
-                "End the network with Softmax(), or leave out from_logits=False."
+                "End the network with Softmax(), or leave out from_logits=False: CrossEntropyLoss() takes logits."
             )
         with np.errstate(divide="ignore"):
             return np.maximum(np.log(prediction), -100)

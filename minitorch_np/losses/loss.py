@@ -36,8 +36,8 @@ class Loss(Cached, OwnAttributes):
             The threshold of accuracy is then 0 instead of 0.5.
         weights: None, or one number per example, (batch,), or per step of it, (batch, steps), by which its part of the mean is
             multiplied. fit sets it.
-        instead: for a loss of scores, by the name of a last layer that gives probabilities: which loss takes them. It ends the
-            warning that tells to leave out that layer.
+        instead: for a loss of scores, the end of the warning about a last layer that gives probabilities, by the layer's name.
+            {"Sigmoid": ", or use BCELoss()"} gives "… leave it out, or use BCELoss()".
         binary: True if every output is a yes-or-no question of its own.
         probabilistic: False if predictions are not about probabilities: the margins of HingeLoss, the values of a regression.
         takes_weights: True if forward and backward use `mean` and `weigh`, and so follow the weights.

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
 
 
-class MSELoss(Loss):
-    """L = mean of (prediction - target)^2."""
+class _OfNumbers(Loss):
+    """A loss of numbers, not of probabilities."""
 
     probabilistic = False
     takes_weights = True
+
+
+class MSELoss(_OfNumbers):
+    """L = mean of (prediction - target)^2."""
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
@@ -32,11 +36,8 @@ class MSELoss(Loss):
         return self.weigh(difference * (2 / difference.size))
 
 
-class L1Loss(Loss):
+class L1Loss(_OfNumbers):
     """L = mean of |prediction - target|."""
-
-    probabilistic = False
-    takes_weights = True
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
@@ -50,7 +51,7 @@ class L1Loss(Loss):
         return self.weigh(np.sign(difference) / difference.size)
 
 
-class HuberLoss(Loss):
+class HuberLoss(_OfNumbers):
     """L = mean of d^2 / 2 where |d| <= delta, delta (|d| - delta / 2) elsewhere, d = prediction - target. Huber 1964.
 
     It grows like |d| when d is large, so that a few outliers do not dominate the fit.
@@ -58,9 +59,6 @@ class HuberLoss(Loss):
     Args:
         delta: where the parabola becomes a line, a positive number.
     """
-
-    probabilistic = False
-    takes_weights = True
 
     checks = MappingProxyType({"delta": number("(0, inf)")})
 

@@ -19,7 +19,7 @@ from minitorch_np.metrics.numbers import MeanAbsoluteError, MeanSquaredError, R2
 if TYPE_CHECKING:
     from minitorch_np.model import Model
 
-# Ours and Keras's. The history uses the name as it was given.
+# Our names and Keras's. The history uses the name that compile was given.
 _BY_NAME: dict[str, type[Metric]] = {
     "accuracy": BinaryAccuracy,  # or CategoricalAccuracy, see find
     "acc": BinaryAccuracy,
@@ -41,7 +41,7 @@ _BY_NAME: dict[str, type[Metric]] = {
     "r2_score": R2Score,
 }
 
-# The direction of these names is known even if a callback measures them, and not a metric of the model.
+# What is better of these names, "min" or "max", is known even if a callback measures them instead of the model.
 _MODES = {"loss": "min", **{name: cls.mode for name, cls in _BY_NAME.items()}}
 
 

@@ -53,7 +53,7 @@ class Metric(Configurable):
 
     def update(self, prediction: NDArray, target: NDArray) -> None:
         plain = type(prediction) is type(target) is np.ndarray and prediction.dtype is target.dtype is _FLOAT32
-        if not plain:  # plain in most steps of fit, and checking costs time there
+        if not plain:  # in most steps of fit both are plain, and need no check
             prediction, target = self.arrays(prediction, target)
         if len(prediction):
             self.total += self.score(prediction, target)

@@ -30,7 +30,7 @@ def wilson_interval(right: int, count: int, confidence: float = 0.95) -> tuple[f
     reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
     low, high = (centre - reach) / scale, (centre + reach) / scale
-    return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding must not push the share itself out
+    return max(0.0, min(low, share)), min(1.0, max(high, share))  # despite rounding, the share itself is inside
 
 
 def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:

@@ -151,7 +151,7 @@ class Optimizer(OwnAttributes):
         self._model = weakref.ref(model)
 
     def step(self, parameters: Mapping[str, Parameter]) -> None:
-        """Update every trainable parameter, given as `layer.parameters()` gives them.
+        """Update every trainable parameter. Fit calls it with `model.parameters()`.
 
         If a parameter has a regularizer, the gradient of its penalty is first added to `grad`, once for each backward.
 
