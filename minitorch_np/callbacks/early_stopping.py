@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import flag, whole
 from minitorch_np.callbacks.callback import Callback, Logs
 from minitorch_np.callbacks.monitor import Monitor
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class EarlyStopping(Monitor):

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
+from minitorch_np.base.shapes import NDArray
 
 _MATCH = 1e-9
 Found = tuple[str, str, str] | None  # the name of a bug, what was observed, the change to make

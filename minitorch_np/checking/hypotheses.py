@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking import terms
 from minitorch_np.checking.evidence import Evidence, Found, factor, fraction, gradient_of, same, times
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 def all_zero(e: Evidence) -> Found:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.subject import set_precision
 from minitorch_np.layer import Layer
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 def layers_with_inputs(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, NDArray]]:

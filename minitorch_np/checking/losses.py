@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import one_number
 from minitorch_np.layer import Layer
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class LossLayer(Layer):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.optimizers import Optimizer
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 _STEPS = 6
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of, same
 from minitorch_np.checking.precision import dtypes
 from minitorch_np.checking.subject import State, Subject, other_inputs
 from minitorch_np.layer import Layer
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 def probe(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:

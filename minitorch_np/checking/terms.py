@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.evidence import Evidence, Found, factor, fits, fraction, gradient_of, same
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 def one_index_alone(e: Evidence) -> Found:

@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.datasets.images import check_shape, load_image
 from minitorch_np.source.background import begun
 from minitorch_np.source.source import Source
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 _AHEAD = 8  # pictures

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minitorch_np.base.files import AnyPath, as_path
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.text import printable
 from minitorch_np.datasets.stored import check_complete, class_names, find, opened, text
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class Dataset(NamedTuple):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.files import AnyPath, as_path
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import is_whole
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
-
 
 # What Pillow may open. Others are rare, or hand the file to another program, as EPS does.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")

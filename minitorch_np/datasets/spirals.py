@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
+from minitorch_np.base.shapes import NDArray
 
 
 def make_spirals(

@@ -6,15 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.hdf5 import check_data_file
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.text import printable
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 _MOST_OF_ONE_BYTE, _SMALL = 1032, 1_000_000
 

@@ -7,18 +7,16 @@ import itertools
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.datasets.stored import Rows, check_complete, class_names, find, opened
 from minitorch_np.source.background import in_background
 from minitorch_np.source.source import Source
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 _BLOCK_BYTES = 32_000_000
 _FEW = 16  # chunks that are shuffled among themselves

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import warnings
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import sigmoid, softplus
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import number, optional
 from minitorch_np.losses.loss import ONE_OF_MANY, Loss, listed
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class _YesOrNo(Loss):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.functions import log_softmax
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.base.validation import flag, number
 from minitorch_np.losses.loss import Loss, listed, rows_of_probabilities
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class CrossEntropyLoss(Loss):

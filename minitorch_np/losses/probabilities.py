@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from minitorch_np.base.functions import log_softmax, sigmoid
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.losses.loss import Loss
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 def probabilities(predicted: NDArray, loss: Loss | None) -> NDArray:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import number
 from minitorch_np.losses.loss import Loss
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class _OfNumbers(Loss):

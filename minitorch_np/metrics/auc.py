@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.base.callers import caller
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.metrics.classes import OfClasses, is_single
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class AUC(OfClasses):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.base.callers import caller
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import check_number
 from minitorch_np.metrics.metric import Metric, class_numbers, in_pairs
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class OfClasses(Metric):

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.metrics.classes import OfClasses, check_apart, check_threshold, is_single
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class FromCounts(OfClasses):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.metrics.metric import Metric, in_pairs
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class MeanAbsoluteError(Metric):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import check_number, flag, number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class Adam(Optimizer):

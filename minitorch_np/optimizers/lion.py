@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class Lion(Optimizer):

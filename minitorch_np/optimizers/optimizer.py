@@ -6,19 +6,17 @@ import math
 import weakref
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.configurable import OwnAttributes, is_built_in
 from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import anything, is_number, whole
 from minitorch_np.optimizers.clipping import clipping
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray, Shape
 
 Schedule = Callable[[int], float]
 

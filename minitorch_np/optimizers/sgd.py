@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import flag, number
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class SGD(Optimizer):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from minitorch_np.base.hdf5 import SIGNATURE, Storage, check_structure, strings
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.saving.archive import LARGEST_DESCRIPTION
 from minitorch_np.saving.errors import DISTRUST, OTHER_MODEL, FileProblem
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 _MOST_PIECES = 60_000  # about three for each array; the check of so many takes less than 2 s
 

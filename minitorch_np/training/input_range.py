@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.state import as_state
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 _MOST = 1000
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.callers import caller
+from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import check_flags, check_number, check_whole, is_whole
 from minitorch_np.source.batches import Batches
 from minitorch_np.source.source import Source
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
 
 
 class Default(int):

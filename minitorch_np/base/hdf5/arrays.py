@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
+from minitorch_np.base.shapes import NDArray
 
 _HEAD = 14  # bytes before the elements of a block
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
+from minitorch_np.base.shapes import NDArray
 
 UNDEFINED = (1 << 64) - 1  # the address of what does not exist
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -5,14 +5,12 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, Storage, bytes_for
-
-if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
+from minitorch_np.base.shapes import NDArray
 
 GROUP, CHUNKS = 0, 1
 
