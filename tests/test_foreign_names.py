@@ -18,9 +18,14 @@ from minitorch_np.base.configurable import Configurable, is_built_in
     [
         (
             lambda: mt.Dense(20, activation="relu"),
-            r"Dense: there is no argument 'activation'\. Write Dense\(…\), ReLU\(\)",
+            r"Dense: there is no argument 'activation'\. Write Dense\(20\), ReLU\(\): an",
         ),
-        (lambda: mt.Adam(lr=0.1), r"Adam: there is no argument 'lr'\. Write Adam\(learning_rate=…\)"),
+        (
+            lambda: mt.Conv2D(8, kernel_size=3, input_shape=(8, 8, 1)),
+            r"Write Sequential\(\[Input\(\(8, 8, 1\)\), Conv2D\(8, kernel_size=3\)\]\)",
+        ),
+        (lambda: mt.Dense(2, input_dim=3), r"Write Sequential\(\[Input\(\(3,\)\), Dense\(2\)\]\)"),
+        (lambda: mt.Adam(lr=0.1), r"Adam: there is no argument 'lr'\. Write Adam\(learning_rate=0\.1\)"),
         (lambda: mt.Dense(unitts=3), r"no argument 'unitts'\. Did you mean units\?"),
         (lambda: mt.Dense(3, colour=1), "no argument 'colour'. The arguments are units, use_bias"),
         (lambda: mt.MSELoss(colour=1), "no argument 'colour'. It takes no arguments"),

@@ -186,21 +186,29 @@ def instead_of(given: Any) -> str:
 def _refuse_unknown(
     cls: type | None, method: str, called: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
-    """Raise TypeError for the first argument that there is not; `method` is ".fit", or "" for the constructor."""
+    """Raise TypeError for the first unknown argument; `method` is ".fit", or "" for the constructor."""
     by_position, by_name, any_name = _arguments(called, cls is not None)
     unknown = [] if any_name else [name for name in kwargs if name not in by_name]
     if not unknown and len(args) <= by_position:
         return
     who = f"{'' if cls is None else cls.__name__}{method}"
     known = f"The arguments are {', '.join(by_name)}." if by_name else "It takes no arguments."
-    if unknown:
-        from difflib import get_close_matches
+    if not unknown:
+        line = line_for(cls, f"{method}(*)") or known
+        raise TypeError(f"{who}: at most {by_position} arguments go by position, got {len(args)}. {line}")
+    from difflib import get_close_matches
 
-        near = get_close_matches(unknown[0], by_name, 1, 0.75)
-        line = line_for(cls, f"{method}({unknown[0]}=)") or (f"Did you mean {near[0]}?" if near else "")
-        raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line or known}")
-    line = line_for(cls, f"{method}(*)") or known
-    raise TypeError(f"{who}: at most {by_position} arguments go by position, got {len(args)}. {line}")
+    near = get_close_matches(unknown[0], by_name, 1, 0.75)
+    line = line_for(cls, f"{method}({unknown[0]}=)") or (f"Did you mean {near[0]}?" if near else known)
+    given = [*map(_short, args), *(f"{name}={_short(kwargs[name])}" for name in kwargs if name in by_name)]
+    line = line.replace("{call}", f"{who}({', '.join(given)})").replace("{value}", _short(kwargs[unknown[0]]))
+    raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line}")
+
+
+def _short(value: Any) -> str:
+    """The value as a program would write it, or … if that is long."""
+    text = repr(value)
+    return text if len(text) <= 40 else "…"
 
 
 @functools.cache
