@@ -24,6 +24,9 @@ from minitorch_np.base.configurable import Configurable, is_built_in
             lambda: mt.Conv2D(8, kernel_size=3, input_shape=(8, 8, 1)),
             r"Write Sequential\(\[Input\(\(8, 8, 1\)\), Conv2D\(8, kernel_size=3\)\]\)",
         ),
+        (lambda: mt.Dense(3, activation="softmax"), r"Write Dense\(3\), Softmax\(\): an"),
+        (lambda: mt.Dense(3, activation=None), "Leave it out: without an activation"),
+        (lambda: mt.GRU(3, activation="tanh"), "Leave it out: the activation is tanh"),
         (lambda: mt.Dense(2, input_dim=3), r"Write Sequential\(\[Input\(\(3,\)\), Dense\(2\)\]\)"),
         (lambda: mt.Adam(lr=0.1), r"Adam: there is no argument 'lr'\. Write Adam\(learning_rate=0\.1\)"),
         (lambda: mt.Dense(unitts=3), r"no argument 'unitts'\. Did you mean units\?"),
@@ -110,7 +113,7 @@ def test_no_row_hides_a_name_that_there_is(key):
         assert not hasattr(mt, name)
         with pytest.raises(AttributeError, match=re.escape(TABLE[key])):
             getattr(mt, name)
-    elif match := re.fullmatch(r"(\w+)(?:\.(\w+))?\((\w+=|\*)\)", key):
+    elif match := re.fullmatch(r"(\w+)(?:\.(\w+))?\((\w+=|\*)[\w']*\)", key):
         cls, method, argument = match.groups()
         if cls in CLASSES:
             assert argument[:-1] not in inspect.signature(getattr(CLASSES[cls], method or "__init__")).parameters

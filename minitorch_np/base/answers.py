@@ -33,13 +33,14 @@ def table() -> dict[str, str]:
     return answers
 
 
-def line_for(cls: type | None, place: str) -> str:
-    """The answer to a place such as ".lr", "(lr=)" or ".fit(lr=)", of the class or the nearest of its bases, or ""."""
-    for base in [] if cls is None else cls.__mro__:
-        line = table().get(f"{base.__name__}{place}") or table().get(f"{base.__name__}{place} =")
-        if line:
-            return line.replace("{cls}", cls.__name__).replace("{name}", place[1:])  # type: ignore[union-attr]  # it has an MRO
-    return table().get(place, "") if cls is None else ""
+def line_for(cls: type | None, *places: str) -> str:
+    """The answer to the first of these places, such as ".lr", "(lr=)" or ".fit(lr=)", in the class or the nearest of its bases, or ""."""
+    for base in ("",) if cls is None else (base.__name__ for base in cls.__mro__):
+        for place in places:
+            line = table().get(f"{base}{place}") or table().get(f"{base}{place} =")
+            if line:
+                return line.replace("{cls}", cls.__name__ if cls else "").replace("{name}", place[1:])
+    return ""
 
 
 _IMPORT_FROM = opcode.opmap["IMPORT_FROM"]
@@ -199,9 +200,11 @@ def _refuse_unknown(
     from difflib import get_close_matches
 
     near = get_close_matches(unknown[0], by_name, 1, 0.75)
-    line = line_for(cls, f"{method}({unknown[0]}=)") or (f"Did you mean {near[0]}?" if near else known)
+    value = _short(kwargs[unknown[0]])
+    line = line_for(cls, f"{method}({unknown[0]}={value})", f"{method}({unknown[0]}=)")
+    line = line or (f"Did you mean {near[0]}?" if near else known)
     given = [*map(_short, args), *(f"{name}={_short(kwargs[name])}" for name in kwargs if name in by_name)]
-    line = line.replace("{call}", f"{who}({', '.join(given)})").replace("{value}", _short(kwargs[unknown[0]]))
+    line = line.replace("{call}", f"{who}({', '.join(given)})").replace("{value}", value)
     raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line}")
 
 
