@@ -83,15 +83,15 @@ class Reader:
             raise FileProblem(f"{place} declares more than is stored", DISTRUST)
         return found
 
-    def numbers(self, place: str, who: str, like: NDArray, *, any_shape: bool = False) -> NDArray | None:
-        """The values at a place in the dtype and of the shape of `like`; None if there are none.
+    def numbers(self, place: str, who: str, like: NDArray, *, any_shape: bool = False) -> NDArray:
+        """The values at a place in the dtype and of the shape of `like`.
 
         Raises:
-            FileProblem: they have another shape, are not floating-point numbers, or are not finite; it names `who`.
+            FileProblem: they are missing, have another shape, or are not finite floating-point numbers; it names `who`.
         """
         found = self.dataset(place)
         if found is None:
-            return None
+            raise FileProblem(f"{who} is missing (expected at {place})", OTHER_MODEL)
         kinds = "f" if like.shape else "fiu"  # Keras counts in whole numbers
         if (found.shape != like.shape and not any_shape) or found.dtype.kind not in kinds:
             what = f"{who} has shape {like.shape} here, {found.shape} of {found.dtype} in the file"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from minitorch_np.saving import archive, hdf5, keras_layers, keras_training, limits, optimizer_state
 from minitorch_np.saving.errors import FileProblem
-from minitorch_np.saving.weights import Place, read_values
+from minitorch_np.saving.weights import Place, fill
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
@@ -28,8 +28,7 @@ def load(file: BinaryIO, path: Path, *, allow_nan: bool) -> Model:
         model.require_built("load_model")
         keras_layers.freeze(model)
         kept = _places(model, reader)
-        values = read_values(kept, reader)
-        model.set_weights([values[name] for name in model.parameters()])
+        fill(model, kept, reader)
         keras_training.warn_of_precision(model, config, path)
         training = reader.strings(reader.root, "training_config")
         if training and keras_training.compiled(model, limits.check_counts(archive.parse(b"".join(training))), path):

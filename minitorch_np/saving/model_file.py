@@ -234,8 +234,7 @@ def _filling(
     keras_layers.freeze(model)
     kept = weights.places(model, keras_graph.steps(model))
     with hdf5.reading(io.BytesIO(files[_WEIGHTS]), allow_nan=allow_nan) as reader:
-        values = weights.read_values(kept, reader)
-        model.set_weights([values[name] for name in model.parameters()])
+        weights.fill(model, kept, reader)
         yield reader, kept
 
 

@@ -60,8 +60,6 @@ def read(optimizer: Optimizer, kept: Sequence[Place], reader: Reader) -> State:
         for key in reader.names(f"{OURS}/{name}"):
             who = f"the optimizer's {key} of {name}"
             values = reader.numbers(f"{OURS}/{name}/{key}", who, parameter.value, any_shape=any_shape)
-            if values is None:
-                raise FileProblem(f"{who} is not an array")
             state.setdefault(name, {})[key] = values
     if optimizer.iteration and _slots(optimizer) is not None and _scale(optimizer) == 1:
         state |= _of_keras(optimizer, kept, reader, keras_paths(_count(optimizer, kept)))
@@ -114,10 +112,7 @@ def _of_keras(optimizer: Optimizer, kept: Sequence[Place], reader: Reader, paths
     for path, ((_, name, parameter), slot) in zip(
         paths[first:], _in_order(kept, _slots(optimizer) or []), strict=False
     ):
-        who = f"the optimizer's {slot} of {name}"
-        array = reader.numbers(path, who, parameter.value)
-        if array is None:
-            raise FileProblem(f"{who} is missing")
+        array = reader.numbers(path, f"the optimizer's {slot} of {name}", parameter.value)
         state.setdefault(name, {})[slot] = array / _scale(optimizer)
     return state
 

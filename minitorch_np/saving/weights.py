@@ -27,7 +27,6 @@ from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import warn_of_own_state
 
 if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
     from minitorch_np.model import Model
 
 NO_SUMS = "it has no SHA-256, like all files that Keras writes: {}. Save it again with this package to add one."  # what checks it
@@ -74,8 +73,7 @@ def load_weights(model: Model, path: AnyPath) -> None:
     with opened(path) as file:
         has_sum = _verify(file)
         with hdf5.reading(file) as reader:
-            values = read_values(places(model, keras_graph.steps(model)), reader)
-    model.set_weights([values[name] for name in model.parameters()])
+            fill(model, places(model, keras_graph.steps(model)), reader)
     if not has_sum:
         warn(path, NO_SUMS.format(UNCHECKED))
 
@@ -112,23 +110,18 @@ def write_values(kept: Sequence[Place], target: io.BytesIO, userblock_size: int 
             file[place.path] = place.parameter.value
 
 
-def read_values(kept: Sequence[Place], reader: hdf5.Reader) -> dict[str, NDArray]:
-    """The parameters' values by name.
+def fill(model: Model, kept: Sequence[Place], reader: hdf5.Reader) -> None:
+    """Set the parameters to the values in a file. Nothing is changed unless all of them are right.
 
     Raises:
         FileProblem: a value is missing, does not fit, or is not finite, or the file has one that the model has not.
     """
-    values = {}
-    for path, name, parameter in kept:
-        value = reader.numbers(path, name, parameter.value)
-        if value is None:
-            raise FileProblem(f"{name} is missing (expected at {path})", OTHER_MODEL)
-        values[name] = value
+    values = {place.name: reader.numbers(place.path, place.name, place.parameter.value) for place in kept}
     expected = {place.path for place in kept}
     for path in reader.datasets("layers", most=1000 + 10 * len(expected)):
         if path not in expected and "seed_generator" not in path:
             raise FileProblem(f"the model has no parameter for {path}", OTHER_MODEL)
-    return values
+    model.set_weights([values[name] for name in model.parameters()])
 
 
 def places(model: Model, steps: Sequence[keras_graph.Step]) -> list[Place]:
