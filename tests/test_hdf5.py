@@ -89,6 +89,16 @@ def data_file(path):
         file["train_set_x"], file["train_set_y"] = np.zeros((4, 3)), np.arange(4) % 2
 
 
+def test_datasets_of_strings_may_share_a_heap(tmp_path):
+    data_file(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        for name in ("list_classes", "notes"):
+            file.create_dataset(name, data=["cat", "dog"], dtype=h5py.string_dtype())
+    assert HDF5Dataset(tmp_path / "a.h5").class_names == ["cat", "dog"]
+    with open(tmp_path / "a.h5", "rb") as file:
+        check_structure(file)
+
+
 @pytest.mark.parametrize("load", [HDF5Dataset, load_hdf5])
 @pytest.mark.parametrize("field", ["child", "left", "right"])
 def test_a_node_of_a_tree_that_leads_to_itself_is_refused(tmp_path, load, field):

@@ -98,7 +98,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _values(model: Model, outputs: NDArray, file: str) -> tuple[str, NDArray]:
-    """ "probabilities" or "scores", and the one of each class, from outputs (1, units)."""
+    """Whether the values of the classes are "probabilities" or "scores", and the values, from outputs (1, units)."""
     loss = model.loss
     if outputs.ndim != 2:
         raise CommandError(f"{file}: predict needs one row of outputs for each image, got shape {outputs.shape[1:]}")

@@ -80,11 +80,15 @@ def arguments(
     Raises:
         NotHere: another argument would have an effect.
     """
-    known = signature_defaults(cls)
+    known = own_arguments(cls, config)
     for name, value in config.items():
         if name not in known and name not in ignored and value not in (None, False, 0, *same.get(name, ())):
             raise NotHere(f"{what} with {name}={value!r}")
-    return {name: value for name, value in config.items() if name in known}
+    return known
+
+
+def own_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name in signature_defaults(cls)}
 
 
 def class_name(described: Any) -> str:
@@ -171,8 +175,7 @@ def _argument(value: Any, dtype: str) -> Any:
     if issubclass(cls, Layer):
         (layer,) = _layers(value, dtype)
         return layer
-    known = signature_defaults(cls)
-    return cls(**{argument: item for argument, item in value["config"].items() if argument in known})
+    return cls(**own_arguments(cls, value["config"]))
 
 
 def _activation(name: Any) -> list[Layer]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np import losses, optimizers, schedules
-from minitorch_np.base.configurable import Configurable, is_built_in, signature_defaults
+from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.saving import keras_metrics
 from minitorch_np.saving.errors import NotHere, warn
 from minitorch_np.saving.keras_config import as_object, keras_name
-from minitorch_np.saving.keras_layers import arguments, class_and_config, other_precision
+from minitorch_np.saving.keras_layers import arguments, class_and_config, other_precision, own_arguments
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
@@ -181,6 +181,5 @@ def _our_loss(described: Any) -> losses.Loss:
         return losses.CrossEntropyLoss(smoothing, logits)
     for cls, (known, from_logits) in _LOSSES.items():
         if keras_name(known) == plain and from_logits == logits:
-            own = signature_defaults(cls)
-            return cls(**{argument: value for argument, value in config.items() if argument in own})
+            return cls(**own_arguments(cls, config))
     raise NotHere(f"the loss {plain!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,35 +101,27 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         if note not in warned:
             warned.add(note)
             warn(path, note)
-    size = len(memory.getvalue())
+    try:
+        described_model = encode(model, type(model).__name__, functions.for_file)
+        limits.check_layers(described_model, len(memory.getvalue()))
+        limits.check_counts(compiled)
+    except ValueError as error:  # load_model would refuse the file
+        raise ValueError(f"{type(model).__name__}.save: {error}. save_weights keeps the weights alone.") from None
     own = {
         "format": FORMAT,
-        "model": _within_limits(
-            model, lambda: limits.check_layers(encode(model, type(model).__name__, functions.for_file), size)
-        ),
+        "model": described_model,
         "input_shape": list(model.input_shape or ()),
-        "compile": _within_limits(model, lambda: limits.check_counts(compiled)),
+        "compile": compiled,
         "class_names": _class_names(model),
         "seen": model.input_range.ranges if model.input_range else [],
         "iteration": optimizer.iteration if include_optimizer and optimizer is not None else 0,
         "not_in_keras": not_in_keras,
         "frozen": [name for name, parameter in model.parameters().items() if parameter.frozen],
     }
-    files = {
-        "metadata.json": archive.as_json({"keras_version": "3.0.0", "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}),
-        _KERAS: archive.as_json(described),
-        _WEIGHTS: memory.getvalue(),
-        _OURS: archive.as_json(own),
-    }
-    write_whole(path, archive.pack(files))
-
-
-def _within_limits(model: Model, describe: Callable[[], Any]) -> Any:
-    """A description, unless load_model would refuse it."""
-    try:
-        return describe()
-    except ValueError as error:
-        raise ValueError(f"{type(model).__name__}.save: {error}. save_weights keeps the weights alone.") from None
+    metadata = {"keras_version": "3.0.0", "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
+    described_files = {"metadata.json": metadata, _KERAS: described, _OURS: own}
+    files = {name: archive.as_json(content) for name, content in described_files.items()}
+    write_whole(path, archive.pack({**files, _WEIGHTS: memory.getvalue()}))
 
 
 def _class_names(model: Model) -> list[str]:

@@ -29,7 +29,7 @@ from minitorch_np.saving.own_state import warn_of_own_state
 if TYPE_CHECKING:
     from minitorch_np.model import Model
 
-NO_SUMS = "it has no SHA-256, like all files that Keras writes: {}. Save it again with this package to add one."  # what checks it
+NO_SUMS = "it has no SHA-256, like all files that Keras writes: {}. Save it again with this package to add one."
 UNCHECKED = "a damaged number would not be noticed"
 _BLOCK = 512
 _FORMAT = b"minitorch_np weights, format "
