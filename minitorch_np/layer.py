@@ -76,7 +76,7 @@ class Layer(Node):
         keras_places: the places of parameters in Keras's files, if these are not vars/0, vars/1, … in their order.
     """
 
-    # Defaults live on the class, so that a subclass may forget super().__init__().
+    # Defaults are on the class, so that a subclass may forget super().__init__().
     _wants_dx = True
     precomputable = False
     built = False
@@ -180,15 +180,6 @@ class Layer(Node):
             source = self._all_streams().noise if original is None else original.generator
             (self._generator,) = source.spawn(1)
         return self._generator
-
-    def own_parameters(self) -> dict[str, Parameter]:
-        """See Node.
-
-        Raises:
-            ValueError: an attribute that held a Parameter was given something else.
-        """
-        self.check_parameters()
-        return super().own_parameters()
 
     def check_parameters(self) -> None:
         if self._known is not None:

@@ -69,12 +69,9 @@ class Model(Weights, Calls, Layer):
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
         check_dtype(type(self).__name__, dtype)
-        self.rng = rng
-        self.dtype = dtype
+        self.rng, self.dtype = rng, dtype
         if rng is not None:
             streams(rng)  # raises ValueError if it is no seed
-
-    # Training and use
 
     @answers_foreign_arguments
     def compile(
@@ -87,19 +84,16 @@ class Model(Weights, Calls, Layer):
         Args:
             optimizer: such as SGD(learning_rate=0.01), or a name such as "adam".
             loss: such as BCELoss(), or a name such as "mse".
-            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number. A function
-                is called once an epoch, with all outputs and all targets; if its parameters are named (y_true, y_pred), in that
-                order.
+            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number, or
+                (y_true, y_pred) by these names. A function is called once an epoch, with all outputs and all targets.
 
         Raises:
             ValueError: an unknown name, or something else than the above; a loss or metric whose method takes the target first;
                 an optimizer that belongs to another model.
         """
         who = f"{type(self).__name__}.compile"
-        if isinstance(optimizer, str):
-            optimizer = find_optimizer(optimizer, who)
-        if isinstance(loss, str):
-            loss = find_loss(loss, who)
+        optimizer = find_optimizer(optimizer, who) if isinstance(optimizer, str) else optimizer
+        loss = find_loss(loss, who) if isinstance(loss, str) else loss
         _check_kinds(who, optimizer, loss, metrics)
         check_order(loss, "forward", "(self, prediction, target)")
         for metric in metrics:

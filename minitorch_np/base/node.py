@@ -74,7 +74,11 @@ class Node(Cached, Configurable):
         """The parameters of this node alone by name, the learnable ones first, frozen or not.
 
         One that is in two attributes, such as self.kernel and a list self.weights, has the name of the first.
+
+        Raises:
+            ValueError: an attribute that held a Parameter was set to something else.
         """
+        self.check_parameters()
         own: dict[int, tuple[str, Parameter]] = {}
         for attribute, value in vars(self).copy().items():
             if isinstance(value, (Parameter, *_CONTAINERS)):
