@@ -11,19 +11,23 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.answers import answer_missing
 from minitorch_np.base.cache import Call, current_call, is_second_use, used_twice
 from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import PACKAGE, is_built_in
-from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter, UsedAsArray
 from minitorch_np.base.randomness import streams
-from minitorch_np.base.replica import replica
+from minitorch_np.base.replica import Replicator, replica
 from minitorch_np.base.shapes import Shape, batch_of
+
+if TYPE_CHECKING:
+    from minitorch_np.layer import Layer
+
+    Reading = Callable[[Layer], AbstractContextManager[Replicator]]
 
 
 @contextmanager
@@ -48,11 +52,11 @@ def explicit_mode(*, training: bool) -> Iterator[None]:
 
 
 # The layers that a running fit trains: by the id of the layer its thread, and what gives other threads a replica.
-_trained: dict[int, tuple[int, Any]] = {}
+_trained: dict[int, tuple[int, Reading]] = {}
 
 
 @contextmanager
-def trained(root: Node, reading: Any) -> Iterator[None]:
+def trained(root: Layer, reading: Reading) -> Iterator[None]:
     """Inside the `with` block this thread trains a model. Another thread that calls one of its layers runs inference.
 
     Args:
@@ -70,24 +74,24 @@ def trained(root: Node, reading: Any) -> Iterator[None]:
         _trained.update(before)
 
 
-def read_beside_training(node: Node) -> Any:
+def read_beside_training(node: Layer) -> Reading | None:
     """What gives a Replicator for this layer while another thread trains it; None if no other thread does."""
     thread, reading = _trained.get(id(node), (get_ident(), None))
     return None if thread == get_ident() else reading
 
 
-def has_user_classes(node: Node) -> bool:
+def has_user_classes(node: Layer) -> bool:
     """Whether the node or one below it is of a user-defined class."""
     return any(not is_built_in(type(below)) for _, below in node.walk())
 
 
-def is_called(node: Node) -> bool:
+def is_called(node: Layer) -> bool:
     """Whether this thread is in a call of a node that contains this one, which then follows its mode."""
     call = current_call.get()
     return call is not None and any(below is node for _, below in call.root.walk())
 
 
-def warn_of_hidden(node: Any) -> None:
+def warn_of_hidden(node: Layer) -> None:
     """Warn of a layer that a forward calls and that is in no attribute of a layer of the model."""
     call = current_call.get()
     if call is None or is_called(node) or not any(parameter.learnable for parameter in node.parameters().values()):
@@ -122,7 +126,7 @@ def guard(cls: type) -> None:
 
 def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(forward)
-    def guarded(self: Any, *arguments: Any, **named: Any) -> Any:
+    def guarded(self: Layer, *arguments: Any, **named: Any) -> Any:
         call = _running()
         if call is not None and call.node is self:  # super().forward
             return forward(self, *arguments, **named)
@@ -143,7 +147,7 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(backward)
-    def guarded(self: Any, dy: Any, *arguments: Any, **named: Any) -> Any:
+    def guarded(self: Layer, dy: Any, *arguments: Any, **named: Any) -> Any:
         call = _running()
         if call is not None and call.node is self:  # super().backward
             return backward(self, dy, *arguments, **named)
@@ -169,7 +173,7 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _naming(node: Any, method: str) -> Iterator[None]:
+def _naming(node: Layer, method: str) -> Iterator[None]:
     """Name the layer and the attribute if a Parameter is used as an array in the `with` block."""
     try:
         yield
@@ -180,14 +184,14 @@ def _naming(node: Any, method: str) -> Iterator[None]:
         raise UsedAsArray(error.parameter, f"{node!r}.{method}: ", names[0]) from None
 
 
-def _inner(call: Call | None, node: Any, method: str) -> Call:
+def _inner(call: Call | None, node: Layer, method: str) -> Call:
     inner = Call(node if call is None else call.root, node, method, inference=call is not None and call.inference)
     if call is not None:
         inner.turn = call.turn
     return inner
 
 
-def known_parameters(node: Any) -> dict[str, Parameter]:
+def known_parameters(node: Layer) -> dict[str, Parameter]:
     """The attributes that hold a Parameter, found once."""
     if node._known is None:
         node._known = Known((name, value) for name, value in vars(node).items() if isinstance(value, Parameter))
@@ -201,7 +205,7 @@ class Known:
         self.parameters = dict(parameters)
 
 
-def refuse_lost_parameters(node: Any) -> None:
+def refuse_lost_parameters(node: Layer) -> None:
     """If an attribute that held a Parameter was set to something else, put the Parameter back.
 
     Another Parameter is accepted, in a layer of this package one of the same shape; its value is converted to the layer's dtype.
@@ -209,14 +213,15 @@ def refuse_lost_parameters(node: Any) -> None:
     Raises:
         ValueError: the attribute was set to something else; the message has the line that changes its values.
     """
-    for name, before in node._known.parameters.items():
+    known = known_parameters(node)
+    for name, before in known.items():
         now = vars(node).get(name)
         if now is before:
             continue
         built_in = is_built_in(type(node))
         if isinstance(now, Parameter) and (not built_in or now.shape == before.shape):
             now.replace(now.value.astype(before.value.dtype, copy=False))
-            node._known.parameters[name] = now
+            known[name] = now
         elif now is not None or built_in:  # a user-defined layer may set a parameter to None
             vars(node)[name] = before
             raise ValueError(
@@ -225,7 +230,7 @@ def refuse_lost_parameters(node: Any) -> None:
             )
 
 
-def _refuse_replaced(node: Any, known: dict[str, Parameter], method: str, remedy: str) -> None:
+def _refuse_replaced(node: Layer, known: dict[str, Parameter], method: str, remedy: str) -> None:
     """Put back a Parameter that the method has replaced by something else, and raise."""
     for name, before in known.items():
         now = vars(node).get(name)
@@ -251,7 +256,7 @@ def _described(value: Any) -> str:
     return f"an array of shape {value.shape}" if hasattr(value, "shape") else f"a {kind}"
 
 
-def missing_attribute(node: Any, name: str) -> Any:
+def missing_attribute(node: Layer, name: str) -> Any:
     """For the __getattr__ of a layer: raise AttributeError, and say when the attribute will exist."""
     try:
         return answer_missing(node, name)
@@ -272,7 +277,7 @@ def missing_attribute(node: Any, name: str) -> Any:
         raise
 
 
-def refuse_other_shape(node: Any, input_shape: Shape) -> None:
+def refuse_other_shape(node: Layer, input_shape: Shape) -> None:
     """Raise ValueError if a layer is built for inputs of another shape, and its parameters would have other shapes for these.
 
     A replica is built for them to find out.

@@ -6,12 +6,15 @@ import functools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from minitorch_np.base.cache import Cached, current_call
 from minitorch_np.base.configurable import Configurable
 from minitorch_np.base.parameter import Parameter, Parameters
 from minitorch_np.base.validation import check_flags
+
+if TYPE_CHECKING:
+    from minitorch_np.layer import Layer
 
 
 class Node(Cached, Configurable):
@@ -38,9 +41,9 @@ class Node(Cached, Configurable):
             raise ValueError(f"{type(self).__name__}: training is True or False, got {training!r}.")
         self._training = training
 
-    def sublayers(self) -> dict[str, Any]:
+    def sublayers(self) -> dict[str, Layer]:
         """The nodes directly below this one, by name."""
-        found: dict[str, Any] = {}
+        found: dict[str, Layer] = {}
         seen: set[int] = set()
         for attribute, value in vars(self).copy().items():  # another thread may add an attribute
             if isinstance(value, (Node, *_CONTAINERS)):
@@ -50,7 +53,7 @@ class Node(Cached, Configurable):
                         found[name] = node
         return found
 
-    def walk(self) -> Iterator[tuple[str, Any]]:
+    def walk(self) -> Iterator[tuple[str, Layer]]:
         """This node (named "") and all below it, each with its dotted name, parents first.
 
         Raises:

@@ -11,7 +11,7 @@ import copy
 import functools
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from minitorch_np.base.cache import Cached
 from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter
+
+Item = TypeVar("Item")
 
 
 class Replicator:
@@ -102,7 +104,7 @@ class Replicator:
         """Whether a forward of a replica has created layers or parameters that the original does not have."""
         for twin in self.made.values():
             if isinstance(twin, Node):
-                original = original_of(twin)
+                original: Any = original_of(twin)
                 if len(twin.sublayers()) > len(original.sublayers()):
                     return True
                 if len(twin.own_parameters()) > len(original.own_parameters()):
@@ -130,12 +132,12 @@ def _has_no_parts(kind: type) -> bool:
 _stays_itself: Callable[[type], bool] = functools.cache(_has_no_parts)  # called for every attribute
 
 
-def replica(item: Any) -> Any:
+def replica(item: Item) -> Item:
     """The replica of one layer or loss, in inference mode, with the weights shared."""
     return Replicator().of(item)
 
 
-def original_of(item: Any) -> Any:
+def original_of(item: Item) -> Item | None:
     """The original of a replica; None if it is no replica."""
     origin = vars(item).get("_origin")
     return None if origin is None else origin.original

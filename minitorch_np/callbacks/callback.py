@@ -13,6 +13,9 @@ from minitorch_np.base.configurable import is_built_in, signature_defaults
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.base.validation import CheckedArguments
 
+if TYPE_CHECKING:
+    from minitorch_np.model import Model
+
 Logs = dict[str, Any] | None
 
 
@@ -34,7 +37,7 @@ class Callback(CheckedArguments, AnswersForeignNames):
         compared: the names of the attributes that must be equal in a resumed run.
     """
 
-    model: Any = None
+    model: Model = None  # type: ignore[assignment]  # until set_model
     params: dict[str, Any] = {}
     kept: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
@@ -52,7 +55,7 @@ class Callback(CheckedArguments, AnswersForeignNames):
                     )
             object.__setattr__(self, name, value)
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: Model) -> None:
         self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:

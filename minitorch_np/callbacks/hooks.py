@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING
 
 from minitorch_np.base.callers import caller
+
+if TYPE_CHECKING:
+    from minitorch_np.callbacks.callback import Callback
 
 # What each hook is called with.
 HOOKS = {
@@ -25,7 +28,7 @@ _WORDS = {
 _SUBJECTS = ("train", "test", "predict", "epoch", "batch")
 
 
-def check_hooks(callback: Any) -> None:
+def check_hooks(callback: Callback) -> None:
     """Raise ValueError for a method that is a misspelt hook, or that does not take the arguments of a hook."""
     for name in sorted(name for name in dir(callback) if name.startswith("on")):
         if name in HOOKS:
@@ -53,7 +56,7 @@ def _check_name(who: str, name: str) -> None:
         )
 
 
-def _check_arguments(callback: Any, name: str) -> None:
+def _check_arguments(callback: Callback, name: str) -> None:
     hook, given, who = getattr(callback, name), HOOKS[name], f"{type(callback).__name__}.{name}"
     line = f"Write def {name}(self, {', '.join(given)}=None)."
     if not callable(hook):

@@ -103,7 +103,8 @@ class ReduceLROnPlateau(Monitor):
         self.waited = 0 if improved or self.resting else self.waited + 1
         if self.waited >= max(1, self.patience):
             optimizer = self.model.optimizer
-            rate = max(optimizer.learning_rate * self.factor, self.min_lr)
+            present = optimizer.current_rate()
+            rate = max(present * self.factor, self.min_lr)
             if rate > 0:
-                optimizer.learning_rate = min(rate, optimizer.learning_rate)
+                optimizer.learning_rate = min(rate, present)
             self.waited, self.resting = 0, self.cooldown

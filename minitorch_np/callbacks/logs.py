@@ -68,10 +68,11 @@ class CSVLogger(Callback):
         """Write the epochs before the checkpoint again, below what the file held before the run."""
         super().set_state(state)
         header, rows = self._read() if self.width else ([], [])
-        history = {name: self.model.history[name] for name in self.names if name in self.model.history}
+        measured: dict[str, list[float]] = self.model.history or {}
+        history = {name: measured[name] for name in self.names if name in measured}
         again = [
             {"epoch": epoch} | {name: cell(values[epoch]) for name, values in history.items()}
-            for epoch in range(self.model.history.epochs)
+            for epoch in range(len(measured.get("loss", ())))
         ]
         self._header = None
         if self.width or again:

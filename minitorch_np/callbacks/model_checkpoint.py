@@ -6,13 +6,16 @@ import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path, check_writable
 from minitorch_np.base.validation import flag
 from minitorch_np.callbacks.callback import Logs
 from minitorch_np.callbacks.monitor import Monitor
+
+if TYPE_CHECKING:
+    from minitorch_np.model import Model
 
 
 class _AnyMeasure(dict[str, Any]):
@@ -72,7 +75,7 @@ class ModelCheckpoint(Monitor):
         self.filepath, self.save_best_only = filepath, save_best_only
         self._warned: set[str] = set()  # warnings about the model, to be given once
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: Model) -> None:
         if self.save_best_only and self.best is not None and model is not self.model:
             warnings.warn(
                 f"ModelCheckpoint: it keeps the best {self.monitor} of another model, {self.best:.4g}, and saves only what is better. "

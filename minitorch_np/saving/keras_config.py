@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.layer import Layer
@@ -13,11 +13,12 @@ from minitorch_np.saving.objects import registered_name
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
+    from minitorch_np.sequential import Sequential
 
 BRANCHES = (Residual, Add, Concatenate)  # Keras has a graph of layers in their place
 
 
-def is_sequential(layer: object) -> bool:
+def is_sequential(layer: object) -> TypeGuard[Sequential]:
     """Whether it is a Sequential itself: a user's subclass may compute something else."""
     return type(layer) is Configurable.registry["Sequential"]
 

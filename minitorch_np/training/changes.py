@@ -5,12 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.state import attributes, same, set_attributes
 from minitorch_np.callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from minitorch_np.losses import Loss
+    from minitorch_np.model import Model
 
 _NOT_KEPT = ("model", "params", "_cache", "weights", "keep_cache", "function", "learning_rate", "_buffers", "_model")
 
@@ -56,12 +60,12 @@ class Changes:
             )
 
 
-def owners_in(model: Any, loss: Any, callbacks: Iterable[Any]) -> dict[str, Any]:
+def owners_in(model: Model, loss: Loss, callbacks: Iterable[Callback]) -> dict[str, Any]:
     """The objects that may hold state: the loss, a schedule, metrics, callbacks without `kept`, and what callbacks compare."""
-    owners = {"loss": loss, "learning_rate": model.optimizer.learning_rate}
+    owners: dict[str, Any] = {"loss": loss, "learning_rate": model.optimizer.learning_rate}
     owners |= {f"metric {number}": metric for number, metric in enumerate(model.metrics, start=1)}
     for callback in callbacks:
-        parts = {"": callback} if _keeps_nothing(callback) else {}
+        parts: dict[str, Any] = {"": callback} if _keeps_nothing(callback) else {}
         parts |= {f".{name}": getattr(callback, name) for name in callback.compared}
         for part, owner in parts.items():
             name, number = f"{type(callback).__name__}{part}", 1
@@ -71,7 +75,7 @@ def owners_in(model: Any, loss: Any, callbacks: Iterable[Any]) -> dict[str, Any]
     return owners
 
 
-def _keeps_nothing(callback: Any) -> bool:
+def _keeps_nothing(callback: Callback) -> bool:
     return not callback.kept and type(callback).get_state is Callback.get_state
 
 

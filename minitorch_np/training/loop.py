@@ -72,7 +72,7 @@ class Run:
         self.loss_copy: Loss | None = None  # where another fit uses the loss now
         self.call = Call(model) if has_user_classes(model) else None
         self.checkpoint: Checkpoint | None = None
-        self.source = self.training.source
+        self.source: Any = self.training.source  # may have a position and a state
         self.changes, self.changes_of_data = Changes({}), Changes({})
 
         self.followed_changes = -1  # the value of Parameter.changes that this run has followed
@@ -279,7 +279,7 @@ class Run:
             return
         self.order = generator_state(self.shuffling)
         self.order_of_data: dict[str, Any] = {"changes": self.changes_of_data.get_state()}
-        if self.source is not None and hasattr(self.source, "get_state"):
+        if hasattr(self.source, "get_state"):
             self.order_of_data["source"] = self.source.get_state()
 
     def _keep(self) -> None:

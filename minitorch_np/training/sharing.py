@@ -12,9 +12,15 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.replica import Replicator
+
+if TYPE_CHECKING:
+    from minitorch_np.base.parameter import Parameter
+    from minitorch_np.layer import Layer
+    from minitorch_np.losses import Loss
+    from minitorch_np.metrics import Metric
 
 _gate = threading.Lock()  # held while one of the lists below is read or changed
 _fits: list[Fitting] = []
@@ -32,7 +38,7 @@ class Fitting:
         uses: the loss and the metrics, which belong to this fit while it runs.
     """
 
-    def __init__(self, parameters: Iterable[Any], uses: Iterable[Any] = ()) -> None:
+    def __init__(self, parameters: Iterable[Parameter], uses: Iterable[Loss | Metric] = ()) -> None:
         self.thread, self.parameters, self.uses = get_ident(), list(parameters), list(uses)
         self.ids = {id(parameter) for parameter in self.parameters}
         self.disturbed = False  # a callback called the model in training mode
@@ -96,50 +102,50 @@ def fitting(fit: Fitting, who: str) -> Iterator[None]:
             _fits.remove(fit)
 
 
-def is_used(item: Any, besides: Fitting | None = None) -> bool:
+def is_used(item: Loss | Metric, besides: Fitting | None = None) -> bool:
     """Whether another running fit uses this loss or metric."""
     return any(item is used for fit in _fits for used in fit.uses if fit is not besides)
 
 
-def fits_of_this_thread(item: Any) -> list[Fitting]:
+def fits_of_this_thread(layer: Layer) -> list[Fitting]:
     """The fits that change weights of this layer and in whose callbacks this call runs."""
     if not _fits:
         return []
-    ids = _ids(item)
+    ids = _ids(layer)
     return [fit for fit in _fits if fit.thread == get_ident() and fit.ids & ids]
 
 
 @contextmanager
-def reading(item: Any) -> Iterator[Replicator]:
+def reading(layer: Layer) -> Iterator[Replicator]:
     """Inside the `with` block: a Replicator that has made the replica of a layer, with weights that do not change."""
     replicator = Replicator()
     try:
-        _make(replicator, item)
+        _make(replicator, layer)
         yield replicator
     finally:
         _readers.pop(id(replicator), None)
 
 
-def _make(replicator: Replicator, item: Any) -> None:
+def _make(replicator: Replicator, layer: Layer) -> None:
     while True:
         with _gate:
             fits = list(_others(_fits))
             if fits:
-                ids = _ids(item)
+                ids = _ids(layer)
                 fits = [fit for fit in fits if fit.ids & ids]
             if not fits:
                 _readers[id(replicator)] = get_ident(), replicator
-                replicator.of(item)
+                replicator.of(layer)
                 return
         with _between_steps(fits):
             if all(fit in _fits for fit in fits):  # else another may have begun
                 replicator.copy_weights = True
-                replicator.of(item)
+                replicator.of(layer)
                 return
 
 
 @contextmanager
-def paused(parameters: Iterable[Any], *, to_write: bool = False) -> Iterator[None]:
+def paused(parameters: Iterable[Parameter], *, to_write: bool = False) -> Iterator[None]:
     """Inside the `with` block no other thread's fit changes these parameters; to write them, readers are given copies."""
     ids = {id(parameter) for parameter in parameters}
     pause = Pause(ids)
@@ -193,8 +199,8 @@ def _others(items: list[Any]) -> Iterator[Any]:
     return (item for item in list(items) if item.thread != me)
 
 
-def _ids(item: Any) -> set[int]:
-    return {id(parameter) for _, node in item.walk() for parameter in node.own_parameters().values()}
+def _ids(layer: Layer) -> set[int]:
+    return {id(parameter) for _, node in layer.walk() for parameter in node.own_parameters().values()}
 
 
 def _begin_anew() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.state import as_state, is_of_random, put_back
 
+if TYPE_CHECKING:
+    from minitorch_np.model import Model
+    from minitorch_np.training.loop import Run
+
 _POSITION = ("steps", "epoch", "batch", "seen", "total")
 
 
-def capture(run: Any) -> dict[str, Any]:
+def capture(run: Run) -> dict[str, Any]:
     """The state from which a run can continue, in dictionaries, lists and arrays."""
     return {
         # "place" is the first batch of the epoch in data that continue from epoch to epoch.
@@ -33,7 +37,7 @@ def capture(run: Any) -> dict[str, Any]:
     }
 
 
-def restore(run: Any, state: dict[str, Any]) -> None:
+def restore(run: Run, state: dict[str, Any]) -> None:
     """Restore a captured state."""
     for name in _POSITION:
         setattr(run, name, state["position"][name])
@@ -72,14 +76,14 @@ def restore(run: Any, state: dict[str, Any]) -> None:
         run.shuffling.bit_generator.state = run.order
 
 
-def _own_state(run: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
+def _own_state(run: Run) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The state of user-defined layers: the place of the layer, its attributes, and the name of one of them."""
     for place, layer in run.model.walk():
-        for name in run.checkpoint.own_state.get(place, []):
+        for name in run.checkpoint.own_state.get(place, []) if run.checkpoint else ():
             yield place, vars(layer), name
 
 
-def generators(model: Any) -> Iterator[tuple[str, Any]]:
+def generators(model: Model) -> Iterator[tuple[str, Any]]:
     """Every generator that a layer of the model holds, in an attribute or in a list or dictionary there, by place and name."""
     for place, layer in model.walk():
         for name, value in vars(layer).items():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from minitorch_np.base.shapes import batch_of
+
+if TYPE_CHECKING:
+    from minitorch_np.layer import Layer
+    from minitorch_np.model import Model
 
 Row = tuple[str, str, str]
 
 
-def summarize(model: Any) -> str:
+def summarize(model: Model) -> str:
     """Layer, output shape and parameters of a built model, line by line, and the total."""
     rows: list[Row] = [("layer", "output shape", "parameters"), *_rows(model, "")]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -24,7 +28,7 @@ def summarize(model: Any) -> str:
     return "\n".join([type(model).__name__, lines[0], rule, *lines[1:], rule, last])
 
 
-def _rows(layer: Any, indent: str) -> list[Row]:
+def _rows(layer: Layer, indent: str) -> list[Row]:
     rows: list[Row] = []
     for name, child in layer.sublayers().items():
         count = sum(parameter.size for parameter in child.parameters().values())
