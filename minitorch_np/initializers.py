@@ -115,6 +115,8 @@ class Constant(OwnAttributes):
 
 
 class _Normal(OwnAttributes):
+    """The arguments of a normal distribution."""
+
     checks = {"mean": number("(-inf, inf)"), "stddev": number()}
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:

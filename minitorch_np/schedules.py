@@ -22,6 +22,8 @@ class Schedule(OwnAttributes):
 
 
 class _Decay(Schedule):
+    """A rate that is multiplied by `factor` in `every` steps."""
+
     checks = {"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")}
 
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:

@@ -19,7 +19,9 @@ _MASKED = -1e30  # a score whose exponential is 0 compared with any other
 
 
 class MultiHeadAttention(Layer):
-    """Self-attention: y = (O_1, …, O_heads) output_kernel + output_bias. Vaswani et al. 2017, section 3.2. For each head
+    """Self-attention: y = (O_1, …, O_heads) output_kernel + output_bias. Vaswani et al. 2017, section 3.2.
+
+    For each head:
 
         Q, K, V = x query_kernel + query_bias,   x key_kernel + key_bias,   x value_kernel + value_bias
         A = softmax(Q K^T / sqrt(key_dim)) over the keys,   O = A V.

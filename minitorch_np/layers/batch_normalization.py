@@ -95,12 +95,12 @@ class BatchNormalization(_Normalized):
         return self._images(y, shape)
 
     def backward(self, dy: NDArray) -> NDArray:
-        """With r = 1 / sqrt(variance + epsilon) and xhat = (x - mean) r, y = gamma xhat + beta gives, over the n rows,
+        """The chain rule through y = gamma xhat + beta, with xhat = (x - mean) r and r = 1 / sqrt(variance + epsilon).
 
-        dL/dbeta = sum of dy,   dL/dgamma = sum of dy xhat.
+        Summed over the n rows, dL/dbeta = sum of dy and dL/dgamma = sum of dy xhat.
 
-        In inference mean and variance are constants, and dL/dx = gamma r dy. In training they depend on every x:
-        with g = gamma dy, which is dL/dxhat, and as x - mean sums to 0,
+        In inference, mean and variance are constants, and dL/dx = gamma r dy. In training they depend on every x. With
+        g = gamma dy, which is dL/dxhat, and since the sum of x - mean is 0,
 
         dL/dvariance = sum of g (x - mean) (-r^3 / 2) = -r^2 / 2 sum of g xhat,    dvariance/dx = 2 (x - mean) / n,
         dL/dmean = -r sum of g,                                                  dmean/dx = 1 / n,
@@ -135,10 +135,10 @@ class BatchNormalization(_Normalized):
         for moving, batch in ((self.moving_mean, mean.real), (self.moving_variance, variance.real)):
             moving.value = moving.value * momentum + batch * (1 - momentum)
 
-    # The methods below treat a whole row of an image as one row, with its channels repeated: NumPy is three times as fast on long rows.
+    # The methods below work on whole rows of pixels, since NumPy is three times as fast on long rows.
 
     def _rows(self, x: NDArray) -> tuple[NDArray, Shape]:
-        """x as a matrix whose rows repeat the channels, and the shape of x with the channels last."""
+        """x as a matrix that has a row of pixels in each row, pixel after pixel, and the shape of x with the channels last."""
         moved = np.moveaxis(x, self.axis, -1)
         width = int(np.prod(moved.shape[-2:])) if moved.ndim > 2 else moved.shape[-1]
         return moved.reshape(-1, width), moved.shape

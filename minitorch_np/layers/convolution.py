@@ -127,7 +127,7 @@ class Conv2D(_Convolution):
         return y.reshape(len(x), height, width, self.filters)
 
     def backward(self, dy: NDArray) -> NDArray | None:
-        """x[b, h * stride + i, w * stride + j] enters y[b, h, w] through kernel[i, j] and nothing else, so
+        """y[b, h, w] depends on x[b, h * stride + i, w * stride + j] through the product with kernel[i, j] alone. So
 
         dL/dkernel[i, j] = sum over b, h, w of x[b, h * stride + i, w * stride + j]^T dy[b, h, w],
         dL/dbias = sum over b, h, w of dy[b, h, w],

@@ -65,10 +65,10 @@ class DepthwiseConv2D(_Convolution):
         return (*self._windows.count_checked(self, input_shape), input_shape[-1] * self.depth_multiplier)
 
     def forward(self, x: NDArray) -> NDArray:
-        count = self.count_windows(x)
+        size = self.count_windows(x)
         self.cache = x
         y = np.zeros((), x.dtype) if self.bias is None else self.bias.value
-        for pixels, kernel in zip(self._pixels(x, count), self._kernels(), strict=True):
+        for pixels, kernel in zip(self._pixels(x, size), self._kernels(), strict=True):
             y = y + pixels * kernel
         return y
 
@@ -82,8 +82,8 @@ class DepthwiseConv2D(_Convolution):
         dL/dx[b, h * stride + i, w * stride + j] = the sum of dy[b, h, w] kernel[i, j] over the windows that contain this pixel,
         and then over the m repetitions of a channel.
         """
-        x, windows, count = self.cache, self._windows, dy.shape[1:3]
-        self.kernel.grad = np.stack([channel_sums(pixels * dy) for pixels in self._pixels(x, count)]).reshape(
+        x, windows, size = self.cache, self._windows, dy.shape[1:3]
+        self.kernel.grad = np.stack([channel_sums(pixels * dy) for pixels in self._pixels(x, size)]).reshape(
             self.kernel.shape
         )
         if self.bias is not None:
@@ -91,14 +91,14 @@ class DepthwiseConv2D(_Convolution):
         if not self.wants_dx:
             return None
         dx = windows.zeros((*x.shape[:-1], dy.shape[-1]), dy.dtype)
-        for dx_here, kernel in zip(windows.pixels(dx, count), self._kernels(), strict=True):
+        for dx_here, kernel in zip(windows.pixels(dx, size), self._kernels(), strict=True):
             dx_here += dy * kernel
         return windows.crop(dx, x.shape[1:3]).reshape(*x.shape, self.depth_multiplier).sum(axis=-1)
 
-    def _pixels(self, x: NDArray, count: Pair) -> Iterator[NDArray]:
+    def _pixels(self, x: NDArray, size: Pair) -> Iterator[NDArray]:
         """For each place in a window: the pixel of x there of every window, each channel repeated depth_multiplier times."""
         repeated = np.repeat(self._windows.pad(x), self.depth_multiplier, axis=-1)
-        return self._windows.pixels(repeated, count)
+        return self._windows.pixels(repeated, size)
 
     def _kernels(self) -> NDArray:
         """For each place in a window: the weight of every output channel."""
