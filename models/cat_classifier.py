@@ -108,9 +108,9 @@ def plot_cost(history):
     The rate is constant. Where the cost bends more than a step of this length can follow, steps overshoot, and the cost rises for
     a few of them (Cohen et al. 2021, "the edge of stability").
     """
-    ax = plotting.plot_history(history, title="Cost on the training images")
+    ax = plotting.plot_history(history, title="Cost on the training images; it rises where a step overshoots")
     lowest = np.minimum.accumulate(history["loss"])
-    ax.lines[0].set(alpha=0.5, linewidth=1, label="after each step; it rises where a step overshoots")
+    ax.lines[0].set(alpha=0.5, linewidth=1, label="each step")
     ax.plot(np.arange(1, len(lowest) + 1), lowest, color="#d9722e", linewidth=2, label="lowest so far")
     ax.set(xlabel="step", ylabel="cost")
     ax.legend(frameon=False)
