@@ -41,8 +41,11 @@ _BY_NAME: dict[str, type[Metric]] = {
     "r2_score": R2Score,
 }
 
-# What is better of these names, "min" or "max", is known even if a callback measures them instead of the model.
 _MODES = {"loss": "min", **{name: cls.mode for name, cls in _BY_NAME.items()}}
+# Whether larger values of these are better is known even if a callback measures them instead of the model.
+_KNOWN_ALWAYS = (
+    "loss", "accuracy", "binary_accuracy", "categorical_accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "mae",
+)  # fmt: skip
 
 
 def check(metric: Any, who: str) -> None:
