@@ -41,11 +41,18 @@ _BY_NAME: dict[str, type[Metric]] = {
     "r2_score": R2Score,
 }
 
-_MODES = {"loss": "min", **{name: cls.mode for name, cls in _BY_NAME.items()}}
-# Whether larger values of these are better is known even if a callback measures them instead of the model.
-_KNOWN_ALWAYS = (
-    "loss", "accuracy", "binary_accuracy", "categorical_accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "mae",
-)  # fmt: skip
+# Which values of these are better is known even if a callback measures them instead of the model.
+_LARGER = (
+    "accuracy",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "auc",
+)
+_MODES = {"loss": "min", "mae": "min", **dict.fromkeys(_LARGER, "max")}
 
 
 def check(metric: Any, who: str) -> None:
