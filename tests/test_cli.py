@@ -82,7 +82,7 @@ def test_one_bad_image_is_reported_and_the_others_are_predicted(file, images, tm
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1
     bad, none = err.splitlines()
-    assert "bad.png: not a readable picture" in bad
+    assert "bad.png: not a readable image" in bad
     assert "none.png" in none
 
 

@@ -74,7 +74,12 @@ def test_a_busy_server_is_tried_again(server):
 
 @pytest.mark.parametrize(
     ("place", "reason", "times"),
-    [("missing", "404", 1), ("wrong", "what came has SHA-256", 3), ("short", "", 3), ("silent", "timed out", 3)],
+    [
+        ("missing", "404", 1),
+        ("wrong", "the downloaded file has SHA-256", 3),
+        ("short", "", 3),
+        ("silent", "timed out", 3),
+    ],
 )
 def test_what_fails_is_told_and_leaves_no_trace(server, tmp_path, place, reason, times):
     url = f"{server}/{place}/data.h5"

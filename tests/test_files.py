@@ -305,11 +305,11 @@ def test_devices_pipes_and_loops_of_links_are_refused_by_name(tmp_path):
     (tmp_path / "loop.keras").symlink_to("loop.keras")
     (tmp_path / "out.keras").symlink_to("/dev/stdout")
     for name in ("pipe.keras", "loop.keras", "out.keras"):
-        with pytest.raises(ValueError, match=rf"save: .*{name}.* is no ordinary file"):
+        with pytest.raises(ValueError, match=rf"save: .*{name}.* is not an ordinary file"):
             small().save(tmp_path / name)
     history = small().fit(X, Y)
     for place in ("/dev/stdout", "/dev/null", "/proc/self/fd/1"):
-        with pytest.raises(ValueError, match=rf"{place}.* is no ordinary file"):
+        with pytest.raises(ValueError, match=rf"{place}.* is not an ordinary file"):
             history.to_csv(place)
 
 

@@ -77,7 +77,7 @@ def test_what_is_not_an_image_is_reported(save, tmp_path):
     whole = save(Image.fromarray(halves(10, 200))).read_bytes()
     (tmp_path / "short.png").write_bytes(whole[: len(whole) // 2])
     for name in ("text.jpg", "short.png"):
-        with pytest.raises(ValueError, match=f"{name}: not a readable picture"):
+        with pytest.raises(ValueError, match=f"{name}: not a readable image"):
             datasets.load_image(tmp_path / name, SHAPE)
     with pytest.raises(FileNotFoundError):
         datasets.load_image(tmp_path / "none.png", SHAPE)
@@ -116,13 +116,13 @@ def test_floats_go_from_0_to_1(save):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.float32([[0, 200]]), r"floats from 0 to 200; only those from 0 to 1 have a meaning"),
+        (np.float32([[0, 200]]), r"floats from 0 to 200; only floats from 0 to 1 have a known range"),
         (np.float32([[0, np.nan]]), "floats from nan to nan"),
-        (np.int32([[0, 200]]), "integers of 32 bits, which have no agreed range"),
+        (np.int32([[0, 200]]), "integers of 32 bits, which have no known range"),
     ],
 )
 def test_values_without_an_agreed_range_are_refused(save, values, message):
-    with pytest.raises(ValueError, match=rf"picture\.tif: not a readable picture \({message}"):
+    with pytest.raises(ValueError, match=rf"picture\.tif: not a readable image \({message}"):
         datasets.load_image(save(Image.fromarray(values), "picture.tif"), (1, 2, 1))
 
 
@@ -154,7 +154,7 @@ def test_of_several_frames_the_first_is_taken(save, name):
 @pytest.mark.parametrize("name", ["picture.eps", "picture.pcx", "picture.tga", "picture.pdf"])
 def test_formats_that_are_not_on_the_list_are_refused(save, name):
     path = save(Image.fromarray(halves(0, 255)), name)
-    with pytest.raises(ValueError, match=r"not a readable picture \(cannot identify"):
+    with pytest.raises(ValueError, match=r"not a readable image \(cannot identify"):
         datasets.load_image(path.rename(path.with_suffix(".png")), SHAPE)
 
 

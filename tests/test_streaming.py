@@ -607,17 +607,17 @@ def test_a_folder_of_images_is_learnt_from(folder):
 def test_mistakes_with_folders_are_reported(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no such folder"):
         ImageFolder(tmp_path / "none", (4, 3, 3))
-    with pytest.raises(ValueError, match=r"expected pictures as class_name/\*\.jpg, found none"):
+    with pytest.raises(ValueError, match=r"expected images as class_name/\*\.jpg, found none"):
         ImageFolder(folder / "dark", (4, 3, 3))
     (folder / "dark" / "0.jpg").write_bytes((folder / "dark" / "0.jpg").read_bytes()[:50])
-    with pytest.raises(ValueError, match=r"dark/0\.jpg: not a readable picture"):
+    with pytest.raises(ValueError, match=r"dark/0\.jpg: not a readable image"):
         list(ImageFolder(folder, (4, 3, 3)).batches(4))
 
 
 def test_a_folder_without_images_is_no_class(folder):
     (folder / "empty").mkdir()
     (folder / "empty" / "notes.txt").write_text("not an image")
-    with pytest.warns(UserWarning, match="no pictures in empty, so that is no class"):
+    with pytest.warns(UserWarning, match="no images in empty. The folder is not counted as a class"):
         data = ImageFolder(folder, (4, 3, 3))
     assert (data.class_names, data.y.tolist()) == (["dark", "light"], [0] * 6 + [1] * 6)
 
@@ -628,7 +628,7 @@ def test_classes_can_be_named_in_their_order(folder):
     assert (data.class_names, data.y.tolist()) == (["light", "empty", "dark"], [0] * 6 + [2] * 6)
     assert data.files[0].parent.name == "light"
     for names, message in {
-        ("dark", "grey"): "class_names has 'grey', and there is no such folder; found dark, empty, light",
+        ("dark", "grey"): "class_names has 'grey', which has no folder; found dark, empty, light",
         ("dark", "dark"): "each once",
         ("empty",): "none of the classes empty has a picture",
     }.items():

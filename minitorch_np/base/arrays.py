@@ -1,4 +1,4 @@
-"""The one entry for arrays: what people pass becomes an array of numbers, or an error that says what to write instead."""
+"""Arrays: the user's data become an array of numbers, or an error that says what to write instead."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _INSTEAD = {
 
 
 def as_array(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
-    """values as a plain array of numbers, in whatever precision they come.
+    """values as a plain array of numbers, in their own precision.
 
     Args:
-        values: an array, nested lists, a table with numeric columns, a tensor of another framework: what has one meaning as numbers.
-        name: what the caller calls it, such as "x".
-        who: who asks, as text or as the object itself.
-        kinds: the kinds of dtype that are taken; with "c", complex numbers too.
+        values: an array, nested lists, a table with numeric columns, or a tensor of another framework.
+        name: the argument's name, such as "x", for messages.
+        who: the caller, as text or as the object itself, for messages.
+        kinds: the accepted kinds of dtype; "c" is for complex numbers.
 
     Raises:
         ValueError: masked or missing values, sparse matrices, dictionaries, sets, generators, text, dates, complex numbers, rows
-            of unequal length. The message says what came and what to write.
+            of unequal length. The message says what was given and what to write.
 
     >>> as_array({"a": [1, 2]}, "x", "Model.fit")
     Traceback (most recent call last):
     ValueError: Model.fit: x is a dictionary with 'a'. Give one array, such as np.column_stack(list(x.values())).
     """
-    reason = _no_array(values, name)
+    reason = _why_no_array(values, name)
     if reason:
         raise ValueError(f"{_text(who)}: {name} {reason}")
     array = _table(values, name, who) if _is_table(values) else _read(values, name, who)
     if array.dtype.kind == "O":
-        if isinstance(values, (list, tuple)) and (reason := _no_list(values, name)):
+        if isinstance(values, (list, tuple)) and (reason := _why_no_list(values, name)):
             raise ValueError(f"{_text(who)}: {name} {reason}")
         array = _from_objects(array, values, name, who)
     if array.dtype.kind not in kinds:
@@ -55,9 +55,9 @@ def as_array(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
 
 
 def as_numbers(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
-    """The same, ready to compute with: bool, whole numbers, float32 or float64, in the machine's byte order.
+    """as_array, with a dtype to compute in: bool, whole numbers, float32 or float64, in the machine's byte order.
 
-    float16 becomes float32, longdouble float64. Nothing is copied that need not be.
+    float16 becomes float32, longdouble becomes float64. The array is copied only if its dtype changes.
 
     >>> as_numbers([[1, 2], [3, 4]], "x", "Dense").dtype.name
     'int64'
@@ -65,22 +65,22 @@ def as_numbers(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray
     if type(values) is np.ndarray:
         dtype = values.dtype
         if dtype is _FLOAT32 or dtype is _FLOAT64 or (dtype is _INT64 and "i" in kinds):
-            return values  # nearly always
+            return values  # the usual case
     array = as_array(values, name, who, kinds)
     return array.astype(_INSTEAD.get(array.dtype.name, array.dtype.newbyteorder("=")), copy=False)
 
 
 def as_floats(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
-    """The same, with bool and whole numbers as float64, so that differences and sums do not wrap round."""
+    """as_numbers, with bool and whole numbers as float64, so that differences and sums do not overflow."""
     array = as_numbers(values, name, who, kinds)
     return array if array.dtype.kind in "fc" else array.astype(np.float64)
 
 
 def in_dtype(array: NDArray, dtype: np.dtype, what: str) -> NDArray:
-    """The array in the dtype of a computation, and not copied if that is its own.
+    """The array in this dtype; it is copied only if its dtype is another.
 
     Raises:
-        ValueError: a finite number of it would become infinite; it is called `what`.
+        ValueError: a finite number would become infinite; the message calls the array `what`.
     """
     if array.dtype == dtype:
         return array
@@ -95,17 +95,17 @@ def in_dtype(array: NDArray, dtype: np.dtype, what: str) -> NDArray:
 
 
 def is_one_array(values: Any) -> bool:
-    """Whether it stands for one array, if perhaps an unfit one, and not for batches that come one after the other."""
+    """Whether values is meant as one array, even an unfit one, and not as batches."""
     return (
         values is None
         or isinstance(values, (list, tuple, range, str, bytes, Mapping, Set))
         or _is_sparse(values)
-        or _says_its_array(values)
+        or _has_array_protocol(values)
     )
 
 
-def _says_its_array(values: Any) -> bool:
-    # Of NumPy's protocols, DLPack's, and array.array, whose mark is its typecode.
+def _has_array_protocol(values: Any) -> bool:
+    # NumPy's protocols, DLPack's, and the typecode of array.array.
     marks = ("__array__", "__array_interface__", "__array_struct__", "__dlpack__", "typecode")
     return isinstance(values, (bytearray, memoryview)) or any(hasattr(values, mark) for mark in marks)
 
@@ -115,8 +115,8 @@ def _text(who: Any) -> str:
     return text if len(text) <= 100 else f"{type(who).__name__}(…)"
 
 
-def _no_array(values: Any, name: str) -> str:
-    """Why these values cannot be meant as one array of numbers, with the remedy, or ""."""
+def _why_no_array(values: Any, name: str) -> str:
+    """Why these values are not one array of numbers, with the remedy, or ""."""
     kind = type(values).__name__
     if values is None:
         return "is None. Give an array with one entry per example."
@@ -145,16 +145,16 @@ def _no_array(values: Any, name: str) -> str:
     if isinstance(values, (str, bytes)):
         return f"is text, {values[:40]!r}. Give an array; np.loadtxt, np.load and h5py read files."
     if isinstance(values, (list, tuple)):
-        # np.asarray would drop the masks; what else is amiss it finds.
-        return _no_list(values, name) if _has_masked_arrays(values) else ""
-    if hasattr(values, "__getitem__") and not isinstance(values, Sequence) and not _says_its_array(values):
-        # np.asarray would ask it for one item after the other.
+        # np.asarray would drop the masks; it finds other faults itself.
+        return _why_no_list(values, name) if _has_masked_arrays(values) else ""
+    if hasattr(values, "__getitem__") and not isinstance(values, Sequence) and not _has_array_protocol(values):
+        # np.asarray would read it item by item.
         return f"is a {kind}. Give arrays, or its batches; those of a PyTorch Dataset are DataLoader({name}, batch_size=32)."
     return ""
 
 
 def _has_masked_arrays(values: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether masked arrays are in a list, or in the lists in it; rows of plain numbers are not gone through."""
+    """Whether a list, or a list inside it, has masked arrays. Rows of plain numbers are skipped."""
     if any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values))):
         return True
     first = values[0] if values else None
@@ -162,11 +162,13 @@ def _has_masked_arrays(values: list[Any] | tuple[Any, ...]) -> bool:
     return bool(nested) and any(_has_masked_arrays(row) for row in values if isinstance(row, (list, tuple)))
 
 
-def _no_list(values: list[Any] | tuple[Any, ...], name: str) -> str:
-    """The same of what is in a list."""
+def _why_no_list(values: list[Any] | tuple[Any, ...], name: str) -> str:
+    """Why the items of a list are not one array of numbers, with the remedy, or ""."""
     for kind in set(map(type, values)) - {int, float, bool}:
         if issubclass(kind, (list, tuple)):
-            inner = next((reason for row in values if isinstance(row, kind) and (reason := _no_list(row, name))), "")
+            inner = next(
+                (reason for row in values if isinstance(row, kind) and (reason := _why_no_list(row, name))), ""
+            )
         elif issubclass(kind, np.ndarray) and not issubclass(kind, np.ma.MaskedArray):
             continue
         else:
@@ -174,10 +176,10 @@ def _no_list(values: list[Any] | tuple[Any, ...], name: str) -> str:
             if found is np.ma.masked:
                 return "has a masked value in it. Fill it, or leave its row out."
             if issubclass(kind, (str, bytes)) or found is None:
-                continue  # told later, by the place
+                continue  # reported later, with the position
             if issubclass(kind, Mapping):
                 return f"is a list of dictionaries. Give a list of rows: [list(row.values()) for row in {name}]."
-            inner = _no_array(found, f"{name}[{_place(values, found)}]")
+            inner = _why_no_array(found, f"{name}[{_place(values, found)}]")
             inner = inner and f"is a {type(values).__name__}, whose member {_place(values, found)} {inner}"
         if inner:
             return inner
@@ -203,16 +205,18 @@ def _read(values: Any, name: str, who: Any) -> NDArray:
         return np.asarray(values)
     except (
         Exception
-    ) as error:  # other packages raise what they like; their message has the remedy, such as .detach() or .cpu()
+    ) as error:  # other packages raise any exception; their message has the remedy, such as .detach() or .cpu()
         if "inhomogeneous" in str(error):
-            reason = f"{name} is no array: its rows differ in length{_lengths(values)}. Cut or fill them to one length."
+            reason = (
+                f"{name} is not an array: its rows differ in length{_lengths(values)}. Cut or fill them to one length."
+            )
         else:
             reason = f"{name}, a {type(values).__name__}, does not become an array: {error}"
         raise ValueError(f"{_text(who)}: {reason}") from None
 
 
 def _lengths(values: Any) -> str:
-    """Which two rows differ, where that can be said shortly."""
+    """Two rows whose lengths differ, for a message, or ""."""
     shapes = [
         np.shape(row) if hasattr(row, "shape") else (len(row),) if hasattr(row, "__len__") else () for row in values
     ]

@@ -1,4 +1,4 @@
-"""Files: paths in every form that people write them, and writing that leaves the old file or the whole new one."""
+"""Files: paths from str, bytes and os.PathLike, and writing that leaves either the old file or the complete new one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-# What may stand in place of a str.
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 _SUFFIX = ".saving"
-_ABANDONED = 3600  # seconds; no writer takes so long from one write to the next
+_ABANDONED = 3600  # seconds; a temporary file that is older was left by a killed writer
 _LONG = 100  # bytes of a name; most file systems allow 255, some 143, and the temporary name is longer
 
 
@@ -23,7 +22,7 @@ def as_path(path: Any, who: str, argument: str = "path") -> Path:
     """The path as a Path: a str, bytes or os.PathLike, in which a leading "~" is the user's home folder.
 
     Raises:
-        ValueError: it is something else, or empty.
+        ValueError: the path is of another type, or empty.
     """
     try:
         text = os.fsdecode(path)
@@ -36,14 +35,14 @@ def as_path(path: Any, who: str, argument: str = "path") -> Path:
 
 
 def write_whole(path: AnyPath, content: bytes, who: str = "write") -> None:
-    """Write beside the target, flush to the disk, rename over it; a failed write leaves the old file and nothing else.
+    """Write to a temporary file beside the target, flush it to the disk, rename it. A failed write leaves the old file.
 
-    A symbolic link stays, and what it leads to is written. The permissions of an earlier file stay, and its owner and group
-    as far as the system lets. A writer that was killed leaves `.name.….saving`; a later one removes it when an hour has passed.
+    A symbolic link stays, and its target is written. The permissions of an earlier file are kept, and its owner and group if the
+    system allows it. A killed writer leaves `.name.….saving`; a later one removes it after an hour.
 
     Raises:
         ValueError: the path is a device or a pipe. FileNotFoundError: the folder does not exist.
-        OSError: what the system says, such as a full disk.
+        OSError: an error of the system, such as a full disk.
     """
     import secrets
 
@@ -52,7 +51,7 @@ def write_whole(path: AnyPath, content: bytes, who: str = "write") -> None:
     target = Path(os.path.realpath(path))
     _sweep(target)
     earlier = os.stat(target) if target.exists() else None
-    mode = 0o666 if earlier is None else stat.S_IMODE(earlier.st_mode)  # of a new file the system takes the umask away
+    mode = 0o666 if earlier is None else stat.S_IMODE(earlier.st_mode)  # the system applies the umask to a new file
     temporary = target.with_name(f"{_hidden(target.name)}.{secrets.token_hex(4)}{_SUFFIX}")
     try:
         binary = getattr(os, "O_BINARY", 0)
@@ -70,7 +69,7 @@ def write_whole(path: AnyPath, content: bytes, who: str = "write") -> None:
 
 
 def write_csv(path: AnyPath, rows: Iterable[Iterable[Any]], who: str) -> None:
-    """Write rows as comma-separated lines, the old file or the whole new one."""
+    """Write rows as comma-separated lines; a failed write leaves the old file."""
     import csv
 
     lines = io.StringIO()
@@ -79,18 +78,18 @@ def write_csv(path: AnyPath, rows: Iterable[Iterable[Any]], who: str) -> None:
 
 
 def check_writable(path: Path, who: str) -> None:
-    """Say before training what would fail after it.
+    """Raise, before training, the errors that writing would raise after it.
 
     Raises:
         FileNotFoundError: the folder does not exist. IsADirectoryError: the path is one.
         PermissionError: the folder, or the file, may not be written to.
-        ValueError: it is a device or a pipe, or a link that leads back to itself.
+        ValueError: it is a device or a pipe, or a link to itself.
     """
     target = Path(os.path.realpath(path))
     name = f"{path} (a link to {target})" if path.is_symlink() else str(path)
     if _is_device(path):
         raise ValueError(
-            f"{who}: {name} is no ordinary file: a device, a pipe, or a link to itself. Give the path of a file."
+            f"{who}: {name} is not an ordinary file: a device, a pipe, or a link to itself. Give the path of a file."
         )
     if not target.parent.is_dir():
         raise FileNotFoundError(
@@ -102,14 +101,14 @@ def check_writable(path: Path, who: str) -> None:
         raise PermissionError(f"{who}: {name} cannot be written to. Choose another place, or change its permissions.")
     if not os.access(target.parent, os.W_OK):
         raise PermissionError(
-            f"{who}: {name} cannot be written to: a file is first written beside its place, and the folder {target.parent} "
+            f"{who}: {name} cannot be written to: a temporary file is written first, and the folder {target.parent} "
             "may not be written to. Choose another place, or change its permissions."
         )
 
 
 def _is_device(path: Path) -> bool:
-    """Whether a name stands for what is no file on a disk: a terminal, a pipe, an open descriptor such as /dev/stdout."""
-    for _ in range(40):  # Linux follows no more links than that
+    """Whether the path is not a file on a disk: a terminal, a pipe, an open descriptor such as /dev/stdout."""
+    for _ in range(40):  # Linux follows at most 40 links
         path = Path(os.path.realpath(path.parent)) / path.name
         if str(path.parent).startswith("/proc/"):
             return True
@@ -120,7 +119,7 @@ def _is_device(path: Path) -> bool:
 
 
 def _take_owner(path: Path, earlier: os.stat_result) -> None:
-    """Give a file the owner and group of an earlier one, where that is allowed; the group alone may be where the owner is not."""
+    """Give a file the owner and group of an earlier one, as far as allowed: the group may be allowed where the owner is not."""
     if hasattr(os, "chown"):
         for user, group in ((-1, earlier.st_gid), (earlier.st_uid, -1)):
             with contextlib.suppress(OSError):
@@ -128,7 +127,7 @@ def _take_owner(path: Path, earlier: os.stat_result) -> None:
 
 
 def _hidden(name: str) -> str:
-    """How temporary files for this name begin."""
+    """The beginning of the names of temporary files for this name."""
     import hashlib
 
     encoded = os.fsencode(name)
@@ -136,10 +135,10 @@ def _hidden(name: str) -> str:
 
 
 def _sweep(target: Path) -> None:
-    """Remove what killed writers left of this file."""
+    """Remove the temporary files that killed writers left."""
     from glob import escape
 
     for left in target.parent.glob(f"{escape(_hidden(target.name))}.*{_SUFFIX}"):
-        with contextlib.suppress(OSError):  # another writer was quicker
+        with contextlib.suppress(OSError):  # another writer removed it first
             if time.time() - left.stat().st_mtime > _ABANDONED:
                 left.unlink()

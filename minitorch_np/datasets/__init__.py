@@ -1,4 +1,4 @@
-"""Data sets: the cat pictures (fetched), handwritten digits (shipped), HDF5 files in the same layout, pictures of one's own, a text."""
+"""Data sets: cat images (downloaded), handwritten digits and a text (in the package), HDF5 files in the same layout, your own images."""
 
 from minitorch_np.base.answers import public_module
 from minitorch_np.datasets.cats import load_cats

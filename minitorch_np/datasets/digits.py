@@ -1,4 +1,4 @@
-"""Handwritten digits: 1797 pictures of 8 x 8 pixels, shipped with the package."""
+"""Handwritten digits: 1797 images of 8 x 8 pixels, in the package."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from minitorch_np.datasets.hdf5 import Dataset, load_hdf5
 
 
 def load_digits() -> Dataset:
-    """The test part of the UCI Optical Recognition of Handwritten Digits, split into 1198 to learn from and 599 for the test.
+    """The test part of the UCI Optical Recognition of Handwritten Digits, split into 1198 training and 599 test images.
 
     x is (n, 8, 8, 1) uint8 with values 0 to 16, y the digit. The split is fixed and stratified: a third of each
-    digit is held out. Attribution and licence (CC BY 4.0) lie beside the file, in digits_LICENSE.md.
+    digit is in the test. Attribution and licence (CC BY 4.0) are in digits_LICENSE.md beside the file.
 
     Source: Alpaydin & Kaynak 1998, https://doi.org/10.24432/C50P49.
     """

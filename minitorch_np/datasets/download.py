@@ -1,4 +1,4 @@
-"""Downloads: a file of known content, looked for nearby first."""
+"""Downloads of files with a known SHA-256, unless a copy is already on this computer."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ VARIABLE = "MINITORCH_NP_DATA"
 
 
 class DataUnavailable(OSError):
-    """A file that is neither here nor to be had; the message says where to put it by hand."""
+    """A file that is not here and cannot be downloaded; the message says where to put it by hand."""
 
 
 def find_or_download(
     url: str, sha256: str, folder: AnyPath | None = None, *, timeout: float = 10.0, attempts: int = 3
 ) -> Path:
-    """The file at the end of url: from folder, from $MINITORCH_NP_DATA, from the user's cache, or downloaded into the cache.
+    """The file of this url: from folder, from $MINITORCH_NP_DATA, from the user's cache, or downloaded into the cache.
 
-    A download enters the cache only when it is whole and its SHA-256 is right: it is written to a temporary file
-    beside its place and renamed.
+    A download is written to a temporary file, and renamed into the cache when it is complete and its SHA-256 is right.
 
     Args:
         url: the address; its last part is the file's name.
-        sha256: what the content must hash to.
+        sha256: the SHA-256 of the content.
         folder: where to look first.
-        timeout: seconds to wait for the server, each time.
-        attempts: how often to try.
+        timeout: seconds to wait for the server in each attempt.
+        attempts: the number of attempts.
 
     Raises:
-        DataUnavailable: the file could not be had; nothing has changed.
-        ValueError: a file of that name is there, with other content.
+        DataUnavailable: the file could not be downloaded; nothing has changed.
+        ValueError: a file with this name exists and has other content.
     """
     name = url.rpartition("/")[2]
     cache = cache_folder()
@@ -53,13 +52,13 @@ def find_or_download(
         return _download(url, sha256, cache / name, timeout, attempts)
     except OSError as error:
         raise DataUnavailable(
-            f"{name} is not here and could not be fetched ({error}): download {url} by hand into {cache}, "
+            f"{name} is not here and could not be downloaded ({error}): download {url} by hand into {cache}, "
             f"or into any folder and set {VARIABLE} to that folder."
         ) from None
 
 
 def cache_folder() -> Path:
-    """Where this system keeps files that can be fetched again."""
+    """The folder in which this system keeps files that can be downloaded again."""
     if sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     elif sys.platform == "win32":
@@ -75,7 +74,7 @@ def _download(url: str, sha256: str, path: Path, timeout: float, attempts: int) 
         try:
             return _download_once(url, sha256, path, timeout)
         except OSError as error:
-            if getattr(error, "code", 500) < 500:  # a 404 stays a 404
+            if getattr(error, "code", 500) < 500:  # trying a 404 again does not help
                 raise
             time.sleep(0.5 * 2**attempt)
     return _download_once(url, sha256, path, timeout)
@@ -92,12 +91,12 @@ def _download_once(url: str, sha256: str, path: Path, timeout: float) -> Path:
             shutil.copyfileobj(response, file)
         found = hashlib.sha256(Path(temporary).read_bytes()).hexdigest()
         if found != sha256:
-            raise OSError(f"what came has SHA-256 {found[:12]}…, expected {sha256[:12]}…")
+            raise OSError(f"the downloaded file has SHA-256 {found[:12]}…, expected {sha256[:12]}…")
         os.replace(temporary, path)
     except BaseException as error:
         os.unlink(temporary)
         if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it is the answer itself, with the connection open
+            error.close()  # the error holds the open connection
         if isinstance(error, http.client.HTTPException):
             raise OSError(f"the server's answer broke off: {error!r}") from error
         raise

@@ -1,4 +1,4 @@
-"""HDF5 files in the layout of the cat pictures."""
+"""HDF5 files in the layout of the cat images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minitorch_np.datasets.stored import check_complete, class_names, find, open
 
 
 class Dataset(NamedTuple):
-    """Pictures and labels, for learning and for the test."""
+    """Images and labels, for training and for the test."""
 
     x_train: NDArray
     y_train: NDArray
@@ -26,7 +26,7 @@ class Dataset(NamedTuple):
         """Sizes, shapes and the share of each class, in three lines."""
         *size, channels = self.x_train.shape[1:]
         lines = [
-            f"{len(self.x_train)} training and {len(self.x_test)} test pictures of {' x '.join(map(str, size))} pixels "
+            f"{len(self.x_train)} training and {len(self.x_test)} test images of {' x '.join(map(str, size))} pixels "
             f"with {channels} channel{'s' * (channels > 1)}"
         ]
         for split, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
@@ -37,15 +37,15 @@ class Dataset(NamedTuple):
 
 
 def load_hdf5(*paths: AnyPath) -> Dataset:
-    """Read a data set from one file or from several that complete each other.
+    """Read a data set from one file or several, such as one for training and one for the test.
 
     The layout: `train_set_x` (n, height, width, channels) and `train_set_y` (n,); `test_set_x` and `test_set_y`
-    likewise; `list_classes`, the names of the classes as bytes, in the order of the labels 0, 1, …. A set that no
-    file has comes back with no examples; without `list_classes` the classes are named by their numbers.
+    likewise; `list_classes`, the names of the classes as bytes, in the order of the labels 0, 1, …. A set that is in
+    no file is returned with no examples. Without `list_classes` the names of the classes are their numbers.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a file is no HDF5 file, has none of the keys (it lists those present), or its sets do not fit.
+        ValueError: a file is not HDF5, or has none of the keys (the message lists those present), or x and y do not fit.
     """
     if not paths:
         raise ValueError("load_hdf5: expected the path of at least one file.")

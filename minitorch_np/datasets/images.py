@@ -1,4 +1,4 @@
-"""Pictures of one's own, brought into the shape of the pictures a model knows."""
+"""Image files as arrays of the shape that a model needs."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import is_whole
 
-# What Pillow may open. Others are rare, or hand the file to another program, as EPS does.
+# The formats that Pillow may open. Others are rare, or run another program, as EPS does.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 
 def load_image(path: AnyPath, shape: tuple[int, int, int]) -> NDArray:
-    """A picture file as an array of `shape` (height, width, channels), uint8 from 0 to 255.
+    """An image file as an array of `shape` (height, width, channels), uint8 from 0 to 255.
 
-    Grey, colour, palette and transparent pictures (laid on white), 16 bits (whose 65535 becomes 255) and floats from 0 to 1 all
-    come out right, upright when the camera noted how it was held; of several frames the first. The whole picture is squeezed
-    into the shape, as the training pictures were. Channels are 1 (grey) or 3 (red, green, blue). The model does its own
-    scaling, so this one leaves the values alone.
+    Grey, colour, palette and transparent images (on white), 16 bits (65535 becomes 255) and floats from 0 to 1 are converted.
+    The orientation that a camera noted is applied; of several frames the first is taken. The whole image is resized to the
+    shape, without keeping its proportions, as the cat images were. Channels are 1 (grey) or 3 (red, green, blue). The values
+    are not scaled: the model does that.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000 or PPM, or is cut off; its values have no agreed
-            range, as 32-bit integers and floats outside 0..1; the shape has other than 1 or 3 channels.
+        ValueError: the file is not a PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000 or PPM, or is incomplete; its values have no
+            known range, such as 32-bit integers and floats outside 0..1; the shape does not have 1 or 3 channels.
         ImportError: Pillow is missing; the message says how to get it.
     """
     try:
@@ -35,7 +35,7 @@ def load_image(path: AnyPath, shape: tuple[int, int, int]) -> NDArray:
     check_shape("load_image", shape)
     path = as_path(path, "load_image")
     height, width, channels = shape
-    Image.init()  # after which OPEN has all formats that this Pillow was built with
+    Image.init()  # fills OPEN with all formats that this Pillow was built with
     try:
         with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as file:
             image = ImageOps.exif_transpose(file)
@@ -51,13 +51,13 @@ def load_image(path: AnyPath, shape: tuple[int, int, int]) -> NDArray:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{path}: not a readable picture ({error}). Give a PNG, JPEG or another common format, with 8 or 16 bits per channel."
+            f"{path}: not a readable image ({error}). Give a PNG, JPEG or another common format, with 8 or 16 bits per channel."
         ) from None
     return np.asarray(image).reshape(shape)
 
 
 def check_shape(who: str, shape: Any) -> None:
-    """Refuse what is no (height, width, channels) of a picture."""
+    """Raise ValueError unless shape is the (height, width, channels) of an image."""
     sizes = shape if isinstance(shape, (tuple, list)) else ()
     if len(sizes) != 3 or not all(is_whole(size) and size >= 1 for size in sizes) or sizes[2] not in (1, 3):
         raise ValueError(
@@ -66,17 +66,19 @@ def check_shape(who: str, shape: Any) -> None:
 
 
 def _to_8_bits(image: Any, file_format: str | None) -> NDArray:
-    """0..255 of values whose type says their range: unsigned 16 bits, or floats, which go from 0 to 1.
+    """Values with a known range as 0..255: unsigned 16 bits, or floats from 0 to 1.
 
     Pillow gives 16 bits as "I;16", and in PNG and PPM also as "I".
     """
     values = np.asarray(image)
     if image.mode == "F":
         if not ((values >= 0) & (values <= 1)).all():
-            raise ValueError(f"floats from {values.min():g} to {values.max():g}; only those from 0 to 1 have a meaning")
+            raise ValueError(
+                f"floats from {values.min():g} to {values.max():g}; only floats from 0 to 1 have a known range"
+            )
         return np.floor(values * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     if image.mode == "I" and file_format not in ("PNG", "PPM"):
-        raise ValueError("integers of 32 bits, which have no agreed range")
+        raise ValueError("integers of 32 bits, which have no known range")
     eight = np.floor(values / 257 + 0.5).clip(0, 255).astype(np.uint8)
     clear = image.info.get("transparency")
     return eight if not isinstance(clear, int) else np.where(values == clear, np.uint8(255), eight)

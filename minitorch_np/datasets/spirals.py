@@ -1,4 +1,4 @@
-"""Spirals: points in two dimensions that no straight line tells apart."""
+"""Spirals: points in two dimensions whose classes no straight line separates."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def make_spirals(
 ) -> tuple[NDArray, NDArray]:
     """Points on intertwined spirals: x (n, 2) float64, y (n,) the number of the spiral.
 
-    Each arm winds one and a half times around the origin, out to a radius of 4; a point at the distance r along it lies at the
-    angle 3 pi r / 4 + 2 pi class / classes, moved by normal noise. The arms take turns, so each class has n / classes points.
+    Each arm winds one and a half times around the origin, out to a radius of 4; its point at radius r has the angle
+    3 pi r / 4 + 2 pi class / classes, plus normal noise. Each class has n / classes points.
 
     Args:
         noise: standard deviation, in both directions; neighbouring arms are 8 / (3 classes) apart.

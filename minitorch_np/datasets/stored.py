@@ -1,4 +1,4 @@
-"""Datasets as an HDF5 file stores them: found by name, complete, and read row by row."""
+"""Datasets in an HDF5 file: find one by name, check that it is complete, read its rows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _MOST_OF_ONE_BYTE, _SMALL = 1032, 1_000_000
 def opened(path: Path, *wanted: str, locking: bool | None = None, cache: int | None = None) -> Iterator[Any]:
     """The file, open for reading, once the structure around the `wanted` datasets has been checked.
 
-    `cache` is the bytes of chunks that HDF5 keeps.
+    `cache` is the size in bytes of HDF5's cache for chunks.
 
-    What is wrong with the file, also while it is read, is a ValueError that names the path.
+    Any fault of the file, also while it is read, raises a ValueError that names the path.
     """
     import h5py
 
@@ -35,14 +35,14 @@ def opened(path: Path, *wanted: str, locking: bool | None = None, cache: int | N
         with h5py.File(path, "r", locking=locking, rdcc_nbytes=cache) as file:
             yield file
     except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path}: not a readable HDF5 file ({error}). Fetch or write it again.") from None
+        raise ValueError(f"{path}: not a readable HDF5 file ({error}). Download or write it again.") from None
 
 
 def find(file: Any, name: str, path: Path) -> Any:
-    """The dataset of that name, which has rows; a link is followed.
+    """The dataset with this name; links are followed.
 
     Raises:
-        ValueError: there is none, its link leads nowhere, or it has no rows.
+        ValueError: there is none, its link has no target, or it has no rows.
     """
     import h5py
 
@@ -63,15 +63,15 @@ def find(file: Any, name: str, path: Path) -> Any:
     if not isinstance(found, h5py.Dataset):
         raise ValueError(f"{path}: expected a dataset as {name}, got a {type(found).__name__.lower()}.")
     if not found.shape:
-        held = "nothing" if found.shape is None else "a single value"
-        raise ValueError(f"{path}: expected one row per example in {name}, which holds {held}.")
+        content = "nothing" if found.shape is None else "a single value"
+        raise ValueError(f"{path}: expected one row per example in {name}, which has {content}.")
     if found.chunks:
         _check_compressed(found, name, path)
     return found
 
 
 def _check_compressed(dataset: Any, name: str, path: Path) -> None:
-    """Refuse a small file that would fill the memory: gzip makes 1032 bytes of one at most, and twice in a row a million."""
+    """Refuse a small file that would fill the memory: gzip turns one byte into at most 1032, and two gzip filters into a million."""
     from h5py import h5z
 
     plist = dataset.id.get_create_plist()
@@ -79,13 +79,13 @@ def _check_compressed(dataset: Any, name: str, path: Path) -> None:
     stored = dataset.id.get_storage_size()
     if filters.count(h5z.FILTER_DEFLATE) > 1 or dataset.nbytes > _MOST_OF_ONE_BYTE * stored + _SMALL:
         raise ValueError(
-            f"{path}: {name} would become {dataset.nbytes} bytes out of the {stored} that are stored, with the filters {filters}. "
+            f"{path}: {name} would grow from {stored} stored bytes to {dataset.nbytes}, with the filters {filters}. "
             "Write it again with compression='gzip', or without."
         )
 
 
 def check_complete(dataset: Any, path: Path) -> None:
-    """Refuse a dataset of which HDF5 would make up a part: it reads 0 where another file is missing, cut short or not mapped."""
+    """Raise ValueError unless all values are there: HDF5 reads 0 where another file is missing, too short or not mapped."""
     lacks = None
     if dataset.is_virtual:
         lacks = _lacking_sources(dataset, path)
@@ -98,7 +98,7 @@ def check_complete(dataset: Any, path: Path) -> None:
 
 
 def class_names(file: Any, path: Path) -> list[str] | None:
-    """The names in `list_classes`, or None without it."""
+    """The names in `list_classes`, or None if the file has none."""
     if "list_classes" not in list(file):
         return None
     names = find(file, "list_classes", path)[()]
@@ -108,24 +108,22 @@ def class_names(file: Any, path: Path) -> list[str] | None:
 
 
 def text(name: Any) -> str:
-    """The name of a class, stored as bytes or as a string; what is no UTF-8 in it becomes the sign U+FFFD."""
+    """The name of a class, stored as bytes or as a string; bytes that are not UTF-8 become U+FFFD."""
     return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 class Rows:
-    """The way to the rows of a dataset. Where that is proven to give the same, they are read past HDF5, which takes ten times as
-    long for a row.
-    """
+    """Reads rows of a dataset. If the values are stored plainly, they are read without HDF5, which takes ten times as long."""
 
     def __init__(self, dataset: Any, path: Path) -> None:
         self.dataset, self.path = dataset, path
-        self.file = _handle(dataset.file)  # HDF5's own, so it is the same file, whatever stands at the path by now
+        self.file = _handle(dataset.file)  # HDF5's own descriptor: the path may name another file by now
         self.state = self._now()
         self.offset = None if self.file is None else _offset(dataset)
         self.row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))
 
     def read(self, rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        """The rows, their values in the order of the file, and the place of each row among these."""
+        """The rows, their values in the order of the file, and the position of each row among these values."""
         values = np.empty((len(rows), *self.dataset.shape[1:]), self.dataset.dtype)
         order = np.argsort(rows, kind="stable")
         places = np.empty(len(rows), np.intp)
@@ -139,11 +137,11 @@ class Rows:
         return rows, values, places
 
     def check(self, state: Any) -> None:
-        """Refuse a file that was written to, or replaced, since it was in this state."""
+        """Raise ValueError if the file was written to or replaced since it was in this state."""
         if self._now() != state:
             raise ValueError(
-                f"{self.path}: the file was changed since it was opened, so its rows and targets may not belong together. Make the "
-                "HDF5Dataset anew, when the file is complete."
+                f"{self.path}: the file was changed since it was opened, so its rows and targets may not belong together. Create the "
+                "HDF5Dataset again when the file is complete."
             )
 
     def _now(self) -> Any:
@@ -160,12 +158,14 @@ class Rows:
         while done < len(due):
             got = os.preadv(file, [due[done:].data], self.offset + start * self.row_bytes + done)
             if not got:
-                raise ValueError(f"{self.path}: the file ends before row {start + len(into)}. Fetch or write it again.")
+                raise ValueError(
+                    f"{self.path}: the file ends before row {start + len(into)}. Download or write it again."
+                )
             done += got
 
 
 def _offset(dataset: Any) -> int | None:
-    """Where the values begin in their file, if they lie there in one piece and bit for bit as NumPy has them; else None."""
+    """The offset of the values in their file, or None unless they are stored contiguously with the bytes of a NumPy array."""
     from h5py import h5d, h5t
 
     plist = dataset.id.get_create_plist()
@@ -182,12 +182,12 @@ def _offset(dataset: Any) -> int | None:
 
 
 def _handle(file: Any) -> int | None:
-    """The descriptor of a file that HDF5 reads as it is; None for other drivers."""
+    """The descriptor of the open file, or None for drivers that do not have one."""
     return file.id.get_vfd_handle() if file.driver == "sec2" else None
 
 
 def _link(file: Any, name: str) -> tuple[str, ...] | None:
-    """Where a link leads, (path,) or (path, file); () for what is stored right here, None if there is no such name."""
+    """The target of a link, (path,) or (path, file); () for a dataset in this file, None if there is no such name."""
     from h5py import h5l
 
     try:
@@ -203,17 +203,17 @@ def _link(file: Any, name: str) -> tuple[str, ...] | None:
 
 
 def _existing(name: str, path: Path, prefix: str | None = None) -> Path | None:
-    """The file that a file at `path` calls by this name: beside it, or from the current folder."""
+    """The file with this name, as a link in the file at `path` finds it: beside that file, or in the current folder."""
     places = [*([Path(prefix)] if prefix else []), path.parent, Path()]
     return next((place / name for place in places if (place / name).is_file()), None)
 
 
 def _lacking_sources(dataset: Any, path: Path) -> str | None:
-    """What is missing of the datasets that a virtual one is made of."""
+    """A description of what is missing of a virtual dataset's sources, or None."""
     mapped = 0
     for part in dataset.virtual_sources():
         if "%b" in part.file_name + part.dset_name:
-            return None  # as many as there are, which is what HDF5 counts
+            return None  # a series of files, of which HDF5 counts those that exist
         source = path if part.file_name == "." else _existing(part.file_name, path, os.environ.get("HDF5_VDS_PREFIX"))
         if source is None:
             return f"its part in {part.file_name} is missing"
@@ -224,17 +224,17 @@ def _lacking_sources(dataset: Any, path: Path) -> str | None:
                 return f"its part in {part.file_name} has shape {found.shape}, which is too small"
             check_complete(found, source)
         mapped += due
-    return f"{dataset.size - mapped} of its {dataset.size} numbers lie in no file" if mapped < dataset.size else None
+    return f"{dataset.size - mapped} of its {dataset.size} numbers are in no file" if mapped < dataset.size else None
 
 
 def _holds(dataset: Any, space: Any) -> bool:
-    """Whether the dataset reaches as far as what is selected of it; a space without axes selects all."""
+    """Whether the selection is inside the dataset; a space without axes selects all."""
     last = space.get_select_bounds()[1] if space.get_simple_extent_ndims() else ()
     return all(place < size for place, size in zip(last, dataset.shape, strict=False))
 
 
 def _lacking_bytes(dataset: Any, path: Path) -> str | None:
-    """What is missing of the raw files that hold the values of a dataset."""
+    """A description of what is missing of a dataset's raw files, or None."""
     prefix = dataset.id.get_access_plist().get_efile_prefix().decode().replace("${ORIGIN}", str(path.parent))
     due = dataset.size * dataset.id.get_type().get_size()
     for name, offset, size in dataset.external:
@@ -245,4 +245,4 @@ def _lacking_bytes(dataset: Any, path: Path) -> str | None:
         if place.stat().st_size < offset + size:
             return f"its file {name} has {place.stat().st_size} bytes, expected {offset + size}"
         due -= size
-    return None if due <= 0 else f"{due} of its bytes lie in no file"
+    return None if due <= 0 else f"{due} of its bytes are in no file"

@@ -1,4 +1,4 @@
-"""HDF5Dataset: examples in a file larger than memory, read block by block while the model learns."""
+"""HDF5Dataset: examples in a file larger than memory, read block by block during training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from minitorch_np.source.background import in_background
 from minitorch_np.source.source import Source
 
 _BLOCK_BYTES = 32_000_000
-_FEW = 16  # chunks that are shuffled among themselves
+_FEW = 16  # chunks that are shuffled together; fewer mix a sorted file badly
 
 
 class HDF5Dataset(Source):
@@ -28,23 +28,24 @@ class HDF5Dataset(Source):
     Args:
         path: the file.
         split: "train" or "test": the datasets `train_set_x` and `train_set_y`, or `test_set_…`, of the layout of load_hdf5.
-        x, y: names of the datasets, where they are others. Without y the data are for predict alone.
-        block_bytes: how much is read at a time (32 MB). Three blocks or so are held.
+        x, y: names of the datasets, if they are others. Without y the data are only for predict.
+        block_bytes: the bytes that are read at a time (32 MB). About three blocks are in memory.
 
-    **Order.** Shuffling is true where single rows can be read: every epoch has a new random order of all examples, read in blocks,
-    each from front to back of the file. Where the file is stored in chunks of several examples, a row costs its whole chunk; then
-    the chunks come in random order, as many at a time as a block holds, and the examples of these are shuffled among
-    themselves. The chunks of a block are drawn such that their first targets are spread as in the whole file, so the batches of a file
-    sorted by class are mixed too. What it costs: of ten digits sorted by class a network learnt to tell 96.0% ± 0.5% from memory
-    or from single rows, 95.5% ± 0.7% with 16 to 40 chunks at a time, 94.8% ± 1.6% with 5. With fewer than 16 there is a warning.
-    chunks=(1, …) for create_dataset, or no chunks, costs nothing.
+    **Order.** If single rows can be read, every epoch has a new random order of all examples; they are read in blocks, and each block
+    in the order of the file. If the file is stored in chunks of several examples, reading one row reads its whole chunk. Then the
+    chunks come in random order, as many at a time as fit into a block, and the examples of these chunks are shuffled together. The
+    chunks of a block are chosen so that their first targets are distributed as in the whole file; this mixes the classes of a sorted
+    file too. The cost, for ten digits sorted by class: a network reached 96.0% ± 0.5% from memory or from single rows, 95.5% ± 0.7%
+    with 16 to 40 chunks at a time, 94.8% ± 1.6% with 5. With fewer than 16 there is a warning. chunks=(1, …) for create_dataset, or
+    no chunks, costs nothing.
 
-    The file may hold its data in other files (links, external and virtual datasets). y is held in memory whole. Pixels stay as stored until their batch is due.
+    The data may be in other files (links, external and virtual datasets). y is read into memory. Images stay as they are stored until
+    their batch is needed.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no HDF5 file, has no such dataset (those present are listed), or x and y differ in length; a part of x or y
-            lies in another file that is missing or cut short. While reading: the file was changed since it was opened.
+        ValueError: the file is not HDF5 or does not have the dataset (the message lists those present), x and y differ in length, or
+            a part of x or y is in another file that is missing or too short. While reading: the file was changed since it was opened.
     """
 
     read_ahead = True
@@ -99,7 +100,7 @@ class HDF5Dataset(Source):
             yield from map(rows.read, blocks)
 
     def fingerprint(self) -> str:
-        """Sizes, all of y, and 64 of the examples, evenly taken."""
+        """SHA-256 of the sizes, of y, and of about 64 examples at equal distances."""
         found = hashlib.sha256(f"{self.count} {self.shape} {self.dtype}".encode())
         found.update(b"" if self.y is None else np.ascontiguousarray(self.y).data)
         with opened(self.path, locking=False) as file:
@@ -118,24 +119,24 @@ class HDF5Dataset(Source):
         return dataset[()]
 
     def _blocks(self, rng: np.random.Generator | None) -> Iterator[NDArray]:
-        """The rows of each block in the order in which they come; see the class."""
+        """The rows of each block, in the order in which they are yielded; see the class."""
         count, together = len(self), max(1, self.rows_in_block // self.rows_in_chunk)
         if rng is None or self.rows_in_chunk == 1 or count <= self.rows_in_block:
             order = np.arange(count) if rng is None else rng.permutation(count)
             return (order[start : start + self.rows_in_block] for start in range(0, count, self.rows_in_block))
         if together < _FEW:
             warnings.warn(
-                f"{self!r} is stored in chunks of {self.rows_in_chunk} examples, of which {together} at a time are shuffled among "
-                f"themselves: too few if it is sorted. Write it anew with chunks={(1, *(self.shape or ()))}, or give more block_bytes.",
+                f"{self!r} is stored in chunks of {self.rows_in_chunk} examples, of which {together} at a time are shuffled "
+                f"together: too few if the file is sorted. Write it again with chunks={(1, *(self.shape or ()))}, or give more block_bytes.",
                 stacklevel=caller(),
             )
         chunks = rng.permutation(-(-count // self.rows_in_chunk))
-        if self.y is not None:  # each block gets its share of every class, as players do of cards that lie in order
+        if self.y is not None:  # sort the chunks by target, and deal them to the blocks in turn, like cards
             targets = self.y[chunks * self.rows_in_chunk].reshape(len(chunks), -1)
             chunks = chunks[np.lexsort(targets.T)]
         parts = -(-len(chunks) // together)
         dealt = rng.permutation(parts)
-        within = np.random.default_rng(rng.integers(2**63))  # so that all that rng draws is drawn at once
+        within = np.random.default_rng(rng.integers(2**63))  # so that rng is not used after this line
 
         def block(part: int) -> NDArray:
             rows = chunks[part::parts, None] * self.rows_in_chunk + np.arange(self.rows_in_chunk)
@@ -145,7 +146,7 @@ class HDF5Dataset(Source):
 
 
 def _without(skip: int, blocks: Iterator[NDArray]) -> Iterator[NDArray]:
-    """The blocks without their first rows, so many in all."""
+    """The blocks without the first `skip` rows."""
     for rows in blocks:
         if len(rows) > skip:
             yield rows[skip:]
@@ -153,7 +154,7 @@ def _without(skip: int, blocks: Iterator[NDArray]) -> Iterator[NDArray]:
 
 
 def _cut(blocks: Iterator[tuple[NDArray, NDArray, NDArray]], size: int, y: NDArray | None) -> Iterator[tuple[Any, ...]]:
-    """Batches of one size, across the ends of blocks; the last may be smaller."""
+    """Batches of one size, also across the ends of blocks; the last may be smaller."""
     rest: list[tuple[NDArray, ...]] = []
     for rows, values, places in blocks:
         first = size - sum(len(part[0]) for part in rest) if rest else 0
