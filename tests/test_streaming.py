@@ -629,7 +629,7 @@ def test_classes_can_be_named_in_their_order(folder):
     assert data.files[0].parent.name == "light"
     for names, message in {
         ("dark", "grey"): "class_names has 'grey', which has no folder; found dark, empty, light",
-        ("dark", "dark"): "each once",
+        ("dark", "dark"): "a list of different names",
         ("empty",): "none of the classes empty has a picture",
     }.items():
         with pytest.raises(ValueError, match=message):
