@@ -21,13 +21,13 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import PACKAGE, is_built_in
 from minitorch_np.base.parameter import Parameter, UsedAsArray
 from minitorch_np.base.randomness import streams
-from minitorch_np.base.replica import Replicator, replica
+from minitorch_np.base.replica import replica
 from minitorch_np.base.shapes import Shape, batch_of
 
 if TYPE_CHECKING:
     from minitorch_np.layer import Layer
 
-    Reading = Callable[[Layer], AbstractContextManager[Replicator]]
+    Reading = Callable[[Layer], AbstractContextManager[Layer]]
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def trained(root: Layer, reading: Reading) -> Iterator[None]:
 
     Args:
         root: the model.
-        reading: gives the other thread a Replicator for a layer, with the weights after one step.
+        reading: gives the other thread a replica of a layer, with the weights after one step.
     """
     nodes = {id(node): (get_ident(), reading) for _, node in root.walk()}
     before = {key: _trained[key] for key in nodes.keys() & _trained.keys()}
@@ -75,7 +75,7 @@ def trained(root: Layer, reading: Reading) -> Iterator[None]:
 
 
 def read_beside_training(node: Layer) -> Reading | None:
-    """What gives a Replicator for this layer while another thread trains it; None if no other thread does."""
+    """What gives a replica of this layer while another thread trains it; None if no other thread does."""
     thread, reading = _trained.get(id(node), (get_ident(), None))
     return None if thread == get_ident() else reading
 

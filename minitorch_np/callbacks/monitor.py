@@ -7,14 +7,9 @@ from collections.abc import Collection
 from types import MappingProxyType
 from typing import Any
 
-from minitorch_np.base.validation import number
+from minitorch_np.base.validation import number, one_of
 from minitorch_np.callbacks.callback import Callback, Logs, numbers_in
 from minitorch_np.metrics import finding
-
-
-def _check_mode(who: str, name: str, value: Any) -> None:
-    if value not in ("auto", "min", "max"):
-        raise ValueError(f"{who}: mode is 'auto', 'min' or 'max', got {value!r}.")
 
 
 def _check_monitor(who: str, name: str, value: Any) -> None:
@@ -37,7 +32,7 @@ class Monitor(Callback):
 
     kept: tuple[str, ...] = ("best",)
     compared: tuple[str, ...] = ("monitor", "min_delta", "mode")
-    checks = MappingProxyType({"monitor": _check_monitor, "min_delta": number(), "mode": _check_mode})
+    checks = MappingProxyType({"monitor": _check_monitor, "min_delta": number(), "mode": one_of("auto", "min", "max")})
 
     def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
         self.monitor, self.min_delta, self.mode = monitor, min_delta, mode

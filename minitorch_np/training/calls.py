@@ -63,10 +63,8 @@ class Calls(Layer):
         if self._calls_train if training is None else training:
             return self._call_in_training(x, training)
         self._only_answered = not self._await_backward
-        with sharing.reading(self) as replicator:
-            twin = replicator.of(self)
-            with calling(Call(twin, inference=True)):
-                return twin.forward(x)
+        with sharing.reading(self) as twin, calling(Call(twin, inference=True)):
+            return twin.forward(x)
 
     def _check_training(self, training: Any) -> None:
         if hasattr(training, "shape") and training.shape != ():

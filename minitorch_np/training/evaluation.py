@@ -71,8 +71,7 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, cal
     called.set_up(model, 1, examples.steps(batch_size), verbose=False)
     called.call("on_predict_begin", {})
     outputs: list[NDArray] = []
-    with sharing.reading(model) as replicator, closing(examples.batches(batch_size)) as batches:
-        twin = replicator.of(model)
+    with sharing.reading(model) as twin, closing(examples.batches(batch_size)) as batches:
         for number, (x, _, _) in enumerate(batches):
             called.call("on_predict_batch_begin", number, {})
             with calling(Call(twin, inference=True)):
@@ -100,8 +99,8 @@ def measure(
         look: called with the outputs of the first batch, and with its first example.
     """
     total, count = 0.0, 0
-    with sharing.reading(layer) as replicator:
-        twin, loss_twin = replicator.of(layer), Replicator(keep_cache=True).of(loss)
+    with sharing.reading(layer) as twin:
+        loss_twin = Replicator(keep_cache=True).of(loss)
         gathered = [copy.deepcopy(metric) for metric in metrics]
         for metric in gathered:
             metric.reset()

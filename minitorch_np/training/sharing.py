@@ -116,17 +116,16 @@ def fits_of_this_thread(layer: Layer) -> list[Fitting]:
 
 
 @contextmanager
-def reading(layer: Layer) -> Iterator[Replicator]:
-    """Inside the `with` block: a Replicator that has made the replica of a layer, with weights that do not change."""
+def reading(layer: Layer) -> Iterator[Layer]:
+    """Inside the `with` block: a replica of the layer, with weights that do not change."""
     replicator = Replicator()
     try:
-        _make(replicator, layer)
-        yield replicator
+        yield _replica(replicator, layer)
     finally:
         _readers.pop(id(replicator), None)
 
 
-def _make(replicator: Replicator, layer: Layer) -> None:
+def _replica(replicator: Replicator, layer: Layer) -> Layer:
     while True:
         with _gate:
             fits = list(_others(_fits))
@@ -135,13 +134,11 @@ def _make(replicator: Replicator, layer: Layer) -> None:
                 fits = [fit for fit in fits if fit.ids & ids]
             if not fits:
                 _readers[id(replicator)] = get_ident(), replicator
-                replicator.of(layer)
-                return
+                return replicator.of(layer)
         with _between_steps(fits):
             if all(fit in _fits for fit in fits):  # else another may have begun
                 replicator.copy_weights = True
-                replicator.of(layer)
-                return
+                return replicator.of(layer)
 
 
 @contextmanager
