@@ -630,7 +630,7 @@ def test_classes_can_be_named_in_their_order(folder):
     for names, message in {
         ("dark", "grey"): "class_names has 'grey', which has no folder; found dark, empty, light",
         ("dark", "dark"): "a list of different names",
-        ("empty",): "none of the classes empty has a picture",
+        ("empty",): "none of the classes empty has an image",
     }.items():
         with pytest.raises(ValueError, match=message):
             ImageFolder(folder, (4, 3, 3), class_names=names)

@@ -47,19 +47,19 @@ _IMPORT_FROM = opcode.opmap["IMPORT_FROM"]
 
 
 def in_module(module: str, name: str) -> AttributeError | ImportError:
-    """The error of a module that does not have a name, for the module's __getattr__.
+    """The error for an unknown name of a module, for the module's __getattr__.
 
-    `from module import name` would put an error of its own in place of an AttributeError, so it gets an ImportError.
+    `from module import name` would replace an AttributeError by its own error, so it gets an ImportError.
     """
     line = table().get(f"mt.{name}") or table().get(f"mt{module.removeprefix('minitorch_np')}.{name}", "")
-    asking = sys._getframe(2)  # of the line that runs the module's __getattr__
+    asking = sys._getframe(2)  # the frame of the line that runs the module's __getattr__
     if line and asking.f_code.co_code[asking.f_lasti] == _IMPORT_FROM:
         return ImportError(f"cannot import name {name!r} from {module!r}. {line}", name=module)
     return AttributeError(f"module {module!r} has no attribute {name!r}. {line}".rstrip())
 
 
 class AnswersForeignModules:
-    """The last of Python's finders of modules: `import minitorch_np.nn` gets the line to write."""
+    """A finder of modules, after all others: `import minitorch_np.nn` raises an error with the line to write."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
@@ -69,13 +69,13 @@ class AnswersForeignModules:
             raise ModuleNotFoundError(f"No module named {name!r}. {line}", name=name)
 
 
-sys.meta_path.append(AnswersForeignModules)  # at once: the next line of a program may be such an import
+sys.meta_path.append(AnswersForeignModules)  # now, because the next line of a program may be such an import
 
 
 def public_module(name: str) -> None:
-    """Give a module its __getattr__, which answers foreign names, and its __dir__, which lists its public names alone.
+    """Give a module a __getattr__ that answers foreign names, and a __dir__ that lists only the public names.
 
-    They are set here because type checkers, if they saw a __getattr__, would accept every name.
+    They are set here and not defined in the module, because type checkers accept every name of a module with a __getattr__.
     """
 
     def refuse(missing: str) -> NoReturn:
@@ -86,25 +86,25 @@ def public_module(name: str) -> None:
 
 
 class AnswersForeignNames:
-    """A class that answers arguments and attributes which other frameworks have, with the line to write here."""
+    """A base class. Arguments and attributes of other frameworks raise an error with the line to write here."""
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:  # where these would make every argument and attribute known
+    if not TYPE_CHECKING:  # with these, type checkers would accept every argument
 
         def __new__(cls, *args, **kwargs):
-            """Look at the names alone; that the rest fits is left to the constructor."""
+            """Check the names of the arguments; Python checks the rest when it calls the constructor."""
             _refuse_unknown(cls, "", cls.__init__, args, kwargs)
             made = super().__new__(cls)
             made.before_constructor()
             return made
 
         def before_constructor(self):
-            """Runs before the constructor; what is made here is there even if a subclass forgets super().__init__()."""
+            """Runs before the constructor, for what must exist even if a subclass forgets super().__init__()."""
 
     def __init_subclass__(cls) -> None:
-        """Rows of the class become attributes that answer. A __getattr__ would make every other attribute slower to read; a class
-        that has one anyway calls answer_missing there.
+        """Make the foreign names of the class attributes that raise the error. A __getattr__ would make all attributes slower to
+        read; a class that has one anyway calls answer_missing in it.
         """
         super().__init_subclass__()
         for name in _rows().get(cls.__name__, ()):
@@ -120,7 +120,7 @@ class AnswersForeignNames:
 
 
 class Missing:
-    """An attribute that is not there, and is answered from the table."""
+    """An attribute of another framework: reading it raises the error with the line to write."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -130,14 +130,14 @@ class Missing:
 
 
 class NeverThere(Missing):
-    """One of a class with `__slots__`, in which it cannot be set either."""
+    """The same for a class with `__slots__`, where it cannot be set either."""
 
     def __set__(self, owner: Any, value: Any) -> None:
         self.__get__(owner, type(owner))
 
 
 class WithoutEffect(Missing):
-    """One that nothing here reads: setting it is refused, unless the constructor has an argument of that name."""
+    """An attribute that would have no effect: setting it raises the error too, unless it is an argument of the constructor."""
 
     def __get__(self, owner: Any, owner_type: type) -> Any:
         if owner is None:
@@ -153,7 +153,7 @@ class WithoutEffect(Missing):
 
 
 def answer_missing(owner: Any, name: str) -> Any:
-    """For the __getattr__ of a class: the table's answer. A property that failed fails again, with its own error."""
+    """The end of a class's __getattr__: raise AttributeError, with the line to write. A failed property raises its own error."""
     try:
         return object.__getattribute__(owner, name)
     except AttributeError as error:
@@ -164,7 +164,7 @@ def answer_missing(owner: Any, name: str) -> Any:
 
 
 def answers_foreign_arguments(called: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Decorate a method or a function, so that arguments which it does not have are answered from the table."""
+    """Decorate a method or a function, so that unknown arguments raise an error with the line to write."""
     name, is_method = called.__name__, "." in called.__qualname__
 
     @functools.wraps(called)
@@ -179,7 +179,7 @@ def answers_foreign_arguments(called: Callable[Arguments, Result]) -> Callable[A
 
 
 def instead_of(given: Any) -> str:
-    """What to write in place of a class, or of a name as text, where an object is expected; "" for anything else."""
+    """What to write in place of a class, or of text, where an object is expected; "" for anything else."""
     line = table().get(repr(given.lower()), "") if isinstance(given, str) else ""
     return f" {line}" if line else of_class(given)
 
@@ -216,7 +216,7 @@ def _short(value: Any) -> str:
 
 @functools.cache
 def _arguments(called: Any, of_object: bool) -> tuple[float, tuple[str, ...], bool]:
-    """How many arguments go by position, the names that there are, and whether any other name is taken too."""
+    """The number of arguments that go by position, the names of all arguments, and whether **kwargs takes other names."""
     given = list(inspect.signature(called).parameters.values())[of_object:]
     kinds = [parameter.kind for parameter in given]
     by_position = [p.name for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -227,7 +227,7 @@ def _arguments(called: Any, of_object: bool) -> tuple[float, tuple[str, ...], bo
 
 @functools.cache
 def _rows() -> dict[str, list[str]]:
-    """The names in the table by their class."""
+    """The names of attributes in the table, by class."""
     rows: dict[str, list[str]] = {}
     for key in table():
         place, _, name = key.partition(".")
