@@ -6,7 +6,6 @@ import copy
 import threading
 from collections.abc import Mapping
 from operator import attrgetter
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -85,7 +84,7 @@ class Layer(Node):
     in_keras = False
     keras_activation: str | None = None
     elementwise = False
-    keras_places: Mapping[str, str] = MappingProxyType({})
+    keras_places: Mapping[str, str] = {}
     _streams: Streams | None = None
     _generator: np.random.Generator | None = None
     _dtype: np.dtype = np.dtype(np.float32)

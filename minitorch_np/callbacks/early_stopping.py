@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import flag, whole
 from minitorch_np.callbacks.callback import Callback, Logs
@@ -24,7 +22,7 @@ class EarlyStopping(Monitor):
 
     kept = ("best", "best_epoch", "stopped_epoch", "best_weights")
     compared = (*Monitor.compared, "patience", "restore_best_weights")
-    checks = MappingProxyType({"patience": whole(), "restore_best_weights": flag})
+    checks = {"patience": whole(), "restore_best_weights": flag}
 
     def __init__(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Any
 
 from minitorch_np.base.validation import number, whole
@@ -49,7 +48,7 @@ class LearningRateScheduler(Callback):
 
     compared = ("schedule",)
 
-    checks = MappingProxyType({"schedule": _check_schedule})
+    checks = {"schedule": _check_schedule}
 
     def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
@@ -72,9 +71,7 @@ class ReduceLROnPlateau(Monitor):
 
     kept = ("best", "waited", "resting")
     compared = (*Monitor.compared, "factor", "patience", "cooldown", "min_lr")
-    checks = MappingProxyType(
-        {"factor": number("(0, 1)"), "patience": whole(), "cooldown": whole(), "min_lr": number()}
-    )
+    checks = {"factor": number("(0, 1)"), "patience": whole(), "cooldown": whole(), "min_lr": number()}
 
     def __init__(
         self,

@@ -8,7 +8,6 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from types import MappingProxyType
 from typing import Any, TextIO
 
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
@@ -38,7 +37,7 @@ class CSVLogger(Callback):
 
     kept = ("start", "width", "names")
 
-    checks = MappingProxyType({"filename": _check_path, "separator": _check_separator, "append": flag})
+    checks = {"filename": _check_path, "separator": _check_separator, "append": flag}
 
     def __init__(self, filename: AnyPath, separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = filename, separator, append
@@ -123,7 +122,7 @@ class TensorBoard(Callback):
 
     kept = ("run", "epochs")
 
-    checks = MappingProxyType({"log_dir": _check_path})
+    checks = {"log_dir": _check_path}
 
     def __init__(self, log_dir: AnyPath) -> None:
         self.log_dir = log_dir

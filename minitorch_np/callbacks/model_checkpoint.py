@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.callers import caller
@@ -62,7 +61,7 @@ class ModelCheckpoint(Monitor):
     """
 
     compared = (*Monitor.compared, "save_best_only")
-    checks = MappingProxyType({"filepath": _check_filepath, "save_best_only": flag})
+    checks = {"filepath": _check_filepath, "save_best_only": flag}
 
     def __init__(
         self,

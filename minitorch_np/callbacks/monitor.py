@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from types import MappingProxyType
 from typing import Any
 
 from minitorch_np.base.validation import number, one_of
 from minitorch_np.callbacks.callback import Callback, Logs, numbers_in
 from minitorch_np.metrics import finding
+
+check_mode = one_of("auto", "min", "max")
 
 
 def _check_monitor(who: str, name: str, value: Any) -> None:
@@ -32,7 +33,7 @@ class Monitor(Callback):
 
     kept: tuple[str, ...] = ("best",)
     compared: tuple[str, ...] = ("monitor", "min_delta", "mode")
-    checks = MappingProxyType({"monitor": _check_monitor, "min_delta": number(), "mode": one_of("auto", "min", "max")})
+    checks = {"monitor": _check_monitor, "min_delta": number(), "mode": check_mode}
 
     def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
         self.monitor, self.min_delta, self.mode = monitor, min_delta, mode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -85,7 +84,7 @@ class BCEWithLogitsLoss(_YesOrNo):
     """
 
     from_logits = True
-    instead = MappingProxyType({"Sigmoid": ", or use BCELoss()"})
+    instead = {"Sigmoid": ", or use BCELoss()"}
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
@@ -114,7 +113,7 @@ class FocalLoss(_YesOrNo):
 
     from_logits = True
 
-    checks = MappingProxyType({"gamma": number(), "alpha": optional(number("[0, 1]"))})
+    checks = {"gamma": number(), "alpha": optional(number("[0, 1]"))}
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = 0.25) -> None:
         self.gamma = gamma

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,9 +30,9 @@ class CrossEntropyLoss(Loss):
     """
 
     takes_weights = True
-    instead = MappingProxyType({"Softmax": ", or give from_logits=False"})
+    instead = {"Softmax": ", or give from_logits=False"}
 
-    checks = MappingProxyType({"label_smoothing": number("[0, 1)"), "from_logits": flag})
+    checks = {"label_smoothing": number("[0, 1)"), "from_logits": flag}
 
     def __init__(self, label_smoothing: float = 0.0, from_logits: bool = True) -> None:
         self.label_smoothing = label_smoothing
@@ -104,7 +103,7 @@ class _OfLogProbabilities(Loss):
 
     from_logits = True
     takes_weights = True
-    instead = MappingProxyType({"Softmax": " and use CrossEntropyLoss()"})
+    instead = {"Softmax": " and use CrossEntropyLoss()"}
 
     def doubt(self, outputs: NDArray) -> str:
         """Raise ValueError for outputs whose exponentials do not sum to 1 in each row."""

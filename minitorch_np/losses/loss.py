@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +46,7 @@ class Loss(Cached, OwnAttributes):
     binary = False
     probabilistic = True
     takes_weights = False
-    instead: Mapping[str, str] = MappingProxyType({})
+    instead: Mapping[str, str] = {}
     _notes_use = False
     weights: NDArray | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -58,7 +57,7 @@ class HuberLoss(_OfNumbers):
         delta: where the parabola becomes a line, a positive number.
     """
 
-    checks = MappingProxyType({"delta": number("(0, inf)")})
+    checks = {"delta": number("(0, inf)")}
 
     def __init__(self, delta: float = 1.0) -> None:
         self.delta = delta

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,15 +33,13 @@ class Adam(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = MappingProxyType(
-        {
-            "beta_1": number("[0, 1)"),
-            "beta_2": number("[0, 1)"),
-            "epsilon": number(),
-            "amsgrad": flag,
-            "weight_decay": optional(number()),
-        }
-    )
+    checks = {
+        "beta_1": number("[0, 1)"),
+        "beta_2": number("[0, 1)"),
+        "epsilon": number(),
+        "amsgrad": flag,
+        "weight_decay": optional(number()),
+    }
 
     def __init__(
         self,
@@ -102,7 +99,7 @@ class AdamW(Adam):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = MappingProxyType({"weight_decay": _decay_of_adamw})
+    checks = {"weight_decay": _decay_of_adamw}
 
     def __init__(
         self,
@@ -141,14 +138,12 @@ class Nadam(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = MappingProxyType(
-        {
-            "beta_1": number("[0, 1)"),
-            "beta_2": number("[0, 1)"),
-            "epsilon": number(),
-            "weight_decay": optional(number()),
-        }
-    )
+    checks = {
+        "beta_1": number("[0, 1)"),
+        "beta_2": number("[0, 1)"),
+        "epsilon": number(),
+        "weight_decay": optional(number()),
+    }
 
     def __init__(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
@@ -26,9 +24,7 @@ class Adagrad(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = MappingProxyType(
-        {"initial_accumulator_value": number(), "epsilon": number(), "weight_decay": optional(number())}
-    )
+    checks = {"initial_accumulator_value": number(), "epsilon": number(), "weight_decay": optional(number())}
 
     def __init__(
         self,
@@ -72,15 +68,13 @@ class RMSprop(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = MappingProxyType(
-        {
-            "rho": number("[0, 1)"),
-            "momentum": number("[0, 1)"),
-            "epsilon": number(),
-            "centered": flag,
-            "weight_decay": optional(number()),
-        }
-    )
+    checks = {
+        "rho": number("[0, 1)"),
+        "momentum": number("[0, 1)"),
+        "epsilon": number(),
+        "centered": flag,
+        "weight_decay": optional(number()),
+    }
 
     def __init__(
         self,

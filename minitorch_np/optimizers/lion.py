@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
@@ -27,9 +25,7 @@ class Lion(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = MappingProxyType(
-        {"beta_1": number("[0, 1)"), "beta_2": number("[0, 1)"), "weight_decay": optional(number())}
-    )
+    checks = {"beta_1": number("[0, 1)"), "beta_2": number("[0, 1)"), "weight_decay": optional(number())}
 
     def __init__(
         self,

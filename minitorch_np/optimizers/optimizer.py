@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -62,15 +61,13 @@ class Optimizer(OwnAttributes):
         state: the dictionaries of all parameters, by their names.
     """
 
-    checks = MappingProxyType(
-        {
-            "learning_rate": _check_rate,
-            "iteration": whole(),
-            "clipnorm": anything,
-            "global_clipnorm": anything,
-            "clipvalue": anything,
-        }
-    )
+    checks = {
+        "learning_rate": _check_rate,
+        "iteration": whole(),
+        "clipnorm": anything,
+        "global_clipnorm": anything,
+        "clipvalue": anything,
+    }
     rate: float = _RateOfStep()  # type: ignore[assignment]
     learning_rate: float | Schedule
     iteration: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import flag, number
@@ -27,7 +25,7 @@ class SGD(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer; gradients are clipped before anything is added to them.
     """
 
-    checks = MappingProxyType({"momentum": number("[0, 1)"), "nesterov": flag, "weight_decay": number()})
+    checks = {"momentum": number("[0, 1)"), "nesterov": flag, "weight_decay": number()}
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from minitorch_np.base.console import progress_is_visible
 from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import spawn
 from minitorch_np.base.validation import is_whole
+from minitorch_np.callbacks.monitor import check_mode
 from minitorch_np.metrics import finding
 from minitorch_np.saving.checkpoint import Checkpoint
 from minitorch_np.source.source import fingerprint
@@ -89,8 +90,7 @@ def search(
     path = None if table is None else checked_path(table)
     if not is_whole(rng):
         raise ValueError(f"{who}: rng is an int, so that the same search can be run again, got {rng!r}.")
-    if mode not in ("auto", "min", "max"):
-        raise ValueError(f"{who}: mode is 'auto', 'min' or 'max', got {mode!r}.")
+    check_mode(who, "mode", mode)
     shared = {"epochs": epochs, "batch_size": batch_size, **(fit or {})}
     choices = spaces.checked_space(space, who)
     builder = Builder(who, build, shared, choices)
