@@ -68,7 +68,7 @@ def test_grey_and_colour_are_drawn(images):
     ("arguments", "message"),
     [
         ((np.zeros((4, 4)),), r"expected images \(n, height, width\[, 1 or 3\]\), got \(4, 4\)"),
-        ((np.zeros((2, 4, 4)), ["one"]), "2 images and 1 titles"),
+        ((np.zeros((2, 4, 4)), ["one"]), "got 2 images, 1 titles"),
         ((np.zeros((2, 4, 4)), None, [None]), "2 images and 1 axes"),
     ],
 )
@@ -200,7 +200,7 @@ def columns_of(count):
 
 @pytest.mark.parametrize(
     ("probabilities", "message"),
-    [([0.5, 0.5], "3 images, 3 true classes and 2 probabilities"), ([-3.0, 0.5, 4.0], "got -3 to 4. Bring logits")],
+    [([0.5, 0.5], "3 images, 3 true classes, 2 probabilities"), ([-3.0, 0.5, 4.0], "got -3 to 4. Bring logits")],
 )
 def test_what_is_no_probability_is_refused(probabilities, message):
     with pytest.raises(ValueError, match=message):

@@ -667,7 +667,7 @@ SHARED = build()
         ({"build": 7}, "build is a function that makes and returns a new, compiled model, got 7"),
         (
             {"build": lambda units, learning_rate, momentum, depth: None},
-            r"build\(.*\) needs 'depth', which is not a setting",
+            r"build\(.*\): missing a required argument: 'depth'",
         ),
         ({"build": lambda **settings: None}, "build returned None. End it with `return model`"),
         ({"build": lambda **settings: mt.Sequential([mt.Input((6,)), mt.Dense(3)])}, "a model that is not compiled"),
@@ -705,7 +705,7 @@ def drawn_already():
     [
         (with_one_optimizer, "this optimizer belongs to another model"),
         (drawn_already, "a model without a seed whose weights are initialised already"),
-        (lambda units: build(units), "needs 'units', which is not a setting. It may take rng; give any other"),
+        (lambda units: build(units), "missing a required argument: 'units'. It may take rng; give any other"),
     ],
 )
 def test_models_that_are_not_apart_are_refused(data, make, message):

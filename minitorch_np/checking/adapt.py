@@ -98,9 +98,7 @@ class Adapted(Layer):
         return dict(self.values)
 
     def _pairs(self) -> dict[str, str]:
-        if self.pairs is not None:
-            return {name: str(gradient) for name, gradient in self.pairs.items()}
-        return _found_pairs(self.target)
+        return _found_pairs(self.target) if self.pairs is None else dict(self.pairs)
 
     def _collect(self) -> None:
         """Find the parameters that the object has now; some objects create them in the first forward or backward."""

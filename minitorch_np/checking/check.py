@@ -96,7 +96,7 @@ def gradcheck(
     spawn(rng, 0)  # raises unless it is a seed
     randomness = GlobalRandomness()
     try:
-        with np.errstate(all="ignore"):  # the check uses extreme values on purpose
+        with np.errstate(all="ignore"):  # the check computes with extreme values on purpose
             report = _check(target, x, y, loss, wrt, method, rng)
     finally:
         randomness.restore()
@@ -205,24 +205,23 @@ def _inputs(x: Any, rng: np.random.Generator, target: Any) -> NDArray:
         raise ValueError(f"gradcheck: x is an array, or its shape with the batch, such as (3, 4); got {x!r}.")
     array = as_array(x, "x", "gradcheck")
     if not array.size:
-        raise ValueError(f"gradcheck: x holds no numbers (shape {array.shape}).")
+        raise ValueError(f"gradcheck: x has shape {array.shape} and holds no numbers. Give at least one example.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError("gradcheck: x holds values that are not finite.")
+        raise ValueError("gradcheck: x holds values that are not finite. Remove NaN and infinity.")
     return np.array(array, np.float64) if array.dtype.kind == "f" else np.array(array)
 
 
 def _build(layer: Layer, x: NDArray) -> NDArray:
     """Build the layer; returns x as floats, or as ints for a layer that takes only those."""
-    with np.errstate(all="ignore"):
-        if isinstance(layer, LossLayer):
-            return x.astype(np.float64)
-        if not layer.built and layer._streams is None:
-            layer.initialize(x.shape[1:], 0, np.float64)
-        try:
-            copy.deepcopy(layer)(x.astype(np.float64))
-        except (IndexError, TypeError):
-            return x
-        return x.astype(np.int64 if _takes_whole_numbers(layer, x) else np.float64)
+    if isinstance(layer, LossLayer):
+        return x.astype(np.float64)
+    if not layer.built and layer._streams is None:
+        layer.initialize(x.shape[1:], 0, np.float64)
+    try:
+        copy.deepcopy(layer)(x.astype(np.float64))
+    except (IndexError, TypeError):
+        return x
+    return x.astype(np.int64 if _takes_whole_numbers(layer, x) else np.float64)
 
 
 def _takes_whole_numbers(layer: Layer, x: NDArray) -> bool:

@@ -72,18 +72,17 @@ class Evidence:
             if name == "dy" or array.size < 2 or not fits(array, self.given):
                 continue
             yield name, array
-            with np.errstate(all="ignore"):
-                for form, values in (
-                    (f"1 / {name}", 1 / array),
-                    (f"{name} ** 2", array**2),
-                    (f"1 / {name} ** 2", 1 / array**2),
-                    (f"(1 - {name})", 1 - array),
-                    (f"{name} * (1 - {name})", array * (1 - array)),
-                    (f"1 / ({name} * (1 - {name}))", 1 / (array * (1 - array))),
-                    (f"sign({name})", np.sign(array)),
-                ):
-                    if np.isfinite(values).all():
-                        yield form, values
+            for form, values in (
+                (f"1 / {name}", 1 / array),
+                (f"{name} ** 2", array**2),
+                (f"1 / {name} ** 2", 1 / array**2),
+                (f"(1 - {name})", 1 - array),
+                (f"{name} * (1 - {name})", array * (1 - array)),
+                (f"1 / ({name} * (1 - {name}))", 1 / (array * (1 - array))),
+                (f"sign({name})", np.sign(array)),
+            ):
+                if np.isfinite(values).all():
+                    yield form, values
 
 
 def gradient_of(tensor: str) -> str:

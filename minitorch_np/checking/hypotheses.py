@@ -31,14 +31,11 @@ def one_factor(e: Evidence) -> Found:
 
 def lost_precision(e: Evidence) -> Found:
     size, error = np.abs(e.true).max(initial=0), np.abs(e.given - e.true)
-    with np.errstate(over="ignore"):
-        coarse = {
-            kind: np.array_equal(e.given.astype(kind).astype(float), e.given) for kind in (np.float32, np.float16)
-        }
+    is_half, is_single = (np.array_equal(e.given.astype(kind), e.given) for kind in (np.float16, np.float32))
     typical = np.median(error[e.true != 0] / np.abs(e.true[e.true != 0])) if np.any(e.true) else 0.0
     scattered = np.count_nonzero(error) > 0.7 * e.given.size and 1e-11 < typical < 1e-6
-    in_half = coarse[np.float16] and typical < 1e-2 and error.max(initial=0) < 1e-2 * size
-    if not in_half and not ((coarse[np.float32] or scattered) and error.max(initial=0) < 1e-5 * size):
+    in_half = is_half and typical < 1e-2 and error.max(initial=0) < 1e-2 * size
+    if not in_half and not ((is_single or scattered) and error.max(initial=0) < 1e-5 * size):
         return None
     text = "It agrees with the true gradient only to the digits of a number of lower precision, such as float32."
     return "lost precision", text, "Keep the dtype of x and dy throughout; no astype and no float32 constants."
@@ -110,12 +107,11 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 
 
 def _forms(e: Evidence) -> Iterator[tuple[str, str, NDArray]]:
-    with np.errstate(all="ignore"):
-        for form, function in FORMS.items():
-            for name, array in (("x", e.x), ("y", e.y), ("dy", e.dy)):
-                values = function(array)
-                if values.shape == e.given.shape and np.isfinite(values).all():
-                    yield form, form.format(name, name), values
+    for form, function in FORMS.items():
+        for name, array in (("x", e.x), ("y", e.y), ("dy", e.dy)):
+            values = function(array)
+            if values.shape == e.given.shape and np.isfinite(values).all():
+                yield form, form.format(name, name), values
 
 
 def another_derivative(e: Evidence) -> Found:
@@ -206,26 +202,22 @@ def known_factor(e: Evidence) -> Found:
 
 def axis_factor(e: Evidence) -> Found:
     """A factor that is the same along some axes and not along the others."""
-    live = np.abs(e.true) > 1e-12 * np.abs(e.true).max(initial=0)
-    if (
-        e.given.ndim < 2
-        or live.mean() < 0.5
-        or np.abs(e.given[~live]).max(initial=0) > 1e-9 * np.abs(e.given).max(initial=0)
-    ):
+    nonzero = np.abs(e.true) > 1e-12 * np.abs(e.true).max(initial=0)
+    elsewhere = np.abs(e.given[~nonzero]).max(initial=0)
+    if e.given.ndim < 2 or nonzero.mean() < 0.5 or elsewhere > 1e-9 * np.abs(e.given).max(initial=0):
         return None
-    with np.errstate(all="ignore"):
-        ratio = np.where(live, e.given / e.true, np.nan)
+    ratio = np.where(nonzero, e.given / e.true, np.nan)
     if np.nanmax(ratio) - np.nanmin(ratio) <= 1e-9 * np.nanmax(np.abs(ratio)):
         return None
     axes = range(e.given.ndim)
     for count in range(e.given.ndim - 1, 0, -1):
         for along in itertools.combinations(axes, count):
-            if live.sum(axis=along).min() < 2:
+            if nonzero.sum(axis=along).min() < 2:
                 continue
             low, high = np.nanmin(ratio, axis=along), np.nanmax(ratio, axis=along)
             if (high - low <= 1e-9 * np.abs(high)).all():
                 over = ", ".join(str(axis) for axis in axes if axis not in along)
-                text = f"It is the true gradient times a factor for each index of axis {over}."
+                text = f"It is the true gradient times a different factor for each index of axis {over}."
                 return "factor per row or column", text, "Look for a missing or an extra factor along that axis."
     return None
 
@@ -247,22 +239,16 @@ def few_elements(e: Evidence) -> Found:
 
 
 def own_derivative(first: Evidence, second: Evidence) -> Found:
-    """A derivative that is none of the known functions, of a layer that works element by element or of a loss."""
+    """A wrong derivative that is none of the known functions, of an elementwise layer or of a loss."""
     if first.of_loss and first.name == "x" and not _rows_are_distributions(first):
-        return (
-            "wrong derivative",
-            "No known mistake turns the true gradient into this one.",
-            "Derive the loss again, term by term.",
-        )
+        text = "No known mistake turns the true gradient into this one."
+        return "wrong derivative", text, "Derive the loss again, term by term."
     if first.name != "x" or not first.elementwise or not (first.dy.all() and second.dy.all()):
         return None
     if not same(first.given / first.dy, second.given / second.dy):
         return None
-    return (
-        "wrong derivative",
-        "dx is dy times a function of x, but not the derivative of forward.",
-        "Derive dy/dx of forward again.",
-    )
+    text = "dx is dy times a function of x, but not the derivative of forward."
+    return "wrong derivative", text, "Derive dy/dx of forward again."
 
 
 def _rows_are_distributions(e: Evidence) -> bool:

@@ -13,10 +13,9 @@ from minitorch_np.checking.comparison import Comparison
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
-from minitorch_np.checking.precision import in_float32
+from minitorch_np.checking.precision import check_precision
 from minitorch_np.checking.probes import other_history, probe
-from minitorch_np.checking.report import GradcheckReport
-from minitorch_np.checking.results import TensorResult
+from minitorch_np.checking.report import GradcheckReport, TensorResult
 from minitorch_np.checking.subject import Subject, trainable
 from minitorch_np.checking.truth import Truth, rms
 
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
 
-_ELEMENTS = 2_000  # up to so many elements in all, every one is compared
+_ELEMENTS = 2_000  # up to this total, every element is compared
 _REPEATS = 3  # forwards that must give the same y
-_SAMPLE = 40  # elements of a larger tensor that are compared, beside the random directions
+_SAMPLE = 40  # elements of a larger tensor that are compared, in addition to random directions
 
 
 class LayerCheck:
@@ -49,8 +48,7 @@ class LayerCheck:
     def run(self, *, thorough: bool) -> GradcheckReport:
         for setting, subject in self._settings():
             first = thorough and not self.report.method
-            with np.errstate(all="ignore"):
-                self._check_in(setting, subject, first=first)
+            self._check_in(setting, subject, first=first)
             if self.report.verdict == "fail":
                 self.report.setting = setting
             if self.report.verdict == "fail" or self.report.method == "none":
@@ -58,12 +56,12 @@ class LayerCheck:
         return self.report
 
     def compare(self, subject: Subject, dy: NDArray, gradients: dict[str, Any] | None = None) -> Comparison:
-        """The gradients of a subject beside the true ones."""
+        """Compare the gradients of a subject with the true ones."""
         truth = Truth(subject, self.rng, self.method)
         return Comparison(subject, truth, dy, subject.gradients(dy) if gradients is None else gradients)
 
     def _settings(self) -> Iterator[tuple[str, Subject]]:
-        """The same layer with other parameters, batch sizes, modes and memory layouts, each with the words that name it."""
+        """The same layer with other parameters, batch sizes, modes and memory layouts, each with its description."""
         yield "", self._subject(self.x)
         if any(parameter.size and not np.ptp(parameter.value) for parameter in trainable(self.layer).values()):
             yield "with the parameters as they are", Subject(self.layer, self.x)
@@ -112,7 +110,7 @@ class LayerCheck:
             return
         if y.dtype.kind != "f":
             raise ValueError(
-                f"gradcheck: forward of {self.layer!r} returned {y.dtype}, expected floating-point numbers."
+                f"gradcheck: forward of {self.layer!r} returned {y.dtype}, expected floats. Return y in the dtype of x."
             )
         truth = Truth(subject, self.rng, self.method)
         self.report.method = self.report.method or truth.description()
@@ -130,12 +128,17 @@ class LayerCheck:
         if not first and any(result.verdict == "fail" for result in results.values()):
             self._excuse_kinks(subject, results)
         failed = [name for name, result in results.items() if result.verdict == "fail"]
-        found = probe(subject, dy, self.rng, failed) if first else []
+        found: list[Diagnosis] = []
+        notes: list[str] = []
+        if first:
+            found = probe(subject, dy, self.rng, failed)
+            wrong_dtype, notes = check_precision(subject, y, dy, gradients)
+            found += wrong_dtype
         found = [d for d in found if d.tensor in self.names or d.name == "writes into its arguments"]
         if failed:
             found = self._explain(comparison, results, failed, found)
-        elif first:
-            self.report.findings += in_float32(subject, dy, gradients)
+        else:
+            self.report.findings += notes
         self._add(setting, results, found)
 
     def _explain(
@@ -188,7 +191,8 @@ class LayerCheck:
         """A failure of a loss, whose predictions may be any numbers."""
         self.report.verdict = "fail" if isinstance(self.layer, LossLayer) else "inconclusive"
         self.report.method = "none"
-        self.report.findings.append(f"forward gives {y[~np.isfinite(y)][0]} for finite inputs.")
+        remedy = "Compute it from logits, or clip." if isinstance(self.layer, LossLayer) else "Try smaller inputs."
+        self.report.findings.append(f"forward gives {y[~np.isfinite(y)][0]} for finite inputs. {remedy}")
 
     def _compare(self, comparison: Comparison, name: str, *, whole: bool) -> TensorResult:
         """Compare one tensor: all elements, or random directions and a sample of the elements."""

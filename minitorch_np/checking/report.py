@@ -10,12 +10,67 @@ import numpy as np
 
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of
-from minitorch_np.checking.results import Kink, TensorResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LINES = 20
+
+
+@dataclass
+class Kink:
+    """A place where the slope jumps, with the gradient that backward has there."""
+
+    tensor: str
+    index: tuple[int, ...]
+    value: float
+    slopes: tuple[float, float]
+    backward: float
+
+    def __str__(self) -> str:
+        low, high = self.slopes
+        return (
+            f"KINK at {self.tensor}{list(self.index)} = {self.value:.4g}: one-sided slopes {low:.4g} and {high:.4g}, "
+            f"backward {self.backward:.4g} is in [{min(low, high):.4g}, {max(low, high):.4g}]: a valid subgradient"
+        )
+
+
+@dataclass
+class TensorResult:
+    """The result for one tensor: dx as "x", or a parameter.
+
+    Attributes:
+        verdict: "pass", "fail", or "inconclusive" where saturation hides errors.
+        excess: the largest error over its bound; at most 1 is a pass.
+        worst: index, backward's value and the true one, where the error is largest.
+        checked: the number of elements that were compared one by one.
+        backward, true, wrong: the whole gradients, and which elements are wrong, if every element was checked.
+        untouched: True if no output depends on the tensor at this point, so that there was nothing to compare.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    verdict: str = "pass"
+    excess: float = 0.0
+    worst: tuple[tuple[int, ...], float, float] | None = None
+    checked: int = 0
+    backward: Any = None
+    true: Any = None
+    wrong: Any = None
+    untouched: bool = False
+    kinks: list[Kink] = field(default_factory=list)
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the arrays."""
+        return {
+            "shape": self.shape,
+            "verdict": self.verdict,
+            "error_over_bound": self.excess if np.isfinite(self.excess) else None,
+            "elements_checked": self.checked,
+            "worst": self.worst and dict(zip(("index", "backward", "true"), self.worst, strict=True)),
+            "note": self.note,
+        }
 
 
 class GradcheckError(AssertionError):
@@ -125,7 +180,7 @@ class GradcheckReport:
                 "setting": self.setting,
                 "method": self.method,
                 "seed": self.seed if isinstance(self.seed, int) else repr(self.seed),
-                "tensors": {name: _plain(result) for name, result in self.tensors.items()},
+                "tensors": {name: result.as_json() for name, result in self.tensors.items()},
                 "findings": self.findings,
                 "diagnoses": [vars(diagnosis) for diagnosis in self.diagnoses],
                 "kinks": [str(kink) for kink in self.kinks],
@@ -155,18 +210,3 @@ class GradcheckReport:
             ylabel="" if error.ndim < 2 else "example" if worst.name == "x" else "axis 0",
             label="|backward - true|",
         )
-
-
-def _plain(result: TensorResult) -> dict[str, Any]:
-    worst = None
-    if result.worst is not None:
-        index, a, r = result.worst
-        worst = {"index": [int(i) for i in index], "backward": a, "true": r}
-    return {
-        "shape": list(result.shape),
-        "verdict": result.verdict,
-        "error_over_bound": result.excess if np.isfinite(result.excess) else None,
-        "elements_checked": result.checked,
-        "worst": worst,
-        "note": result.note,
-    }

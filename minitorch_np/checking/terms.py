@@ -75,17 +75,16 @@ def _terms(e: Evidence) -> Iterator[tuple[str, NDArray, Callable[[float], bool]]
     yield "dy", e.dy, negative
     target = e.others.get("target")
     if target is not None and target.shape == e.x.shape:
-        with np.errstate(all="ignore"):
-            exponential = np.exp(e.x - e.x.max(axis=-1, keepdims=True))
-            for name, array in (
-                ("target", target),
-                ("1 - target", 1 - target),
-                ("sigmoid(x)", 1 / (1 + np.exp(-e.x))),
-                ("softmax(x)", exponential / exponential.sum(axis=-1, keepdims=True)),
-                ("target / x", target / e.x),
-                ("(1 - target) / (1 - x)", (1 - target) / (1 - e.x)),
-            ):
-                yield name, array, always
+        exponential = np.exp(e.x - e.x.max(axis=-1, keepdims=True))
+        for name, array in (
+            ("target", target),
+            ("1 - target", 1 - target),
+            ("sigmoid(x)", 1 / (1 + np.exp(-e.x))),
+            ("softmax(x)", exponential / exponential.sum(axis=-1, keepdims=True)),
+            ("target / x", target / e.x),
+            ("(1 - target) / (1 - x)", (1 - target) / (1 - e.x)),
+        ):
+            yield name, array, always
     yield from ((name, array, never) for name, array in e.known() if name not in ("dy", "target"))
     yield "1", np.ones(()), never
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.subject import Subject
 
-# Small enough that h² vanishes beside 1, large enough that gradients of 1e-200 survive the multiplication.
+# Small enough that 1 + h² is 1, large enough that gradients of 1e-200 survive the multiplication.
 _COMPLEX_STEP = 1e-60
 _SMALLEST_STEP = 1e-150  # for values near the smallest floats
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
@@ -33,7 +33,7 @@ class Truth:
     def __init__(self, subject: Subject, rng: np.random.Generator, method: str = "auto") -> None:
         self.subject = subject
         self.method = "differences" if method == "differences" else "complex step"
-        self.reason = "asked for" if method == "differences" else ""
+        self.reason = "chosen by the caller" if method == "differences" else ""
         self.confirmed = method == "auto"
         if method == "auto":
             self._try_complex(rng)
@@ -44,39 +44,33 @@ class Truth:
             return f"{self.method}: {self.reason}"
         return self.method + ", confirmed by differences of fourth order" * self.confirmed
 
-    def slope(self, name: str, direction: NDArray, at: NDArray | None = None) -> NDArray:
-        """d y / d value along direction, one number for each output."""
+    def slope(self, name: str, direction: NDArray, at: NDArray | None = None) -> tuple[NDArray, float]:
+        """d y / d value along a direction, one number for each output, and an upper bound of the method's own error."""
         value = self.subject.values()[name] if at is None else at
         if self.method == "complex step":
-            return complex_slope(self.subject, name, value, direction)
-        return difference_slope(self.subject, name, value, direction)[0]
-
-    def error(self, name: str, direction: NDArray) -> float:
-        """An upper bound of the method's own error, in units of the slope."""
-        if self.method == "complex step":
-            return 0.0
-        value = self.subject.values()[name]
-        return 10 * difference_slope(self.subject, name, value, direction)[1] + 1e-300
+            return complex_slope(self.subject, name, value, direction), 0.0
+        slope, error = difference_slope(self.subject, name, value, direction)
+        return slope, 10 * error + 1e-300
 
     def _try_complex(self, rng: np.random.Generator) -> None:
         """Compare with differences along one random direction, at a point nearby, where there are no exact ties."""
         for name, value in self.subject.values().items():
             scale = rms(value)
-            beside = value + 0.01 * scale * rng.normal(size=value.shape)
+            nearby = value + 0.01 * scale * rng.normal(size=value.shape)
             direction = rng.normal(size=value.shape)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error", np.exceptions.ComplexWarning)
-                    exact = complex_slope(self.subject, name, beside, direction)
+                    exact = complex_slope(self.subject, name, nearby, direction)
             except (TypeError, ValueError, np.exceptions.ComplexWarning) as refusal:
                 return self._use_differences(f"forward does not work with complex numbers ({refusal})")
-            if self._is_refuted(name, beside, direction, exact):
+            if self._is_refuted(name, nearby, direction, exact):
                 return self._use_differences(
                     f"complex step and differences disagree for {name}: some operation there loses the imaginary part"
                 )
         return None
 
-    def _is_refuted(self, name: str, beside: NDArray, direction: NDArray, exact: NDArray) -> bool:
+    def _is_refuted(self, name: str, nearby: NDArray, direction: NDArray, exact: NDArray) -> bool:
         """Whether the differences converge, as the step shrinks, to another slope.
 
         Where they do not converge (a kink, saturation, values of very different sizes) they decide nothing.
@@ -84,7 +78,7 @@ class Truth:
         before: NDArray | None = None
         gap = np.inf
         for step in _STEPS:
-            difference = difference_slope(self.subject, name, beside, direction, step)[0]
+            difference = difference_slope(self.subject, name, nearby, direction, step)[0]
             size = max(float(np.abs(difference).max(initial=0)), float(np.abs(exact).max(initial=0)), 1e-300)
             gap = min(gap, float(np.abs(exact - difference).max(initial=0)) / size)
             if gap <= 1e-5:
@@ -100,8 +94,7 @@ class Truth:
 
 def complex_slope(subject: Subject, name: str, value: NDArray, direction: NDArray) -> NDArray:
     step = max(_COMPLEX_STEP * rms(value), _SMALLEST_STEP)
-    with np.errstate(all="ignore"):
-        return np.imag(subject.forward({name: value + (1j * step) * direction})) / step
+    return np.imag(subject.forward({name: value + (1j * step) * direction})) / step
 
 
 def difference_slope(
@@ -109,12 +102,11 @@ def difference_slope(
 ) -> tuple[NDArray, float]:
     """The slope of fourth order, and an estimate of its error from the slope of second order and from rounding."""
     h = step * scale_along(value, direction)
-    with np.errstate(all="ignore"):
-        f = {k: np.asarray(subject.forward({name: value + (k * h) * direction})) for k in (-2, -1, 1, 2)}
-        fourth = (f[-2] - 8 * f[-1] + 8 * f[1] - f[2]) / (12 * h)
-        second = (f[1] - f[-1]) / (2 * h)
-        size = max(float(np.abs(y).max(initial=0)) for y in f.values())
-        gap = float(np.abs(fourth - second).max(initial=0))
+    f = {k: np.asarray(subject.forward({name: value + (k * h) * direction})) for k in (-2, -1, 1, 2)}
+    fourth = (f[-2] - 8 * f[-1] + 8 * f[1] - f[2]) / (12 * h)
+    second = (f[1] - f[-1]) / (2 * h)
+    size = max(float(np.abs(y).max(initial=0)) for y in f.values())
+    gap = float(np.abs(fourth - second).max(initial=0))
     scale = max(float(np.abs(fourth).max(initial=0)), 1e-300)
     return fourth, gap * min(1.0, gap / scale) + 4e-16 * size / h
 

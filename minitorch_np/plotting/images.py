@@ -32,8 +32,7 @@ def plot_images(
         raise ValueError(
             f"plot_images: expected images (n, height, width[, 1 or 3]), got {images.shape}. For one image write image[None]."
         )
-    if titles is not None and len(titles) != len(images):
-        raise ValueError(f"plot_images: {len(images)} images and {len(titles)} titles. Give one title for each image.")
+    _check_lengths("plot_images", {"images": images, "titles": images if titles is None else titles})
     places = grid_or_new("plot_images", "images", len(images), axes, columns)
     brightest = images.max(initial=0)
     top = 1.0 if images.dtype.kind == "f" and brightest <= 1 else 16.0 if brightest <= 16 else 255.0
@@ -60,11 +59,7 @@ def plot_mislabeled(
         most: the most images to show.
     """
     images, truth, predicted = np.asarray(images), _class_numbers(y_true), _class_numbers(y_pred)
-    if not len(images) == len(truth) == len(predicted):
-        raise ValueError(
-            f"plot_mislabeled: {len(images)} images, {len(truth)} true and {len(predicted)} predicted classes. "
-            "Give as many of each."
-        )
+    _check_lengths("plot_mislabeled", {"images": images, "true classes": truth, "predicted classes": predicted})
     wrong = np.flatnonzero(truth != predicted)
     titles = [f"predicted {class_names[predicted[i]]}\nis {class_names[truth[i]]}" for i in wrong[:most]]
     shown = "" if len(wrong) <= most else f", the first {most} of them"
@@ -90,11 +85,7 @@ def plot_most_wrong(
     """
     images, truth = np.asarray(images), _class_numbers(y_true)
     shares = np.asarray(probabilities, float).reshape(len(np.asarray(probabilities)), -1)
-    if not len(images) == len(truth) == len(shares):
-        raise ValueError(
-            f"plot_most_wrong: {len(images)} images, {len(truth)} true classes and {len(shares)} probabilities. "
-            "Give as many of each."
-        )
+    _check_lengths("plot_most_wrong", {"images": images, "true classes": truth, "probabilities": shares})
     if shares.min(initial=0) < 0 or shares.max(initial=0) > 1 + 1e-6:
         raise ValueError(
             f"plot_most_wrong: probabilities are between 0 and 1, got {shares.min():.3g} to {shares.max():.3g}. "
@@ -119,6 +110,12 @@ def _plot_chosen(images: NDArray, titles: Sequence[str], axes: Sequence[Axes] | 
     if len(places):
         places[0].figure.suptitle(title, fontsize=12)
     return places
+
+
+def _check_lengths(who: str, given: dict[str, Sequence[Any] | NDArray]) -> None:
+    if len({len(values) for values in given.values()}) > 1:
+        counts = ", ".join(f"{len(values)} {what}" for what, values in given.items())
+        raise ValueError(f"{who}: got {counts}. Give as many of each.")
 
 
 def _class_numbers(classes: Any) -> NDArray:

@@ -46,15 +46,16 @@ class Builder:
                 raise ValueError(f"{who}: fit may hold {', '.join(OF_FIT)}, got {name!r}.")
         self.who, self.build, self.fit = who, build, dict(fit)
         self.names = list(names)
-        arguments = inspect.signature(build).parameters.values()
+        signature = inspect.signature(build)
+        arguments = signature.parameters.values()
         takes = {a.name for a in arguments if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)}
         takes_any = any(a.kind == a.VAR_KEYWORD for a in arguments)
         self.takes_rng = "rng" in takes
         self.for_build = [name for name in self.names if name in takes or (takes_any and name not in OF_FIT)]
-        self._check(arguments)
+        self._check(signature)
 
-    def _check(self, arguments: Iterable[inspect.Parameter]) -> None:
-        called = f"build({', '.join(map(str, arguments))})"
+    def _check(self, signature: inspect.Signature) -> None:
+        called = f"build{signature}"
         for name in self.names:
             if name in ("rng", "epochs"):
                 raise ValueError(f"{self.who}: {name} is given as {self.who}({name}=…), not in the space.")
@@ -62,14 +63,12 @@ class Builder:
                 raise ValueError(
                     f"{self.who}: {called} takes no {name!r}. Give it that argument, or leave it out of the space."
                 )
-        for argument in arguments:
-            collects = argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL)
-            needed = argument.default is argument.empty and not collects
-            if needed and argument.name not in ("rng", *self.for_build) or argument.kind == argument.POSITIONAL_ONLY:
-                raise ValueError(
-                    f"{self.who}: {called} needs {argument.name!r}, which is not a setting. It may take "
-                    f"{', '.join(['rng', *self.names])}; give any other argument a default."
-                )
+        try:
+            signature.bind(**dict.fromkeys([*self.for_build, *["rng"] * self.takes_rng]))
+        except TypeError as error:
+            raise ValueError(
+                f"{self.who}: {called}: {error}. It may take {', '.join(['rng', *self.names])}; give any other argument a default."
+            ) from None
 
     def model(self, settings: Mapping[str, Any], seed: int) -> Model:
         """A new model with these settings, and with this seed, which it gets here if build takes no `rng`."""
