@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 _COLORS = (BLUE, ORANGE, "#3a9a5b", "#8a5fb5", "#c2a01e", "#c94f7c", "#4bb3b8", "#7a6a5a", "#8fae3c", "#666666")
 
 
+class Predictor(Protocol):
+    """A Model, or any object with `predict`."""
+
+    def predict(self, x: NDArray, /) -> NDArray: ...
+
+
 def plot_decision_boundary(
-    model: Any,
+    model: Predictor,
     x: ArrayLike,
     y: ArrayLike,
     class_names: Sequence[str] | None = None,
@@ -32,7 +38,7 @@ def plot_decision_boundary(
     """The model's predictions everywhere around the points x, coloured by class, fainter where they are less sure.
 
     Args:
-        model: has `predict`. One output is the probability of class 1, several are those of each class; logits if the model's loss
+        model: a Model, or an object with `predict`. One output is the probability of class 1, several are those of each class; logits if the model's loss
             takes logits; margins if it takes margins, where 1 and -1 are sure.
         x, y: points (n, 2) and their class numbers (n,), drawn on top.
         class_names: by number, for the legend; None leaves it out.
@@ -74,7 +80,7 @@ def plot_decision_boundary(
     return ax
 
 
-def _probabilities(model: Any, x: NDArray) -> NDArray:
+def _probabilities(model: Predictor, x: NDArray) -> NDArray:
     """(n, classes), from the predictions of the model."""
     predicted = np.asarray(model.predict(x)).reshape(len(x), -1).astype(float)
     loss: Any = getattr(model, "loss", None)

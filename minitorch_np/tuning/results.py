@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from minitorch_np.base.files import AnyPath, write_csv
 from minitorch_np.tuning.building import Builder, checked_data
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
 
     from minitorch_np.model import Model
 
@@ -49,7 +51,7 @@ class SearchResult:
         x, y = checked_data(x, y, "SearchResult.refit")
         return self._builder.train(self.best, x, y, self._epochs, rng)
 
-    def plot(self, axes: Any = None) -> Any:
+    def plot(self, axes: Sequence[Axes] | None = None) -> NDArray:
         """Draw the objective against each hyper-parameter; returns the array of matplotlib axes."""
         from minitorch_np.plotting import plot_search
 
