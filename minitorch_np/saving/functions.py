@@ -51,7 +51,7 @@ def optimizer_for_file(model: Model) -> tuple[Optimizer | None, list[str]]:
     ]
 
 
-def compiled(model: Model, optimizer: Optimizer | None) -> tuple[dict[str, Any] | None, list[str]]:
+def compiled_for_file(model: Model, optimizer: Optimizer | None) -> tuple[dict[str, Any] | None, list[str]]:
     """Optimiser, loss and metrics as plain data, as far as they can be saved, and a description of the rest."""
     if optimizer is None:
         return None, []

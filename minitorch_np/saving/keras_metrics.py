@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np import metrics
-from minitorch_np.base.configurable import is_built_in
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_config import as_object, keras_name
 from minitorch_np.saving.keras_layers import class_and_config
@@ -14,17 +13,9 @@ from minitorch_np.saving.keras_layers import class_and_config
 if TYPE_CHECKING:
     from minitorch_np.model import Model
 
-# Classes of the same name here and in Keras, and the name of the threshold there.
-_THRESHOLD: dict[type, str | None] = {
-    metrics.BinaryAccuracy: "threshold",
-    metrics.Precision: "thresholds",
-    metrics.Recall: "thresholds",
-    metrics.AUC: None,
-    metrics.MeanAbsoluteError: None,
-    metrics.MeanSquaredError: None,
-    metrics.RootMeanSquaredError: None,
-    metrics.R2Score: None,
-}
+# Classes of the same name here and in Keras: those with a threshold, and its name there, and those without.
+_THRESHOLD = {metrics.BinaryAccuracy: "threshold", metrics.Precision: "thresholds", metrics.Recall: "thresholds"}
+_OF_NUMBERS = (metrics.MeanAbsoluteError, metrics.MeanSquaredError, metrics.RootMeanSquaredError, metrics.R2Score)
 # Keras's names -> ours, for models with one output and with several.
 _ONE = {
     **{name: name for name in ("binary_accuracy", "precision", "recall", "auc", "mae", "mse")},
@@ -57,12 +48,12 @@ def _described(metric: str | metrics.Metric | Callable[..., Any], model: Model) 
     threshold = float(getattr(found, "middle", 0.5) if threshold is None else threshold)
     if isinstance(found, metrics.CategoricalAccuracy) or (metric == "accuracy" and threshold == 0.5 and single):
         return "accuracy"
-    is_known = is_built_in(type(found)) and type(found) in _THRESHOLD and 0 <= threshold <= 1
+    is_known = type(found) in (*_THRESHOLD, *_OF_NUMBERS, metrics.AUC) and 0 <= threshold <= 1
     if not is_known or not (single or isinstance(found, metrics.BinaryAccuracy)):
         return None
     config: dict[str, Any] = {"name": found.name}
-    if argument := _THRESHOLD[type(found)]:
-        config[argument] = threshold
+    if type(found) in _THRESHOLD:
+        config[_THRESHOLD[type(found)]] = threshold
     if isinstance(found, metrics.AUC):  # ours is exact, Keras's is an approximation
         config["from_logits"] = logits
     return as_object("keras.metrics", type(found).__name__, config)

@@ -26,18 +26,18 @@ from minitorch_np.metrics.finding import of_model
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.saving import (
     archive,
-    functions,
     hdf5,
-    keras_config,
     keras_graph,
     keras_layers,
     keras_training,
     legacy,
-    limits,
     optimizer_state,
     weights,
 )
 from minitorch_np.saving.errors import DISTRUST, FileProblem, warn
+from minitorch_np.saving.functions import compiled_for_file, for_file, left_out_of_layers, optimizer_for_file
+from minitorch_np.saving.keras_config import frozen_in_part, not_in_keras
+from minitorch_np.saving.limits import check_counts, check_iteration, check_layers
 from minitorch_np.saving.objects import decode, encode
 from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import warn_of_own_state
@@ -72,20 +72,18 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
     memory, graph, notes = io.BytesIO(), keras_graph.steps(model), list[str]()
     kept = weights.places(model, graph)
     weights.write_values(kept, memory)
-    optimizer, left_out = functions.optimizer_for_file(model)
+    optimizer, left_out = optimizer_for_file(model)
     if include_optimizer and optimizer is not None:
         optimizer_state.write(optimizer, kept, memory)
-    not_in_keras = sorted(set(keras_config.not_in_keras(model)))
+    missing = sorted(set(not_in_keras(model)))
     described: dict[str, Any] = {"class_name": type(model).__name__, "config": {}}
-    if not_in_keras:
+    if missing:
         built_in = all(is_built_in(type(layer)) for _, layer in model.walk())
         where = "" if built_in else ", where the classes that are not of this package are defined or imported"
-        notes.append(
-            f"Keras has no {', '.join(not_in_keras)}, so it will not open this file; mt.load_model does{where}."
-        )
+        notes.append(f"Keras has no {', '.join(missing)}, so it will not open this file; mt.load_model does{where}.")
     else:
         described = keras_graph.to_keras(model, graph)
-        in_part = keras_config.frozen_in_part(model)
+        in_part = frozen_in_part(model)
         if in_part:
             notes.append(
                 f"Keras freezes whole layers, and not {', '.join(in_part)} in part, so it will open this file "
@@ -93,8 +91,8 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
             )
         elif include_optimizer and optimizer is not None:
             described["compile_config"] = keras_training.compile_config(model, optimizer, notes)
-    compiled, of_training = functions.compiled(model, optimizer)
-    left_out = functions.left_out_of_layers(model) + left_out + of_training
+    compiled, of_training = compiled_for_file(model, optimizer)
+    left_out = left_out_of_layers(model) + left_out + of_training
     notes += [f"functions cannot be saved, so this is left out: {note}." for note in left_out]
     warned = set() if warned is None else warned
     for note in notes:
@@ -102,9 +100,9 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
             warned.add(note)
             warn(path, note)
     try:
-        described_model = encode(model, type(model).__name__, functions.for_file)
-        limits.check_layers(described_model, len(memory.getvalue()))
-        limits.check_counts(compiled)
+        described_model = encode(model, type(model).__name__, for_file)
+        check_layers(described_model, len(memory.getvalue()))
+        check_counts(compiled)
     except ValueError as error:  # load_model would refuse the file
         raise ValueError(f"{type(model).__name__}.save: {error}. save_weights keeps the weights alone.") from None
     own = {
@@ -115,7 +113,7 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         "class_names": _class_names(model),
         "seen": model.input_range.ranges if model.input_range else [],
         "iteration": optimizer.iteration if include_optimizer and optimizer is not None else 0,
-        "not_in_keras": not_in_keras,
+        "not_in_keras": missing,
         "frozen": [name for name, parameter in model.parameters().items() if parameter.frozen],
     }
     metadata = {"keras_version": "3.0.0", "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
@@ -176,13 +174,13 @@ def _of_ours(files: dict[str, bytes], allow_nan: bool) -> Model:
         raise FileProblem(
             f"its format is {own['format']!r}, this version reads {FORMAT}", "Install a newer minitorch-np"
         )
-    limits.check_counts({name: value for name, value in own.items() if name != "model"})
-    model = decode(limits.check_layers(own["model"], size))
+    check_counts({name: value for name, value in own.items() if name != "model"})
+    model = decode(check_layers(own["model"], size))
     kind: Any = Configurable.registry["Model"]
     if not isinstance(model, kind):
         raise ValueError(f"it holds a {type(model).__name__}, which is not a model")
     if own["input_shape"] and not model.built:
-        model.initialize(tuple(limits.check_layers(own["input_shape"], size)))
+        model.initialize(tuple(check_layers(own["input_shape"], size)))
     with _filling(model, files, allow_nan) as (reader, kept):
         parameters = model.parameters()
         for name in _names(own.get("frozen", []), "frozen parameters"):
@@ -201,15 +199,15 @@ def _of_ours(files: dict[str, bytes], allow_nan: bool) -> Model:
                 optimizer.learning_rate = optimizer.checked_rate(compiled["learning_rate"])
             model.compile(optimizer, loss, metrics)
             of_model(model)
-            optimizer.iteration = limits.check_iteration(own["iteration"])
+            optimizer.iteration = check_iteration(own["iteration"])
             optimizer.state = optimizer_state.read(optimizer, kept, reader)
     return model
 
 
 def _of_keras(files: dict[str, bytes], path: Path, allow_nan: bool) -> Model:
     described = archive.parse(files[_KERAS])
-    training = limits.check_counts(described.pop("compile_config", None))
-    model = keras_layers.from_keras(limits.check_layers(described, len(files[_WEIGHTS])))
+    training = check_counts(described.pop("compile_config", None))
+    model = keras_layers.from_keras(check_layers(described, len(files[_WEIGHTS])))
     keras_training.warn_of_precision(model, described, path)
     with _filling(model, files, allow_nan) as (reader, kept):
         if keras_training.compiled(model, training, path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,18 +117,14 @@ def _of_keras(optimizer: Optimizer, kept: Sequence[Place], reader: Reader, paths
     return state
 
 
-# What Keras keeps: groups, each of which goes through all parameters.
-_SLOTS: dict[type, Callable[[Any], list[tuple[str, ...]]]] = {
-    SGD: lambda it: [("velocity",)] if it.momentum else [],
-    Adam: lambda it: [("momentum", "velocity"), *([("velocity_hat",)] if it.amsgrad else [])],
-    Nadam: lambda it: [("momentum", "velocity")],
-    RMSprop: lambda it: [
-        ("velocity",),
-        *([("momentum",)] if it.momentum else []),
-        *([("average_gradient",)] if it.centered else []),
-    ],
-    Adagrad: lambda it: [("accumulator",)],
-    Lion: lambda it: [("momentum",)],
+# What Keras keeps: groups, each of which goes through all parameters, and the argument without which there is no such group.
+_SLOTS: dict[type, list[tuple[tuple[str, ...], str | None]]] = {
+    SGD: [(("velocity",), "momentum")],
+    Adam: [(("momentum", "velocity"), None), (("velocity_hat",), "amsgrad")],
+    Nadam: [(("momentum", "velocity"), None)],
+    RMSprop: [(("velocity",), None), (("momentum",), "momentum"), (("average_gradient",), "centered")],
+    Adagrad: [(("accumulator",), None)],
+    Lion: [(("momentum",), None)],
 }
 _SLOTS[AdamW] = _SLOTS[Adam]
 
@@ -137,7 +133,7 @@ def _slots(optimizer: Optimizer) -> list[tuple[str, ...]] | None:
     """The groups of an optimiser, or None if Keras's state is different."""
     if type(optimizer) not in _SLOTS:
         return None
-    slots = _SLOTS[type(optimizer)](optimizer)
+    slots = [group for group, needed in _SLOTS[type(optimizer)] if needed is None or getattr(optimizer, needed)]
     return None if isinstance(optimizer, SGD) and slots and callable(optimizer.learning_rate) else slots
 
 

@@ -200,13 +200,10 @@ def _members(value: Any) -> list[tuple[Any, Any]]:
         return list(value.items())
     if isinstance(value, (list, tuple, deque)):
         return list(enumerate(value))
-    plain = (
-        isinstance(value, (Node, Parameter, type))
-        or callable(value)
-        or is_built_in(type(value))
-        or is_installed(type(value))
-    )
-    return [] if plain else list(getattr(value, "__dict__", {}).items())
+    kind = type(value)
+    if isinstance(value, (Node, Parameter, type)) or callable(value) or is_built_in(kind) or is_installed(kind):
+        return []
+    return list(getattr(value, "__dict__", {}).items())
 
 
 def _set(container: Any, place: Place, value: Any) -> Any:

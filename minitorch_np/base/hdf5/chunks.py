@@ -14,6 +14,7 @@ from minitorch_np.base.hdf5.storage import UNDEFINED, Damaged, NotKnown, Storage
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
 
+    Shapes = tuple[tuple[int, ...], tuple[int, ...]]
     Pieces = tuple[NDArray, NDArray]  # addresses and sizes
 
 _TREE, _SINGLE, _IMPLICIT, _FIXED, _EXTENSIBLE, _TREE_2 = range(6)  # the kinds of index
@@ -36,15 +37,14 @@ class _Grid(NamedTuple):
 
 
 def locate(
-    storage: Storage,
-    layout: bytes,
-    shape: tuple[int, ...],
-    largest_shape: tuple[int, ...],
-    size: int,
-    filtered: bool,
-    nodes: int,
+    storage: Storage, layout: bytes, shapes: Shapes, size: int, filtered: bool, nodes: int
 ) -> tuple[NDArray, NDArray, int]:
-    """Addresses and sizes of the chunks that are stored, and how many chunks there should be."""
+    """Addresses and sizes of the chunks that are stored, and how many chunks there should be.
+
+    Args:
+        shapes: the dataset's shape, and the largest it may have. size: bytes of an element. nodes: children of a B-tree node.
+    """
+    shape, largest_shape = shapes
     older = layout[0] == 3
     rank, width, start = (layout[2], 4, 11) if older else (layout[3], layout[4], 5)
     end = start + rank * width  # the last axis is that of the bytes of one element

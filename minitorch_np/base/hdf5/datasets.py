@@ -22,7 +22,7 @@ def claim(storage: Storage, found: list[Message], nodes: int) -> tuple[int, int]
     if headers.LAYOUT not in by_kind:
         return 0, 0
     layout = by_kind[headers.LAYOUT].own()
-    shape, largest_shape = dimensions(by_kind[headers.DATASPACE].own())
+    shapes = dimensions(by_kind[headers.DATASPACE].own())
     datatype = by_kind[headers.DATATYPE].own()
     (size,) = struct.unpack_from("<I", datatype, 4)
     version, kind = layout[:2]
@@ -32,7 +32,7 @@ def claim(storage: Storage, found: list[Message], nodes: int) -> tuple[int, int]
     pieces: list[tuple[int, int]] = []  # of numbers outside the header
     if kind == _CONTIGUOUS:
         address, length = struct.unpack_from("<QQ", layout, 2)
-        nbytes = math.prod(shape) * size
+        nbytes = math.prod(shapes[0]) * size
         if address == UNDEFINED:
             stored = int(external or not nbytes)
         elif length:
@@ -41,7 +41,7 @@ def claim(storage: Storage, found: list[Message], nodes: int) -> tuple[int, int]
             storage.claim(address, length)
             pieces = [(address, length)]
     elif kind == _CHUNKED:
-        starts, sizes, due = chunks.locate(storage, layout, shape, largest_shape, size, filtered, nodes)
+        starts, sizes, due = chunks.locate(storage, layout, shapes, size, filtered, nodes)
         storage.claim_chunks(starts, sizes)
         stored = len(starts)
         pieces = list(zip(starts.tolist(), sizes.tolist(), strict=True)) if _is_variable(datatype) else []
