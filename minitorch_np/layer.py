@@ -78,7 +78,7 @@ class Layer(Node):
     # Defaults are on the class, so that a subclass may forget super().__init__().
     _wants_dx = True
     precomputable = False
-    built = False
+    built: bool = False
     input_shape: Shape | None = None
     output_shape: Shape | None = None
     in_keras = False

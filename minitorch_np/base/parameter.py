@@ -53,7 +53,8 @@ class Parameter(AnswersForeignNames):
         changes: of the class; it changes whenever `trainable` of any parameter is set.
     """
 
-    changes = 0
+    changes: int = 0
+    learnable: bool
 
     __slots__ = ("__weakref__", "_penalized", "_trainable", "_value", "grad", "learnable", "network", "regularizer")
 
@@ -148,14 +149,18 @@ class Parameter(AnswersForeignNames):
 
     # A forgotten `.value`
 
-    def _is_no_array(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise UsedAsArray(self)
+    if not TYPE_CHECKING:  # type checkers shall report these operators
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _is_no_array
-    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _is_no_array
-    __neg__ = __pos__ = __abs__ = __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = _is_no_array
-    __len__ = __iter__ = __getitem__ = __setitem__ = _is_no_array
-    __array__ = __array_ufunc__ = __array_function__ = _is_no_array
+        def _is_no_array(self, *args: Any, **kwargs: Any) -> NoReturn:
+            raise UsedAsArray(self)
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _is_no_array
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = (
+            _is_no_array
+        )
+        __neg__ = __pos__ = __abs__ = __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = _is_no_array
+        __len__ = __iter__ = __getitem__ = __setitem__ = _is_no_array
+        __array__ = __array_ufunc__ = __array_function__ = _is_no_array
 
 
 class Parameters(dict[str, Parameter]):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from minitorch_np.callbacks.callback import Callback
 
 # What each hook is called with.
-HOOKS = {
+HOOKS: dict[str, tuple[str, ...]] = {
     **{f"on_{what}_{when}": ("logs",) for what in ("train", "test", "predict") for when in ("begin", "end")},
     **{f"on_epoch_{when}": ("epoch", "logs") for when in ("begin", "end")},
     **{f"on_{what}batch_{when}": ("batch", "logs") for what in ("", "train_", "test_", "predict_") for when in ("begin", "end")},

@@ -37,8 +37,8 @@ class Metric(Configurable):
 
     name = ""
     mode: str | None = None
-    total = 0.0
-    count = 0
+    total: float = 0.0
+    count: int = 0
 
     def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
         """Runs before the first batch, with the shape of the model's outputs and two attributes of the loss; see Loss.

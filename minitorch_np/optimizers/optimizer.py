@@ -70,6 +70,9 @@ class Optimizer(OwnAttributes):
     }
     rate: float = _RateOfStep()  # type: ignore[assignment]
     learning_rate: float | Schedule
+    clipnorm: float | None
+    global_clipnorm: float | None
+    clipvalue: float | None
     iteration: int
     state: dict[str, dict[str, NDArray]]
     _model: weakref.ref[object] | None
