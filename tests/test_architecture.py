@@ -121,6 +121,11 @@ def test_the_code_keeps_the_rules(path):
             assert node.attr in ("Generator", "default_rng") or restored, "no global random state"
 
 
+def test_files_have_at_most_300_lines_and_the_top_level_few_modules():
+    assert not [str(path) for path in FILES if len(path.read_text().splitlines()) > 300]
+    assert len([path for path in ROOT.glob("*.py") if not path.name.startswith("__")]) <= 8
+
+
 def test_every_public_class_says_what_it_is():
     for path in FILES:
         for node in ast.parse(path.read_text()).body:
