@@ -7,6 +7,8 @@ import pytest
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
+pytest_plugins = ["minitorch_np.checking.pytest_plugin"]
+
 
 @pytest.fixture
 def rng():

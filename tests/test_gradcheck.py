@@ -573,19 +573,23 @@ def test_the_marker_runs_over_layers_and_shapes(gradient_case):
     gradient_case(rng=1)
 
 
-def test_pytest_in_another_project_does_not_load_the_package(tmp_path):
-    root = Path(__file__).parent.parent
+def test_pytest_in_another_project_does_not_load_the_package():
     entries = configparser.ConfigParser()
-    entries.read(root / "setup.cfg")
-    assert entries["options.entry_points"]["pytest11"].strip() == "minitorch_np = pytest_minitorch_np"
-    assert entries["options"]["py_modules"] == "pytest_minitorch_np"
-    (tmp_path / "test_theirs.py").write_text(
-        "import sys\n\ndef test_theirs():\n    assert not {'numpy', 'minitorch_np'} & set(sys.modules)\n"
+    entries.read(Path(__file__).parent.parent / "setup.cfg")
+    assert "pytest11" not in entries["options.entry_points"]
+
+
+def test_the_plugin_is_named_in_conftest(tmp_path):
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["minitorch_np.checking.pytest_plugin"]\n')
+    (tmp_path / "test_mine.py").write_text(
+        "import minitorch_np as mt\nimport pytest\n\n"
+        "@pytest.mark.gradients(layers=[mt.Dense(3), mt.Sigmoid()], shapes=[(5, 3), (1, 4)])\n"
+        "def test_gradients(gradient_case):\n    gradient_case()\n"
     )
-    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_minitorch_np"]
-    only_this = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTHONPATH": str(root)}
+    line = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    only_this = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=only_this, check=False)
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -1,5 +1,52 @@
-"""The name under which pytest finds the plugin in environments that were installed before it left the package."""
+"""A plugin for pytest: a marker and a fixture, for one gradient test over several layers and shapes.
 
-from pytest_minitorch_np import gradient_case as gradient_case
-from pytest_minitorch_np import pytest_configure as pytest_configure
-from pytest_minitorch_np import pytest_generate_tests as pytest_generate_tests
+In conftest.py:
+
+    pytest_plugins = ["minitorch_np.checking.pytest_plugin"]
+
+In a test:
+
+    @pytest.mark.gradients(layers=[Swish(), mt.Dense(3)], shapes=[(5, 3), (1, 4)])
+    def test_gradients(gradient_case):
+        gradient_case()
+
+`gradient_case()` runs assert_gradients on a fresh copy of one layer with inputs of one shape.
+
+It is not an entry point of the package, because pytest would then load numpy and the package in every project of the environment.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from typing import Any
+
+import pytest
+
+from minitorch_np.checking import assert_gradients
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "gradients(layers, shapes): run gradient_case over these layers and shapes")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "gradient_case" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("gradients")
+    if marker is None or not {"layers", "shapes"} <= marker.kwargs.keys():
+        raise pytest.UsageError("gradient_case needs @pytest.mark.gradients(layers=[…], shapes=[…])")
+    pairs = list(itertools.product(marker.kwargs["layers"], marker.kwargs["shapes"]))
+    names = [f"{layer!r}-{'x'.join(map(str, shape))}" for layer, shape in pairs]
+    metafunc.parametrize("gradient_case", pairs, indirect=True, ids=names)
+
+
+@pytest.fixture
+def gradient_case(request: pytest.FixtureRequest) -> Any:
+    """A function that checks the gradients of one layer of the marker at one of its shapes."""
+    layer, shape = request.param
+
+    def check(wrt: Any = "all", method: str = "auto", rng: Any = 0) -> None:
+        assert_gradients(copy.deepcopy(layer), shape, wrt=wrt, method=method, rng=rng)
+
+    return check
