@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
-from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import streams
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import check_dtype, check_order, check_whole
@@ -28,6 +27,7 @@ from minitorch_np.training.weights import Weights
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from minitorch_np.base.files import AnyPath
     from minitorch_np.base.randomness import Seed
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.callbacks.callback import Callback
