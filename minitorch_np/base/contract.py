@@ -213,7 +213,7 @@ def refuse_lost_parameters(node: Layer) -> None:
     Raises:
         ValueError: the attribute was set to something else; the message has the line that changes its values.
     """
-    known = known_parameters(node)
+    known = {} if node._known is None else node._known.parameters
     for name, before in known.items():
         now = vars(node).get(name)
         if now is before:

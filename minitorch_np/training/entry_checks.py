@@ -126,7 +126,7 @@ def check_class_weight(class_weight: Any, who: str) -> None:
         isinstance(key, numbers.Real) and isinstance(weight, numbers.Real) and 0 <= float(weight) < math.inf
         for key, weight in class_weight.items()
     )
-    if class_weight is not None and not good:
+    if not good:
         raise ValueError(
             f"{who}: class_weight has a finite number of at least 0 for each class number, as in {{0: 1.0, 1: 2.5}}, "
             f"got {class_weight!r}."

@@ -49,7 +49,8 @@ class Preparation:
     training: Examples | Stream
 
     def __init__(self, model: Model, who: str, class_weight: Mapping[Any, float] | None = None) -> None:
-        check_class_weight(class_weight, who)
+        if class_weight is not None:
+            check_class_weight(class_weight, who)
         self.model, self.who, self.class_weight = model, who, class_weight
         self.input_range = InputRange()
         self.validation: Examples | Stream | None = None
