@@ -10,8 +10,7 @@ from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.subject import Subject
 
 

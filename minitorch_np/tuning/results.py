@@ -12,8 +12,9 @@ from minitorch_np.tuning.building import Builder, checked_data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.model import Model
 
 _SHOWN = 20
