@@ -15,7 +15,7 @@ import numpy as np
 from minitorch_np.base.answers import instead_of, public_module
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import number, one_of
+from minitorch_np.base.validation import Checks, number, one_of
 
 __all__ = [
     "Constant", "Identity", "Initializer", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal",
@@ -100,7 +100,7 @@ def fans(shape: Shape) -> tuple[int, int]:
 class Constant(OwnAttributes):
     """All of one value."""
 
-    checks = {"value": number("(-inf, inf)")}
+    checks: Checks = {"value": number("(-inf, inf)")}
 
     def __init__(self, value: float = 0.0) -> None:
         if np.ndim(value):
@@ -117,7 +117,7 @@ class Constant(OwnAttributes):
 class _Normal(OwnAttributes):
     """The arguments of a normal distribution."""
 
-    checks = {"mean": number("(-inf, inf)"), "stddev": number()}
+    checks: Checks = {"mean": number("(-inf, inf)"), "stddev": number()}
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
         self.mean = mean
@@ -134,7 +134,7 @@ class RandomNormal(_Normal):
 class RandomUniform(OwnAttributes):
     """Uniform between minval and maxval."""
 
-    checks = {"minval": number("(-inf, inf)"), "maxval": number("(-inf, inf)")}
+    checks: Checks = {"minval": number("(-inf, inf)"), "maxval": number("(-inf, inf)")}
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05) -> None:
         self.minval = minval
@@ -164,7 +164,7 @@ class VarianceScaling(OwnAttributes):
         distribution: "truncated_normal", "untruncated_normal" or "uniform".
     """
 
-    checks = {
+    checks: Checks = {
         "scale": number("(0, inf)"),
         "mode": one_of("fan_in", "fan_out", "fan_avg"),
         "distribution": one_of("truncated_normal", "untruncated_normal", "uniform"),
@@ -192,7 +192,7 @@ class Orthogonal(OwnAttributes):
     A kernel with a window counts as a matrix (all other axes, last axis). Every such matrix is equally likely.
     """
 
-    checks = {"gain": number("(-inf, inf)")}
+    checks: Checks = {"gain": number("(-inf, inf)")}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -209,7 +209,7 @@ class Orthogonal(OwnAttributes):
 class Identity(OwnAttributes):
     """gain on the diagonal, 0 elsewhere."""
 
-    checks = {"gain": number("(-inf, inf)")}
+    checks: Checks = {"gain": number("(-inf, inf)")}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain

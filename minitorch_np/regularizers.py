@@ -11,7 +11,7 @@ from minitorch_np.base.answers import instead_of, public_module
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.functions import row_products
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.base.validation import number
+from minitorch_np.base.validation import Checks, number
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer"]
 
@@ -36,7 +36,7 @@ class L1L2(Regularizer):
         l1, l2: at least 0; both are 0 by default, as in Keras.
     """
 
-    checks = {"l1": number(), "l2": number()}
+    checks: Checks = {"l1": number(), "l2": number()}
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1 = l1
@@ -57,7 +57,7 @@ class L1(Regularizer):
         l1: at least 0.
     """
 
-    checks = {"l1": number()}
+    checks: Checks = {"l1": number()}
 
     def __init__(self, l1: float = 0.01) -> None:
         self.l1 = l1
@@ -79,7 +79,7 @@ class L2(Regularizer):
         l2: at least 0.
     """
 
-    checks = {"l2": number()}
+    checks: Checks = {"l2": number()}
 
     def __init__(self, l2: float = 0.01) -> None:
         self.l2 = l2

@@ -9,7 +9,7 @@ import math
 
 from minitorch_np.base.answers import public_module
 from minitorch_np.base.configurable import OwnAttributes
-from minitorch_np.base.validation import number, whole
+from minitorch_np.base.validation import Checks, number, whole
 
 __all__ = ["CosineDecay", "ExponentialDecay", "Schedule", "StepDecay"]
 
@@ -24,7 +24,7 @@ class Schedule(OwnAttributes):
 class _Decay(Schedule):
     """A rate that is multiplied by `factor` in `every` steps."""
 
-    checks = {"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")}
+    checks: Checks = {"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")}
 
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
         self.initial, self.every, self.factor = initial, every, factor
@@ -54,7 +54,7 @@ class CosineDecay(Schedule):
     [0.05, 0.1, 0.1, 0.05, 0.0, 0.0]
     """
 
-    checks = {"initial": number("(0, inf)"), "steps": whole(1), "warmup": whole(), "final": number()}
+    checks: Checks = {"initial": number("(0, inf)"), "steps": whole(1), "warmup": whole(), "final": number()}
 
     def __init__(self, initial: float, steps: int, warmup: int = 0, final: float = 0.0) -> None:
         self.initial, self.steps, self.warmup, self.final = initial, steps, warmup, final

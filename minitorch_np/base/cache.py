@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from contextvars import ContextVar
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 _turns = itertools.count(1)
 
@@ -70,7 +70,10 @@ class Cached:
     """
 
     keep_cache = True
-    cache = property(attrgetter("_cache"), _keep)  # read in each step: attrgetter is faster than a function
+    if TYPE_CHECKING:
+        cache: Any
+    else:
+        cache = property(attrgetter("_cache"), _keep)  # read in each step: attrgetter is faster than a function
     _cache: Any = _NothingKept()
     _turn = 0  # the turn in which it was used last
     _used_twice = False  # in that turn

@@ -2,7 +2,7 @@
 
 A class lists its checks once, for the constructor's `self.rate = rate` and for a later `layer.rate = 5` alike:
 
-    checks = {"rate": number("[0, 1)")}
+    checks: Checks = {"rate": number("[0, 1)")}
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 Check = Callable[[str, str, Any], None]
+Checks = Mapping[str, Check]
 
 _WORDS = {
     "[0, inf)": "a finite number of at least 0",
@@ -61,7 +62,7 @@ class CheckedArguments:
             inherit it.
     """
 
-    checks: ClassVar[Mapping[str, Check]] = {}
+    checks: Checks = {}
     checked_names: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.base.validation import flag, whole
+from minitorch_np.base.validation import Checks, flag, whole
 from minitorch_np.callbacks.callback import Callback, Logs
 from minitorch_np.callbacks.monitor import Monitor
 
@@ -22,7 +22,7 @@ class EarlyStopping(Monitor):
 
     kept = ("best", "best_epoch", "stopped_epoch", "best_weights")
     compared = (*Monitor.compared, "patience", "restore_best_weights")
-    checks = {"patience": whole(), "restore_best_weights": flag}
+    checks: Checks = {"patience": whole(), "restore_best_weights": flag}
 
     def __init__(
         self,

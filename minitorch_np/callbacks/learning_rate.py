@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from minitorch_np.base.validation import number, whole
+from minitorch_np.base.validation import Checks, number, whole
 from minitorch_np.callbacks.callback import Callback, Logs
 from minitorch_np.callbacks.monitor import Monitor
 
@@ -48,7 +48,7 @@ class LearningRateScheduler(Callback):
 
     compared = ("schedule",)
 
-    checks = {"schedule": _check_schedule}
+    checks: Checks = {"schedule": _check_schedule}
 
     def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
@@ -71,7 +71,7 @@ class ReduceLROnPlateau(Monitor):
 
     kept = ("best", "waited", "resting")
     compared = (*Monitor.compared, "factor", "patience", "cooldown", "min_lr")
-    checks = {"factor": number("(0, 1)"), "patience": whole(), "cooldown": whole(), "min_lr": number()}
+    checks: Checks = {"factor": number("(0, 1)"), "patience": whole(), "cooldown": whole(), "min_lr": number()}
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from minitorch_np.base.files import AnyPath, as_path, check_writable, write_whole
-from minitorch_np.base.validation import flag
+from minitorch_np.base.validation import Checks, flag
 from minitorch_np.callbacks.callback import Callback, Logs, cell, numbers_in
 
 
@@ -37,7 +37,7 @@ class CSVLogger(Callback):
 
     kept = ("start", "width", "names")
 
-    checks = {"filename": _check_path, "separator": _check_separator, "append": flag}
+    checks: Checks = {"filename": _check_path, "separator": _check_separator, "append": flag}
 
     def __init__(self, filename: AnyPath, separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = filename, separator, append
@@ -122,7 +122,7 @@ class TensorBoard(Callback):
 
     kept = ("run", "epochs")
 
-    checks = {"log_dir": _check_path}
+    checks: Checks = {"log_dir": _check_path}
 
     def __init__(self, log_dir: AnyPath) -> None:
         self.log_dir = log_dir

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path, check_writable
-from minitorch_np.base.validation import flag
+from minitorch_np.base.validation import Checks, flag
 from minitorch_np.callbacks.callback import Logs
 from minitorch_np.callbacks.monitor import Monitor
 
@@ -61,7 +61,7 @@ class ModelCheckpoint(Monitor):
     """
 
     compared = (*Monitor.compared, "save_best_only")
-    checks = {"filepath": _check_filepath, "save_best_only": flag}
+    checks: Checks = {"filepath": _check_filepath, "save_best_only": flag}
 
     def __init__(
         self,

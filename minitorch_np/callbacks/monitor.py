@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from minitorch_np.base.validation import number, one_of
+from minitorch_np.base.validation import Checks, number, one_of
 from minitorch_np.callbacks.callback import Callback, Logs, numbers_in
 from minitorch_np.metrics import finding
 
@@ -33,7 +33,7 @@ class Monitor(Callback):
 
     kept: tuple[str, ...] = ("best",)
     compared: tuple[str, ...] = ("monitor", "min_delta", "mode")
-    checks = {"monitor": _check_monitor, "min_delta": number(), "mode": check_mode}
+    checks: Checks = {"monitor": _check_monitor, "min_delta": number(), "mode": check_mode}
 
     def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
         self.monitor, self.min_delta, self.mode = monitor, min_delta, mode

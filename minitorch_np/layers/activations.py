@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.functions import erf, log_softmax, sigmoid, softmax, softplus, sums
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, flag
+from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, places, require_axis
 
@@ -76,7 +76,7 @@ class Softmax(Layer):
 
     in_keras = True
 
-    checks = {"axis": Fixed(check_axis)}
+    checks: Checks = {"axis": Fixed(check_axis)}
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
@@ -152,7 +152,7 @@ class GELU(Layer):
     keras_activation: str | None = "gelu"
     elementwise = True
 
-    checks = {"approximate": flag}
+    checks: Checks = {"approximate": flag}
 
     def __init__(self, approximate: bool = False) -> None:
         self.approximate = approximate

@@ -9,7 +9,7 @@ import numpy as np
 from minitorch_np.base.functions import channel_sums, row_products, sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, flag, optional
+from minitorch_np.base.validation import Checks, Fixed, flag, optional
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
@@ -54,7 +54,7 @@ class MultiHeadAttention(Layer):
         for number, value in enumerate(("kernel", "bias"))
     }
 
-    checks = {
+    checks: Checks = {
         "num_heads": count("the number of heads"),
         "key_dim": count("the size of a head's queries and keys"),
         "value_dim": Fixed(optional(count("the size of a value"))),

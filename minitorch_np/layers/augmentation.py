@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import is_number, number, one_of
+from minitorch_np.base.validation import Checks, is_number, number, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_images
 
@@ -82,7 +82,7 @@ class RandomFlip(_Augmentation):
 
     _AXES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2)}
 
-    checks = {"mode": one_of(*_AXES)}
+    checks: Checks = {"mode": one_of(*_AXES)}
 
     def __init__(self, mode: str = "horizontal_and_vertical") -> None:
         self.mode = mode
@@ -119,7 +119,7 @@ class RandomTranslation(_Augmentation):
     Shapes: x (batch, height, width, channels) -> y the same.
     """
 
-    checks = {
+    checks: Checks = {
         "height_factor": _check_limits,
         "width_factor": _check_limits,
         "fill_mode": one_of(*_FILL_MODES),
@@ -196,7 +196,7 @@ class RandomBrightness(_Augmentation):
     Shapes: x (batch, height, width, channels) -> y the same.
     """
 
-    checks = {"factor": _check_limits, "value_range": _check_range}
+    checks: Checks = {"factor": _check_limits, "value_range": _check_range}
 
     def __init__(self, factor: Range, value_range: tuple[float, float] = (0, 255)) -> None:
         self.factor, self.value_range = factor, value_range

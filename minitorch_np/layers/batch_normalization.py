@@ -6,7 +6,7 @@ import numpy as np
 
 from minitorch_np.base.functions import channel_products, channel_sums
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, number
+from minitorch_np.base.validation import Checks, Fixed, number
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, places, require_built
@@ -36,7 +36,7 @@ class BatchNormalization(_Normalized):
         ValueError: an argument is out of range; x has no such axis, or another number of channels.
     """
 
-    checks = {"axis": Fixed(check_axis), "momentum": number("[0, 1]")}
+    checks: Checks = {"axis": Fixed(check_axis), "momentum": number("[0, 1]")}
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 
 from minitorch_np.base.answers import instead_of
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, one_of
+from minitorch_np.base.validation import Checks, Fixed, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.lstm import LSTM
@@ -30,7 +30,7 @@ class Bidirectional(Layer):
 
     in_keras = True
 
-    checks = {"merge_mode": Fixed(one_of("concat", "sum", "mul", "ave"))}
+    checks: Checks = {"merge_mode": Fixed(one_of("concat", "sum", "mul", "ave"))}
 
     def __init__(self, layer: _Recurrent, merge_mode: str = "concat") -> None:
         if not isinstance(layer, _Recurrent) or layer.go_backwards:

@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_np.base.answers import instead_of
 from minitorch_np.base.contract import refuse_other_shape
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
-from minitorch_np.base.validation import Fixed
+from minitorch_np.base.validation import Checks, Fixed
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.dense import Dense
@@ -162,7 +162,7 @@ class Concatenate(_Branches):
         ValueError: branches is not such a list, a layer is in it twice, there is no such axis, or the shapes do not fit.
     """
 
-    checks = {"axis": Fixed(check_axis)}
+    checks: Checks = {"axis": Fixed(check_axis)}
 
     def __init__(self, branches: Sequence[Branch], axis: int = -1) -> None:
         self.axis = axis

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from minitorch_np.base.functions import channel_sums, row_products
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, flag
+from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, check_pair, count, require_built
@@ -37,7 +37,7 @@ class _Convolution(Layer):
     """What convolutions share: windows of kernel_size, and one kernel and bias for all windows."""
 
     in_keras = True
-    checks = {
+    checks: Checks = {
         "kernel_size": Fixed(check_pair),
         "strides": Fixed(check_pair),
         "padding": PADDING,
@@ -82,7 +82,7 @@ class Conv2D(_Convolution):
             number of channels than the kernel.
     """
 
-    checks = {"filters": count("the number of output channels")}
+    checks: Checks = {"filters": count("the number of output channels")}
 
     def __init__(
         self,

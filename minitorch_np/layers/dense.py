@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.functions import channel_sums, row_products
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
-from minitorch_np.base.validation import Fixed, anything, flag
+from minitorch_np.base.validation import Checks, Fixed, anything, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
@@ -35,7 +35,7 @@ class Dense(Layer):
     """
 
     in_keras = True
-    checks = {
+    checks: Checks = {
         "units": count("the number of outputs"),
         "use_bias": Fixed(flag),
         "kernel_initializer": Fixed(anything),

@@ -8,6 +8,7 @@ import numpy as np
 
 from minitorch_np.base.functions import channel_sums
 from minitorch_np.base.shapes import NDArray, Shape
+from minitorch_np.base.validation import Checks
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.convolution import _Convolution
@@ -33,7 +34,7 @@ class DepthwiseConv2D(_Convolution):
         ValueError: as Conv2D.
     """
 
-    checks = {"depth_multiplier": count("the number of outputs of each channel")}
+    checks: Checks = {"depth_multiplier": count("the number of outputs of each channel")}
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ import numpy as np
 
 from minitorch_np.base.functions import segment_sums, sums
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
+from minitorch_np.base.validation import Checks
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
@@ -27,7 +28,10 @@ class Embedding(Layer):
     """
 
     in_keras = True
-    checks = {"input_dim": count("the size of the vocabulary"), "output_dim": count("the length of the vectors")}
+    checks: Checks = {
+        "input_dim": count("the size of the vocabulary"),
+        "output_dim": count("the length of the vectors"),
+    }
 
     def __init__(
         self,
@@ -113,7 +117,7 @@ class PositionalEmbedding(Layer):
         ValueError: sequence_length is not a positive int; x has another rank, is longer, or has other features.
     """
 
-    checks = {"sequence_length": count("the longest sequence")}
+    checks: Checks = {"sequence_length": count("the longest sequence")}
 
     def __init__(self, sequence_length: int, initializer: str | Initializer = "glorot_uniform") -> None:
         self.sequence_length = sequence_length

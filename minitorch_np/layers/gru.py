@@ -6,7 +6,7 @@ import numpy as np
 
 from minitorch_np.base.functions import row_products, sigmoid, sums
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, flag
+from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent, columns
@@ -38,7 +38,7 @@ class GRU(_Recurrent):
     """
 
     in_keras = True
-    checks = {"reset_after": Fixed(flag)}
+    checks: Checks = {"reset_after": Fixed(flag)}
     gates = 3
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
-from minitorch_np.base.validation import Fixed, is_whole
+from minitorch_np.base.validation import Checks, Fixed, is_whole
 from minitorch_np.layer import Layer
 
 
@@ -29,7 +29,7 @@ class Input(Layer):
 
     precomputable = True
 
-    checks = {"shape": Fixed(_check_shape)}
+    checks: Checks = {"shape": Fixed(_check_shape)}
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape

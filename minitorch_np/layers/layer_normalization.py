@@ -9,7 +9,7 @@ import numpy as np
 from minitorch_np.base.functions import sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed
+from minitorch_np.base.validation import Checks, Fixed
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import as_axes, check_axes, places, require_built
@@ -33,7 +33,7 @@ class LayerNormalization(_Normalized):
         ValueError: an argument is out of range; x has no such axis, or other sizes there.
     """
 
-    checks = {"axis": Fixed(check_axes)}
+    checks: Checks = {"axis": Fixed(check_axes)}
 
     def __init__(
         self,

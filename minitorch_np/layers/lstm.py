@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, flag
+from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent
@@ -36,7 +36,7 @@ class LSTM(_Recurrent):
     """
 
     in_keras = True
-    checks = {"unit_forget_bias": Fixed(flag)}
+    checks: Checks = {"unit_forget_bias": Fixed(flag)}
     gates = 4
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import number
+from minitorch_np.base.validation import Checks, number
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import require_images
 
@@ -26,7 +26,7 @@ class Dropout(Layer):
     in_keras = True
     elementwise = True
 
-    checks = {"rate": number("[0, 1)")}
+    checks: Checks = {"rate": number("[0, 1)")}
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -98,7 +98,7 @@ class GaussianNoise(Layer):
     in_keras = True
     elementwise = True
 
-    checks = {"stddev": number()}
+    checks: Checks = {"stddev": number()}
 
     def __init__(self, stddev: float) -> None:
         self.stddev = stddev

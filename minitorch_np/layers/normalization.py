@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, flag, number
+from minitorch_np.base.validation import Checks, Fixed, flag, number
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 
@@ -20,7 +20,7 @@ class _Normalized(Layer):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta. A subclass chooses the values over which mean and variance are computed."""
 
     in_keras = True
-    checks = {"epsilon": number("(0, inf)"), "center": Fixed(flag), "scale": Fixed(flag)}
+    checks: Checks = {"epsilon": number("(0, inf)"), "center": Fixed(flag), "scale": Fixed(flag)}
     epsilon: float
     center: bool
     scale: bool

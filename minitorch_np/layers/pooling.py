@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.functions import sums
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, flag, optional
+from minitorch_np.base.validation import Checks, Fixed, flag, optional
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, check_pair, require_images
 from minitorch_np.layers.windows import PADDING, Windows
@@ -18,7 +18,7 @@ class _Pooling2D(Layer):
     """One number for each window in each channel. A subclass writes `forward` and `backward`."""
 
     in_keras = True
-    checks = {"pool_size": Fixed(check_pair), "strides": Fixed(optional(check_pair)), "padding": PADDING}
+    checks: Checks = {"pool_size": Fixed(check_pair), "strides": Fixed(optional(check_pair)), "padding": PADDING}
 
     def __init__(
         self, pool_size: int | Pair = (2, 2), strides: int | Pair | None = None, padding: str = "valid"
@@ -121,7 +121,7 @@ class _GlobalPooling2D(Layer):
     """One number for each image in each channel. A subclass writes `forward` and `backward`."""
 
     in_keras = True
-    checks = {"keepdims": Fixed(flag)}
+    checks: Checks = {"keepdims": Fixed(flag)}
 
     def __init__(self, keepdims: bool = False) -> None:
         self.keepdims = keepdims

@@ -12,7 +12,7 @@ from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import too_far_apart
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import number, plain
+from minitorch_np.base.validation import Checks, number, plain
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import as_axes, check_axes, places, require_built
 from minitorch_np.source.batches import as_source
@@ -40,7 +40,7 @@ class Rescaling(Layer):
     elementwise = True
     precomputable = True
 
-    checks = {"scale": number("(-inf, inf)"), "offset": number("(-inf, inf)")}
+    checks: Checks = {"scale": number("(-inf, inf)"), "offset": number("(-inf, inf)")}
 
     def __init__(self, scale: float, offset: float = 0.0) -> None:
         self.scale = scale

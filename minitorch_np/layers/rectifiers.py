@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import number
+from minitorch_np.base.validation import Checks, number
 from minitorch_np.layer import Layer
 
 
@@ -47,7 +47,7 @@ class LeakyReLU(Layer):
     in_keras = True
     elementwise = True
 
-    checks = {"negative_slope": number()}
+    checks: Checks = {"negative_slope": number()}
 
     def __init__(self, negative_slope: float = 0.3) -> None:
         self.negative_slope = negative_slope
@@ -80,7 +80,7 @@ class ELU(Layer):
     in_keras = True
     elementwise = True
 
-    checks = {"alpha": number()}
+    checks: Checks = {"alpha": number()}
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha

@@ -12,7 +12,7 @@ import numpy as np
 
 from minitorch_np.base.functions import row_products, sums
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, flag
+from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
@@ -27,7 +27,7 @@ class _Recurrent(Layer):
 
     gates = 1
     keras_places = {"kernel": "cell/vars/0", "recurrent_kernel": "cell/vars/1", "bias": "cell/vars/2"}
-    checks = {
+    checks: Checks = {
         "units": count("the size of the state"),
         "use_bias": Fixed(flag),
         "return_sequences": Fixed(flag),

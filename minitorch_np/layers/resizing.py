@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.functions import sums
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, anything, is_whole, one_of
+from minitorch_np.base.validation import Checks, Fixed, anything, is_whole, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, as_pair, check_pair, require_images
 
@@ -30,7 +30,7 @@ class ZeroPadding2D(Layer):
 
     in_keras = True
 
-    checks = {"padding": Fixed(anything)}
+    checks: Checks = {"padding": Fixed(anything)}
 
     def __init__(self, padding: int | Pair | tuple[Pair, Pair] = (1, 1)) -> None:
         self.padding = padding
@@ -74,7 +74,7 @@ class UpSampling2D(Layer):
 
     in_keras = True
 
-    checks = {"size": Fixed(check_pair), "interpolation": one_of("nearest", "bilinear")}
+    checks: Checks = {"size": Fixed(check_pair), "interpolation": one_of("nearest", "bilinear")}
 
     def __init__(self, size: int | Pair = (2, 2), interpolation: str = "nearest") -> None:
         self.size = size

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
-from minitorch_np.base.validation import Fixed, is_whole
+from minitorch_np.base.validation import Checks, Fixed, is_whole
 from minitorch_np.layer import Layer
 
 
@@ -64,7 +64,7 @@ class Reshape(Layer):
     in_keras = True
     precomputable = True
 
-    checks = {"target_shape": Fixed(_check_target)}
+    checks: Checks = {"target_shape": Fixed(_check_target)}
 
     def __init__(self, target_shape: Shape) -> None:
         self.target_shape = target_shape
@@ -104,7 +104,7 @@ class Permute(Layer):
     in_keras = True
     precomputable = True
 
-    checks = {"dims": Fixed(_check_dims)}
+    checks: Checks = {"dims": Fixed(_check_dims)}
 
     def __init__(self, dims: Shape) -> None:
         self.dims = dims

@@ -10,7 +10,7 @@ import numpy as np
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import sigmoid, softplus
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import number, optional
+from minitorch_np.base.validation import Checks, number, optional
 from minitorch_np.losses.loss import ONE_OF_MANY, Loss, listed
 
 
@@ -113,7 +113,7 @@ class FocalLoss(_YesOrNo):
 
     from_logits = True
 
-    checks = {"gamma": number(), "alpha": optional(number("[0, 1]"))}
+    checks: Checks = {"gamma": number(), "alpha": optional(number("[0, 1]"))}
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = 0.25) -> None:
         self.gamma = gamma

@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.functions import log_softmax
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
-from minitorch_np.base.validation import flag, number
+from minitorch_np.base.validation import Checks, flag, number
 from minitorch_np.losses.loss import Loss, listed, rows_of_probabilities
 
 
@@ -32,7 +32,7 @@ class CrossEntropyLoss(Loss):
     takes_weights = True
     instead = {"Softmax": ", or give from_logits=False"}
 
-    checks = {"label_smoothing": number("[0, 1)"), "from_logits": flag}
+    checks: Checks = {"label_smoothing": number("[0, 1)"), "from_logits": flag}
 
     def __init__(self, label_smoothing: float = 0.0, from_logits: bool = True) -> None:
         self.label_smoothing = label_smoothing

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.base.validation import number
+from minitorch_np.base.validation import Checks, number
 from minitorch_np.losses.loss import Loss
 
 
@@ -57,7 +57,7 @@ class HuberLoss(_OfNumbers):
         delta: where the parabola becomes a line, a positive number.
     """
 
-    checks = {"delta": number("(0, inf)")}
+    checks: Checks = {"delta": number("(0, inf)")}
 
     def __init__(self, delta: float = 1.0) -> None:
         self.delta = delta

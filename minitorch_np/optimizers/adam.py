@@ -9,7 +9,7 @@ import numpy as np
 
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.base.validation import check_number, flag, number, optional
+from minitorch_np.base.validation import Checks, check_number, flag, number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
 
 
@@ -33,7 +33,7 @@ class Adam(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = {
+    checks: Checks = {
         "beta_1": number("[0, 1)"),
         "beta_2": number("[0, 1)"),
         "epsilon": number(),
@@ -99,7 +99,7 @@ class AdamW(Adam):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = {"weight_decay": _decay_of_adamw}
+    checks: Checks = {"weight_decay": _decay_of_adamw}
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Nadam(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = {
+    checks: Checks = {
         "beta_1": number("[0, 1)"),
         "beta_2": number("[0, 1)"),
         "epsilon": number(),

@@ -6,7 +6,7 @@ import numpy as np
 
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.base.validation import flag, number, optional
+from minitorch_np.base.validation import Checks, flag, number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
 
 
@@ -24,7 +24,7 @@ class Adagrad(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = {"initial_accumulator_value": number(), "epsilon": number(), "weight_decay": optional(number())}
+    checks: Checks = {"initial_accumulator_value": number(), "epsilon": number(), "weight_decay": optional(number())}
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class RMSprop(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = {
+    checks: Checks = {
         "rho": number("[0, 1)"),
         "momentum": number("[0, 1)"),
         "epsilon": number(),

@@ -6,7 +6,7 @@ import numpy as np
 
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.base.validation import number, optional
+from minitorch_np.base.validation import Checks, number, optional
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
 
 
@@ -25,7 +25,7 @@ class Lion(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
-    checks = {"beta_1": number("[0, 1)"), "beta_2": number("[0, 1)"), "weight_decay": optional(number())}
+    checks: Checks = {"beta_1": number("[0, 1)"), "beta_2": number("[0, 1)"), "weight_decay": optional(number())}
 
     def __init__(
         self,

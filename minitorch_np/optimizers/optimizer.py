@@ -14,7 +14,7 @@ from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
-from minitorch_np.base.validation import anything, is_number, whole
+from minitorch_np.base.validation import Checks, anything, is_number, whole
 from minitorch_np.optimizers.clipping import clipping
 
 Schedule = Callable[[int], float]
@@ -61,7 +61,7 @@ class Optimizer(OwnAttributes):
         state: the dictionaries of all parameters, by their names.
     """
 
-    checks = {
+    checks: Checks = {
         "learning_rate": _check_rate,
         "iteration": whole(),
         "clipnorm": anything,

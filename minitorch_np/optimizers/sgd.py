@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.base.validation import flag, number
+from minitorch_np.base.validation import Checks, flag, number
 from minitorch_np.optimizers.optimizer import Optimizer, Schedule
 
 
@@ -25,7 +25,7 @@ class SGD(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer; gradients are clipped before anything is added to them.
     """
 
-    checks = {"momentum": number("[0, 1)"), "nesterov": flag, "weight_decay": number()}
+    checks: Checks = {"momentum": number("[0, 1)"), "nesterov": flag, "weight_decay": number()}
 
     def __init__(
         self,
