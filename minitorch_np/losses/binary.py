@@ -84,7 +84,7 @@ class BCEWithLogitsLoss(_YesOrNo):
     """
 
     from_logits = True
-    instead = {"Sigmoid": ", or use BCELoss()"}
+    instead: dict[str, str] = {"Sigmoid": ", or use BCELoss()"}
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)

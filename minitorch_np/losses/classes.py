@@ -30,7 +30,7 @@ class CrossEntropyLoss(Loss):
     """
 
     takes_weights = True
-    instead = {"Softmax": ", or give from_logits=False"}
+    instead: dict[str, str] = {"Softmax": ", or give from_logits=False"}
 
     checks: Checks = {"label_smoothing": number("[0, 1)"), "from_logits": flag}
 

@@ -23,12 +23,12 @@ class OfClasses(Metric):
         doubtful: whether to warn of targets that are not classes; False after the first warning.
     """
 
-    mode = "max"
+    mode: str = "max"
     threshold: float | None = None
-    middle = 0.5
-    from_logits = False
-    separate = False
-    doubtful = False
+    middle: float = 0.5
+    from_logits: bool = False
+    separate: bool = False
+    doubtful: bool = False
 
     def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
         self.from_logits, self.separate, self.doubtful = from_logits, binary, True

@@ -22,7 +22,7 @@ class FromCounts(OfClasses):
     """
 
     counts: NDArray | None = None
-    undefined = False
+    undefined: bool = False
 
     def __init__(self, threshold: float | None = None, binary: bool | None = None) -> None:
         check_threshold(self, threshold)
@@ -45,7 +45,7 @@ class FromCounts(OfClasses):
         prediction, target = self.arrays(prediction, target)
         if not len(prediction):
             return
-        self.one_question = self._apart(prediction.shape[1:])
+        self.one_question: bool = self._apart(prediction.shape[1:])
         if self.one_question:
             predicted, true, undefined = self.yes_or_no(prediction, target)
             classes = 2

@@ -104,14 +104,14 @@ class OfFunction(Metric):
 
     def __init__(self, function: Callable[[NDArray, NDArray], Any]) -> None:
         self.function = function
-        self.name = getattr(function, "__name__", type(function).__name__).strip("<>")
-        self.mode = getattr(function, "mode", None)
+        self.name: str = getattr(function, "__name__", type(function).__name__).strip("<>")
+        self.mode: str | None = getattr(function, "mode", None)
         self.reset()
 
     def reset(self) -> None:
         self.predictions: list[NDArray] = []
         self.targets: list[NDArray] = []
-        self.bytes = 0
+        self.bytes: int = 0
 
     def update(self, prediction: NDArray, target: NDArray) -> None:
         prediction, target = self.arrays(prediction, target)

@@ -12,7 +12,7 @@ class MeanAbsoluteError(Metric):
     """The mean of |prediction - target|. Class numbers count as their one-hot rows."""
 
     name = "mae"
-    mode = "min"
+    mode: str = "min"
 
     def score(self, prediction: NDArray, target: NDArray) -> float:
         prediction, target = in_pairs(self, prediction, target)
@@ -23,7 +23,7 @@ class MeanSquaredError(Metric):
     """The mean of (prediction - target)^2. Class numbers count as their one-hot rows."""
 
     name = "mse"
-    mode = "min"
+    mode: str = "min"
 
     def score(self, prediction: NDArray, target: NDArray) -> float:
         prediction, target = in_pairs(self, prediction, target)
@@ -47,10 +47,10 @@ class R2Score(Metric):
     """
 
     name = "r2"
-    mode = "max"
+    mode: str = "max"
 
     def reset(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self.mean = self.spread = self.error = np.zeros(1)
 
     def update(self, prediction: NDArray, target: NDArray) -> None:

@@ -21,8 +21,8 @@ class InputRange:
     """
 
     def __init__(self, ranges: list[list[float]] | None = None) -> None:
-        self.ranges = ranges or []
-        self.count = 0
+        self.ranges: list[list[float]] = ranges or []
+        self.count: int = 0
 
     def get_state(self) -> dict[str, Any]:
         return {"ranges": as_state(self.ranges), "count": self.count}

@@ -10,7 +10,7 @@ from types import FrameType
 class Interrupt:
     """Inside the `with` block the first Ctrl-C sets `requested`; a second one interrupts at once."""
 
-    requested = False
+    requested: bool = False
 
     def __enter__(self) -> Interrupt:
         self.earlier = None
