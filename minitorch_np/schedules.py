@@ -24,6 +24,9 @@ class Schedule(OwnAttributes):
 class _Decay(Schedule):
     """A rate that is multiplied by `factor` in `every` steps."""
 
+    initial: float
+    every: int
+    factor: float
     checks: Checks = {"initial": number("(0, inf)"), "every": whole(1), "factor": number("(0, inf)")}
 
     def __init__(self, initial: float, every: int, factor: float = 0.1) -> None:
@@ -55,6 +58,10 @@ class CosineDecay(Schedule):
     """
 
     checks: Checks = {"initial": number("(0, inf)"), "steps": whole(1), "warmup": whole(), "final": number()}
+    initial: float
+    steps: int
+    warmup: int
+    final: float
 
     def __init__(self, initial: float, steps: int, warmup: int = 0, final: float = 0.0) -> None:
         self.initial, self.steps, self.warmup, self.final = initial, steps, warmup, final

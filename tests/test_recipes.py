@@ -83,7 +83,7 @@ def test_cats_report_their_data_and_scores(tmp_path, cats):
     done = run("cat_classifier.py", "--epochs", "150", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     for line in (
-        "209 training and 50 test pictures of 64 x 64 pixels with 3 channels",
+        "209 training and 50 test images of 64 x 64 pixels with 3 channels",
         "x (209, 64, 64, 3)  y (209,)  non-cat 65.6%, cat 34.4%",
         "dense_1 (Dense)           (batch, 20)             245,780",
         "cost after  100 steps",

@@ -20,9 +20,12 @@ class EarlyStopping(Monitor):
         best_epoch: the epoch of the best value, counted from 0. stopped_epoch: the one after which training ended, or None.
     """
 
-    kept = ("best", "best_epoch", "stopped_epoch", "best_weights")
-    compared = (*Monitor.compared, "patience", "restore_best_weights")
+    kept: tuple[str, ...] = ("best", "best_epoch", "stopped_epoch", "best_weights")
+    compared: tuple[str, ...] = (*Monitor.compared, "patience", "restore_best_weights")
     checks: Checks = {"patience": whole(), "restore_best_weights": flag}
+    patience: int
+    restore_best_weights: bool
+    best_epoch: int
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ class LearningRateScheduler(Callback):
             argument with a default is the rate only if it is called rate, lr or learning_rate. The rate may be 0.
     """
 
-    compared = ("schedule",)
+    compared: tuple[str, ...] = ("schedule",)
 
     checks: Checks = {"schedule": _check_schedule}
 
@@ -69,9 +69,15 @@ class ReduceLROnPlateau(Monitor):
         min_lr: the rate never falls below it.
     """
 
-    kept = ("best", "waited", "resting")
-    compared = (*Monitor.compared, "factor", "patience", "cooldown", "min_lr")
+    kept: tuple[str, ...] = ("best", "waited", "resting")
+    compared: tuple[str, ...] = (*Monitor.compared, "factor", "patience", "cooldown", "min_lr")
     checks: Checks = {"factor": number("(0, 1)"), "patience": whole(), "cooldown": whole(), "min_lr": number()}
+    factor: float
+    patience: int
+    cooldown: int
+    min_lr: float
+    waited: int
+    resting: int
 
     def __init__(
         self,

@@ -35,9 +35,14 @@ class CSVLogger(Callback):
         ValueError: before training, if the existing file is no such table.
     """
 
-    kept = ("start", "width", "names")
+    kept: tuple[str, ...] = ("start", "width", "names")
 
     checks: Checks = {"filename": _check_path, "separator": _check_separator, "append": flag}
+    filename: AnyPath
+    separator: str
+    append: bool
+    start: int
+    width: int
 
     def __init__(self, filename: AnyPath, separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = filename, separator, append
@@ -120,9 +125,11 @@ class TensorBoard(Callback):
         NotADirectoryError, PermissionError: log_dir is a file, or may not be written to.
     """
 
-    kept = ("run", "epochs")
+    kept: tuple[str, ...] = ("run", "epochs")
 
     checks: Checks = {"log_dir": _check_path}
+    run: str
+    epochs: int
 
     def __init__(self, log_dir: AnyPath) -> None:
         self.log_dir = log_dir

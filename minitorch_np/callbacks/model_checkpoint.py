@@ -60,8 +60,10 @@ class ModelCheckpoint(Monitor):
         ValueError, FileNotFoundError, PermissionError: before training, if the path cannot be written to.
     """
 
-    compared = (*Monitor.compared, "save_best_only")
+    compared: tuple[str, ...] = (*Monitor.compared, "save_best_only")
     checks: Checks = {"filepath": _check_filepath, "save_best_only": flag}
+    filepath: AnyPath
+    save_best_only: bool
 
     def __init__(
         self,

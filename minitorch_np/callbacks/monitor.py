@@ -34,6 +34,9 @@ class Monitor(Callback):
     kept: tuple[str, ...] = ("best",)
     compared: tuple[str, ...] = ("monitor", "min_delta", "mode")
     checks: Checks = {"monitor": _check_monitor, "min_delta": number(), "mode": check_mode}
+    monitor: str
+    min_delta: float
+    mode: str
 
     def __init__(self, monitor: str, min_delta: float, mode: str) -> None:
         self.monitor, self.min_delta, self.mode = monitor, min_delta, mode

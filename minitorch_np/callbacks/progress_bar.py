@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from minitorch_np.callbacks.callback import Callback, Logs, numbers_in
 
 
 class ProgressBar(Callback):
     """One bar over all steps, with the epoch, its loss and its metrics."""
+
+    bar: Any
 
     def on_train_begin(self, logs: Logs = None) -> None:
         from tqdm.auto import tqdm

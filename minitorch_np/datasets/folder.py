@@ -46,6 +46,10 @@ class ImageFolder(Source):
 
     shape: tuple[int, int, int]
     read_ahead = True
+    path: Path
+    class_names: list[str]
+    files: list[Path]
+    count: int
 
     def __init__(self, path: AnyPath, shape: tuple[int, int, int], *, class_names: Sequence[str] | None = None) -> None:
         check_shape("ImageFolder", shape)

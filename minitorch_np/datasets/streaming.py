@@ -49,6 +49,13 @@ class HDF5Dataset(Source):
     """
 
     read_ahead = True
+    x_name: str
+    y_name: str | None
+    y: NDArray | None
+    class_names: list[str] | None
+    count: int
+    dtype: Any
+    rows_in_block: int
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ class Sigmoid(Layer):
     Shapes: any; y has the shape of x.
     """
 
-    keras_activation = "sigmoid"
+    keras_activation: str | None = "sigmoid"
     elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:
@@ -43,7 +43,7 @@ class Tanh(Layer):
     Shapes: any; y has the shape of x.
     """
 
-    keras_activation = "tanh"
+    keras_activation: str | None = "tanh"
     elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:
@@ -189,7 +189,7 @@ class SiLU(Layer):
     Shapes: any; y has the shape of x.
     """
 
-    keras_activation = "silu"
+    keras_activation: str | None = "silu"
     elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:
@@ -213,7 +213,7 @@ class Softplus(Layer):
     Shapes: any; y has the shape of x.
     """
 
-    keras_activation = "softplus"
+    keras_activation: str | None = "softplus"
     elementwise = True
 
     def forward(self, x: NDArray) -> NDArray:

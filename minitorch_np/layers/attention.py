@@ -48,7 +48,7 @@ class MultiHeadAttention(Layer):
     """
 
     in_keras = True  # in a Functional model, where it has two inputs
-    keras_places = {
+    keras_places: dict[str, str] = {
         f"{part}_{value}": f"{part}_dense/vars/{number}"
         for part in ("query", "key", "value", "output")
         for number, value in enumerate(("kernel", "bias"))
@@ -61,6 +61,15 @@ class MultiHeadAttention(Layer):
         "use_bias": Fixed(flag),
         "causal": flag,
     }
+    head_dim: int
+    query_kernel: Parameter
+    query_bias: Parameter | None
+    key_kernel: Parameter
+    key_bias: Parameter | None
+    value_kernel: Parameter
+    value_bias: Parameter | None
+    output_kernel: Parameter
+    output_bias: Parameter | None
 
     def __init__(
         self,

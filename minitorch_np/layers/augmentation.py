@@ -126,6 +126,11 @@ class RandomTranslation(_Augmentation):
         "interpolation": one_of("bilinear", "nearest"),
         "fill_value": number("(-inf, inf)"),
     }
+    height_factor: Range
+    width_factor: Range
+    fill_mode: str
+    interpolation: str
+    fill_value: float
 
     def __init__(
         self,
@@ -197,6 +202,8 @@ class RandomBrightness(_Augmentation):
     """
 
     checks: Checks = {"factor": _check_limits, "value_range": _check_range}
+    factor: Range
+    value_range: tuple[float, float]
 
     def __init__(self, factor: Range, value_range: tuple[float, float] = (0, 255)) -> None:
         self.factor, self.value_range = factor, value_range

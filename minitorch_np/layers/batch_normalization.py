@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.base.functions import channel_products, channel_sums
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, number
 from minitorch_np.initializers import Initializer
@@ -37,6 +38,8 @@ class BatchNormalization(_Normalized):
     """
 
     checks: Checks = {"axis": Fixed(check_axis), "momentum": number("[0, 1]")}
+    moving_mean: Parameter
+    moving_variance: Parameter
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ class Bidirectional(Layer):
     in_keras = True
 
     checks: Checks = {"merge_mode": Fixed(one_of("concat", "sum", "mul", "ave"))}
+    backward_layer: _Recurrent
 
     def __init__(self, layer: _Recurrent, merge_mode: str = "concat") -> None:
         if not isinstance(layer, _Recurrent) or layer.go_backwards:

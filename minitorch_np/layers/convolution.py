@@ -83,6 +83,8 @@ class Conv2D(_Convolution):
     """
 
     checks: Checks = {"filters": count("the number of output channels")}
+    kernel: Parameter
+    bias: Parameter | None
 
     def __init__(
         self,

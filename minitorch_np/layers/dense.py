@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from minitorch_np.base.functions import channel_sums, row_products
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.base.validation import Checks, Fixed, anything, flag
 from minitorch_np.initializers import Initializer
@@ -42,6 +43,8 @@ class Dense(Layer):
         "bias_initializer": Fixed(anything),
         "kernel_regularizer": Fixed(anything),
     }
+    kernel: Parameter
+    bias: Parameter | None
 
     def __init__(
         self,

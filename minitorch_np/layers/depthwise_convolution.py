@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minitorch_np.base.functions import channel_sums
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks
 from minitorch_np.initializers import Initializer
@@ -35,6 +36,8 @@ class DepthwiseConv2D(_Convolution):
     """
 
     checks: Checks = {"depth_multiplier": count("the number of outputs of each channel")}
+    kernel: Parameter
+    bias: Parameter | None
 
     def __init__(
         self,

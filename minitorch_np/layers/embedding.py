@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minitorch_np.base.functions import segment_sums, sums
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.base.validation import Checks
 from minitorch_np.initializers import Initializer
@@ -32,6 +33,7 @@ class Embedding(Layer):
         "input_dim": count("the size of the vocabulary"),
         "output_dim": count("the length of the vectors"),
     }
+    embeddings: Parameter
 
     def __init__(
         self,
@@ -118,6 +120,7 @@ class PositionalEmbedding(Layer):
     """
 
     checks: Checks = {"sequence_length": count("the longest sequence")}
+    position_embeddings: Parameter
 
     def __init__(self, sequence_length: int, initializer: str | Initializer = "glorot_uniform") -> None:
         self.sequence_length = sequence_length

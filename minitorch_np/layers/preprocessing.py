@@ -11,6 +11,7 @@ import numpy as np
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import too_far_apart
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, number, plain
 from minitorch_np.layer import Layer
@@ -77,6 +78,9 @@ class Normalization(Layer):
     in_keras = True
     precomputable = True  # training does not change mean and variance
     _found: tuple[NDArray, NDArray] | None = None  # the result of adapt before the layer is built
+    adapt_mean: Parameter
+    adapt_variance: Parameter
+    count: Parameter
 
     def __init__(
         self,

@@ -107,7 +107,7 @@ class SELU(Layer):
     Shapes: any; y has the shape of x.
     """
 
-    keras_activation = "selu"
+    keras_activation: str | None = "selu"
     elementwise = True
     _SCALE = 1.0507009873554804934193349852946
     _ALPHA = 1.6732632423543772848170429916717

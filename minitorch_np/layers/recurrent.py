@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.functions import row_products, sums
+from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
@@ -26,7 +27,10 @@ class _Recurrent(Layer):
     """
 
     gates = 1
-    keras_places = {"kernel": "cell/vars/0", "recurrent_kernel": "cell/vars/1", "bias": "cell/vars/2"}
+    kernel: Parameter
+    recurrent_kernel: Parameter
+    bias: Parameter | None
+    keras_places: dict[str, str] = {"kernel": "cell/vars/0", "recurrent_kernel": "cell/vars/1", "bias": "cell/vars/2"}
     checks: Checks = {
         "units": count("the size of the state"),
         "use_bias": Fixed(flag),

@@ -48,6 +48,9 @@ class R2Score(Metric):
 
     name = "r2"
     mode: str = "max"
+    mean: NDArray
+    spread: NDArray
+    error: NDArray
 
     def reset(self) -> None:
         self.count: int = 0

@@ -23,6 +23,10 @@ class ModelFileError(ValueError):
         path: the file. what: what is wrong with it. remedy: what to do.
     """
 
+    path: str | os.PathLike[str]
+    what: str
+    remedy: str
+
     def __init__(self, path: str | os.PathLike[str], what: str, remedy: str) -> None:
         # The message may quote the file: megabytes, or control characters that a terminal would obey.
         what = printable(what[:_LONGEST])[:_LONGEST] + ("…" if len(what) > _LONGEST else "")

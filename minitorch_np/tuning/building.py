@@ -35,6 +35,13 @@ class Builder:
         ValueError: build does not take one of the settings, or requires an argument that is not one.
     """
 
+    who: str
+    build: Callable[..., Model]
+    fit: dict[str, Any]
+    names: list[str]
+    takes_rng: bool
+    for_build: list[str]
+
     def __init__(
         self, who: str, build: Callable[..., Model], fit: Mapping[str, Any], names: Iterable[str] = ()
     ) -> None:

@@ -30,6 +30,9 @@ class SearchResult:
         objective: the name of the score.
     """
 
+    table: list[dict[str, Any]]
+    objective: str
+
     def __init__(self, table: list[dict[str, Any]], objective: str, builder: Builder, epochs: int) -> None:
         self.table, self.objective = table, objective
         self._builder, self._epochs = builder, epochs
