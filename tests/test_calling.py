@@ -289,6 +289,23 @@ def test_a_layer_used_twice_in_one_forward_is_refused_by_backward(inner):
         model.fit(ONE, ONE)
 
 
+class OwnBackward(mt.Tanh):
+    """Its forward is the package's."""
+
+    def backward(self, dy):
+        return super().backward(dy)
+
+
+def test_a_layer_is_right_again_in_the_forward_after_one_that_used_it_twice(x):
+    layer = OwnBackward()
+    twice = RunsInnerTwice(layer)
+    y = twice(x)
+    with pytest.raises(RuntimeError, match="ran twice in one forward"):
+        twice.backward(np.ones_like(y))
+    y = layer(x)
+    np.testing.assert_allclose(layer.backward(np.ones_like(y)), 1 - np.square(y), rtol=1e-5)
+
+
 def test_a_layer_by_itself_may_run_often_before_its_backward(x):
     layer = Plain()
     for _ in range(3):

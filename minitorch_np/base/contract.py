@@ -156,7 +156,7 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
                 f"{self!r}.backward got None for dy: the layer after it returned no dL/dx. End its backward with `return dx`."
             )
         self.before_backward(dy)
-        if self._used_twice:
+        if self._used_twice and not self._notes_use:  # a layer that notes its use itself has then no cache to read
             raise RuntimeError(used_twice(self))
         names = known_parameters(self)
         with calling(_inner(call, self, "backward")), _naming(self, "backward"):
