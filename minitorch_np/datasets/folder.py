@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 
 import numpy as np
@@ -81,11 +82,14 @@ class ImageFolder(Source):
     ) -> Iterator[tuple[Any, ...]]:
         size = batch_size or len(self)
         order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
-        with ThreadPoolExecutor(thread_name_prefix="images") as readers:
+        readers = ThreadPoolExecutor(thread_name_prefix="images")
+        try:
             images = self._read(order[skip * size :], readers)
             for start in range(skip * size, len(self), size):
                 rows = order[start : start + size]
                 yield np.stack(list(itertools.islice(images, len(rows)))), self.y[rows]
+        finally:  # the garbage collector may run this in one of these threads, which cannot wait for itself
+            readers.shutdown(wait=not current_thread().name.startswith("images"))
 
     def _read(self, rows: NDArray, readers: Executor) -> Iterator[NDArray]:
         """The images in order. Only a few are read ahead, so that a program can end without waiting."""
