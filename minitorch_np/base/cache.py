@@ -70,8 +70,12 @@ class Cached:
     """
 
     keep_cache = True
-    if TYPE_CHECKING:
-        cache: Any
+    if TYPE_CHECKING:  # a property too, so that an assignment in a subclass does not declare another attribute
+
+        @property
+        def cache(self) -> Any: ...
+        @cache.setter
+        def cache(self, value: Any) -> None: ...
     else:
         cache = property(attrgetter("_cache"), _keep)  # read in each step: attrgetter is faster than a function
     _cache: Any = _NothingKept()

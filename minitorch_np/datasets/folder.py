@@ -50,6 +50,7 @@ class ImageFolder(Source):
     path: Path
     class_names: list[str]
     files: list[Path]
+    y: NDArray
     count: int
 
     def __init__(self, path: AnyPath, shape: tuple[int, int, int], *, class_names: Sequence[str] | None = None) -> None:

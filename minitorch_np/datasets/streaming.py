@@ -13,7 +13,7 @@ import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path
-from minitorch_np.base.shapes import NDArray
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.datasets.stored import Rows, check_complete, class_names, find, opened
 from minitorch_np.source.background import in_background
 from minitorch_np.source.source import Source
@@ -54,6 +54,7 @@ class HDF5Dataset(Source):
     y: NDArray | None
     class_names: list[str] | None
     count: int
+    shape: Shape
     dtype: Any
     rows_in_block: int
 

@@ -103,7 +103,7 @@ class _OfLogProbabilities(Loss):
 
     from_logits = True
     takes_weights = True
-    instead = {"Softmax": " and use CrossEntropyLoss()"}
+    instead: dict[str, str] = {"Softmax": " and use CrossEntropyLoss()"}
 
     def doubt(self, outputs: NDArray) -> str:
         """Raise ValueError for outputs whose exponentials do not sum to 1 in each row."""
