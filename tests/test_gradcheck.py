@@ -387,6 +387,45 @@ def test_the_error_carries_the_report_and_says_how_to_repeat():
     assert "rng=3" in text
 
 
+@pytest.mark.parametrize(
+    ("hint", "told", "kept_back"),
+    [
+        (0, ["is WRONG"], ["kernel", "LIKELY BUG", "Multiply"]),
+        (1, ["kernel.grad", "worst element", "(dx and bias.grad are right)"], ["LIKELY BUG", "times 2", "1/2"]),
+        (2, ["LIKELY BUG: constant factor", "times 2"], ["Multiply kernel.grad by 1/2"]),
+        (3, ["Multiply kernel.grad by 1/2"], []),
+    ],
+)
+def test_hint_decides_how_much_is_told(hint, told, kept_back):
+    report = gradcheck(broken(mt.Dense, kernel_times(2))(2), (5, 3), hint=hint, raise_exception=False)
+    for text in (str(report), report.to_json()):
+        assert not [words for words in kept_back if words in text]
+    assert not [words for words in told if words not in str(report)]
+    with pytest.raises(mt.GradcheckError) as error:
+        assert_gradients(broken(mt.Dense, kernel_times(2))(2), (5, 3), hint=hint)
+    assert str(error.value) == str(report)
+
+
+def test_hint_is_0_to_3():
+    with pytest.raises(ValueError, match="hint is 0, 1, 2 or 3, got 4"):
+        gradcheck(mt.Dense(2), (5, 3), hint=4)
+
+
+def test_sampled_elements_are_said():
+    assert "40 of 9000" in str(gradcheck(mt.Dense(30), (4, 300)))
+
+
+def test_a_failure_without_a_wrong_number_has_its_reason_in_the_first_line():
+    class Forgetful(mt.Layer):
+        def forward(self, x):
+            return x * x
+
+        def backward(self, dy):
+            return 2 * dy * self.cache
+
+    assert "is WRONG: backward raised" in str(check(Forgetful(), (4, 3))).splitlines()[0]
+
+
 def test_json_and_plot():
     report = check(broken(mt.Dense, kernel_times(2))(2), (5, 3))
     data = json.loads(report.to_json())
@@ -590,6 +629,22 @@ def test_the_plugin_is_named_in_conftest(tmp_path):
     only_this = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=only_this, check=False)
     assert "4 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_pytest_shortens_the_report_to_the_hint(tmp_path):
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["minitorch_np.checking.pytest_plugin"]\n')
+    (tmp_path / "test_mine.py").write_text(
+        "import minitorch_np as mt\n\n"
+        "class Doubled(mt.Sigmoid):\n"
+        "    def backward(self, dy):\n        return 2 * super().backward(dy)\n\n"
+        "def test_gradients():\n    mt.assert_gradients(Doubled(), (5, 3))\n"
+    )
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hint"]
+    only_this = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    for hint, told in (("1", False), ("2", True)):
+        done = subprocess.run([*line, hint], capture_output=True, text=True, cwd=tmp_path, env=only_this, check=False)
+        assert "is WRONG for dx" in done.stdout, done.stdout + done.stderr
+        assert ("LIKELY BUG" in done.stdout) is told
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.checking.diagnosis import Diagnosis, diagnose
+from minitorch_np.checking.diagnosis import VAGUE, Diagnosis, diagnose
 from minitorch_np.checking.evidence import Evidence, factor, gradient_of, same
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
 from minitorch_np.checking.probes import leak, never_set
@@ -28,14 +28,13 @@ CONCLUSIVE = {
     "writes into its arguments",
 }  # fmt: skip
 _EVEN_IF_NOT_LINEAR = {"extra term", "lost precision", "wrong mask"}
-_VAGUE = ("not linear in the upstream gradient", "wrong elements", "wrong dtype")
 
 
 def rank(diagnosis: Diagnosis) -> int:
     """The order in the report: conclusive ones first, vague ones last."""
     if diagnosis.name in CONCLUSIVE:
         return -1
-    return 1 + _VAGUE.index(diagnosis.name) if diagnosis.name in _VAGUE else 0
+    return 1 + VAGUE.index(diagnosis.name) if diagnosis.vague else 0
 
 
 class BugSearch:

@@ -49,6 +49,7 @@ def gradcheck(
     wrt: str | Sequence[str] = "all",
     method: str = "auto",
     rng: Seed = 0,
+    hint: int = 3,
     raise_exception: bool = True,
 ) -> GradcheckReport:
     """Compare backward with the derivative of forward, and name the bug if they differ.
@@ -61,6 +62,7 @@ def gradcheck(
         wrt: "all", or the names of what to check: "x" and parameters such as "kernel".
         method: "auto", "complex" or "differences".
         rng: a seed; the same seed repeats the check.
+        hint: how much the report tells: 0 right or wrong, 1 the tensor and its worst element, 2 the kind of bug, 3 what to change.
         raise_exception: False returns a failing report instead of raising an error.
 
     Returns:
@@ -93,6 +95,8 @@ def gradcheck(
     if method not in ("auto", "complex", "differences"):
         raise ValueError(f"gradcheck: method is 'auto', 'complex' or 'differences', got {method!r}.")
     flag("gradcheck", "raise_exception", raise_exception)
+    if hint not in (0, 1, 2, 3):
+        raise ValueError(f"gradcheck: hint is 0, 1, 2 or 3, got {hint!r}.")
     spawn(rng, 0)  # raises unless it is a seed
     randomness = GlobalRandomness()
     try:
@@ -100,6 +104,7 @@ def gradcheck(
             report = _check(target, x, y, loss, wrt, method, rng)
     finally:
         randomness.restore()
+    report.hint = int(hint)
     if raise_exception and report.verdict == "fail":
         raise GradcheckError(report)
     if raise_exception and report.verdict == "inconclusive":
@@ -117,9 +122,10 @@ def assert_gradients(
     wrt: str | Sequence[str] = "all",
     method: str = "auto",
     rng: Seed = 0,
+    hint: int = 3,
 ) -> None:
     """For tests: raise GradcheckError unless gradcheck passes; "inconclusive" is not a pass."""
-    report = gradcheck(target, x, y, loss=loss, wrt=wrt, method=method, rng=rng, raise_exception=False)
+    report = gradcheck(target, x, y, loss=loss, wrt=wrt, method=method, rng=rng, hint=hint, raise_exception=False)
     if not report:
         raise GradcheckError(report)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from minitorch_np.checking.evidence import Evidence, factor, fraction, gradient_of, times
 from minitorch_np.checking.hypotheses import HYPOTHESES, own_derivative
 
+VAGUE = ("not linear in the upstream gradient", "wrong elements", "wrong dtype")
+
 
 @dataclass
 class Diagnosis:
@@ -26,6 +28,11 @@ class Diagnosis:
     tensor: str
     detail: str
     change: str
+
+    @property
+    def vague(self) -> bool:
+        """Whether this describes the numbers, but is not yet the explanation."""
+        return self.name in VAGUE
 
     def __str__(self) -> str:
         return f"{self.name} ({gradient_of(self.tensor)}): {self.detail} {self.change}"

@@ -12,6 +12,8 @@ In a test:
 
 `gradient_case()` runs assert_gradients on a fresh copy of one layer with inputs of one shape.
 
+`pytest --hint 1` shortens the report of every failed gradient check, as gradcheck's `hint` does.
+
 It is not an entry point of the package, because pytest would then load numpy and the package in every project of the environment.
 """
 
@@ -23,7 +25,20 @@ from typing import Any
 
 import pytest
 
-from minitorch_np.checking import assert_gradients
+from minitorch_np.checking import GradcheckError, assert_gradients
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hint", type=int, choices=range(4), default=None, help="how much a failed gradient check tells")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Shorten the report before pytest prints it."""
+    hint = item.config.getoption("--hint")
+    error = call.excinfo.value if call.excinfo is not None else None
+    if hint is not None and isinstance(error, GradcheckError):
+        error.report.hint = hint
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,6 +1,6 @@
 """minitorch-np gradcheck: check the gradients of a layer, loss or model that a file defines.
 
-    minitorch-np gradcheck path/to/file.py:MyLayer --shape 5,3 [--json] [--plot errors.png]
+    minitorch-np gradcheck path/to/file.py:MyLayer --shape 5,3 [--hint 1] [--json] [--plot errors.png]
 
 Exit status: 0 pass, 1 fail, 2 inconclusive or impossible to check.
 """
@@ -26,6 +26,9 @@ def add_to(commands: Any) -> None:
     check.add_argument("target", help="file.py:Name, or file.py:Name(arguments)")
     check.add_argument("--shape", required=True, type=_shape, help="shape of the inputs, the batch first, such as 5,3")
     check.add_argument("--seed", type=int, default=0)
+    check.add_argument(
+        "--hint", type=int, choices=range(4), default=3, help="0 right or wrong, 1 where, 2 which bug, 3 the remedy"
+    )
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     check.add_argument("--plot", metavar="FILE", help="draw the errors of the worst tensor")
     check.set_defaults(run=_gradcheck)
@@ -52,7 +55,7 @@ def _gradcheck(options: argparse.Namespace) -> int:
     if isinstance(target, Loss):
         x, y = rng.uniform(0.05, 0.95, options.shape), rng.uniform(0.05, 0.95, options.shape)
     try:
-        report = gradcheck(target, x, y, rng=options.seed, raise_exception=False)
+        report = gradcheck(target, x, y, rng=options.seed, hint=options.hint, raise_exception=False)
     except Exception as error:
         raise CommandError(f"{options.target}: forward failed with {one_line(error)}") from error
     print(report.to_json() if options.json else report)
