@@ -1,8 +1,8 @@
 """The whole idea on one page: layers, a loss, an optimiser, the training loop and a gradient check, in plain NumPy.
 
-Read it after docs/from_functions_to_layers.md, from top to bottom. `python docs/mini.py` trains a small network and checks its
-gradients. Each class names its counterpart in the package, which does the same with more checks, more choices and more speed;
-from the same weights and the same order of examples both give the same losses (tests/test_mini.py).
+Read it after docs/from_functions_to_layers.md, from top to bottom. `python docs/mini.py` checks the gradients of a small network
+and trains it. Each class names its counterpart in the package, which has more checks, more options and more speed. With the same
+first weights and the same order of examples, both give the same losses; tests/test_mini.py compares them.
 
 Throughout, L is the loss, dy means dL/dy and dx means dL/dx. One row of x is one example.
 """
@@ -30,6 +30,7 @@ class Layer:
         raise NotImplementedError
 
     def parameters(self):
+        """The attributes of this layer that are parameters."""
         return [value for value in vars(self).values() if isinstance(value, Parameter)]
 
 
@@ -99,12 +100,12 @@ class BCELoss:
 
     def forward(self, p, t):
         self.p, self.t = p, t
-        with np.errstate(divide="ignore"):  # log(0) is -inf; -100 takes its place, so that the loss is finite
+        with np.errstate(divide="ignore"):  # log(0) is -inf, which NumPy warns of; the maximum replaces it by -100
             log_p, log_not_p = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
         return -(t * log_p + (1 - t) * log_not_p).mean()
 
     def backward(self):
-        """dL/dp = (p - t) / (p (1 - p) size). The mean divides by size here, once; the layers only add."""
+        """dL/dp = (p - t) / (p (1 - p) size). Only the loss divides by size, because it takes the mean; the layers sum."""
         return (self.p - self.t) / (np.maximum(self.p * (1 - self.p), 1e-12) * self.p.size)
 
 
@@ -126,13 +127,14 @@ def fit(model, loss, optimizer, x, t, epochs, batch_size, rng):
     """Train, and return the mean loss of each epoch. In the package: training/loop.py."""
     history = []
     for _ in range(epochs):
-        order = rng.permutation(len(x))
+        order = rng.permutation(len(x))  # each epoch shuffles the examples
         total = 0.0
         for start in range(0, len(x), batch_size):
             rows = order[start : start + batch_size]
-            total += loss.forward(model.forward(x[rows]), t[rows]) * len(rows)
+            batch_loss = loss.forward(model.forward(x[rows]), t[rows])
             model.backward(loss.backward())
             optimizer.step()
+            total += batch_loss * len(rows)  # the last batch may be smaller, and then counts less
         history.append(total / len(x))
     return history
 
@@ -145,19 +147,19 @@ def gradient_check(model, loss, x, t, h=1e-5):
     for parameter in model.parameters():
         for place in np.ndindex(parameter.value.shape):
             value = parameter.value[place]
-            losses = []
-            for moved in (value + h, value - h):
-                parameter.value[place] = moved
-                losses.append(loss.forward(model.forward(x), t))
+            parameter.value[place] = value + h
+            above = loss.forward(model.forward(x), t)
+            parameter.value[place] = value - h
+            below = loss.forward(model.forward(x), t)
             parameter.value[place] = value
-            worst = max(worst, abs((losses[0] - losses[1]) / (2 * h) - parameter.grad[place]))
+            worst = max(worst, abs((above - below) / (2 * h) - parameter.grad[place]))
     return worst
 
 
 if __name__ == "__main__":
     rng = np.random.default_rng(1)
     x = rng.uniform(-1, 1, (200, 2))
-    t = (x[:, :1] * x[:, 1:] > 0).astype(float)  # 1 where both numbers have the same sign
+    t = (x[:, [0]] * x[:, [1]] > 0).astype(float)  # (200, 1): 1 where both numbers have the same sign, else 0
 
     model = Sequential([Dense(2, 16, rng), ReLU(), Dense(16, 1, rng), Sigmoid()])
     print(f"largest error of a gradient: {gradient_check(model, BCELoss(), x, t):.1e}")

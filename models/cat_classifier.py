@@ -34,7 +34,7 @@ def load_images(folder):
     try:
         return "cat", datasets.load_cats(folder)
     except datasets.DataUnavailable as error:
-        print(f"The shipped digits stand in, 3 against 8, because {error}\n")
+        print(f"Using the digits 3 and 8 of the package instead of the cats. {error}\n")
     x_train, y_train, x_test, y_test, _ = datasets.load_digits()
     train, test = np.isin(y_train, (3, 8)), np.isin(y_test, (3, 8))
     x_train, x_test = ((x * (255 / 16)).round().astype(np.uint8) for x in (x_train[train], x_test[test]))

@@ -39,7 +39,7 @@ def metrics(folder):
 def test_cats_offline_says_so_and_ends_with_a_trained_network(tmp_path):
     done = run("cat_classifier.py", "--epochs", "600", folder=tmp_path, offline=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("The shipped digits stand in, 3 against 8, because train_catvnoncat.h5 is not here")
+    assert done.stdout.startswith("Using the digits 3 and 8 of the package instead of the cats. train_catvnoncat.h5 was not found")
     assert "MINITORCH_NP_DATA" in done.stdout.splitlines()[0]
     assert "not significant, chance alone can do that (exact McNemar p =" in done.stdout
     assert {path.name for path in (tmp_path / "output").iterdir()} == {

@@ -21,6 +21,6 @@ def load_cats(folder: AnyPath | None = None) -> Dataset:
     the 209 training images and 66 % of the 50 test images; test image 17 is training image 146.
 
     Raises:
-        DataUnavailable: the files are not here and cannot be downloaded; the message says where to put them.
+        DataUnavailable: the files were not found and cannot be downloaded; the message names the folder to put them into.
     """
     return load_hdf5(*(find_or_download(_ADDRESS + name, sha256, folder) for name, sha256 in _SHA256.items()))

@@ -16,7 +16,7 @@ VARIABLE = "MINITORCH_NP_DATA"
 
 
 class DataUnavailable(OSError):
-    """A file that is not here and cannot be downloaded; the message says where to put it by hand."""
+    """A file that was not found and cannot be downloaded; the message names the folder to put it into."""
 
 
 def find_or_download(
@@ -52,7 +52,7 @@ def find_or_download(
         return _download(url, sha256, cache / name, timeout, attempts)
     except OSError as error:
         raise DataUnavailable(
-            f"{name} is not here and could not be downloaded ({error}): download {url} by hand into {cache}, "
+            f"{name} was not found and could not be downloaded ({error}). Download {url} into {cache}, "
             f"or into any folder and set {VARIABLE} to that folder."
         ) from None
 
