@@ -110,8 +110,9 @@ def plot_cost(history):
     """
     ax = plotting.plot_history(history, title="Cost on the training images; it rises where a step overshoots")
     lowest = np.minimum.accumulate(history["loss"])
-    ax.lines[0].set(alpha=0.5, linewidth=1, label="each step")
-    ax.plot(np.arange(1, len(lowest) + 1), lowest, color="#d9722e", linewidth=2, label="lowest so far")
+    each = ax.lines[0]
+    each.set(alpha=0.5, linewidth=1, label="each step")
+    ax.plot(each.get_xdata(), lowest, each.get_marker(), color="#d9722e", linewidth=2, label="lowest so far")
     ax.set(xlabel="step", ylabel="cost")
     ax.legend(frameon=False)
     return ax

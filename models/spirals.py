@@ -59,7 +59,7 @@ class Snapshots(mt.Callback):
 
 
 def plot(model, x, y, snapshots, history, path):
-    """The decision boundary at each snapshot, and the learning curve."""
+    """The training points with the decision boundary at each snapshot, and the learning curve."""
     import matplotlib.pyplot as plt
 
     charts = len(snapshots) + 1
@@ -70,9 +70,10 @@ def plot(model, x, y, snapshots, history, path):
         ax.axis("off")
     for ax, (epoch, weights) in zip(axes.flat, snapshots.items(), strict=False):
         model.set_weights(weights)
-        title = f"after epoch {epoch}: {model.evaluate(x, y).accuracy:.0%} right"
+        title = f"after epoch {epoch}: {model.evaluate(x, y).accuracy:.1%} right"
         plotting.plot_decision_boundary(model, x, y, ax=ax, title=title)
     plotting.plot_history(history, ax=axes.flat[charts - 1], title="Loss on the training points").set_box_aspect(1)
+    figure.suptitle(f"{len(x)} training points, and the classes that the network predicts around them")
     figure.savefig(path, dpi=110)
 
 

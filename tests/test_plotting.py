@@ -33,6 +33,41 @@ def test_epochs_are_whole_and_a_single_one_is_a_dot():
     assert [[line.get_marker() for line in ax.lines] for ax in axes[:2]] == [["o", "o"], ["None", "None"]]
 
 
+@pytest.mark.parametrize("epochs", [30, 100, 1000, 2500])
+def test_the_last_epoch_of_a_round_number_has_a_tick(epochs):
+    ax = plotting.plot_history({"loss": np.geomspace(1, 0.1, epochs)})
+    assert epochs in ax.get_xticks()
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 3, 6])
+@pytest.mark.parametrize("draw", [plotting.plot_mislabeled, plotting.plot_most_wrong])
+def test_the_title_is_whole_and_above_the_titles_of_the_images(rng, wrong, draw):
+    truth = np.zeros(12, int)
+    predicted = (np.arange(12) < wrong) * 1
+    axes = draw(rng.random((12, 8, 8)), truth, predicted, ["zero", "one"], most=max(wrong, 1))
+    figure = axes[0].figure
+    figure.draw_without_rendering()
+    title = figure._suptitle.get_window_extent()
+    assert 0 <= title.x0 < title.x1 <= figure.bbox.width
+    below = [ax.title.get_window_extent() for ax in axes if ax.get_title()]
+    assert all(box.y1 + title.height / 5 < title.y0 for box in below)
+
+
+def test_names_below_a_confusion_matrix_end_at_their_columns():
+    names = ["airplane", "automobile", "bird", "cat"]
+    ax = plotting.plot_confusion_matrix([0, 1, 2, 3], [0, 1, 2, 3], names)
+    ax.figure.draw_without_rendering()
+    for column, label in enumerate(ax.get_xticklabels()):
+        box, middle = label.get_window_extent(), ax.transData.transform((column, 0))[0]
+        assert abs(box.x1 - middle) < 15  # pixels; centred, the longest would reach 26 beyond
+
+
+def test_a_heat_map_of_both_signs_is_white_at_zero_and_others_are_dark_there(rng):
+    both, one = plotting.heat_map([[-2.0, 0.0, 1.0]]).images[0], plotting.heat_map([[2.0, 0.0, 1.0]]).images[0]
+    assert (both.get_clim(), one.get_clim()) == ((-2, 2), (0, 2))
+    assert min(both.to_rgba(0.0)[:3]) > 0.9 > 0.1 > max(one.to_rgba(0.0)[:3])
+
+
 def test_a_heat_map_names_its_axes_and_its_scale():
     ax = plotting.heat_map(np.ones((2, 30)), xlabel="position", ylabel="head", label="weight")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("position", "head")

@@ -39,7 +39,9 @@ def metrics(folder):
 def test_cats_offline_says_so_and_ends_with_a_trained_network(tmp_path):
     done = run("cat_classifier.py", "--epochs", "600", folder=tmp_path, offline=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Using the digits 3 and 8 of the package instead of the cats. train_catvnoncat.h5 was not found")
+    assert done.stdout.startswith(
+        "Using the digits 3 and 8 of the package instead of the cats. train_catvnoncat.h5 was not found"
+    )
     assert "MINITORCH_NP_DATA" in done.stdout.splitlines()[0]
     assert "not significant, chance alone can do that (exact McNemar p =" in done.stdout
     assert {path.name for path in (tmp_path / "output").iterdir()} == {
@@ -77,6 +79,17 @@ def test_mistakes_are_reported_in_one_line(tmp_path, options, message):
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert message in done.stderr
+
+
+def test_a_cost_curve_of_one_step_is_a_dot_for_each_of_its_lines(monkeypatch):
+    monkeypatch.syspath_prepend(str(MODELS))
+    import cat_classifier
+
+    each, lowest = cat_classifier.plot_cost({"loss": [0.7]}).lines
+    assert (each.get_marker(), lowest.get_marker()) == ("o", "o")
+    each, lowest = cat_classifier.plot_cost({"loss": [0.7, 0.9, 0.5]}).lines
+    assert list(lowest.get_ydata()) == [0.7, 0.7, 0.5]
+    assert list(each.get_xdata()) == list(lowest.get_xdata()) == [1, 2, 3]
 
 
 def test_cats_report_their_data_and_scores(tmp_path, cats):

@@ -25,11 +25,12 @@ def plot_history(
     from matplotlib.ticker import MaxNLocator
 
     for name, color, label in ((measure, BLUE, "training"), (f"val_{measure}", ORANGE, "validation")):
-        if values := history.get(name):
+        values = history.get(name, ())
+        if len(values):
             width, marker = 2 if len(values) < 500 else 1, "o" if len(values) == 1 else ""
             ax.plot(range(1, len(values) + 1), values, marker, color=color, linewidth=width, label=label)
     ax.set(xlabel="epoch", ylabel=measure, title=title or f"{measure} per epoch")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     if f"val_{measure}" in history:
         ax.legend(frameon=False)
     add_grid(ax)

@@ -107,8 +107,14 @@ def plot_most_wrong(
 
 def _plot_chosen(images: NDArray, titles: Sequence[str], axes: Sequence[Axes] | None, title: str) -> NDArray:
     places = plot_images(images, titles, axes)
-    if len(places):
-        places[0].figure.suptitle(title, fontsize=12)
+    if not len(places):
+        return places
+    figure = places[0].figure
+    text = figure.suptitle(title, fontsize=12)
+    if axes is None:  # the title needs a row of its own, and may be wider than one or two images
+        needed = text.get_window_extent()
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(max(width, needed.width / figure.dpi + 0.2), height + 2 * needed.height / figure.dpi)
     return places
 
 

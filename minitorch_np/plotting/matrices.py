@@ -24,7 +24,7 @@ def heat_map(
     ylabel: str = "row",
     label: str = "value",
 ) -> Axes:
-    """A matrix as colours, dark where it is 0, with a colour scale.
+    """A matrix as colours, with a colour scale: dark where it is 0. With negative values, white where it is 0, red above, blue below.
 
     Args:
         label: the name of the values, beside the scale.
@@ -32,6 +32,9 @@ def heat_map(
     ax = axes_or_new(ax, 6, 4)
     rows = np.atleast_2d(values)
     drawn = ax.imshow(rows, cmap="inferno", aspect="auto", interpolation="nearest", vmin=0)
+    if rows.min(initial=0) < 0:
+        largest = np.abs(rows).max()
+        drawn.set(cmap="RdBu_r", clim=(-largest, largest))
     ax.figure.colorbar(drawn, ax=ax, label=label)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     for axis, size in ((ax.xaxis, rows.shape[1]), (ax.yaxis, rows.shape[0])):
@@ -57,7 +60,11 @@ def plot_confusion_matrix(
     for row, column in np.argwhere(counts > 0):
         color = "white" if shares[row, column] > 0.5 else "black"
         ax.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=color, fontsize=9)
-    ax.set_xticks(range(len(names)), names, rotation=45 if len(names) > 3 and max(map(len, names)) > 3 else 0)
+    ax.set_xticks(range(len(names)), names)
+    if len(names) > 3 and max(map(len, names)) > 3:
+        ax.tick_params(axis="x", rotation=45)
+        for label in ax.get_xticklabels():  # each name ends below its column
+            label.set(horizontalalignment="right", rotation_mode="anchor")
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="predicted", ylabel="true", title=f"{np.trace(counts)} of {counts.sum()} right")
     ax.tick_params(length=0)
