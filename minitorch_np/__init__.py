@@ -20,7 +20,14 @@ from minitorch_np.source import Source
 if TYPE_CHECKING:  # loaded when they are first used, by __getattr__ below
     from minitorch_np import callbacks, datasets, plotting, schedules, tuning
     from minitorch_np.callbacks import Callback
-    from minitorch_np.checking import GradcheckError, GradcheckReport, assert_gradients, check_optimizer, gradcheck
+    from minitorch_np.checking import (
+        GradcheckError,
+        GradcheckReport,
+        assert_gradients,
+        check_optimizer,
+        check_training_step,
+        gradcheck,
+    )
     from minitorch_np.saving import ModelFileError, load_model
     from minitorch_np.training.history import History
 
@@ -29,7 +36,7 @@ __version__ = "0.1.0"
 # Every public name. Packages that are listed here state their own public names in the same way.
 __all__ = [
     "Callback", "GradcheckError", "GradcheckReport", "History", "Layer", "Metric", "Model", "ModelFileError", "Parameter",
-    "Sequential", "Source", "assert_gradients", "callbacks", "check_optimizer", "datasets", "gradcheck", "initializers",
+    "Sequential", "Source", "assert_gradients", "callbacks", "check_optimizer", "check_training_step", "datasets", "gradcheck", "initializers",
     "layers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "sigmoid",
     "significance", "tuning",
 ]  # fmt: skip

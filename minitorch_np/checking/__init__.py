@@ -4,10 +4,11 @@ from minitorch_np.checking.adapt import adapt
 from minitorch_np.checking.check import GradcheckWarning, assert_gradients, gradcheck
 from minitorch_np.checking.optimizers import OptimizerError, check_optimizer
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
+from minitorch_np.checking.training_step import TrainingStepError, check_training_step
 
 __all__ = [
-    "GradcheckError", "GradcheckReport", "GradcheckWarning", "OptimizerError", "assert_gradients",
-    "check_optimizer", "gradcheck",
+    "GradcheckError", "GradcheckReport", "GradcheckWarning", "OptimizerError", "TrainingStepError",
+    "assert_gradients", "check_optimizer", "check_training_step", "gradcheck",
 ]  # fmt: skip
 
 gradcheck.adapt = adapt  # type: ignore[attr-defined]  # so that one name is enough: gradcheck.adapt(layer)
