@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
+from minitorch_np.checking.foreign_optimizer import ForeignOptimizer
+from minitorch_np.checking.step_mistakes import Rule
 from minitorch_np.optimizers import Optimizer
+from minitorch_np.optimizers.finding import find
 
 _STEPS = 6
+T = TypeVar("T", Optimizer, ForeignOptimizer)
 
 
 class OptimizerError(AssertionError):
@@ -22,18 +26,21 @@ class OptimizerError(AssertionError):
 
 @answers_foreign_arguments
 def check_optimizer(
-    optimizer: Optimizer,
-    closed_form: Callable[[NDArray, list[NDArray], Any], NDArray] | None = None,
+    optimizer: Any,
+    closed_form: Callable[[NDArray, list[NDArray], Any], NDArray] | Optimizer | str | None = None,
     *,
     steps: int = _STEPS,
     rng: int = 0,
 ) -> None:
-    """Compare `update` with its closed form over several steps.
+    """Compare `update` with its closed form, or with the rule of a name, over several steps.
 
     Args:
-        optimizer: it is not changed; the check runs on a copy with empty state.
+        optimizer: an Optimizer, or another object or function that updates arrays (see foreign_optimizer). It is not changed; the
+            check runs on a copy with empty state.
         closed_form: `(first value, [grad of step 1, …, grad of step t], optimizer) -> value after step t`, written without
-            state.
+            state; or an optimiser of this package with the settings that are meant, such as Adam(0.01); or its name as in
+            compile, with the learning rate of `optimizer`. Frameworks add epsilon in different places, so it is left out of the
+            comparison with an optimiser.
         steps: the number of steps.
 
     The check also requires that a step goes downhill, that the gradient keeps its bytes, that the value keeps its array and
@@ -47,8 +54,15 @@ def check_optimizer(
     if closed_form is None:
         raise ValueError(
             f"check_optimizer: the closed form of {type(optimizer).__name__} is not known. "
-            "Give closed_form=lambda start, gradients, optimizer: value after these steps."
+            'Give closed_form="adam" or another name, an optimiser such as Adam(0.01), or a function: '
+            "closed_form=lambda start, gradients, optimizer: value after these steps."
         )
+    own = isinstance(optimizer, Optimizer)
+    optimizer = optimizer if own else ForeignOptimizer(optimizer)
+    slack: Callable[..., Any] = lambda *_: 0.0  # noqa: E731
+    if not callable(closed_form):
+        rule = _named(closed_form, optimizer)
+        closed_form, slack = _by_rule(rule), _by_epsilon(rule)
     generator = np.random.default_rng(rng)
     for dtype, tolerance in ((np.float64, 1e-10), (np.float32, 1e-4)):
         checked = _without_state(optimizer)
@@ -62,18 +76,57 @@ def check_optimizer(
                 parameter.grad = gradients[name][-1].copy()
             checked.step(parameters)
             for name, parameter in parameters.items():
-                _check_arrays(checked, parameter, arrays[name], gradients[name][-1], step)
+                if own:
+                    _check_arrays(checked, parameter, arrays[name], gradients[name][-1], step)
             _check_state(checked, parameters)
             for name, parameter in parameters.items():
                 first = start[name].astype(dtype).astype(float)
-                expected = closed_form(first, [gradient.astype(float) for gradient in gradients[name]], checked)
-                if not np.allclose(parameter.value, expected, rtol=tolerance, atol=tolerance):
+                past = [gradient.astype(float) for gradient in gradients[name]]
+                expected = closed_form(first, past, checked)
+                allowed = tolerance * (1 + np.abs(expected)) + slack(first, past, checked)
+                if not (np.abs(parameter.value - expected) <= allowed).all():
                     raise OptimizerError(_difference(optimizer, parameter.value, expected, start[name], step))
                 parameter.grad[...] = np.nan  # if the state is this very array, the next step shows it
     _check_downhill(_without_state(optimizer))
 
 
-def _without_state(optimizer: Optimizer) -> Optimizer:
+def _named(rule: Any, optimizer: Optimizer | ForeignOptimizer) -> Optimizer:
+    if isinstance(rule, str):
+        rule = find(rule, "check_optimizer")
+        rule.learning_rate = optimizer.learning_rate
+    if not isinstance(rule, Optimizer):
+        raise ValueError(
+            f"check_optimizer: closed_form is a function, an optimiser such as Adam(0.01) or its name; got {rule!r:.80}."
+        )
+    if not callable(rule.learning_rate) and not rule.learning_rate:
+        raise ValueError(
+            f"check_optimizer: the learning rate of {optimizer!r} is not found. Give the rule with it, such as Adam(0.01)."
+        )
+    return _without_state(rule)
+
+
+def _by_rule(rule: Optimizer) -> Callable[[NDArray, list[NDArray], Any], NDArray]:
+    """The rule of an optimiser as a closed form."""
+
+    def closed_form(start: NDArray, gradients: list[NDArray], optimizer: Any) -> NDArray:
+        own, values = Rule(copy.deepcopy(rule)), {"value": start}
+        for gradient in gradients:
+            values = own.step(values, {"value": gradient})
+        return values["value"]
+
+    return closed_form
+
+
+def _by_epsilon(rule: Optimizer) -> Callable[[NDArray, list[NDArray], Any], NDArray]:
+    """How much epsilon changes the value."""
+    without = copy.deepcopy(rule)
+    if hasattr(without, "epsilon"):
+        without.epsilon = 0.0
+    one, other = _by_rule(rule), _by_rule(without)
+    return lambda *arguments: np.abs(one(*arguments) - other(*arguments))
+
+
+def _without_state(optimizer: T) -> T:
     optimizer = copy.deepcopy(optimizer)
     optimizer.reset()
     return optimizer

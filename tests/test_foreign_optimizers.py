@@ -1,0 +1,140 @@
+"""check_optimizer on update rules in other forms, against a rule by name."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np import check_optimizer
+from minitorch_np.checking import OptimizerError
+
+
+class Dictionaries:
+    """Momentum, with two dictionaries."""
+
+    def __init__(self, lr=0.1, mu=0.9, wrong=False):
+        self.lr, self.mu, self.v, self.wrong = lr, mu, None, wrong
+
+    def update(self, params, grads):
+        if self.v is None:
+            self.v = {key: np.zeros_like(value) for key, value in params.items()}
+        for key in params:
+            self.v[key] = self.mu * self.v[key] - self.lr * grads[key]
+            params[key] += self.v[key] * (self.lr if self.wrong else 1)
+
+
+class Arrays:
+    """Adam, for one array."""
+
+    def __init__(self, lr=0.01, multiply=False):
+        self.lr, self.m, self.v, self.t, self.multiply = lr, 0.0, 0.0, 0, multiply
+
+    def update(self, w, dw):
+        self.t += 1
+        self.m = 0.9 * self.m + 0.1 * dw
+        self.v = 0.999 * self.v + 0.001 * dw**2
+        c1, c2 = 1 - 0.9**self.t, 1 - 0.999**self.t
+        if self.multiply:
+            return w - self.lr * self.m * c1 / (np.sqrt(self.v * c2) + 1e-8)
+        return w - self.lr * self.m / c1 / (np.sqrt(self.v / c2) + 1e-8)
+
+
+class OfLayers:
+    """SGD with momentum, for a layer with weights and biases."""
+
+    def __init__(self, learning_rate=0.1, momentum=0.5):
+        self.learning_rate, self.momentum = learning_rate, momentum
+
+    def pre_update_params(self):
+        self.current_learning_rate = self.learning_rate
+
+    def update_params(self, layer):
+        if not hasattr(layer, "weight_momentums"):
+            layer.weight_momentums, layer.bias_momentums = np.zeros_like(layer.weights), np.zeros_like(layer.biases)
+        layer.weight_momentums = self.momentum * layer.weight_momentums - self.current_learning_rate * layer.dweights
+        layer.bias_momentums = self.momentum * layer.bias_momentums - self.current_learning_rate * layer.dbiases
+        layer.weights += layer.weight_momentums
+        layer.biases += layer.bias_momentums
+
+
+def rmsprop(w, dw, config=None):
+    config = dict(config or {"lr": 0.01, "cache": np.zeros_like(w)})
+    config["cache"] = 0.9 * config["cache"] + 0.1 * dw**2
+    return w - config["lr"] * dw / (np.sqrt(config["cache"]) + 1e-8), config
+
+
+def lists(params, grads):
+    for p, g in zip(params, grads, strict=True):
+        p -= 0.1 * g
+
+
+class Lists:
+    lr = 0.1
+
+    def step(self, params, grads):
+        if not isinstance(params, list):
+            raise TypeError("lists are expected")
+        lists(params, grads)
+
+
+class MyAdam(mt.Optimizer):
+    """A subclass of Optimizer without a closed form."""
+
+    def __init__(self, learning_rate=0.01, power=1):
+        self.power = power
+        super().__init__(learning_rate)
+
+    def update(self, parameter, state):
+        m, v = (state.setdefault(key, np.zeros_like(parameter.value)) for key in "mv")
+        m += 0.1 * (parameter.grad - m)
+        v += 0.001 * (parameter.grad**2 - v)
+        t = self.iteration
+        parameter.value -= self.rate * m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-7) ** self.power
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rule"),
+    [
+        (Dictionaries(), mt.SGD(0.1, momentum=0.9)),
+        (Arrays(), "adam"),
+        (Arrays(0.02), mt.Adam(0.02)),
+        (OfLayers(), mt.SGD(0.1, momentum=0.5)),
+        (rmsprop, mt.RMSprop(0.01, rho=0.9)),
+        (Lists(), "sgd"),
+        (MyAdam(), "adam"),
+        (mt.SGD(0.3), "sgd"),
+    ],
+    ids=repr,
+)
+def test_right_rules_pass(optimizer, rule):
+    check_optimizer(optimizer, rule)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rule", "message"),
+    [
+        (Dictionaries(wrong=True), mt.SGD(0.1, momentum=0.9), "The first step is 0.1 times too long"),
+        (Dictionaries(mu=0.5), mt.SGD(0.1, momentum=0.9), "after step 2.*Earlier steps were right"),
+        (Dictionaries(lr=-0.1), mt.SGD(0.1, momentum=0.9), "wrong sign"),
+        (Arrays(multiply=True), "adam", "after step 1"),
+        (MyAdam(power=2), "adam", "after step 1"),
+    ],
+    ids=repr,
+)
+def test_wrong_rules_are_found(optimizer, rule, message):
+    with pytest.raises(OptimizerError, match=message):
+        check_optimizer(optimizer, rule)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rule", "message"),
+    [
+        (object(), "sgd", "learning rate of object is not found"),
+        (object(), mt.SGD(0.1), "object is not understood. Give an Optimizer"),
+        (Arrays(), "adams", "adams"),
+        (Arrays(), 3, "closed_form is a function, an optimiser"),
+        (rmsprop, "rmsprop", "learning rate of rmsprop is not found. Give the rule with it"),
+    ],
+)
+def test_what_is_not_understood_is_asked_for(optimizer, rule, message):
+    with pytest.raises(ValueError, match=message):
+        check_optimizer(optimizer, rule)
