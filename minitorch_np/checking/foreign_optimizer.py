@@ -81,7 +81,7 @@ class ForeignOptimizer:
         """Each pair of arrays as the weights and biases of a layer."""
         if not hasattr(self.target, "update_params"):
             return None
-        first, second = list(values)[0], list(values)[-1]
+        first, *_, second = [*values, *values]
         layer = self.configs.setdefault("layer", SimpleNamespace())
         vars(layer).update(weights=values[first], biases=values[second].copy())
         vars(layer).update(dweights=gradients[first], dbiases=gradients[second])
