@@ -1,5 +1,7 @@
 """Random networks that are right, through the checker: `python -m tests.gradcheck_benchmark.false_alarms [--networks 1000]`.
 
+`--layers` checks single layers of the package instead, at inputs of size 1 to 10,000, where gates saturate.
+
 One to three blocks of Dense, perhaps BatchNorm, an activation and a factor of 10^±4.5 each, so that gradients spread
 over nine decades; float32 and float64; batches of 1 to 7; a third of the inputs exactly 0, so that ReLUs stand at their kink.
 """
@@ -38,11 +40,46 @@ def inputs(rng: np.random.Generator) -> np.ndarray:
     return x
 
 
+LAYERS = {
+    "LSTM": lambda: mt.LSTM(2),
+    "GRU": lambda: mt.GRU(2),
+    "SimpleRNN": lambda: mt.SimpleRNN(2),
+    "Bidirectional": lambda: mt.Bidirectional(mt.LSTM(2)),
+    "MultiHeadAttention": lambda: mt.MultiHeadAttention(1, 2),
+    "MultiHeadAttention, causal": lambda: mt.MultiHeadAttention(1, 2, causal=True),
+    "GELU": mt.GELU,
+    "SiLU": mt.SiLU,
+    "Softmax": mt.Softmax,
+    "BatchNormalization": mt.BatchNormalization,
+    "LayerNormalization": mt.LayerNormalization,
+}
+SIZES = (1.0, 30.0, 100.0, 1e4)
+
+
+def at_sizes(count: int) -> None:
+    """Each layer for `count` seeds at each size of the inputs: how many are called wrong, and inconclusive."""
+    print(f"{'wrong / inconclusive of ' + str(count):30}", *(f"{size:>9g}" for size in SIZES))
+    for name, make in LAYERS.items():
+        cells = []
+        for size in SIZES:
+            verdicts = []
+            for seed in range(count):
+                layer = make().initialize((3, 2), seed, np.float64)
+                x = np.random.default_rng(seed).normal(size=(3, 3, 2)) * size
+                verdicts.append(mt.gradcheck(layer, x, rng=seed, raise_exception=False).verdict)
+            cells.append(f"{verdicts.count('fail')} / {verdicts.count('inconclusive')}")
+        print(f"{name:30}", *(f"{cell:>9}" for cell in cells), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--layers", type=int, metavar="SEEDS", help="single layers at inputs of several sizes")
     args = parser.parse_args()
+    if args.layers:
+        at_sizes(args.layers)
+        return
     verdicts: Counter[str] = Counter()
     for seed in range(args.first, args.first + args.networks):
         rng = np.random.default_rng(seed)
