@@ -3,22 +3,20 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np import initializers, layers, losses, metrics, optimizers, regularizers
+from minitorch_np import initializers, layers, losses, optimizers, regularizers
 from minitorch_np.base.answers import in_module
 from minitorch_np.base.functions import sigmoid
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.layer import Layer
 from minitorch_np.layers import *  # noqa: F403
 from minitorch_np.losses import *  # noqa: F403
-from minitorch_np.metrics import Metric, significance
 from minitorch_np.model import Model
 from minitorch_np.optimizers import *  # noqa: F403
 from minitorch_np.regularizers import *  # noqa: F403
 from minitorch_np.sequential import Sequential
-from minitorch_np.source import Source
 
 if TYPE_CHECKING:  # loaded when they are first used, by __getattr__ below
-    from minitorch_np import callbacks, datasets, plotting, schedules, tuning
+    from minitorch_np import callbacks, datasets, metrics, plotting, schedules, tuning
     from minitorch_np.callbacks import Callback
     from minitorch_np.checking import (
         GradcheckError,
@@ -28,7 +26,9 @@ if TYPE_CHECKING:  # loaded when they are first used, by __getattr__ below
         check_training_step,
         gradcheck,
     )
+    from minitorch_np.metrics import Metric, significance
     from minitorch_np.saving import ModelFileError, load_model
+    from minitorch_np.source import Source
     from minitorch_np.training.history import History
 
 __version__ = "0.1.0"
@@ -45,14 +45,14 @@ __all__ += losses.__all__
 __all__ += optimizers.__all__
 __all__ += regularizers.__all__
 
-_ON_DEMAND = ("callbacks", "datasets", "plotting", "schedules", "tuning")
+_ON_DEMAND = ("callbacks", "datasets", "metrics", "plotting", "schedules", "tuning")
 
 
 def __getattr__(name: str) -> Any:
     if name in _ON_DEMAND:
         return import_module(f"{__name__}.{name}")
     if name in __all__:
-        for package in ("callbacks", "training.history", "saving", "checking"):
+        for package in ("callbacks", "metrics", "source", "training.history", "saving", "checking"):
             module = import_module(f"{__name__}.{package}")
             if name in module.__all__:
                 return getattr(module, name)

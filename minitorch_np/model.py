@@ -15,13 +15,11 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_outputs
 from minitorch_np.losses import Loss
 from minitorch_np.losses.finding import find as find_loss
-from minitorch_np.metrics import Metric
-from minitorch_np.metrics.finding import check as check_metric
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.optimizers.finding import find as find_optimizer
-from minitorch_np.source.batches import as_source
-from minitorch_np.training import options, sharing
+from minitorch_np.training import sharing
 from minitorch_np.training.calls import Calls
+from minitorch_np.training.defaults import BATCH_SIZE, LARGE_BATCH_SIZE
 from minitorch_np.training.weights import Weights
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from minitorch_np.base.randomness import Seed
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.callbacks.callback import Callback
+    from minitorch_np.metrics import Metric
     from minitorch_np.source.source import Source
     from minitorch_np.training.evaluation import Scores
     from minitorch_np.training.history import History
@@ -91,6 +90,8 @@ class Model(Weights, Calls, Layer):
             ValueError: an unknown name, or something else than the above; a loss or metric whose method takes the target first;
                 an optimizer that belongs to another model.
         """
+        from minitorch_np.metrics.finding import check as check_metric  # loads all metrics
+
         who = f"{type(self).__name__}.compile"
         optimizer = find_optimizer(optimizer, who) if isinstance(optimizer, str) else optimizer
         loss = find_loss(loss, who) if isinstance(loss, str) else loss
@@ -109,7 +110,7 @@ class Model(Weights, Calls, Layer):
         y: ArrayLike | None = None,
         *,
         epochs: int = 1,
-        batch_size: int | None = options.BATCH_SIZE,
+        batch_size: int | None = BATCH_SIZE,
         validation_data: tuple[ArrayLike, ArrayLike] | Source | Iterable[Any] | None = None,
         validation_split: float = 0.0,
         sample_weight: ArrayLike | None = None,
@@ -128,8 +129,7 @@ class Model(Weights, Calls, Layer):
             x: one row per example, (n, *input_shape), numbers of any type. Or, without y, batches: a Source such as
                 datasets.HDF5Dataset, an iterable of (x, y) or (x, y, weights), an object with `__len__` and `__getitem__` of such
                 batches, or a function that returns one of these. They are read one at a time, in the thread that calls fit, and
-                each is copied before the next is read. Only a Source with `read_ahead`, as those of this package have, is read in
-                another thread.
+                each is copied before the next is read. Only a Source with `read_ahead` is read in another thread.
             y: the targets, one per example; (n,) and (n, 1) both suit a model with one output.
             epochs: the number of times to go through the examples.
             batch_size: examples in one step; None for all of them. The last batch may be smaller. Not allowed if x gives batches.
@@ -156,8 +156,9 @@ class Model(Weights, Calls, Layer):
             FloatingPointError: the loss, a weight, a running statistic or the optimiser's state is not finite. The message names the
                 epoch, the batch and the layer or parameter; the weights are put back to those of at most 16 steps before.
         """
-        # Only training needs these modules, so the first fit loads them.
-        from minitorch_np.callbacks.callback_list import CallbackList
+        from minitorch_np.callbacks.callback_list import CallbackList  # the first fit loads these
+        from minitorch_np.source.batches import as_source
+        from minitorch_np.training import options
         from minitorch_np.training.fit import Preparation
         from minitorch_np.training.loop import Run
 
@@ -185,7 +186,7 @@ class Model(Weights, Calls, Layer):
         x: Any,
         y: ArrayLike | None = None,
         *,
-        batch_size: int | None = options.LARGE_BATCH_SIZE,
+        batch_size: int | None = LARGE_BATCH_SIZE,
         steps: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Scores:
@@ -203,7 +204,7 @@ class Model(Weights, Calls, Layer):
         self,
         x: Any,
         *,
-        batch_size: int | None = options.LARGE_BATCH_SIZE,
+        batch_size: int | None = LARGE_BATCH_SIZE,
         steps: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> NDArray:

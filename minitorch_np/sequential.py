@@ -24,7 +24,6 @@ from minitorch_np.layers import (
 from minitorch_np.layers.combinators import backward_through, check_layer, refuse_repeats, shape_through
 from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_for_loss
 from minitorch_np.losses import Loss
-from minitorch_np.metrics import Metric
 from minitorch_np.model import Model
 from minitorch_np.optimizers import Optimizer
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from minitorch_np.base.randomness import Seed
     from minitorch_np.base.shapes import NDArray
+    from minitorch_np.metrics import Metric
 
 
 _TAKES_ANY_SIZE = (BatchNormalization, LayerNormalization, Embedding)  # raw pixels are no problem for these

@@ -16,7 +16,6 @@ from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, number, plain
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import as_axes, check_axes, places, require_built
-from minitorch_np.source.batches import as_source
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -225,6 +224,8 @@ class Normalization(Layer):
 
 def _blocks(data: Any, who: str) -> Iterator[NDArray]:
     """The examples of an array or a source, block by block."""
+    from minitorch_np.source.batches import as_source
+
     source = as_source(data, argument="itertools.islice(batches, steps)")
     if source is None:
         data = as_array(data, "data", who)

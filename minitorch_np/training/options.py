@@ -14,14 +14,7 @@ from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import check_flags, check_number, check_whole, is_whole
 from minitorch_np.source.batches import Batches
 from minitorch_np.source.source import Source
-
-
-class Default(int):
-    """A default. Its class tells it from the same number given by the caller."""
-
-
-BATCH_SIZE = Default(32)  # of fit
-LARGE_BATCH_SIZE = Default(256)  # of evaluate and predict, which keep no activations
+from minitorch_np.training.defaults import Default
 
 
 def checked_batch_size(batch_size: int | None, who: str, data: Source | None = None) -> int | None:
