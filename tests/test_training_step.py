@@ -177,6 +177,45 @@ def test_new_arrays_that_are_lost():
         check_training_step(step, cost, parameters(), X, Y, optimizer=mt.SGD(0.1))
 
 
+def test_update_before_backward():
+    def step(p, x, y):
+        hidden = np.tanh(x @ p["W1"] + p["b1"])
+        d2 = 2 * (hidden @ p["W2"] + p["b2"] - y) / y.size
+        p["W2"] -= 0.1 * hidden.T @ d2
+        p["b2"] -= 0.1 * d2.sum(0)
+        d1 = d2 @ p["W2"].T * (1 - hidden**2)  # with the new W2
+        p["W1"] -= 0.1 * x.T @ d1
+        p["b1"] -= 0.1 * d1.sum(0)
+
+    with pytest.raises(TrainingStepError, match=r"wrong for W1, b1 \(W2, b2 are right\)(?s:.*)with the new W2"):
+        check_training_step(step, cost, parameters(), X, Y, optimizer=mt.SGD(0.1))
+
+
+def test_update_before_backward_in_three_layers_and_behind_a_transpose():
+    rng = np.random.default_rng(3)
+    weights = {"A": rng.normal(size=(4, 3)), "B": rng.normal(size=(4, 4)), "C": rng.normal(size=(2, 4))}
+
+    def forward(p, x):
+        first = np.tanh(x @ p["A"].T)
+        second = np.tanh(first @ p["B"].T)
+        return first, second, second @ p["C"].T
+
+    def loss(p, x, y):
+        return ((forward(p, x)[-1] - y) ** 2).mean()
+
+    def step(p, x, y):
+        first, second, out = forward(p, x)
+        d = 2 * (out - y) / y.size
+        p["C"] -= 0.1 * d.T @ second
+        d = d @ p["C"] * (1 - second**2)
+        p["B"] -= 0.1 * d.T @ first
+        d = d @ p["B"] * (1 - first**2)
+        p["A"] -= 0.1 * d.T @ x
+
+    with pytest.raises(TrainingStepError, match=r"wrong for A, B \(C is right\)(?s:.*)the update came too early"):
+        check_training_step(step, loss, weights, X, Y, optimizer=mt.SGD(0.1))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -69,7 +69,7 @@ class OwnArrays:
         """Put other arrays in their places."""
         for name, place in self.places.items():
             if name in values:
-                place.write(np.asarray(values[name]))
+                place.write(np.asanyarray(values[name]))
 
     def keep(self, names: Iterable[str]) -> None:
         """Forget all arrays but these."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from minitorch_np.base.parameter import Parameter, Parameters
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.evidence import fraction
+from minitorch_np.checking.tracing.graph import Graph, Node
+from minitorch_np.checking.tracing.operations import pull_back
 from minitorch_np.optimizers import Optimizer
 
 _MATCH = 1e-5  # the true gradient comes from differences
@@ -59,16 +61,21 @@ class StepRecord:
         """By how much it should have."""
         return self.expected[-1][name] - self.before[-1][name]
 
-    def again(self, gradients: Callable[[int, str], NDArray]) -> dict[str, NDArray]:
-        """By how much the last step would have moved every parameter with other gradients, given step and name."""
+    def again(self, gradients: Sequence[Values]) -> dict[str, NDArray]:
+        """By how much the last step would have moved every parameter with other gradients, one entry for each step."""
         rule = Rule(copy.deepcopy(self.rule))
-        for step, before in enumerate(self.before):
-            values = rule.step(before, {name: gradients(step, name) for name in before})
+        for before, gradient in zip(self.before, gradients, strict=True):
+            values = rule.step(before, gradient)
         return {name: values[name] - self.before[-1][name] for name in values}
 
 
-def explain(record: StepRecord, wrong: list[str]) -> str:
-    """What is wrong with the last step, and the mistake if it is a known one. `wrong` are the parameters with wrong values."""
+def explain(record: StepRecord, wrong: list[str], graph: Graph | None) -> str:
+    """What is wrong with the last step, and the mistake if it is a known one.
+
+    Args:
+        wrong: the parameters with wrong values.
+        graph: the cost before the step, if it could be traced.
+    """
     name = max(wrong, key=lambda name: float(np.abs(record.moved(name) - record.due(name)).max()))
     place = np.unravel_index(int(np.abs(record.moved(name) - record.due(name)).argmax()), record.due(name).shape)
     index = f"[{', '.join(map(str, place))}]" if place else ""
@@ -82,7 +89,11 @@ def explain(record: StepRecord, wrong: list[str]) -> str:
     for mistake in (_not_moved, _adds_up, _factor, _decay):
         found = mistake(record, wrong)
         if found is not None:
-            return "\n".join([*lines, f" LIKELY BUG: {found[0]}", f"   {found[1]}"])
+            break
+    else:
+        found = _updated_too_early(record, wrong, graph)
+    if found is not None:
+        return "\n".join([*lines, f" LIKELY BUG: {found[0]}", f"   {found[1]}"])
     text = "No known mistake explains the step."
     if len(record.before) > 1:
         text += " Earlier steps were right: look at what is kept from one step to the next."
@@ -103,9 +114,14 @@ def _adds_up(record: StepRecord, wrong: list[str]) -> tuple[str, str] | None:
     """The gradients of all steps so far, added."""
     if len(record.before) == 1:
         return None
-    moved = record.again(
-        lambda step, name: sum((g[name] for g in record.gradients[1 : step + 1]), record.gradients[0][name])
-    )
+    sums = [
+        {
+            name: sum((past[name] for past in record.gradients[1 : step + 1]), first)
+            for name, first in record.gradients[0].items()
+        }
+        for step in range(len(record.gradients))
+    ]
+    moved = record.again(sums)
     if not all(_same(record.moved(name), moved[name]) for name in wrong):
         return None
     return "gradients add up over the steps.", "Set each gradient anew in every step: dW = …, not dW += …."
@@ -158,6 +174,40 @@ def _decay(record: StepRecord, wrong: list[str]) -> tuple[str, str] | None:
         else "If it is meant, name it in the rule, such as SGD(0.1, weight_decay=0.01)."
     )
     return f"{text}: a penalty or a decay that the cost and the rule do not have.", sign
+
+
+def _updated_too_early(record: StepRecord, wrong: list[str], graph: Graph | None) -> tuple[str, str] | None:
+    """backward multiplied with the new value of a parameter, or of all of them."""
+    if graph is None:
+        return None
+    after = record.after[-1]
+    for changed in [*([name] for name in after), list(after)]:
+        gradients = _with_new_values(graph, {name: after[name] for name in changed})
+        moved = record.again([*record.gradients[:-1], gradients])
+        if all(_same(record.moved(name), moved[name]) for name in wrong):
+            of = f"the new {changed[0]}" if len(changed) == 1 else "parameters that were new already"
+            text = f"the gradient of {', '.join(wrong)} was computed with {of}: the update came too early."
+            return text, "Compute all gradients first, then change the parameters."
+    return None
+
+
+def _with_new_values(graph: Graph, new: Values) -> dict[str, NDArray]:
+    """The gradients of a backward that multiplies with new values of these parameters, where forward used the old ones."""
+    changed: dict[int, NDArray] = {leaf.index: new[name] for name, leaf in graph.leaves.items() if name in new}
+
+    def values(node: Node) -> list[NDArray]:
+        return [changed.get(operand.index, operand.value) for operand in node.operands]
+
+    for node in graph.nodes:
+        if node.op == "gather" and any(operand.index in changed for operand in node.operands):  # such as W.T
+            changed[node.index] = np.concatenate([[0.0], *map(np.ravel, values(node))])[node.detail]
+    cotangents: dict[int, NDArray] = {graph.output.index: np.ones(graph.output.value.shape)}
+    for node in reversed(graph.nodes):
+        for k, operand in enumerate(node.operands if node.index in cotangents else ()):
+            if operand.active:
+                part = pull_back(node, k, cotangents[node.index], values(node))
+                cotangents[operand.index] = cotangents.get(operand.index, 0) + part
+    return {name: cotangents.get(leaf.index, np.zeros(leaf.value.shape)) for name, leaf in graph.leaves.items()}
 
 
 def factor_of(a: NDArray, b: NDArray) -> float | None:

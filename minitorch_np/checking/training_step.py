@@ -14,6 +14,8 @@ from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.own_arrays import OwnArrays
 from minitorch_np.checking.step_mistakes import Rule, StepRecord, explain
 from minitorch_np.checking.subject import GlobalRandomness, State
+from minitorch_np.checking.tracing.graph import Graph
+from minitorch_np.checking.tracing.trace import TraceError, trace
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.optimizers.finding import find as find_optimizer
 
@@ -119,6 +121,7 @@ class _Check:
                 rule.step(before, {name: g + sign * (_RELATIVE * np.abs(g) + unsure) for name, g in gradient.items()})
                 for rule, sign in zip(rules, (0, -1, 1, 0), strict=True)
             )
+            graph = self._graph()
             after = self._stepped()
             for entries, entry in zip(
                 (record.before, record.gradients, record.expected, record.after),
@@ -134,7 +137,7 @@ class _Check:
                 if not (np.abs(after[name] - value) <= allowed).all():
                     wrong.append(name)
             if wrong:
-                raise TrainingStepError(explain(record, wrong))
+                raise TrainingStepError(explain(record, wrong, graph))
 
     def _call(self, function: Callable[..., Any]) -> Any:
         """Call step or cost in the way that its arguments ask for."""
@@ -179,6 +182,21 @@ class _Check:
             gradients[name] = gradient
         state.restore()
         return gradients
+
+    def _graph(self) -> Graph | None:
+        """The graph of the cost, or None if it cannot be traced."""
+        state = State(self.parameters)
+
+        def cost(arrays: dict[str, NDArray]) -> Any:
+            self.arrays.put(arrays)
+            return self._call(self.cost)
+
+        try:
+            return trace(cost, self.arrays.values())
+        except TraceError:
+            return None
+        finally:
+            state.restore()
 
     def _stepped(self) -> dict[str, NDArray]:
         """The parameters after one call of step."""
