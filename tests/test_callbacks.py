@@ -599,7 +599,9 @@ def test_what_is_not_measured_in_every_epoch_is_nan_in_the_others(model, tmp_pat
 
 @pytest.mark.parametrize("value", ["warm", None, [0.1, 0.2], np.ones(2), 1j, {"a": 1}])
 def test_what_is_no_number_is_left_out_of_the_history_with_a_warning(model, tmp_path, value):
-    with pytest.warns(UserWarning, match=r"fit: note in the logs is .*, no number, and is left out") as warned:
+    with pytest.warns(
+        UserWarning, match=r"fit: note in the logs is .*, which is no number, so it is left out"
+    ) as warned:
         history = (
             fit(model, 3, Write(note=lambda e: value, x=lambda e: e), callbacks.CSVLogger(tmp_path / "l.csv"))
             if value is not None

@@ -89,7 +89,7 @@ def test_one_bad_image_is_reported_and_the_others_are_predicted(file, images, tm
 def test_an_image_unlike_those_of_training_is_warned_of(file, tmp_path, capsys):
     Image.fromarray(np.full((40, 30, 3), 255, np.uint8)).save(tmp_path / "white.png")
     assert main(["predict", file, str(tmp_path / "white.png")]) == 0
-    assert "white.png is unlike what the model was trained on" in capsys.readouterr().err
+    assert "white.png is unlike the training images" in capsys.readouterr().err
 
 
 def test_summary_says_what_is_inside(file, capsys):

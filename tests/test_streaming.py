@@ -453,7 +453,10 @@ def test_what_would_have_no_effect_is_refused(arrays, rng):
         (lambda: model.fit(batches, shuffle=True), "fit: shuffle=True has no effect"),
         (lambda: model.fit(batches, shuffle="batch"), "fit: shuffle is True or False"),
         (lambda: model.evaluate(batches, batch_size=4), "evaluate: batch_size=4 has no effect"),
-        (lambda: model.evaluate([(x, x, x[:, 0])]), r"got \(x, y, weights\)\. Weights have no part in it"),
+        (
+            lambda: model.evaluate([(x, x, x[:, 0])]),
+            r"got \(x, y, weights\)\. Leave the weights out: only training uses them",
+        ),
         (lambda: model.evaluate(x, x, steps=4), "evaluate: steps is for iterables"),
         (lambda: model.predict(batches, batch_size=4), "predict: batch_size=4 has no effect"),
         (lambda: model.predict(x, steps=4), "predict: steps is for iterables"),

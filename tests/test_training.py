@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import minitorch_np as mt
 from minitorch_np.base import console
-from minitorch_np.training.data import Examples, batches
+from minitorch_np.training.data import Examples, batch_rows
 
 
 def model_of(*layers, loss=None, rate=0.1, metrics=("accuracy",), **options):
@@ -145,7 +145,7 @@ def test_validation_draws_nothing_and_learns_nothing(x, y):
 @given(st.integers(1, 50), st.integers(1, 60) | st.none(), st.booleans())
 def test_batches_meet_every_example_once(count, size, shuffled):
     generator = np.random.default_rng(0) if shuffled else None
-    parts = [np.arange(count)[rows] for rows in batches(count, size, generator)]
+    parts = [np.arange(count)[rows] for rows in batch_rows(count, size, generator)]
     assert sorted(np.concatenate(parts)) == list(range(count))
     assert all(len(part) == (size or count) for part in parts[:-1])
 
@@ -416,7 +416,7 @@ def test_an_outlier_that_spoils_a_running_statistic_is_named_in_its_own_batch(at
     model = mt.Sequential(layers, rng=1).compile(mt.SGD(0.01), mt.MSELoss())
     message = (
         rf"batch_normalization_1\.moving_variance is not finite from epoch 1, batch {at // 32 + 1} on, though the loss is\."
-        r" The inputs of that batch lie between .* and 1e\+20"
+        r" The inputs of that batch are between .* and 1e\+20"
     )
     with pytest.raises(FloatingPointError, match=message):
         model.fit(x, y, epochs=30, shuffle=False)
@@ -431,7 +431,7 @@ def test_an_outlier_that_spoils_the_optimizers_state_is_named_in_its_epoch():
     x[9, 1], y[9] = 1e12, 1e12
     model = mt.Sequential([mt.Input((2,)), mt.Dense(1, kernel_initializer="zeros")], rng=1)
     model.compile(mt.Adam(1e-12), mt.MSELoss())
-    message = r"the optimizer's velocity of dense_1\.kernel is not finite since one of the steps 1 to 16, seen at epoch 1, batch 16"
+    message = r"the optimizer's velocity of dense_1\.kernel is not finite since one of the steps 1 to 16, found at epoch 1, batch 16"
     with pytest.raises(FloatingPointError, match=message):
         model.fit(x, y, epochs=3, batch_size=4, shuffle=False)
 
@@ -445,7 +445,7 @@ def test_where_epochs_are_short_what_is_not_finite_is_found_at_the_16th_step(x, 
 
     model = model_of(mt.Dense(1), loss=mt.MSELoss())
     model.compile(mt.SGD(0.01, momentum=0.9), mt.MSELoss())
-    message = r"the optimizer's velocity of dense_1\.kernel is not finite since one of the steps 1 to 16, seen at the end of epoch 8"
+    message = r"the optimizer's velocity of dense_1\.kernel is not finite since one of the steps 1 to 16, found at the end of epoch 8"
     with pytest.raises(FloatingPointError, match=message):
         model.fit(x, y, epochs=20, batch_size=10, callbacks=[Spoils()])
 
@@ -454,7 +454,7 @@ def test_weights_spoilt_by_the_very_last_step_are_put_back(x, y):
     model = model_of(mt.Dense(1), loss=mt.MSELoss(), rate=1e38)
     before = model.get_weights()
     with pytest.raises(
-        FloatingPointError, match=r"dense_1\.kernel is not finite since step 1, seen at the end of epoch 1"
+        FloatingPointError, match=r"dense_1\.kernel is not finite since step 1, found at the end of epoch 1"
     ):
         model.fit(x * 100, y, epochs=1, batch_size=None)
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
@@ -542,7 +542,10 @@ def test_a_refused_fit_leaves_the_input_range(x, y):
         ({"validation_data": ([[1, 2, 3]], [1, 0])}, r"fit: validation_data: x has 1 examples and y has 2"),
         ({"callbacks": mt.Callback()}, r"callbacks is a list, got <.*Write callbacks=\[…\]"),
         *[
-            ({"class_weight": given}, "class_weight has a finite number of at least 0 for each class number, as in")
+            (
+                {"class_weight": given},
+                "class_weight is a dictionary with a finite number of at least 0 for each class number, as in",
+            )
             for given in ("balanced", [1, 2], {0: 1, 1: np.nan}, {0: 1, 1: -1}, {"0": 1, "1": 1}, {0: 1, 1: "2"})
         ],
         ({"callbacks": None}, "callbacks is a list, got None"),

@@ -81,16 +81,16 @@ def _predict(options: argparse.Namespace) -> int:
             continue
         except ImportError as error:
             raise CommandError(str(error)) from error
-        strange = model.input_range.strange(image) if model.input_range else None
-        if strange:
-            complain(f"warning: {path} is unlike what the model was trained on: {strange}")
+        difference = model.input_range.difference(image) if model.input_range else None
+        if difference:
+            complain(f"warning: {path} is unlike the training images: {difference}")
         kind, values = _values(model, model.predict(image[None]), options.file)
         names = [*(model.class_names or [])[: len(values)]]
         names += [f"class {number}" for number in range(len(names), len(values))]
         best = int(values.argmax())
         if options.json:
             known = dict(zip(names, values.tolist(), strict=True))
-            print(json.dumps({"image": path, "class": names[best], kind: known, "warning": strange}))
+            print(json.dumps({"image": path, "class": names[best], kind: known, "warning": difference}))
         else:
             value = f"{values[best]:.3f}" if kind == "probabilities" else f"score {values[best]:.4g}"
             print(printable(f"{path}: {names[best]} {value}"))

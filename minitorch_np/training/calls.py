@@ -43,7 +43,7 @@ class Calls(Layer):
             training: True for a forward in training mode, which `backward` may follow. `model.train()` sets this for all calls,
                 `model.eval()` sets it back.
 
-        Inside the forward of another model, this one follows the mode of that one, unless `training` is given.
+        Inside the forward of another model, this model has the mode of that one, unless `training` is given.
         """
         if training is not None:
             self._check_training(training)
@@ -118,7 +118,7 @@ class Calls(Layer):
             raise RuntimeError(
                 f"{type(self).__name__}.backward: the model ran {self._await_backward} times in training mode since the last backward, "
                 "and each run replaced what the one before had kept. Put all inputs into one batch (np.concatenate) and call it "
-                "once; model(x) runs inference and keeps nothing; model.drop_caches() drops what forward runs without a backward kept."
+                "once; model(x) runs inference and keeps nothing; model.drop_caches() forgets runs that need no backward."
             )
         self._await_backward = 0
 

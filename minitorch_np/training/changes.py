@@ -20,10 +20,10 @@ _NOT_KEPT = ("model", "params", "_cache", "weights", "keep_cache", "function", "
 
 
 class Changes:
-    """The numbers, arrays and containers in the attributes of objects that have changed since this was made.
+    """Those attributes of objects that have changed since this was created: numbers, arrays, and containers of them.
 
-    What an object was given and does not change is not kept: the program gives it again. Text is not kept either, so that a file
-    never sets a path; a warning is given.
+    Attributes that have not changed are not kept, because the restarted program sets them again. Changed text is not kept either,
+    so that a file can never set a path; a warning names it.
 
     Args:
         owners: the objects by name. Objects of this package have get_state, and functions have no state: both are left out.

@@ -34,12 +34,12 @@ class Examples:
     Args:
         x: one row per example.
         y: the prepared targets.
-        preprocessing: the leading layers that training does not change, or None. They run once, here, if their output fits in
-            memory, else for each batch anew.
-        dtype: what the model computes in.
-        reread: whether the examples are read more than once, so that it pays to keep the output of the preprocessing.
+        preprocessing: the leading layers that training does not change, or None. If their output fits in memory, they run once,
+            in this constructor, else for each batch.
+        dtype: the dtype of the model's computation.
+        reread: whether the examples are read more than once. Only then is the output of the preprocessing kept.
         weights: the weight of each example in the loss, or None.
-        given: the arrays by whose bytes a resumed run knows these examples, where they are not x and y.
+        given: the arrays whose bytes a resumed run compares; by default x and y.
     """
 
     source = None
@@ -69,12 +69,12 @@ class Examples:
     def batches(
         self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0
     ) -> Generator[Ready]:
-        """(x, y, weights) of each batch, in a random order if a generator is given, without the first `skip` batches.
+        """(x, y, weights) of each batch, without the first `skip` batches. With a generator the examples are shuffled.
 
-        The last batch is smaller when batch_size does not divide their number. The whole set at once is never shuffled:
-        its order makes no difference.
+        The last batch is smaller if batch_size does not divide the number of examples. One batch of all examples is not
+        shuffled, because the order makes no difference.
         """
-        for rows in batches(len(self.x), batch_size, rng, skip):
+        for rows in batch_rows(len(self.x), batch_size, rng, skip):
             yield self.take(rows)
 
     def take(self, rows: Rows) -> Ready:
@@ -90,7 +90,7 @@ class Examples:
 
     def _preprocess_all(self, shape: Shape) -> NDArray:
         if np.may_share_memory(self._preprocess(slice(1)), self.x):
-            return self._preprocess(slice(None))  # another view of the same numbers, such as Flatten's
+            return self._preprocess(slice(None))  # a view of x, as from Flatten, which takes no memory
         ready = np.empty(shape, self.dtype)
         for start in range(0, len(ready), _CHUNK):
             rows = slice(start, start + _CHUNK)
@@ -103,10 +103,10 @@ class Examples:
 
 
 class Stream:
-    """The examples of a Source, served in batches, each of which is checked, prepared and preprocessed just before it is needed.
+    """The examples of a Source, served in batches. Each batch is checked, prepared and preprocessed just before it is needed.
 
-    This happens in another thread if the source allows it. A served batch shares no memory with the arrays of the source, which
-    may fill these again.
+    This happens in another thread if the source has `read_ahead`. A served batch shares no memory with the arrays of the source, so
+    the source may write into its arrays again.
 
     Args:
         source: gives the batches.
@@ -174,10 +174,10 @@ def _own(array: NDArray, given: tuple[Any, ...]) -> NDArray:
     return array.copy() if any(np.may_share_memory(array, part) for part in arrays) else array
 
 
-def batches(
+def batch_rows(
     count: int, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0
 ) -> Iterator[Rows]:
-    """The rows of each batch; see Examples.batches."""
+    """The rows of each batch: a slice, or an array of row numbers in random order if a generator is given. See Examples.batches."""
     if batch_size is None or batch_size >= count:
         if not skip:
             yield slice(None)

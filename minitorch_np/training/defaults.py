@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Default(int):
-    """A default. Its class tells it from the same number given by the caller."""
+    """The default of an argument. Its class shows that the caller did not give this number."""
 
 
 BATCH_SIZE = Default(32)  # of fit

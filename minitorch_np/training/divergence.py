@@ -28,8 +28,8 @@ class LastGood:
     """A copy of the weights and of the optimiser's state, made every 16 steps while all of them are finite.
 
     Args:
-        parameters: by name. Running statistics, which no gradient reaches, are checked in every step; the other parameters and the
-            optimiser's state every 16 steps and at the end of an epoch.
+        parameters: by name. Running statistics are checked in every step, the other parameters and the optimiser's state every 16
+            steps and at the end of an epoch.
     """
 
     def __init__(self, parameters: Mapping[str, Parameter], optimizer: Optimizer) -> None:
@@ -99,7 +99,7 @@ def check_statistics(run: Run, x: NDArray) -> None:
         _stop(
             run,
             f"{spoilt} is not finite from epoch {run.epoch + 1}, batch {run.batch + 1} on, though the loss is. The inputs of that "
-            f"batch lie between {x.min():g} and {x.max():g}: look for an outlier among them.",
+            f"batch are between {x.min():g} and {x.max():g}: look for an outlier among them.",
         )
 
 
@@ -114,7 +114,7 @@ def check_weights(run: Run) -> None:
     first, last = (run.last_good.step or 0) + 1, run.steps
     steps = f"step {last}" if first >= last else f"one of the steps {first} to {last}"
     where = f"epoch {run.epoch + 1}, batch {run.batch}" if run.batch else f"the end of epoch {run.epoch}"
-    since = f"since {steps}, seen at {where}" if run.steps else "before the first step"
+    since = f"since {steps}, found at {where}" if run.steps else "before the first step"
     with nullcontext() if run.fitting.in_step else run.fitting:
         _stop(
             run,
@@ -130,7 +130,11 @@ def _stop(run: Run, problem: str, remedy: str = "") -> NoReturn:
 
 
 def is_finite(array: NDArray) -> bool:
-    """Whether all elements are finite. The sum of their squares shows it at a third of the cost, unless it overflows."""
+    """Whether all elements are finite.
+
+    If the sum of the squares is finite, so is every element. This takes a third of the time. The sum of large finite numbers may
+    overflow; then each element is looked at.
+    """
     flat = array.ravel(order="K")
     return math.isfinite(np.vdot(flat, flat)) or bool(np.isfinite(flat).all())
 

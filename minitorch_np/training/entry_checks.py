@@ -1,4 +1,4 @@
-"""Entry checks: the arrays that fit, evaluate and predict are given, as arrays of numbers, or an error that says what to write."""
+"""Entry checks: convert the data for fit, evaluate and predict to arrays of numbers, or raise an error with the line to write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_single(x: Any, y: Any, who: str) -> None:
     for name, values, other in (("x", x, y), ("y", y, x)):
         count = _length_of_members(values)
         if count is not None and len(values) != count and count in (_length(other), _length_of_members(other)):
-            remedy = "Join them, np.concatenate([a, b], axis=-1); a user-defined Model can cut them apart again."
+            remedy = "Join them, np.concatenate([a, b], axis=-1); a user-defined Model can split them again."
             raise ValueError(
                 f"{who}: {name} is a list of {len(values)} arrays. A model has one input and one output. {remedy}"
             )
@@ -35,7 +35,7 @@ def _length(values: Any) -> int | None:
 
 
 def _length_of_members(values: Any) -> int | None:
-    """How many rows every array of a list has, if it is a list of several arrays of one length."""
+    """The number of rows of each array, if the values are a list of several arrays with equally many rows; else None."""
     if not isinstance(values, (list, tuple)) or len(values) < 2 or not hasattr(values[0], "shape"):
         return None
     lengths = {_length(member) for member in values}
@@ -83,7 +83,7 @@ def weights_of_classes(
     """The class_weight of each example, (n,), or of each step of it, (n, steps).
 
     Args:
-        y: the prepared targets. separate: whether each output is a yes-or-no question of its own.
+        y: the prepared targets. separate: whether each output answers a separate yes-or-no question.
 
     Raises:
         ValueError: the targets are no classes, or one of them has no weight.
@@ -91,7 +91,9 @@ def weights_of_classes(
     classes = _classes(y, tuple(output_shape), separate)
     if classes is None:
         several = separate and y.ndim > 1 and y.shape[-1] > 1
-        reason = "each column of y is a question of its own to this loss" if several else f"y has {y[0].tolist()!s:.60}"
+        reason = (
+            "this loss takes each column of y as a separate question" if several else f"y has {y[0].tolist()!s:.60}"
+        )
         raise ValueError(
             f"{who}: class_weight needs a class for each example, a class number or a one-hot row, and {reason}. "
             "Give sample_weight, one number for each example."
@@ -100,7 +102,8 @@ def weights_of_classes(
     missing = sorted({float(value) for value in values} - {float(key) for key in class_weight})
     if missing:
         raise ValueError(
-            f"{who}: class_weight has {list(class_weight)}, y also has {', '.join(f'{v:g}' for v in missing)}."
+            f"{who}: class_weight has {list(class_weight)}, y also has {', '.join(f'{v:g}' for v in missing)}. "
+            "Give every class of y a weight."
         )
     return np.array([float(class_weight[value]) for value in values.tolist()])[places.reshape(classes.shape)]
 
@@ -121,15 +124,15 @@ def _classes(y: NDArray, output_shape: Shape, separate: bool) -> NDArray | None:
 
 
 def check_class_weight(class_weight: Any, who: str) -> None:
-    """Refuse what is no dictionary from class numbers to finite weights of at least 0."""
+    """Raise ValueError unless class_weight is a dictionary from class numbers to finite weights of at least 0."""
     good = isinstance(class_weight, Mapping) and all(
         isinstance(key, numbers.Real) and isinstance(weight, numbers.Real) and 0 <= float(weight) < math.inf
         for key, weight in class_weight.items()
     )
     if not good:
         raise ValueError(
-            f"{who}: class_weight has a finite number of at least 0 for each class number, as in {{0: 1.0, 1: 2.5}}, "
-            f"got {class_weight!r}."
+            f"{who}: class_weight is a dictionary with a finite number of at least 0 for each class number, as in "
+            f"{{0: 1.0, 1: 2.5}}, got {class_weight!r}."
         )
 
 
@@ -153,4 +156,4 @@ def _remedy(got: Shape, expected: Shape) -> str:
         return f"Use x.reshape({', '.join(map(str, (-1, *expected)))})."
     if len(got) == len(expected) + 1:
         return "Resize or select the features as in training, or change the model's Input."
-    return "Bring each example into that shape."
+    return "Convert each example to that shape."

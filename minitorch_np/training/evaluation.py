@@ -112,7 +112,7 @@ def measure(
             if number == 0 and look is not None:
                 look(prediction, x[:1])
             value = loss_twin.checked_forward(prediction, y)
-            if math.isnan(value) and np.isfinite(prediction).all():  # in fit it ends training
+            if math.isnan(value) and np.isfinite(prediction).all():  # the training loss of fit raises instead
                 warnings.warn(
                     f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=caller()
                 )

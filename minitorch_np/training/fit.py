@@ -1,4 +1,4 @@
-"""What fit, evaluate and predict check and prepare before they go through the examples."""
+"""What `Model.fit`, `evaluate` and `predict` check and prepare first. The training loop is in loop.py."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 
 class Preparation:
-    """Checks and prepares the examples that a method of a model is given: arrays at once, a source batch by batch.
+    """Checks and prepares the examples for one call of fit, evaluate or predict: arrays at once, a source batch by batch.
 
     Args:
-        model: `training` builds it; for the other methods it must be built.
-        who: the method, for messages.
+        model: `prepare_training` builds it; the other methods need a built model.
+        who: the name of the call, for messages.
         class_weight: the weight of the examples of each class in the loss, or None.
 
     Attributes:
-        training: the examples to learn from. validation: those to measure on after each epoch, or None.
-        input_range: the range of the examples to learn from, as far as they have been served.
+        training: the training examples. validation: the examples to evaluate after each epoch, or None.
+        input_range: the range of the training examples that were served so far.
     """
 
     training: Examples | Stream
@@ -57,10 +57,10 @@ class Preparation:
         self._split_off: tuple[NDArray, NDArray] | None = None
 
     def prepare_training(self, x: Any, y: Any, sample_weight: Any, source: Source | None, share: float) -> None:
-        """Prepare the examples to learn from, without the share of them that is kept for validation. Builds the model."""
+        """Build the model and prepare the training examples. Of arrays, the last `share` is kept for validation."""
         if source is not None:
-            brought = {"y": y, "sample_weight": sample_weight, "validation_split": share or None}
-            self.training = self._training_stream(source, brought)
+            only_with_arrays = {"y": y, "sample_weight": sample_weight, "validation_split": share or None}
+            self.training = self._training_stream(source, only_with_arrays)
             return
         x, y, weights = self._checked(x, y, sample_weight)
         if share:
@@ -75,11 +75,12 @@ class Preparation:
         self.training = Examples(x, y, preprocessing, self.model.compute_dtype, reread=True, weights=weights)
         self._warn_of_doubts(x)
 
-    def _training_stream(self, source: Source, brought: Mapping[str, Any]) -> Stream:
-        for name, value in brought.items():
+    def _training_stream(self, source: Source, only_with_arrays: Mapping[str, Any]) -> Stream:
+        for name, value in only_with_arrays.items():
             if value is not None:
                 raise ValueError(
-                    f"{self.who}: {name} goes with arrays, and x is a {type(source).__name__}, which brings all it has in its batches."
+                    f"{self.who}: {name} goes with arrays, and x is a {type(source).__name__}, whose batches contain everything. "
+                    f"Leave {name} out."
                 )
 
         def look(x: NDArray) -> None:
@@ -91,7 +92,7 @@ class Preparation:
         return Stream(source, self._prepared, preprocessing, self.model.compute_dtype, look)
 
     def prepare_validation(self, given: Any, steps: int | None) -> None:
-        """Prepare the validation data: the pair or batches that are given, or the share of the training data.
+        """Prepare the validation data: the pair or batches that are given, or what `prepare_training` has kept for it.
 
         Args:
             steps: the number of batches to take, or None for all.
@@ -111,7 +112,7 @@ class Preparation:
     def measured(
         self, given: Any, steps: int | None, argument: str, preprocessing: Layer | None = None, *, reread: bool = False
     ) -> Examples | Stream:
-        """The examples to measure on: a pair (x, y), or batches, of which `steps` are taken; `argument` is the caller's name for steps."""
+        """The examples to evaluate: a pair (x, y), or the first `steps` batches. The caller names this number `argument`."""
         source = as_source(given, steps, argument, goes_on=False)
         check_steps(self.who, argument, steps, source)
         if source is not None:
@@ -119,7 +120,7 @@ class Preparation:
             def prepared(x: Any, y: Any = None, weights: Any = None) -> Ready:
                 if weights is not None:
                     raise ValueError(
-                        f"{self.who}: expected batches (x, y), got (x, y, weights). Weights have no part in it."
+                        f"{self.who}: expected batches (x, y), got (x, y, weights). Leave the weights out: only training uses them."
                     )
                 return self._prepared(x, y)
 
@@ -127,7 +128,7 @@ class Preparation:
             return Stream(source, prepared, preprocessing, self.model.compute_dtype)
         if not isinstance(given, (tuple, list)) or len(given) != 2:
             got = f"{len(given)} items" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
-            raise ValueError(f"{self.who}: expected a pair (x, y), got {got}. Weights have no part in it.")
+            raise ValueError(f"{self.who}: expected a pair (x, y), got {got}. Only training uses weights.")
         x, y, _ = self._checked(*given)
         y = self.model.loss.prepare(y, self._output_shape, self.model.compute_dtype)
         return Examples(x, y, preprocessing, self.model.compute_dtype, reread=reread, given=(given[0], given[1]))
@@ -158,7 +159,7 @@ class Preparation:
         return x, y, weights
 
     def _prepared(self, x: Any, y: Any = None, sample_weight: Any = None) -> Ready:
-        """One batch of a source, as the step takes it."""
+        """One batch of a source: checked x, prepared y, and weights in the model's dtype."""
         x, y, weights = self._checked(x, y, sample_weight)
         dtype = self.model.compute_dtype
         y = self.model.loss.prepare_batch(y, self._output_shape, dtype)
@@ -166,7 +167,7 @@ class Preparation:
         return x, y, None if weights is None else in_dtype(weights, dtype, "sample_weight or class_weight")
 
     def _weights(self, y: NDArray, sample_weight: NDArray | None) -> NDArray | None:
-        """The weight of each example, or of each step of it: sample_weight times the weight of its class; None without either."""
+        """sample_weight times the weight of the class, for each example or each step of it. None if neither is given."""
         if self.class_weight is None:
             return sample_weight
         of_class = weights_of_classes(
@@ -203,7 +204,7 @@ class Preparation:
         return preprocessing
 
     def _warn_of_doubts(self, x: NDArray) -> None:
-        """Warn of what looks wrong about some of the examples."""
+        """Run checks on 16 of these examples, and warn of what is probably a mistake."""
         some, dtype = x[:: max(1, len(x) // 16)][:16], self.model.compute_dtype
         in_its_dtype = in_dtype(some, dtype, f"{self.who}: x")
         lost = too_far_apart(np.abs(some).max(axis=0).astype(float), some.std(axis=0, dtype=float), dtype)

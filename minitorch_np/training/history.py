@@ -19,17 +19,17 @@ __all__ = ["History"]
 class History(AnswersForeignNames, dict[str, list[float]]):
     """One list for each thing measured ("loss", "accuracy", "val_loss", …), with one value per epoch.
 
-    The loss and the metrics of the training data are those of the steps themselves, each taken before its
-    update; values of the validation data (`val_…`) are taken after the epoch's last update. What callbacks write into the logs of
-    an epoch is here too. All lists are of one length: where something was not measured in an epoch, its value is NaN.
+    The loss and the metrics of the training data are computed in the steps, each before its update of the weights. Those of the
+    validation data (`val_…`) are computed after the last update of the epoch. The numbers that callbacks write into the logs are
+    here too. All lists have the same length: if something was not measured in an epoch, its value is NaN.
     """
 
     def record(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Put down the values of one epoch, counted from 0; those of it that are there already are replaced.
+        """Append the values of an epoch, counted from 0, or replace those that it already has.
 
-        Warns once of each name whose value is no number, and leaves it out.
+        Warns once of each name whose value is not a number, and leaves it out.
         """
-        if len(logs) == len(self):  # nearly always: the next number of each list, which costs a small network least
+        if len(logs) == len(self):  # the usual case, done fast: one more float for each list
             for name, value in logs.items():
                 if type(value) is not float or len(self.get(name, ())) != epoch or not epoch:
                     break
@@ -46,8 +46,8 @@ class History(AnswersForeignNames, dict[str, list[float]]):
         for name in logs.keys() - numbers.keys() - self._left_out:
             self._left_out.add(name)
             warnings.warn(
-                f"fit: {name} in the logs is {logs[name]!r:.80}, no number, and is left out of the history. Write a number into the "
-                "logs, or keep it in an attribute of the callback.",
+                f"fit: {name} in the logs is {logs[name]!r:.80}, which is no number, so it is left out of the history. Write a number "
+                "into the logs, or keep it in an attribute of the callback.",
                 stacklevel=caller(),
             )
 
@@ -69,7 +69,7 @@ class History(AnswersForeignNames, dict[str, list[float]]):
         return self
 
     def to_csv(self, path: AnyPath) -> None:
-        """Write one line per epoch, under a line of names; NA for what was not measured or is NaN."""
+        """Write a line of names, then one line per epoch. NA is a value that was not measured or is NaN."""
         rows = ([epoch, *map(cell, values)] for epoch, values in enumerate(zip(*self.values(), strict=True)))
         write_csv(path, [["epoch", *self], *rows], "History.to_csv")
 
@@ -77,7 +77,7 @@ class History(AnswersForeignNames, dict[str, list[float]]):
         """Write the lists by name. JSON has neither NaN nor infinity (RFC 8259): both become null.
 
         Raises:
-            ValueError: something in a list is no number; it names the list.
+            ValueError: an item of a list is not a number; the message names the list.
         """
         import json
 

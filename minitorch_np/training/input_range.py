@@ -1,4 +1,4 @@
-"""InputRange: in which ranges the values of the training examples are."""
+"""InputRange: the ranges of the training examples, to notice an input that is unlike them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ _MOST = 1000
 
 
 class InputRange:
-    """The ranges of the values, of the means and of the standard deviations of about 1000 examples.
+    """The ranges of values, mean and standard deviation over about 1000 training examples.
+
+    With arrays these are spread evenly over all examples; with a source they are the first ones.
 
     Attributes:
-        ranges: three pairs [least, largest], or none before the first batch.
+        ranges: three pairs [least, largest]; an empty list before the first batch.
         count: the number of examples in them.
     """
 
@@ -38,12 +40,12 @@ class InputRange:
             return
         some = x[:: max(1, len(x) // _MOST)]
         self.count += len(some)
-        found = [[float(part.min()), float(part.max())] for part in _three(some)]
+        found = [[float(part.min()), float(part.max())] for part in _values_means_deviations(some)]
         if self.ranges:
             found = [[min(a, c), max(b, d)] for (a, b), (c, d) in zip(self.ranges, found, strict=True)]
         self.ranges = found
 
-    def strange(self, x: NDArray) -> str | None:
+    def difference(self, x: NDArray) -> str | None:
         """How one example leaves the training ranges of values, mean and standard deviation, or None.
 
         Values and mean may leave their range by half its width. The standard deviation may be half the smallest, or one and a half
@@ -51,18 +53,18 @@ class InputRange:
         """
         if len(self.ranges) != 3:
             return None
-        parts = [[float(part.min()), float(part.max())] for part in _three(x[None])]
-        for name, (low, high), (least, most) in zip(("values", "mean"), parts, self.ranges, strict=False):
+        parts = [[float(part.min()), float(part.max())] for part in _values_means_deviations(x[None])]
+        for name, (low, high), (least, most) in zip(("values are", "mean is"), parts, self.ranges, strict=False):
             if low < least - (most - least) / 2 or high > most + (most - least) / 2:
-                return f"its {name} {_listed(low, high)}, in training {_listed(least, most)}"
+                return f"its {name} {_listed(low, high)}; in training: {_listed(least, most)}"
         (spread, _), (least, most) = parts[2], self.ranges[2]
         if not least / 2 <= spread <= 1.5 * most:
-            return f"its standard deviation {_listed(spread, spread)}, in training {_listed(least, most)}"
+            return f"its standard deviation is {spread:.4g}; in training: {_listed(least, most)}"
         return None
 
 
-def _three(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """The values, each example's mean and its standard deviation; in float64 where squares would overflow in the dtype of x."""
+def _values_means_deviations(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """All values, the mean and the standard deviation of each example. In float64 if squares overflow in the dtype of x."""
     flat = x.reshape(len(x), -1)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, spread = flat.mean(axis=1), flat.std(axis=1)
@@ -72,4 +74,4 @@ def _three(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _listed(low: float, high: float) -> str:
-    return f"is {low:.4g}" if low == high else f"lie between {low:.4g} and {high:.4g}"
+    return f"{low:.4g}" if low == high else f"between {low:.4g} and {high:.4g}"

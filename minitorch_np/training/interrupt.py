@@ -1,4 +1,4 @@
-"""Ctrl-C, held back until a step is whole."""
+"""Interrupt: Ctrl-C takes effect after the current step."""
 
 from __future__ import annotations
 

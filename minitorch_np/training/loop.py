@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from minitorch_np.saving.checkpoint import Checkpoint
     from minitorch_np.training.fit import Preparation
 
-# A checkpoint is written when this many seconds have passed, or this many times what the last one took to write.
+# A checkpoint is written at most every _SECONDS seconds, and writing takes at most 1/_TIMES of the time between two.
 _SECONDS = 0.25
 _TIMES = 20
 
@@ -64,24 +64,24 @@ class Run:
         self.model, self.callbacks, self.epochs, self.batch_size = model, callbacks, epochs, batch_size
         self.training, self.validation, self.input_range = data.training, data.validation, data.input_range
         self.shuffling = model.shuffling if shuffle else None
-        _, self.rest = model.split_preprocessing()  # what runs in each step
+        _, self.rest = model.split_preprocessing()  # the layers after the preprocessing, which run in each step
         self.parameters = model.parameters()
         self.metrics = finding.of_model(model)
         self.fitting = Fitting(self.parameters.values(), [model.loss, *self.metrics])
         self.metrics = [copy.deepcopy(metric) if sharing.is_used(metric) else metric for metric in self.metrics]
-        self.loss_copy: Loss | None = None  # where another fit uses the loss now
+        self.loss_copy: Loss | None = None  # a copy of the loss, if another fit uses the loss now
         self.call = Call(model) if has_user_classes(model) else None
         self.checkpoint: Checkpoint | None = None
         self.source: Any = self.training.source  # may have a position and a state
         self.changes, self.changes_of_data = Changes({}), Changes({})
 
-        self.followed_changes = -1  # the value of Parameter.changes that this run has followed
+        self.known_changes = -1  # Parameter.changes when this run last looked which parameters are trainable
         self.outputs_checked = False
         self.last_good = divergence.LastGood(self.parameters, model.optimizer)
         self.history = History()
         self.logs: dict[str, float] = {}  # of the last epoch
-        # The position: the epoch, its next batch, the examples in it so far and the sum of their losses.
-        self.steps = self.epoch = self.batch = self.seen = 0
+        # The position: steps in all; the epoch, its next batch, the number of its examples so far and the sum of their losses.
+        self.steps = self.epoch = self.batch = self.examples = 0
         self.total = 0.0
 
         bar = progress and progress_is_visible()
@@ -92,10 +92,10 @@ class Run:
         callbacks.check_measured(names if self.validation is None else [*names, *(f"val_{name}" for name in names)])
 
     def keep_in(self, checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
-        """Keep the run in a file, from which it can be resumed, and resume it if it is there.
+        """Save the state of the run to a file regularly. If the file exists already, `run` continues from it.
 
         Args:
-            settings: those arguments of fit that a resumed run must match and that the run does not know.
+            settings: arguments of fit that are no attributes of the run. A resumed run must have the same ones.
         """
         weights, names = self.training.given_weights, None if self.source is None else self.source.class_names
         matched = {
@@ -117,7 +117,7 @@ class Run:
         model = self.model
         if self.source is not None:
             model.class_names = self.source.class_names or model.class_names
-        # A value that overflows ends in a loss that is not finite, which is reported with the layer that began it.
+        # NumPy need not warn of an overflow: it makes the loss infinite or NaN, and the error for that names the layer.
         with (
             sharing.fitting(self.fitting, f"{type(model).__name__}.fit"),
             trained(model, sharing.reading),
@@ -139,7 +139,9 @@ class Run:
         model = self.model
         self._note_order()
         self.due = time.monotonic() + _SECONDS
-        state = None if self.checkpoint is None else self.checkpoint.read()  # refused before anything is changed
+        state = (
+            None if self.checkpoint is None else self.checkpoint.read()
+        )  # a wrong file raises before anything changes
         model.history, model.stop_training, model.input_range = self.history, False, self.input_range
         begun = 0
         try:
@@ -152,7 +154,7 @@ class Run:
                 with self.checkpoint.refusing(), self.fitting:
                     restore(self, state)
             else:
-                self._keep()  # the callbacks may have begun to write files, which the checkpoint must know
+                self._keep()  # on_train_begin may have opened log files; the checkpoint records how long they are
             with Interrupt() as interrupt:
                 if state is None and self.last_good.not_finite() is None:
                     self.last_good.keep(0)
@@ -171,13 +173,13 @@ class Run:
         return self.history
 
     def one_epoch(self, interrupt: Interrupt) -> bool:
-        """Train on the batches that are left of the epoch; False if an interrupt ended it before the last one."""
+        """Train on the remaining batches of the epoch. False if Ctrl-C ended it before the last one."""
         if self.batch == 0:
             self._note_order()
             self.callbacks.call("on_epoch_begin", self.epoch, {})
             for metric in self.metrics:
                 metric.reset()
-        weightless = self.batch == 0  # whether all weights of the epoch are 0, which a stream shows only at its end
+        weightless = self.batch == 0  # whether all weights of the epoch are 0; of a stream only its end shows it
         fitting = self.fitting
         for x, y, weights in self.training.batches(self.batch_size, self.shuffling, self.batch):
             weightless = weightless and weights is not None and not weights.any()
@@ -192,15 +194,15 @@ class Run:
                 finally:
                     fitting.in_step = False
             self.total += loss * len(x)
-            self.seen += len(x)
+            self.examples += len(x)
             self.batch += 1
             for callback in self.callbacks:
                 callback.on_train_batch_end(self.batch - 1, {"loss": loss})
             if self.checkpoint is not None and time.monotonic() > self.due:
                 self._keep()
-            if interrupt.requested and self.seen != self.training.count:
+            if interrupt.requested and self.examples != self.training.count:
                 return False
-        if not self.seen:
+        if not self.examples:
             raise ValueError(f"{type(self.model).__name__}.fit: the data gave no batches.")
         if weightless:
             raise ValueError(f"{type(self.model).__name__}.fit: the weights of all examples to learn from are 0.")
@@ -208,8 +210,8 @@ class Run:
 
     def one_step(self, x: NDArray, y: NDArray, weights: NDArray | None) -> float:
         """Forward, loss, backward, and one step of the optimiser; returns the loss."""
-        if Parameter.changes != self.followed_changes or self.fitting.disturbed:
-            self._follow_callbacks()
+        if Parameter.changes != self.known_changes or self.fitting.disturbed:
+            self._update_what_learns()
         loss = self.loss_copy or self.model.loss
         if weights is not loss.weights:
             loss.weights = weights
@@ -237,19 +239,21 @@ class Run:
         self.steps += 1
         return value
 
-    def _follow_callbacks(self) -> None:
-        """A callback may call the model, which leaves caches, and may freeze layers or let them learn again: backward ends at the
-        first layer that learns.
+    def _update_what_learns(self) -> None:
+        """Find which parameters have a penalty, and the first layer that learns, where backward ends.
+
+        Runs before the first step and after a callback has frozen or unfrozen parameters, or has called the model. Such a call
+        leaves caches, which are dropped.
         """
-        self.followed_changes, self.fitting.disturbed = Parameter.changes, False
+        self.known_changes, self.fitting.disturbed = Parameter.changes, False
         self.model.drop_caches()
         self.regularized = regularized(self.parameters.values())
         self.rest.wants_dx = False
 
     def _end_of_epoch(self) -> None:
-        if self.batch >= divergence.EVERY:  # where epochs are shorter, every 16th step is often enough
+        if self.batch >= divergence.EVERY:  # in shorter epochs the check at every 16th step is enough
             divergence.check_weights(self)
-        logs = {"loss": self.total / self.seen}
+        logs = {"loss": self.total / self.examples}
         for metric in self.metrics:
             logs[metric.name] = metric.checked_result()
         if self.validation is not None:
@@ -259,22 +263,22 @@ class Run:
         measured = logs.copy()
         self.callbacks.call("on_epoch_end", self.epoch, logs)
         if len(logs) != len(measured) or any(logs.get(name) is not value for name, value in measured.items()):
-            self.history.record(self.epoch, logs)  # again, with what callbacks wrote into the logs
+            self.history.record(self.epoch, logs)  # again, because callbacks have changed the logs
         self.logs = logs
         self.epoch += 1
-        self.batch = self.seen = 0
+        self.batch = self.examples = 0
         self.total = 0.0
         self._note_order()
 
     @property
     def loss(self) -> Loss:
-        """The model's loss, or a copy where another fit uses that object now."""
+        """The model's loss, or the copy if another fit uses the loss now."""
         return self.model.loss if self.loss_copy is None else self.loss_copy
 
     # What a checkpoint keeps
 
     def _note_order(self) -> None:
-        """Note what determines the order of the data, as an epoch begins that may have to be repeated."""
+        """Record what determines the order of the data. A run that is resumed in this epoch needs the same order."""
         if self.checkpoint is None:
             return
         self.order = generator_state(self.shuffling)

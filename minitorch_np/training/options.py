@@ -1,4 +1,4 @@
-"""Options of fit, evaluate and predict: checked, and refused if the data leave them without effect."""
+"""Checks of the options of fit, evaluate and predict. An option that has no effect on the given data is refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def check_steps(who: str, name: str, steps: int | None, data: Any) -> None:
         return
     check_whole(who, name, steps, 1)
     if not isinstance(data, Batches):
-        raise ValueError(f"{who}: {name} is for iterables and generators; what has a length has batch_size.")
+        raise ValueError(
+            f"{who}: {name} is for iterables and generators. The length of these data is known: leave {name} out, and choose batch_size."
+        )
 
 
 def check_validation(who: str, data: Any, split: float, steps: int | None) -> None:
@@ -76,7 +78,7 @@ def check_class_names(who: str, known: Sequence[str] | None, given: Sequence[str
 def split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
     """The last part of the data for validation, as in Keras: taken before any shuffling, and rounded up.
 
-    The share counts as the decimal number that was written: in binary, 100 * 0.29 is less than 29.
+    The share is taken as the decimal number that was written, because the binary 100 * 0.29 is less than 29.
     """
     from fractions import Fraction
 
@@ -90,7 +92,7 @@ def split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDAr
 
 
 def warn_of_classes_not_learnt(learnt: NDArray, held_out: NDArray, who: str) -> None:
-    """Warn if validation_split keeps all examples of a class for validation. Both are targets as the loss prepared them."""
+    """Warn if validation_split keeps all examples of a class for validation. Both arrays are targets that the loss has prepared."""
     missing = sorted(set(_classes(held_out)) - set(_classes(learnt)))
     if missing:
         names = ", ".join(f"{name:g}" for name in missing[:6]) + (", …" if len(missing) > 6 else "")

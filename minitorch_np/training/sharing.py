@@ -31,7 +31,7 @@ _pauses: list[Pause] = []
 class Fitting:
     """One call of fit that runs now. `with fitting:` is one step, during which no other thread reads the weights.
 
-    Run.one_epoch writes the same out, without the two calls.
+    Run.one_epoch contains the same lines without the two calls, which is faster.
 
     Args:
         parameters: what it changes.
@@ -143,7 +143,12 @@ def _replica(replicator: Replicator, layer: Layer) -> Layer:
 
 @contextmanager
 def paused(parameters: Iterable[Parameter], *, to_write: bool = False) -> Iterator[None]:
-    """Inside the `with` block no other thread's fit changes these parameters; to write them, readers are given copies."""
+    """Inside the `with` block no other thread's fit changes these parameters.
+
+    Args:
+        to_write: whether the block writes the parameters. Their arrays are then replaced by copies first, so that the arrays that
+            readers have do not change.
+    """
     ids = {id(parameter) for parameter in parameters}
     pause = Pause(ids)
     with _gate:
@@ -164,7 +169,7 @@ def paused(parameters: Iterable[Parameter], *, to_write: bool = False) -> Iterat
 def _between_steps(fits: list[Fitting]) -> Iterator[None]:
     """Hold back the next step of these fits.
 
-    A step of this thread itself is left meanwhile: two fits that wait for each other would hang.
+    If this thread is in a step of a fit itself, it leaves that step meanwhile: two fits that wait for each other would hang.
     """
     me = get_ident()
     left = [fit for fit in _fits if fit.in_step and fit.thread == me] if fits else []
@@ -200,7 +205,7 @@ def _ids(layer: Layer) -> set[int]:
     return {id(parameter) for _, node in layer.walk() for parameter in node.own_parameters().values()}
 
 
-def _begin_anew() -> None:
+def _forget_other_threads() -> None:
     """In the child of a fork only the thread that forked continues."""
     global _gate
     _gate = threading.Lock()
@@ -210,4 +215,4 @@ def _begin_anew() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_forget_other_threads)

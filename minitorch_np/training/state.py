@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from minitorch_np.model import Model
     from minitorch_np.training.loop import Run
 
-_POSITION = ("steps", "epoch", "batch", "seen", "total")
+# The names in the file, and the attributes of Run.
+_POSITION = {"steps": "steps", "epoch": "epoch", "batch": "batch", "seen": "examples", "total": "total"}
 
 
 def capture(run: Run) -> dict[str, Any]:
     """The state from which a run can continue, in dictionaries, lists and arrays."""
     return {
         # "place" is the first batch of the epoch in data that continue from epoch to epoch.
-        "position": {name: getattr(run, name) for name in _POSITION} | {"place": getattr(run.source, "position", 0)},
+        "position": {
+            **{name: getattr(run, attribute) for name, attribute in _POSITION.items()},
+            "place": getattr(run.source, "position", 0),
+        },
         "stopped": run.model.stop_training,
         "data_seen": run.input_range.get_state(),
         "weights": {name: parameter.value for name, parameter in run.parameters.items()},
@@ -39,8 +43,8 @@ def capture(run: Run) -> dict[str, Any]:
 
 def restore(run: Run, state: dict[str, Any]) -> None:
     """Restore a captured state."""
-    for name in _POSITION:
-        setattr(run, name, state["position"][name])
+    for name, attribute in _POSITION.items():
+        setattr(run, attribute, state["position"][name])
     if state["position"]["place"]:
         run.source.position = state["position"]["place"]
     run.model.stop_training = bool(state["stopped"])
@@ -58,10 +62,10 @@ def restore(run: Run, state: dict[str, Any]) -> None:
         metric.set_state(gathered)
     for callback, known in zip((c for c in run.callbacks if c.kept), state["callbacks"], strict=True):
         callback.set_state(known)
-    # A layer whose generator was used has one; a new layer makes it when it is first read.
+    # A layer creates its generator at the first access. A new layer does so here, if the captured one had done so.
     for name, layer in run.model.walk():
         if f"{name}._generator" in state["generators"]:
-            layer.generator  # noqa: B018 the access makes it
+            layer.generator  # noqa: B018 the access creates it
     for name, generator in generators(run.model):
         if name in state["generators"]:
             put_back(generator, state["generators"][name])
@@ -77,7 +81,9 @@ def restore(run: Run, state: dict[str, Any]) -> None:
 
 
 def _own_state(run: Run) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """The state of user-defined layers: the place of the layer, its attributes, and the name of one of them."""
+    """The attributes that are state of user-defined layers. For each: the layer's name in the model, all its attributes, the name of
+    this one.
+    """
     for place, layer in run.model.walk():
         for name in run.checkpoint.own_state.get(place, []) if run.checkpoint else ():
             yield place, vars(layer), name
