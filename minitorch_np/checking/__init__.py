@@ -1,6 +1,6 @@
 """Gradient checking: whether a backward is right, where it is not, and which bug it is."""
 
-from minitorch_np.checking.adapt import adapt
+from minitorch_np.checking.adapting import adapt
 from minitorch_np.checking.check import GradcheckWarning, assert_gradients, gradcheck
 from minitorch_np.checking.optimizers import OptimizerError, check_optimizer
 from minitorch_np.checking.report import GradcheckError, GradcheckReport

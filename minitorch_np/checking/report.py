@@ -94,6 +94,7 @@ class GradcheckReport:
         findings: other observations, such as the setting in which alone the gradient is wrong, as text.
         diagnoses: the bugs by name, the likeliest first; empty if no hypothesis matched.
         kinks: places where the slope jumps and backward is a valid subgradient.
+        looked_at: for code of somebody else, which arrays were taken for parameters and gradients, and which were left out.
         method: how the true gradient was computed. seed: the rng that repeats the check.
         setting: the batch size, mode or memory layout in which alone the check fails, or "".
         hint: how much the text tells: 0 right or wrong, 1 the tensor and element, 2 the kind of bug, 3 what to change.
@@ -110,6 +111,7 @@ class GradcheckReport:
     seed: Any = 0
     setting: str = ""
     hint: int = 3
+    looked_at: str = ""
 
     @property
     def ok(self) -> bool:

@@ -26,6 +26,7 @@ _LEGEND = " error: |backward - true| there; allowed: the largest error that roun
 def describe(report: GradcheckReport) -> str:
     """The report as text, as far as its hint allows."""
     lines = [headline(report)]
+    lines += [f" {report.looked_at}"] if report.looked_at else []
     if report.hint >= 1:
         lines += _table(report)
         lines += [f" {finding}" for finding in report.findings[:_MORE]]

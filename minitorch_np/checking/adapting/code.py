@@ -1,0 +1,143 @@
+"""Code: somebody else's forward and backward, called with what their arguments want."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from minitorch_np.checking.adapting.calls import RESETS, Call, backward_call, forward_call, method_of, parameters_of
+from minitorch_np.checking.adapting.places import Path, copied, leaves
+
+
+class Code:
+    """A pair of functions, or of methods of an object.
+
+    Args:
+        root: the object; for functions, their further arguments by name. What is inside may be a parameter.
+        forward, backward: the functions, or the names of the methods.
+        arguments: further arguments that are passed as they are.
+    """
+
+    def __init__(
+        self,
+        root: Any,
+        forward: Callable[..., Any] | str,
+        backward: Callable[..., Any] | str,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        self.root, self.given_forward, self.given_backward, self.given = root, forward, backward, dict(arguments)
+        self.is_pair = not isinstance(forward, str)
+        known = dict(root) | self.given if self.is_pair else self.given
+        self.forward_call: Call = forward_call(self._function(forward, root), known, self.name)
+        self.backward_call: Call = backward_call(
+            self._function(backward, root), known, self.forward_call, self.name, is_pair=self.is_pair
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Code:
+        twin = copy.copy(self)
+        twin.root = copied(self.root)
+        return twin
+
+    @property
+    def name(self) -> str:
+        if self.is_pair:
+            return getattr(self.given_forward, "__name__", "forward")
+        return type(self.root).__name__
+
+    @property
+    def x_name(self) -> str:
+        """What forward calls its x."""
+        return next((name.strip("/") for name, role in self.forward_call.roles.items() if role == "x"), "x")
+
+    @property
+    def takes_rate(self) -> bool:
+        return "rate" in self.backward_call.roles.values()
+
+    def forward(self, root: Any, x: Any, *, training: bool = True) -> Any:
+        """What forward returns."""
+        if not self.is_pair:
+            if isinstance(getattr(root, "training", None), bool):
+                with contextlib.suppress(AttributeError):
+                    root.training = training
+            reset = method_of(root, RESETS)
+            if reset and not parameters_of(getattr(root, reset)):
+                with contextlib.suppress(Exception):  # an object that has not run yet may have nothing to reset
+                    getattr(root, reset)()
+        values = self._values(root) | {"x": x, "training": training}
+        positional, named = self.forward_call.arguments(values, "x")
+        return self._function(self.given_forward, root)(*positional, **named)
+
+    def backward(self, root: Any, dy: Any, x: Any, returned: Any, y: Any, rate: float) -> Any:
+        """What backward returns.
+
+        Args:
+            x, returned, y: of the forward before: what it was given, what it returned, and its outputs.
+        """
+        extras = list(returned[1:]) if isinstance(returned, (tuple, list)) else []
+        values = self._values(root) | {"dy": dy, "x": x, "y": y, "rate": rate, "training": True}
+        values["cache"] = extras[-1] if extras else None
+        values |= {f"extra {number}": extra for number, extra in enumerate(extras)}
+        if (
+            self.is_pair and extras and len(self.backward_call.roles) == 2
+        ):  # backward(dout, cache), whatever the name of the cache
+            values |= {role: extras[-1] for role in self.backward_call.roles.values() if role != "dy"}
+        elif self.is_pair and not extras and "extra 0" in self.backward_call.roles.values():
+            raise ValueError(
+                f"gradcheck: backward of {self.name} takes {', '.join(self.backward_call.roles)}, and forward returns no cache to hand it. "
+                "Name its arguments as forward's, or return (out, cache) from forward."
+            )
+        positional, named = self.backward_call.arguments(values, "dy")
+        if self.backward_call.plain and extras:
+            positional.append(extras[-1])
+        return self._function(self.given_backward, root)(*positional, **named)
+
+    def return_names(self) -> list[str]:
+        """The variables that backward returns as a tuple, from its source; [] if they are not known."""
+        return returned_names(self._function(self.given_backward, self.root))
+
+    def _values(self, root: Any) -> dict[str, Any]:
+        known = dict(root) | self.given if self.is_pair else self.given
+        return {f"given {name}": value for name, value in known.items()}
+
+    def _function(self, function: Callable[..., Any] | str, root: Any) -> Callable[..., Any]:
+        return getattr(root, function) if isinstance(function, str) else function
+
+
+def returned_names(function: Callable[..., Any]) -> list[str]:
+    """The variables in the last `return a, b, c` of a function."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return []
+    if not tree.body or not isinstance(tree.body[0], ast.FunctionDef):
+        return []
+    names: list[str] = []
+    pending: list[ast.AST] = list(tree.body[0].body)
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            names = [getattr(e, "id", getattr(e, "attr", "")) for e in node.value.elts]
+        if not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            pending += ast.iter_child_nodes(node)
+    return names
+
+
+def named_parts(returned: Any, names: list[str]) -> dict[Path, tuple[str, Any]]:
+    """The arrays that a function returned, by their paths, each with its name: a key, or the variable that was returned."""
+    tuples = isinstance(returned, (tuple, list))
+    return {
+        path: (
+            str(path[-1])
+            if path and not isinstance(path[-1], int)
+            else names[path[0]]
+            if tuples and len(path) == 1 and len(names) == len(returned)
+            else "",
+            value,
+        )
+        for path, value in leaves(returned).items()
+    }

@@ -1,0 +1,39 @@
+"""What the report says of how somebody else's code was understood."""
+
+from __future__ import annotations
+
+from minitorch_np.checking.adapting.places import text
+from minitorch_np.checking.adapting.reading import Reading
+
+_MOST = 12  # parameters that are listed
+
+
+def looked_at(reading: Reading, note: str) -> str:
+    """Which arrays were taken for parameters, which gradients for theirs, and which were left out."""
+    dx = "no gradient: backward returns nothing" if reading.dx.kind == "missing" else reading.dx.shown()
+    parts = [f"x ({dx})"]
+    for name, source in reading.gradients.items():
+        guess = ", by its shape" if name in reading.guessed else ""
+        parts.append(f"{name} ({source.shown()}{guess})")
+    if len(parts) > _MOST:
+        parts[_MOST:] = [f"and {len(parts) - _MOST} more"]
+    told = f"looked at, each with its gradient: {', '.join(parts)}"
+    told += "" if reading.gradients else "; no parameters found"
+    left = [f"{name} {shape}" for name, shape in reading.unseen.items()] + reading.constants
+    told += f"; left out: {', '.join(left)}" if left else ""
+    return told + (f"; {note}" if note else "")
+
+
+def unseen_parameters(reading: Reading) -> list[str]:
+    """For each array that was not checked the line to write."""
+    known = {name: source for name, source in reading.gradients.items() if source.kind == "attribute"}
+    pairs = [f"{name!r}: {text(source.paths[0])!r}" for name, source in known.items()]
+    found = []
+    for name, shape in reading.unseen.items():
+        holder, dot, last = name.rpartition(".")
+        line = ", ".join([*pairs, f"{name!r}: {f'{holder}{dot}d{last}'!r}"])
+        found.append(
+            f"{name} {shape} was not checked: y depends on it, and no gradient of it was found. "
+            f"Say where its gradient is: adapt(layer, parameters={{{line}}}). If it is a constant, leave it out there."
+        )
+    return found

@@ -1,0 +1,192 @@
+"""Trial: two runs of somebody else's code, on a copy, with all arrays in it before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minitorch_np.base.shapes import NDArray
+from minitorch_np.checking.adapting.code import Code, named_parts
+from minitorch_np.checking.adapting.gradient_names import is_of_input
+from minitorch_np.checking.adapting.places import Path, copied, find, get, is_number, leaves, put, text
+from minitorch_np.checking.subject import GlobalRandomness, State
+from minitorch_np.checking.truth import rms
+
+_OUTPUTS = (
+    "output", "outputs", "out", "y", "Y", "a", "A", "activation", "activations", "result", "z", "Z", "y_hat", "y_pred", "prediction",
+)  # fmt: skip
+_TRIAL_RATE = 0.125
+_TRIALS = 300  # arrays that are changed to see whether y depends on them
+
+
+@dataclass
+class Source:
+    """Where an array is found after a run: in an "attribute" of the object, in what was "returned", in an "update" of the
+    parameter, or nowhere ("missing")."""
+
+    kind: str
+    paths: list[Path] = field(default_factory=list)
+
+    def shown(self) -> str:
+        path = text(self.paths[0]) if self.paths else ""
+        return {"attribute": path, "update": "its change", "missing": "none"}.get(
+            self.kind, f"returned[{path}]" if path else "returned"
+        )
+
+
+class Trial:
+    """Runs the code twice, on a copy, each time on other data.
+
+    Args:
+        x: in the layout of the code.
+        output: the attribute of y, if the caller named it.
+        dx: the attribute or the returned part that is dx, if the caller named it.
+    """
+
+    def __init__(self, code: Code, x: NDArray, output: str | None, dx: str | None) -> None:
+        self.code, self.x = code, x
+        self.tried: dict[Path, bool] = {}
+        rng = np.random.default_rng(0)
+        self.root = root = copied(code.root)
+        other = _other(x, rng)
+        self.returned_y = code.forward(root, x.copy())
+        self.ready = copied(root)  # with the parameters that only forward makes
+        self.before = _snapshot(root)
+        self.places = _groups(root)
+        self.output = self._find_output(output)
+        y = np.asarray(self._y(self.returned_y))
+        self.failed = ""
+        self.returned: Any = None
+        try:
+            self.returned = code.backward(root, rng.normal(size=y.shape), x.copy(), self.returned_y, y, _TRIAL_RATE)
+        except Exception as error:  # the check itself reports it
+            self.failed = f"{type(error).__name__}: {error}"
+        self.after = _snapshot(root)
+        self.gradient_places = _groups(root)
+        try:
+            again = code.forward(root, other)
+            self.later = _snapshot(root)
+            y = np.asarray(self._y(again))
+            code.backward(root, rng.normal(size=y.shape), other, again, y, _TRIAL_RATE)
+        except Exception:  # as above
+            self.later = self.after
+        self.last = _snapshot(root)
+        self.written = {
+            path
+            for old, new in ((self.before, self.after), (self.later, self.last))
+            for path, value in new.items()
+            if is_number(value) and not equal(old.get(path), value)
+        }
+        self.parts = named_parts(self.returned, code.return_names())
+        self.dx = self._find_dx(dx)
+
+    # y and dx
+
+    def _find_output(self, named: str | None) -> Source:
+        if named is not None:
+            path = find(self.root, named)
+            if path is None:
+                raise ValueError(f"adapt: {self.code.name} has no attribute {named!r} after forward.")
+            return Source("attribute", [path])
+        returned = self.returned_y
+        if returned is None:
+            found = leaves(self.root)
+            for name in _OUTPUTS:
+                for path, value in found.items():
+                    if path and path[-1] == name and len(path) == 1 and isinstance(value, np.ndarray):
+                        return Source("attribute", [path])
+            raise ValueError(
+                f"gradcheck: {self.code.name}'s forward returns nothing, and no attribute looks like y. Name it: adapt(…, output='…')."
+            )
+        if isinstance(returned, (tuple, list)):
+            first = next(
+                (path for path, value in leaves(returned).items() if isinstance(value, (np.ndarray, np.generic))), None
+            )
+            if first is not None and isinstance(returned, tuple):
+                return Source("returned", [first])
+        return Source("returned", [()])
+
+    def _y(self, returned: Any) -> Any:
+        return get(returned if self.output.kind == "returned" else self.root, self.output.paths[0])
+
+    def _find_dx(self, named: str | None) -> Source:
+        if named is not None:
+            part = next((path for path, (name, _) in self.parts.items() if name == named), None)
+            path = find(self.root, named)
+            if part is None and path is None:
+                raise ValueError(f"adapt: backward of {self.code.name} makes no {named!r}.")
+            return Source("returned", [part]) if part is not None else Source("attribute", [path])  # type: ignore[list-item]
+        for path, (name, value) in self.parts.items():
+            if name and is_of_input(name, self.code.x_name) and (value is None or np.shape(value) == self.x.shape):
+                return Source("returned", [path])
+        if isinstance(self.returned, (np.ndarray, np.generic, float)):
+            return Source("returned", [()])
+        arrays = [path for path, (_, value) in self.parts.items() if path and is_number(value)]
+        fitting = [path for path in arrays if np.shape(get(self.returned, path)) == self.x.shape]
+        if fitting and not isinstance(self.returned, dict):
+            return Source("returned", fitting[:1])
+        if arrays and isinstance(self.returned, tuple) and arrays[0] == (0,) and not self.parts[0,][0]:
+            return Source("returned", [(0,)])
+        found = [
+            path for path in self.last
+            if path in self.written and is_of_input(path[-1], self.code.x_name) and np.shape(self.last[path]) == self.x.shape
+        ]  # fmt: skip
+        return Source("attribute", found[:1]) if found else Source("missing")
+
+    # Parameters
+
+    def aliases(self, path: Path) -> list[Path]:
+        return next((group for group in self.places.values() if path in group), [path])
+
+    def written_to(self, path: Path) -> Source:
+        group = next((group for group in self.gradient_places.values() if path in group), [path])
+        return Source("attribute", [path, *(other for other in group if other != path)])
+
+    def is_in_y(self, paths: list[Path]) -> bool:
+        """Whether y changes with the array."""
+        if paths[0] not in self.tried and len(self.tried) < _TRIALS:
+            self.tried[paths[0]] = self._changes_y(paths)
+        return self.tried.get(paths[0], False)
+
+    def _changes_y(self, paths: list[Path]) -> bool:
+        state, randomness = State(self.root), GlobalRandomness()
+        try:
+            first = np.array(self._y(self.code.forward(self.root, self.x.copy())))
+            state.restore()
+            randomness.restore()
+            value = np.asarray(get(self.root, paths[0]), float)
+            value = value + 0.01 * rms(value) * np.random.default_rng(1).normal(size=value.shape)
+            for path in paths:
+                put(self.root, path, value)
+            second = np.array(self._y(self.code.forward(self.root, self.x.copy())))
+            return first.shape == second.shape and not np.array_equal(first, second, equal_nan=True)
+        except Exception:  # the code does not bear other values there
+            return False
+        finally:
+            state.restore()
+            randomness.restore()
+
+
+def _snapshot(root: Any) -> dict[Path, Any]:
+    return {path: np.array(value) if isinstance(value, np.ndarray) else value for path, value in leaves(root).items()}
+
+
+def _groups(root: Any) -> dict[int, list[Path]]:
+    """The places of each array, by its id."""
+    groups: dict[int, list[Path]] = {}
+    for path, value in leaves(root).items():
+        if isinstance(value, np.ndarray):
+            groups.setdefault(id(value), []).append(path)
+    return {key: sorted(paths, key=len) for key, paths in groups.items()}
+
+
+def equal(a: Any, b: Any) -> bool:
+    return is_number(a) and is_number(b) and np.shape(a) == np.shape(b) and np.array_equal(a, b, equal_nan=True)
+
+
+def _other(x: NDArray, rng: np.random.Generator) -> NDArray:
+    """Other inputs of the same shape and kind."""
+    turned = np.flip(x).copy()
+    return turned * (1 - 0.2 * rng.uniform(size=x.shape)) if x.dtype.kind == "f" else turned

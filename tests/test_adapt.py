@@ -1,0 +1,474 @@
+"""Code of somebody else: in each form that people write, the parameters are seen, the right version passes, the wrong one fails."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+adapt = mt.gradcheck.adapt
+W, B = np.random.default_rng(1).normal(size=(3, 4)), np.random.default_rng(2).normal(size=4)
+X, Y = np.random.default_rng(3).normal(size=(5, 3)), np.random.default_rng(4).normal(size=(5, 4))
+
+
+def check(target, x=(5, 3), y=None, **options):
+    return mt.gradcheck(target, x, y, raise_exception=False, **options)
+
+
+def bias(d, bug, axis=0):
+    """The gradient of a bias; wrong, it is averaged."""
+    return d.mean(axis=axis) if bug else d.sum(axis=axis)
+
+
+FORMS = {}
+
+
+def form(make):
+    FORMS[make.__name__] = make
+    return make
+
+
+class Dense:
+    """x @ W + b with names that a form chooses."""
+
+    names = "W", "b", "dW", "db"
+
+    def __init__(self, bug, w=W, b=B):
+        self.bug = bug
+        for name, value in zip(self.names, (w.copy(), b.copy()), strict=False):
+            setattr(self, name, value)
+
+    def forward(self, x):
+        self.x = x
+        return x @ getattr(self, self.names[0]) + getattr(self, self.names[1])
+
+    def backward(self, d):
+        setattr(self, self.names[2], self.x.T @ d)
+        setattr(self, self.names[3], bias(d, self.bug))
+        return d @ getattr(self, self.names[0]).T
+
+
+def named(*names):
+    def make(bug):
+        return type("Named", (Dense,), {"names": names})(bug), (5, 3)
+
+    FORMS[" ".join(names)] = make
+
+
+named("W1", "b1", "dW1", "db1")
+named("_W", "_b", "_dW", "_db")
+named("theta", "theta0", "dtheta", "dtheta0")
+named("W", "b", "dL_dW", "dL_db")
+named("W", "b", "dLdW", "dLdb")
+named("W", "b", "grad_W", "grad_b")
+named("weights", "biases", "dweights", "dbiases")
+named("weights", "bias", "weights_gradient", "bias_gradient")
+named("weights", "bias", "dW", "db")
+named("kernel", "offset", "first_result", "second_result")
+
+
+@form
+def made_in_the_first_forward(bug):
+    class Lazy(Dense):
+        def __init__(self):
+            self.bug, self.W, self.b = bug, None, None
+
+        def forward(self, x):
+            if self.W is None:
+                self.W, self.b = np.random.randn(x.shape[1], 4), np.zeros(4)  # noqa: NPY002 as people write it
+            return super().forward(x)
+
+    return Lazy(), (5, 3)
+
+
+@form
+def dictionaries_of_an_object_with_d_in_the_keys(bug):
+    class Net:
+        def __init__(self):
+            self.params, self.grads = {"W1": W.copy(), "b1": B.copy()}, {}
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.params["W1"] + self.params["b1"]
+
+        def backward(self, d):
+            self.grads["dW1"], self.grads["db1"] = self.x.T @ d, bias(d, bug)
+            return d @ self.params["W1"].T
+
+    return Net(), (5, 3)
+
+
+@form
+def layers_that_share_the_arrays_of_the_net(bug):
+    class Net:
+        def __init__(self):
+            self.params = {"W1": W.copy(), "b1": B.copy()}
+            self.layers = {"Affine1": Dense(bug, *self.params.values())}
+            self.layers["Affine1"].W, self.layers["Affine1"].b = self.params.values()
+
+        def loss(self, x, t):
+            self.y = self.layers["Affine1"].forward(x)
+            return 0.5 * np.sum((self.y - t) ** 2)
+
+        def gradient(self, x, t):
+            self.loss(x, t)
+            self.layers["Affine1"].backward(self.y - t)
+            return {"W1": self.layers["Affine1"].dW, "b1": self.layers["Affine1"].db}
+
+    return Net(), X, Y
+
+
+@form
+def outputs_and_gradients_kept_as_attributes(bug):
+    class Layer_Dense:
+        def __init__(self):
+            self.weights, self.biases = W.copy(), B[None].copy()
+
+        def forward(self, inputs, training):
+            self.inputs = inputs
+            self.output = np.dot(inputs, self.weights) + self.biases
+
+        def backward(self, dvalues):
+            self.dweights = np.dot(self.inputs.T, dvalues)
+            self.dbiases = bias(dvalues, bug)[None]
+            self.dinputs = np.dot(dvalues, self.weights.T)
+
+    return Layer_Dense(), (5, 3)
+
+
+@form
+def a_tuple_with_the_gradients_in_another_order(bug):
+    class Layer(Dense):
+        def backward(self, d):
+            db, dW = bias(d, bug), self.x.T @ d
+            dx = d @ self.W.T
+            return dx, db, dW
+
+    return Layer(bug), (5, 3)
+
+
+@form
+def a_learning_rate_of_its_own(bug):
+    class Layer(Dense):
+        def __init__(self):
+            super().__init__(bug)
+            self.lr = 0.01
+
+        def backward(self, d):
+            dx = d @ self.W.T
+            self.W = self.W - self.lr * self.x.T @ d
+            self.b = self.b - self.lr * bias(d, bug)
+            return dx
+
+    return Layer(), (5, 3)
+
+
+@form
+def a_learning_rate_that_is_told(bug):
+    class Layer(Dense):
+        def backward(self, d):
+            dx = d @ self.W.T
+            self.W -= 0.5 * self.x.T @ d
+            self.b -= 0.5 * bias(d, bug)
+            return dx
+
+    return adapt(Layer(bug), learning_rate=0.5), (5, 3)
+
+
+@form
+def columns(bug):
+    class Net:
+        def __init__(self):
+            self.W1, self.b1 = W.T.copy(), B[:, None].copy()
+
+        def forward(self, X):
+            self.X = X
+            return self.W1 @ X + self.b1
+
+        def backward(self, dZ):
+            self.dW1, self.db1 = dZ @ self.X.T, bias(dZ, bug, 1)[:, None]
+            return self.W1.T @ dZ
+
+    return Net(), (3, 6)
+
+
+@form
+def functions_of_a_course_with_columns_and_the_mean(bug):
+    def linear_forward(A, W, b):
+        return W @ A + b, (A, W, b)
+
+    def linear_backward(dZ, cache):
+        A_prev, W, _ = cache
+        m = A_prev.shape[1]
+        dW, db = dZ @ A_prev.T / m, dZ.sum(axis=1, keepdims=True) / (1 if bug else m)
+        return W.T @ dZ, dW, db
+
+    both = adapt(linear_forward, linear_backward, {"W": W.T, "b": B[:, None]}, examples="columns", averaged=True)
+    return both, (3, 6)
+
+
+@form
+def a_cell_with_a_dictionary_of_parameters(bug):
+    def rnn_cell_forward(xt, a_prev, parameters):
+        a_next = np.tanh(parameters["Wax"] @ xt + parameters["Waa"] @ a_prev + parameters["ba"])
+        yt = parameters["Wya"] @ a_next
+        return a_next, yt, (a_next, a_prev, xt, parameters)
+
+    def rnn_cell_backward(da_next, cache):
+        a_next, a_prev, xt, parameters = cache
+        d = (1 - a_next**2) * da_next
+        return {
+            "dxt": parameters["Wax"].T @ d, "da_prev": parameters["Waa"].T @ d, "dWax": d @ xt.T, "dWaa": d @ a_prev.T,
+            "dba": bias(d, bug, 1)[:, None],
+        }  # fmt: skip
+
+    rng = np.random.default_rng(0)
+    parameters = {"Wax": W.T, "Waa": rng.normal(size=(4, 4)), "ba": B[:, None], "Wya": rng.normal(size=(2, 4))}
+    return adapt(rnn_cell_forward, rnn_cell_backward, {"a_prev": rng.normal(size=(4, 6)), "parameters": parameters}), (
+        3,
+        6,
+    )
+
+
+@form
+def functions_with_a_configuration(bug):
+    def layernorm_forward(x, gamma, beta, ln_param):
+        s = np.sqrt(((x - x.mean(1, keepdims=True)) ** 2).mean(1, keepdims=True) + ln_param["eps"])
+        n = (x - x.mean(1, keepdims=True)) / s
+        return gamma * n + beta, (n, s, gamma)
+
+    def layernorm_backward(dout, cache):
+        n, s, gamma = cache
+        d = dout * gamma
+        dx = (d - d.mean(1, keepdims=True) - n * (d * n).mean(1, keepdims=True)) / s
+        return dx, (dout * n).sum(0), bias(dout, bug)
+
+    given = {"gamma": B, "beta": B * 2}
+    return adapt(layernorm_forward, layernorm_backward, given, arguments={"ln_param": {"eps": 1e-5}}), (5, 4)
+
+
+@form
+def static_methods_of_a_class(bug):
+    class Linear:
+        @staticmethod
+        def forward(x, w, b):
+            return x @ w + b, (x, w, b)
+
+        @staticmethod
+        def backward(dout, cache):
+            x, w, _ = cache
+            return dout @ w.T, x.T @ dout, bias(dout, bug)
+
+    return adapt(Linear, parameters={"w": W, "b": B}), (5, 3)
+
+
+@form
+def layers_with_lazy_arrays_and_inputs_that_add_up(bug):
+    class FullyConnected:
+        def __init__(self):
+            self.X, self.is_initialized, self.parameters, self.gradients = [], False, {"W": None, "b": None}, {}
+
+        def _init_params(self, n_in):
+            self.parameters = {"W": np.random.randn(n_in, 4), "b": np.zeros((1, 4))}  # noqa: NPY002 as people write it
+            self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
+            self.is_initialized = True
+
+        def forward(self, X, retain_derived=True):
+            if not self.is_initialized:
+                self._init_params(X.shape[1])
+            if retain_derived:
+                self.X.append(X)
+            return X @ self.parameters["W"] + self.parameters["b"]
+
+        def backward(self, dLdy, retain_grads=True):
+            dX = []
+            for dy, x in zip([dLdy], self.X, strict=False):
+                dX.append(dy @ self.parameters["W"].T)
+                self.gradients["W"] += x.T @ dy
+                self.gradients["b"] += bias(dy, bug)[None]
+            return dX[0] if len(dX) == 1 else dX
+
+        def flush_gradients(self):
+            self.X = []
+            for value in self.gradients.values():
+                value[...] = 0
+
+    return FullyConnected(), (5, 3)
+
+
+@form
+def gradients_in_an_outer_list(bug):
+    class Layer:
+        def __init__(self, n, m):
+            self.params = [np.random.default_rng(n).normal(size=(n, m)), np.random.default_rng(m).normal(size=m)]
+            self.grads = [np.zeros_like(p) for p in self.params]
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.params[0] + self.params[1]
+
+        def backward(self, d):
+            self.grads[0][...], self.grads[1][...] = self.x.T @ d, bias(d, bug)
+            return d @ self.params[0].T
+
+    class Net:
+        def __init__(self):
+            self.layers = [Layer(3, 4), Layer(4, 2)]
+            self.params, self.grads = [], []
+            for layer in self.layers:
+                self.params += layer.params
+                self.grads += layer.grads
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer.forward(x)
+            return x
+
+        def backward(self, d):
+            for layer in reversed(self.layers):
+                d = layer.backward(d)
+            return d
+
+    return Net(), (5, 3)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_parameters_are_seen_and_right_passes_and_wrong_fails(name):
+    right, wrong = (check(*FORMS[name](bug)) for bug in (False, True))
+    assert right.verdict == "pass", right
+    assert len(right.tensors) >= 2
+    assert all(result.checked for result in right.tensors.values())
+    assert right.looked_at.startswith("looked at")
+    failed = [result for result in wrong.tensors.values() if result.verdict == "fail"]
+    assert wrong.verdict == "fail"
+    assert failed
+    assert {r.name for r in wrong.tensors.values()} == {r.name for r in right.tensors.values()}
+
+
+# What is not looked at
+
+
+def test_a_parameter_without_a_gradient_is_never_called_right():
+    class Layer(Dense):
+        def backward(self, d):
+            self.db = d.sum(axis=0)
+            self.dead = None
+            return d @ self.W.T
+
+    report = check(Layer(False))
+    assert report.verdict == "inconclusive"
+    assert "left out: W (3, 4)" in report.looked_at
+    assert "adapt(layer, parameters={'b': 'db', 'W': 'dW'})" in str(report)
+    assert check(adapt(Layer(False), parameters={"b": "db"}))
+
+
+def test_the_report_says_what_it_looked_at_below_its_first_line():
+    lines = str(check(Dense(False))).splitlines()
+    assert "looked at, each with its gradient: x (returned), W (dW), b (db)" in lines[0] + lines[1]
+
+
+def test_what_is_not_understood_is_asked_for_by_name():
+    class Masked(Dense):
+        def forward(self, x, attention_bias):
+            return super().forward(x + attention_bias)
+
+    with pytest.raises(ValueError, match=r"also takes 'attention_bias'\. Give its value: adapt"):
+        check(Masked(False))
+    assert check(adapt(Masked(False), arguments={"attention_bias": 0.5}))
+
+    class Steps(Dense):
+        def backward(self, d):
+            dx = d @ self.W.T
+            self.W -= 0.5 * self.x.T @ d
+            return dx
+
+    with pytest.raises(ValueError, match=r"changes W itself and keeps no gradient\. Say its learning rate"):
+        check(Steps(False))
+
+
+# Losses and functions
+
+
+def test_losses_with_names_of_their_own():
+    class MSE:
+        def __init__(self, factor):
+            self.factor = factor
+
+        def loss(self, predicted, actual):
+            return np.sum((predicted - actual) ** 2)
+
+        def grad(self, predicted, actual):
+            return self.factor * (predicted - actual)
+
+    assert check(MSE(2), Y, Y + 1)
+    assert check(MSE(1), Y, Y + 1).verdict == "fail"
+
+
+def test_pairs_of_functions_need_no_adapt():
+    def mse(y_true, y_pred):
+        return np.mean((y_true - y_pred) ** 2)
+
+    def mse_prime(y_true, y_pred):
+        return 2 * (y_pred - y_true) / y_true.size
+
+    assert check((mse, mse_prime), Y, Y + 1)
+    assert check((mse, lambda y_true, y_pred: 2 * (y_true - y_pred) / y_true.size), Y, Y + 1).verdict == "fail"
+    assert check((np.tanh, lambda x: 1 - np.tanh(x) ** 2))
+    assert check((np.tanh, lambda x: 1 - np.tanh(x))).verdict == "fail"
+    assert check((lambda x: (x * x, x), lambda dout, cache: 2 * cache * dout))
+
+
+def test_a_function_that_returns_loss_and_gradient():
+    labels = np.array([0, 2, 1, 0, 3])
+
+    def softmax_loss(x, y):
+        p = np.exp(x - x.real.max(axis=1, keepdims=True))
+        p = p / p.sum(axis=1, keepdims=True)
+        dx = p.copy()
+        dx[np.arange(len(y)), y] -= 1
+        return -np.log(p[np.arange(len(y)), y]).mean(), dx / len(y)
+
+    assert check(softmax_loss, Y, labels)
+    assert check(lambda x, y: (softmax_loss(x, y)[0], 5 * softmax_loss(x, y)[1]), Y, labels).verdict == "fail"
+
+
+def test_dropout_that_draws_from_the_global_generator_is_right():
+    class Dropout:
+        def forward(self, x):
+            self.mask = (np.random.rand(*x.shape) > 0.4) / 0.6  # noqa: NPY002 as people write it
+            return x * self.mask.astype(x.real.dtype)
+
+        def backward(self, d):
+            return d * self.mask.astype(d.dtype)
+
+    assert check(Dropout())
+
+
+def test_an_embedding_returns_nothing():
+    class Embedding:
+        def __init__(self, bug):
+            self.bug, self.C = bug, np.random.default_rng(0).normal(size=(7, 2))
+
+        def forward(self, X):
+            self.X = X
+            return self.C[X]
+
+        def backward(self, d):
+            self.dC = np.zeros_like(self.C)
+            if self.bug:
+                self.dC[self.X] += d
+            else:
+                np.add.at(self.dC, self.X, d)
+
+    tokens = np.array([[1, 1, 1], [0, 4, 2], [2, 2, 5], [3, 1, 3]])
+    assert check(Embedding(False), tokens)
+    assert check(Embedding(True), tokens).verdict == "fail"
+
+
+def test_one_example_without_a_batch():
+    class Neuron(Dense):
+        def backward(self, d):
+            self.dW, self.db = np.outer(self.x, d), d
+            return d @ self.W.T
+
+    assert check(adapt(Neuron(False), examples="one"), (3,))
+    assert check(Neuron(False), (3,))
