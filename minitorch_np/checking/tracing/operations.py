@@ -167,9 +167,10 @@ def _gather(node: Node, k: int, g: NDArray, v: Sequence[NDArray]) -> NDArray:
         here = np.flatnonzero((sources >= start) & (sources < start + size))
         to = sources[here] - start
         whole = len(to) == size == len(sources) and bool((to == np.arange(size)).all())
-        node.memo[k] = here, to, whole, len(np.unique(to)) == len(to)
+        node.memo[k] = here, to, whole, not len(to) or int(np.bincount(to).max()) == 1
     here, to, whole, once = node.memo[k]
-    g = np.broadcast_to(g, node.value.shape)
+    if np.shape(g) != node.value.shape:
+        g = np.broadcast_to(g, node.value.shape)
     if whole:
         return g.reshape(shape)
     if once:
