@@ -23,6 +23,12 @@ class Call:
         turn: the number of the outermost forward.
     """
 
+    root: Any
+    node: Any
+    method: str
+    inference: bool
+    turn: int
+
     def __init__(self, root: Any, node: Any = None, method: str = "", *, inference: bool = False) -> None:
         self.root, self.node, self.method, self.inference = root, node, method, inference
         self.next_turn()

@@ -202,7 +202,7 @@ class Known:
     """The parameters that a layer was built with. An object, so that they are not found as a second place of the parameters."""
 
     def __init__(self, parameters: Iterable[tuple[str, Parameter]]) -> None:
-        self.parameters = dict(parameters)
+        self.parameters: dict[str, Parameter] = dict(parameters)
 
 
 def refuse_lost_parameters(node: Layer) -> None:

@@ -27,6 +27,9 @@ _changes = itertools.count(1)
 class UsedAsArray(TypeError):
     """A Parameter was used as an array; `name` is the attribute that holds it, if that is known."""
 
+    parameter: Parameter
+    owner: str
+
     def __init__(self, parameter: Parameter, owner: str = "", name: str = "kernel") -> None:
         super().__init__(
             f"{owner}{parameter!r} is no array. Its numbers are in its value: write self.{name}.value, not self.{name}."

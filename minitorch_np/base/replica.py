@@ -31,6 +31,10 @@ class Replicator:
         training, keep_cache: the mode of the replicas.
     """
 
+    copy_weights: bool
+    training: bool
+    keep_cache: bool
+
     def __init__(self, *, copy_weights: bool = False, training: bool = False, keep_cache: bool = False) -> None:
         self.copy_weights, self.training, self.keep_cache = copy_weights, training, keep_cache
         self.made: dict[int, Any] = {}

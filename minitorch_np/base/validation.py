@@ -32,6 +32,9 @@ class Checked:
     It has no __get__, so that reading is as fast as for other attributes.
     """
 
+    name: str
+    check: Check
+
     def __init__(self, name: str, check: Check) -> None:
         self.name, self.check = name, check
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from minitorch_np.base.validation import Checks, number, one_of
+from minitorch_np.base.validation import Check, Checks, number, one_of
 from minitorch_np.callbacks.callback import Callback, Logs, numbers_in
 from minitorch_np.metrics import finding
 
-check_mode = one_of("auto", "min", "max")
+check_mode: Check = one_of("auto", "min", "max")
 
 
 def _check_monitor(who: str, name: str, value: Any) -> None:

@@ -115,6 +115,13 @@ def text(name: Any) -> str:
 class Rows:
     """Reads rows of a dataset. If the values are stored plainly, they are read without HDF5, which takes ten times as long."""
 
+    dataset: Any
+    path: Path
+    file: int | None
+    state: Any
+    offset: int | None
+    row_bytes: int
+
     def __init__(self, dataset: Any, path: Path) -> None:
         self.dataset, self.path = dataset, path
         self.file = _handle(dataset.file)  # HDF5's own descriptor: the path may name another file by now
@@ -155,8 +162,9 @@ class Rows:
 
     def _straight(self, start: int, into: NDArray) -> None:
         due, done, file = into.reshape(-1).view(np.uint8), 0, self.file or 0
+        offset = (self.offset or 0) + start * self.row_bytes
         while done < len(due):
-            got = os.preadv(file, [due[done:].data], self.offset + start * self.row_bytes + done)
+            got = os.preadv(file, [due[done:].data], offset + done)
             if not got:
                 raise ValueError(
                     f"{self.path}: the file ends before row {start + len(into)}. Download or write it again."

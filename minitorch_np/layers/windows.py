@@ -23,6 +23,10 @@ class Windows:
     below and on the right, as in Keras.
     """
 
+    size: Pair
+    strides: Pair
+    padding: str
+
     def __init__(self, size: Pair, strides: Pair, padding: str) -> None:
         self.size, self.strides, self.padding = size, strides, padding
 

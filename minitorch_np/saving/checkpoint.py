@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,13 +43,13 @@ class Checkpoint:
     """
 
     def __init__(self, path: AnyPath) -> None:
-        self.path = as_path(path, "fit", "resume")
+        self.path: Path = as_path(path, "fit", "resume")
         check_writable(self.path, "fit(resume=…)")
         self.about: dict[str, str] = {}
         self.code: dict[str, str] = {}
         self.own_state: dict[str, list[str]] = {}
         self.parameters: Mapping[str, Parameter] = {}
-        self.any_shape = False  # a user-defined optimiser may keep arrays of other shapes than the parameters'
+        self.any_shape: bool = False  # a user-defined optimiser may keep arrays of other shapes than the parameters'
 
     def begin(
         self,

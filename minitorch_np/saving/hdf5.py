@@ -41,6 +41,10 @@ class Reader:
         allow_nan: accept numbers that are not finite.
     """
 
+    root: Any
+    storage: Storage
+    allow_nan: bool
+
     def __init__(self, root: Any, file: BinaryIO, allow_nan: bool) -> None:
         self.root, self.storage, self.allow_nan = root, Storage(file), allow_nan
 

@@ -15,7 +15,7 @@ class Arrays:
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
-        self.size = 0
+        self.size: int = 0
 
     def add(self, value: np.ndarray) -> dict[str, Any]:
         """Append an array; its position, dtype, shape and order."""

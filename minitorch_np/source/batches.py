@@ -40,6 +40,11 @@ class Batches(Source):
         position: the number of batches from the beginning of the data to the start of the next epoch.
     """
 
+    given: Any
+    steps: int | None
+    argument: str
+    position: int
+
     def __init__(
         self, given: Any, steps: int | None = None, argument: str = "steps_per_epoch", *, goes_on: bool = True
     ) -> None:

@@ -30,9 +30,11 @@ class Changes:
     """
 
     def __init__(self, owners: Mapping[str, Any]) -> None:
-        self.owners = {name: owner for name, owner in owners.items() if _is_user_defined(owner)}
-        self.before = {name: attributes(owner, _NOT_KEPT) for name, owner in self.owners.items()}
-        self.texts = {name: _texts(owner) for name, owner in self.owners.items()}
+        self.owners: dict[str, Any] = {name: owner for name, owner in owners.items() if _is_user_defined(owner)}
+        self.before: dict[str, dict[str, Any]] = {
+            name: attributes(owner, _NOT_KEPT) for name, owner in self.owners.items()
+        }
+        self.texts: dict[str, dict[str, Any]] = {name: _texts(owner) for name, owner in self.owners.items()}
 
     def get_state(self) -> dict[str, dict[str, Any]]:
         found = {}

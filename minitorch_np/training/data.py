@@ -42,6 +42,11 @@ class Examples:
         given: the arrays whose bytes a resumed run compares; by default x and y.
     """
 
+    x: NDArray
+    y: NDArray
+    preprocessing: Layer | None
+    dtype: np.dtype
+
     source = None
 
     def __init__(
@@ -55,14 +60,16 @@ class Examples:
         weights: NDArray | None = None,
         given: tuple[Any, Any] | None = None,
     ) -> None:
-        self.given = (x, y) if given is None else given
+        self.given: tuple[Any, Any] = (x, y) if given is None else given
         self.given_weights = weights
-        self.weights = None if weights is None else in_dtype(weights, dtype, "sample_weight or class_weight")
+        self.weights: NDArray | None = (
+            None if weights is None else in_dtype(weights, dtype, "sample_weight or class_weight")
+        )
         self.x, self.y, self.preprocessing, self.dtype = x, y, preprocessing, dtype
         self.count: int | None = len(x)
         of_one = x.shape[1:] if preprocessing is None else preprocessing.output_shape
         shape = (len(x), *(of_one or ()))
-        self.ready = preprocessing is None and x.dtype == dtype
+        self.ready: bool = preprocessing is None and x.dtype == dtype
         if reread and not self.ready and np.prod(shape, dtype=float) * dtype.itemsize <= MEMORY_SHARE * memory_size():
             self.x, self.ready = self._preprocess_all(shape), True
 
@@ -114,6 +121,13 @@ class Stream:
         preprocessing, dtype: as for Examples.
         look: called with the x of each batch, before its preprocessing.
     """
+
+    source: Source
+    prepare: Callable[..., Ready]
+    preprocessing: Layer | None
+    dtype: np.dtype
+    look: Callable[[NDArray], None]
+    count: int | None
 
     given_weights = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -32,11 +32,19 @@ class LastGood:
             steps and at the end of an epoch.
     """
 
+    parameters: Mapping[str, Parameter]
+    optimizer: Optimizer
+    state: dict[str, Any]
+
     def __init__(self, parameters: Mapping[str, Parameter], optimizer: Optimizer) -> None:
         self.parameters, self.optimizer = parameters, optimizer
-        self.statistics = {name: parameter for name, parameter in parameters.items() if not parameter.learnable}
+        self.statistics: dict[str, Parameter] = {
+            name: parameter for name, parameter in parameters.items() if not parameter.learnable
+        }
         self.step: int | None = None
-        self.weights = {name: np.empty_like(parameter.value) for name, parameter in parameters.items()}
+        self.weights: dict[str, NDArray] = {
+            name: np.empty_like(parameter.value) for name, parameter in parameters.items()
+        }
 
     def keep(self, step: int) -> None:
         """Copy the weights and the state as they are after this many steps."""

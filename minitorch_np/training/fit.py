@@ -47,12 +47,15 @@ class Preparation:
     """
 
     training: Examples | Stream
+    model: Model
+    who: str
+    class_weight: Mapping[Any, float] | None
 
     def __init__(self, model: Model, who: str, class_weight: Mapping[Any, float] | None = None) -> None:
         if class_weight is not None:
             check_class_weight(class_weight, who)
         self.model, self.who, self.class_weight = model, who, class_weight
-        self.input_range = InputRange()
+        self.input_range: InputRange = InputRange()
         self.validation: Examples | Stream | None = None
         self._split_off: tuple[NDArray, NDArray] | None = None
 

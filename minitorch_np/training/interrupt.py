@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 
 class Interrupt:
@@ -13,7 +14,7 @@ class Interrupt:
     requested: bool = False
 
     def __enter__(self) -> Interrupt:
-        self.earlier = None
+        self.earlier: Any = None
         if threading.current_thread() is threading.main_thread():  # Python delivers signals nowhere else
             self.earlier = signal.signal(signal.SIGINT, self._handle)
         return self

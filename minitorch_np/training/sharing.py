@@ -38,9 +38,17 @@ class Fitting:
         uses: the loss and the metrics, which belong to this fit while it runs.
     """
 
+    thread: int
+    parameters: list[Parameter]
+    uses: list[Loss | Metric]
+    lock: threading.Lock
+    queue: threading.Lock
+    is_awaited: bool
+    in_step: bool
+
     def __init__(self, parameters: Iterable[Parameter], uses: Iterable[Loss | Metric] = ()) -> None:
         self.thread, self.parameters, self.uses = get_ident(), list(parameters), list(uses)
-        self.ids = {id(parameter) for parameter in self.parameters}
+        self.ids: set[int] = {id(parameter) for parameter in self.parameters}
         self.disturbed = False  # a callback called the model in training mode
         self.lock, self.queue = threading.Lock(), threading.Lock()
         self.is_awaited = self.in_step = False
@@ -75,6 +83,10 @@ class Fitting:
 
 class Pause:
     """A thread that reads or writes all weights between two steps of a fit."""
+
+    thread: int
+    ids: set[int]
+    end: threading.Event
 
     def __init__(self, ids: set[int]) -> None:
         self.thread, self.ids, self.end = get_ident(), ids, threading.Event()

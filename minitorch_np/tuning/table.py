@@ -42,6 +42,9 @@ class Table:
         ModelFileError: the file is damaged, or belongs to another search; the message names the difference.
     """
 
+    path: Path | None
+    about: dict[str, str]
+
     def __init__(self, path: Path | None, about: Mapping[str, str]) -> None:
         self.path, self.about = path, dict(about)
         self.fits: dict[tuple[int, int, int], Fit] = {}

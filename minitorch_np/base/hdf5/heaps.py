@@ -82,6 +82,11 @@ def texts(storage: Storage, references: bytes, most: int) -> Iterator[tuple[int,
 class FractalHeap:
     """The heap of a group of the newer form: blocks that double in size, row by row."""
 
+    storage: Storage
+    address: int
+    offset_bytes: int
+    length_bytes: int
+
     def __init__(self, storage: Storage, address: int) -> None:
         self.storage, self.address = storage, address
         head = storage.take(address, 146, b"FRHP\0")

@@ -30,9 +30,13 @@ class Storage:
         most: how many pieces may be claimed one by one before the file is refused.
     """
 
+    file: BinaryIO
+    base: int
+    most: float
+
     def __init__(self, file: BinaryIO, base: int = 0, most: float = float("inf")) -> None:
         self.file, self.base, self.most = file, base, most
-        self.size = file.seek(0, 2) - base
+        self.size: int = file.seek(0, 2) - base
         self.claimed: dict[int, int] = {}  # start -> end
         self.chunks: list[tuple[NDArray, NDArray]] = []  # starts and ends of the chunks of each dataset
         self.heaps: dict[
