@@ -217,8 +217,8 @@ class Layer(Node):
         x = x.astype(self._dtype) if x.dtype.kind in "biu" else x
         reading = read_beside_training(self)
         if reading is not None:
-            with reading(self) as twin, calling(Call(twin, inference=True)):
-                return twin(x, training)
+            with reading(self) as replica, calling(Call(replica, inference=True)):
+                return replica(x, training)
         if training is None:
             return self.forward(x)
         check_flags(f"{self!r}", {"training": training})

@@ -12,7 +12,7 @@ from minitorch_np.base.randomness import streams
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import check_dtype, check_order, check_whole
 from minitorch_np.layer import Layer
-from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_outputs
+from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, wrong_outputs
 from minitorch_np.losses import Loss
 from minitorch_np.losses.finding import find as find_loss
 from minitorch_np.optimizers import Optimizer
@@ -64,7 +64,7 @@ class Model(Weights, Calls, Layer):
     stop_training = False
     class_names: Sequence[str] | None = None
     input_range: InputRange | None = None
-    _doubted = False  # whether compile has warned of the last layer
+    _has_warned = False  # whether compile has warned of the last layer
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
         check_dtype(type(self).__name__, dtype)
@@ -159,8 +159,8 @@ class Model(Weights, Calls, Layer):
         from minitorch_np.callbacks.callback_list import CallbackList  # the first fit loads these
         from minitorch_np.source.batches import as_source
         from minitorch_np.training import options
-        from minitorch_np.training.fit import Preparation
         from minitorch_np.training.loop import Run
+        from minitorch_np.training.preparation import Preparation
 
         who = self._require_compiled("fit")
         check_whole(who, "epochs", epochs, 1)
@@ -256,7 +256,7 @@ class Model(Weights, Calls, Layer):
 
     # What Sequential knows better
 
-    def doubts(self, x: NDArray) -> list[str]:
+    def input_warnings(self, x: NDArray) -> list[str]:
         """Warnings about these inputs, for fit to give. The order of the layers is not known here, so they do not run."""
         return [never_adapted(layer, None) for _, layer in self.walk() if is_never_adapted(layer)]
 
@@ -271,7 +271,7 @@ class Model(Weights, Calls, Layer):
     def check_outputs(self, outputs: NDArray, x: NDArray | None = None) -> None:
         """Warn of outputs that do not go with the loss, or refuse them; for the outputs of the first batch. See wrong_outputs."""
         text = wrong_outputs(self, outputs, x)
-        if text and not self._doubted:
+        if text and not self._has_warned:
             warnings.warn(f"{type(self).__name__}: {text}.", stacklevel=caller())
 
     def _require_compiled(self, method: str) -> str:

@@ -22,7 +22,7 @@ from minitorch_np.layers import (
     Softmax,
 )
 from minitorch_np.layers.combinators import backward_through, check_layer, refuse_repeats, shape_through
-from minitorch_np.layers.doubts import is_never_adapted, never_adapted, wrong_for_loss
+from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, wrong_for_loss
 from minitorch_np.losses import Loss
 from minitorch_np.model import Model
 from minitorch_np.optimizers import Optimizer
@@ -93,7 +93,7 @@ class Sequential(Model):
         if isinstance(last, Softmax) and shape is None and isinstance(self._layers[0], Input):
             shape = self.compute_output_shape(self._layers[0].shape)
         text = wrong_for_loss(self.loss, last, shape)
-        self._doubted = bool(text)
+        self._has_warned = bool(text)
         if text:
             warnings.warn(f"{type(self).__name__}.compile: {text}.", stacklevel=caller())
         return self
@@ -169,7 +169,7 @@ class Sequential(Model):
             layer.wants_dx = wants or position != first
         self._last_to_learn = 0 if wants else first
 
-    def doubts(self, x: NDArray) -> list[str]:
+    def input_warnings(self, x: NDArray) -> list[str]:
         """See Model; here x is followed up to the first layer that learns."""
         found: list[str] = []
         for layer in _one_by_one(replica(self)):

@@ -261,8 +261,8 @@ def test_an_optimizer_belongs_to_one_model():
     first.compile(optimizer, mt.MSELoss()).compile(optimizer, mt.L1Loss())
     with pytest.raises(ValueError, match=r"this optimizer belongs to another model.*Make a second one: Adam\(\)"):
         second.compile(optimizer, mt.MSELoss())
-    twin = copy.deepcopy(first)
-    twin.compile(twin.optimizer, mt.MSELoss())
+    copied = copy.deepcopy(first)
+    copied.compile(copied.optimizer, mt.MSELoss())
     second.compile(optimizer.clone(), mt.MSELoss())
     del first
     gc.collect()

@@ -11,7 +11,7 @@ from closed_forms import CLOSED_FORMS
 
 import minitorch_np as mt
 from minitorch_np.base.configurable import Configurable, is_built_in
-from minitorch_np.optimizers.optimizer import follow
+from minitorch_np.optimizers.optimizer import update_average
 
 
 def parameter(value, grad, dtype=np.float64, trainable=True):
@@ -227,7 +227,7 @@ def test_a_list_of_parameters_is_refused_with_the_call():
 def test_a_small_value_keeps_its_digits_beside_a_large_average():
     """With beta_2 = 0 nothing is kept: the average is the new value, to the bit."""
     average, new = np.array([1.0, 3.0]), np.array([1.4e-9, 2e-20])
-    follow(average, new, 1.0, np.empty(2))
+    update_average(average, new, 1.0, np.empty(2))
     np.testing.assert_array_equal(average, new)
 
 

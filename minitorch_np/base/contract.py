@@ -287,10 +287,10 @@ def refuse_other_shape(node: Layer, input_shape: Shape) -> None:
     known = node.own_parameters()
     if not known and not node.sublayers():
         return
-    twin = replica(node)
-    twin.set_streams(streams(0), node._dtype)
-    twin.build(input_shape)
-    for name, parameter in twin.own_parameters().items():
+    rebuilt = replica(node)
+    rebuilt.set_streams(streams(0), node._dtype)
+    rebuilt.build(input_shape)
+    for name, parameter in rebuilt.own_parameters().items():
         if name not in known or parameter.shape != known[name].shape:
             has = f"there {name} has shape {known[name].shape}, here" if name in known else "here"
             raise ValueError(

@@ -119,11 +119,11 @@ class Parameter(AnswersForeignNames):
         """Set the value to this array, without a copy and with its dtype and order in memory."""
         self._value = value
 
-    def twin(self, *, copy: bool) -> Self:
+    def replica(self, *, copy: bool) -> Self:
         """Another Parameter with the same array, or with a copy of it, and no gradient."""
-        twin = self.sharing(self._value.copy(order="K") if copy else self._value, self.learnable)
-        twin.trainable, twin.regularizer = self.trainable, self.regularizer
-        return twin
+        replica = self.sharing(self._value.copy(order="K") if copy else self._value, self.learnable)
+        replica.trainable, replica.regularizer = self.trainable, self.regularizer
+        return replica
 
     def add_penalty(self) -> None:
         """grad += the gradient of the regularizer's penalty, unless that has been done since the last backward."""

@@ -62,17 +62,17 @@ class Replicator:
         return self._container(item, own)
 
     def _object(self, item: Any) -> Any:
-        twin = self.made.get(id(item))
-        if twin is None:
-            twin = self.made[id(item)] = object.__new__(type(item))
-            self.fill(twin, item)
-        return twin
+        replica = self.made.get(id(item))
+        if replica is None:
+            replica = self.made[id(item)] = object.__new__(type(item))
+            self.fill(replica, item)
+        return replica
 
-    def fill(self, twin: Any, original: Any) -> None:
+    def fill(self, replica: Any, original: Any) -> None:
         """Give a replica the attributes that the original has now."""
         if isinstance(original, Node):
             original.check_parameters()
-        attributes, own = vars(twin), not is_built_in(type(original))
+        attributes, own = vars(replica), not is_built_in(type(original))
         attributes.update(vars(original))
         attributes.pop("_cache", None)
         for name, value in list(attributes.items()):
@@ -85,12 +85,12 @@ class Replicator:
             attributes["weights"] = None
 
     def _parameter(self, item: Parameter, own: bool) -> Parameter:
-        twin = self.made.get(id(item))
-        if twin is None:
+        replica = self.made.get(id(item))
+        if replica is None:
             copied = self.copy_weights or (own and not item.learnable)
-            twin = self.made[id(item)] = item.twin(copy=copied)
+            replica = self.made[id(item)] = item.replica(copy=copied)
             self.parameters.append(item)
-        return twin
+        return replica
 
     def _container(self, items: Any, own: bool) -> Any:
         inside = items.copy().values() if isinstance(items, dict) else items
@@ -106,12 +106,12 @@ class Replicator:
 
     def grew(self) -> bool:
         """Whether a forward of a replica has created layers or parameters that the original does not have."""
-        for twin in self.made.values():
-            if isinstance(twin, Node):
-                original: Any = original_of(twin)
-                if len(twin.sublayers()) > len(original.sublayers()):
+        for replica in self.made.values():
+            if isinstance(replica, Node):
+                original: Any = original_of(replica)
+                if len(replica.sublayers()) > len(original.sublayers()):
                     return True
-                if len(twin.own_parameters()) > len(original.own_parameters()):
+                if len(replica.own_parameters()) > len(original.own_parameters()):
                     return True
         return False
 
@@ -147,9 +147,9 @@ def original_of(item: Item) -> Item | None:
     return None if origin is None else origin.original
 
 
-def refill(twin: Any) -> None:
+def refill(replica: Any) -> None:
     """Update a replica whose original, with the layers inside it, was built after the replica was made."""
-    replicator, original = twin._origin.replicator, twin._origin.original
+    replicator, original = replica._origin.replicator, replica._origin.original
     for _, node in original.walk():
         if id(node) in replicator.made:
             replicator.fill(replicator.made[id(node)], node)

@@ -19,7 +19,7 @@ def _check_monitor(who: str, name: str, value: Any) -> None:
 
 
 class Monitor(Callback):
-    """A callback that follows one measured value.
+    """A callback that acts on the changes of one measured value.
 
     Args:
         monitor: the name of the value in the logs, such as "val_loss".

@@ -89,10 +89,10 @@ class CrossEntropyLoss(Loss):
         if target.ndim == prediction.ndim:
             check_rows(self, target, "Give probabilities, one-hot rows, or class numbers (n,).")
 
-    def doubt(self, outputs: NDArray) -> str:
+    def wrong_outputs(self, outputs: NDArray) -> str:
         if not self.from_logits and not rows_of_probabilities(outputs, 1e-2):
             return f"{self!r} takes the probabilities of classes, and the model's outputs do not sum to 1: end it with Softmax()"
-        return super().doubt(outputs)
+        return super().wrong_outputs(outputs)
 
     def _remedy(self, target: NDArray) -> str:
         return "Give y as class numbers (n,), or one-hot with one column per class."
@@ -105,7 +105,7 @@ class _OfLogProbabilities(Loss):
     takes_weights = True
     instead: dict[str, str] = {"Softmax": " and use CrossEntropyLoss()"}
 
-    def doubt(self, outputs: NDArray) -> str:
+    def wrong_outputs(self, outputs: NDArray) -> str:
         """Raise ValueError for outputs whose exponentials do not sum to 1 in each row."""
         with np.errstate(over="ignore"):
             sums = np.exp(outputs).sum(axis=-1)
@@ -117,7 +117,7 @@ class _OfLogProbabilities(Loss):
         return ""
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
-        self.doubt(prediction)
+        self.wrong_outputs(prediction)
 
 
 class NLLLoss(_OfLogProbabilities):

@@ -39,7 +39,7 @@ class Loss(Cached, OwnAttributes):
             {"Sigmoid": ", or use BCELoss()"} gives "… leave it out, or use BCELoss()".
         binary: True if every output is a yes-or-no question of its own.
         probabilistic: False if predictions are not about probabilities: the margins of HingeLoss, the values of a regression.
-        takes_weights: True if forward and backward use `mean` and `weigh`, and so follow the weights.
+        takes_weights: True if forward and backward apply the weights, by calling `mean` and `weigh`.
     """
 
     from_logits = False
@@ -65,7 +65,7 @@ class Loss(Cached, OwnAttributes):
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
         """Raise ValueError for numbers that make no sense to this loss. Runs when the loss is called directly; fit and evaluate
-        check with `doubt` and `prepare` before the first batch."""
+        check with `wrong_outputs` and `prepare` before the first batch."""
 
     def mean(self, values: NDArray) -> Any:
         """The mean over all elements, with weights if there are any: the sum of w_b v_bj / number of elements."""
@@ -100,7 +100,7 @@ class Loss(Cached, OwnAttributes):
             )
         return gradient
 
-    def doubt(self, outputs: NDArray) -> str:
+    def wrong_outputs(self, outputs: NDArray) -> str:
         """A warning if these outputs of a model make no sense to this loss, or "". fit and evaluate ask once, with the first batch.
 
         Raises:

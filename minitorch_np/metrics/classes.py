@@ -20,7 +20,7 @@ class OfClasses(Metric):
         middle: 0.5 for probabilities, 0 for scores.
         from_logits: whether outputs are scores.
         separate: whether each of several outputs answers a yes-or-no question of its own.
-        doubtful: whether to warn of targets that are not classes; False after the first warning.
+        warns: whether to warn of targets that are not classes; False after the first warning.
     """
 
     mode: str = "max"
@@ -28,10 +28,10 @@ class OfClasses(Metric):
     middle: float = 0.5
     from_logits: bool = False
     separate: bool = False
-    doubtful: bool = False
+    warns: bool = False
 
     def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
-        self.from_logits, self.separate, self.doubtful = from_logits, binary, True
+        self.from_logits, self.separate, self.warns = from_logits, binary, True
         self.middle = 0.0 if from_logits else 0.5
         if from_logits and self.threshold:
             raise ValueError(
@@ -41,10 +41,10 @@ class OfClasses(Metric):
         if binary and not from_logits and self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ValueError(f"metrics: {self!r} has a threshold outside 0 to 1, and the loss takes probabilities.")
 
-    def _doubt(self, target: NDArray, are_classes: NDArray) -> None:
+    def _warn_unless_classes(self, target: NDArray, are_classes: NDArray) -> None:
         """Warn, once, if some targets are not classes."""
         if not are_classes.all():
-            self.doubtful = False
+            self.warns = False
             warnings.warn(
                 f"metrics: {self.name!r} compares classes, and the targets are not classes: they are neither 0 and 1 nor one-hot rows, "
                 f'such as {target[~are_classes][0].tolist()}. Measure numbers with metrics=["mae", "r2"], and several yes-or-no columns '
@@ -56,8 +56,8 @@ class OfClasses(Metric):
         """For every output, whether yes is predicted and whether yes is true; and whether any prediction is NaN."""
         if prediction.shape != target.shape:
             prediction, target = in_pairs(self, prediction, target)
-        if self.doubtful and not self.separate:  # if separate, the loss has checked the targets
-            self._doubt(target, (target == 0) | (target == 1))
+        if self.warns and not self.separate:  # if separate, the loss has checked the targets
+            self._warn_unless_classes(target, (target == 0) | (target == 1))
         cut = self.middle if self.threshold is None else float(self.threshold)
         squares = np.vdot(prediction, prediction)  # as in _has_nan, without the call
         return prediction > cut, target > 0.5, bool(squares != squares)
@@ -73,8 +73,8 @@ class OfClasses(Metric):
             return predicted, target, undefined
         if target.shape != prediction.shape:
             return predicted, class_numbers(self, prediction, target), undefined
-        if self.doubtful and (self.separate or not self.from_logits):
-            self._doubt(target, (target.min(axis=-1) >= 0) & (abs(target.sum(axis=-1) - 1) <= 1e-3))
+        if self.warns and (self.separate or not self.from_logits):
+            self._warn_unless_classes(target, (target.min(axis=-1) >= 0) & (abs(target.sum(axis=-1) - 1) <= 1e-3))
         return predicted, target.argmax(axis=-1), undefined
 
 
@@ -82,7 +82,7 @@ class BinaryAccuracy(OfClasses):
     """The share of outputs that are on the right side of the threshold. NaN if a prediction is NaN.
 
     Args:
-        threshold: None follows the loss: 0.5 for probabilities, 0 for scores.
+        threshold: None for 0.5 if the loss takes probabilities, and 0 if it takes scores.
     """
 
     name = "accuracy"
@@ -116,7 +116,7 @@ class CategoricalAccuracy(OfClasses):
 
     def score(self, prediction: NDArray, target: NDArray) -> float:
         self._check_several(is_single(prediction.shape[1:]))
-        by_the_loss = self.doubtful and self.from_logits and not self.separate
+        by_the_loss = self.warns and self.from_logits and not self.separate
         predicted, true, undefined = self.largest(prediction, target, checked=by_the_loss)
         return float("nan") if undefined else np.count_nonzero(predicted == true) * len(predicted) / predicted.size
 

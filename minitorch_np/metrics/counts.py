@@ -16,9 +16,9 @@ class FromCounts(OfClasses):
     classes that are neither true nor predicted. NaN if a prediction is NaN.
 
     Args:
-        threshold: for outputs that answer a question of their own. None follows the loss: 0.5 for probabilities, 0 for scores.
-        binary: True if each of several outputs answers a question of its own; then all answers are counted together ("micro").
-            None follows the loss.
+        threshold: for outputs that answer separate questions. None for 0.5 if the loss takes probabilities, 0 if it takes scores.
+        binary: True if each of several outputs answers a separate question; then all answers are counted together ("micro").
+            None for the `binary` of the loss.
     """
 
     counts: NDArray | None = None

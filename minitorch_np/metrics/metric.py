@@ -139,9 +139,9 @@ class OfFunction(Metric):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OfFunction:
         """The arrays never change, so a copy shares them."""
-        twin = copy.copy(self)
-        twin.predictions, twin.targets = list(self.predictions), list(self.targets)
-        return twin
+        copied = copy.copy(self)
+        copied.predictions, copied.targets = list(self.predictions), list(self.targets)
+        return copied
 
 
 def in_pairs(metric: Metric, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:

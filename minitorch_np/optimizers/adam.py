@@ -10,7 +10,7 @@ import numpy as np
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import Checks, check_number, flag, number, optional
-from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, quotient, slot, update_average
 
 
 class Adam(Optimizer):
@@ -65,8 +65,8 @@ class Adam(Optimizer):
         gradient, value, buffer = parameter.grad, parameter.value, self.buffer(parameter)
         beta_1, beta_2 = float(self.beta_1), float(self.beta_2)
         momentum, velocity = slot(state, "momentum", value), slot(state, "velocity", value)
-        follow(momentum, gradient, 1 - beta_1, buffer)
-        follow(velocity, np.multiply(gradient, gradient, out=buffer), 1 - beta_2, buffer)
+        update_average(momentum, gradient, 1 - beta_1, buffer)
+        update_average(velocity, np.multiply(gradient, gradient, out=buffer), 1 - beta_2, buffer)
         if self.amsgrad:
             largest = slot(state, "velocity_hat", value)
             velocity = np.maximum(largest, velocity, out=largest)
@@ -167,8 +167,8 @@ class Nadam(Optimizer):
         gradient, value, buffer = parameter.grad, parameter.value, self.buffer(parameter)
         beta_1, beta_2 = float(self.beta_1), float(self.beta_2)
         momentum, velocity = slot(state, "momentum", value), slot(state, "velocity", value)
-        follow(momentum, gradient, 1 - beta_1, buffer)
-        follow(velocity, np.multiply(gradient, gradient, out=buffer), 1 - beta_2, buffer)
+        update_average(momentum, gradient, 1 - beta_1, buffer)
+        update_average(velocity, np.multiply(gradient, gradient, out=buffer), 1 - beta_2, buffer)
         now, product = self._u(self.iteration), self.product(self.iteration)
         then = self._u(self.iteration + 1)
         ahead = np.multiply(momentum, then / (1 - product * then), out=self.buffer(parameter, 1))

@@ -7,7 +7,7 @@ import numpy as np
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import Checks, flag, number, optional
-from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, quotient, slot
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, quotient, slot, update_average
 
 
 class Adagrad(Optimizer):
@@ -100,11 +100,11 @@ class RMSprop(Optimizer):
         gradient, value, buffer = parameter.grad, parameter.value, self.buffer(parameter)
         share = 1 - float(self.rho)
         velocity = slot(state, "velocity", value)
-        follow(velocity, np.multiply(gradient, gradient, out=buffer), share, buffer)
+        update_average(velocity, np.multiply(gradient, gradient, out=buffer), share, buffer)
         variance = velocity
         if self.centered:
             mean = slot(state, "average_gradient", value)
-            follow(mean, gradient, share, buffer)
+            update_average(mean, gradient, share, buffer)
             np.multiply(mean, mean, out=buffer)
             variance = np.subtract(velocity, buffer, out=buffer)
             np.maximum(variance, 0, out=variance)  # rounding can make it negative

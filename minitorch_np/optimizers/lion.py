@@ -7,7 +7,7 @@ import numpy as np
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import Checks, number, optional
-from minitorch_np.optimizers.optimizer import Optimizer, Schedule, follow, slot
+from minitorch_np.optimizers.optimizer import Optimizer, Schedule, slot, update_average
 
 
 class Lion(Optimizer):
@@ -50,4 +50,4 @@ class Lion(Optimizer):
         buffer *= float(self.beta_1)
         buffer += gradient
         self.descend(parameter, np.sign(buffer, out=buffer))
-        follow(momentum, gradient, 1 - float(self.beta_2), buffer)
+        update_average(momentum, gradient, 1 - float(self.beta_2), buffer)

@@ -275,7 +275,7 @@ def slot(state: dict[str, NDArray], name: str, value: NDArray, initial: float = 
     return state[name]
 
 
-def follow(average: NDArray, new: NDArray, share: float, buffer: NDArray) -> None:
+def update_average(average: NDArray, new: NDArray, share: float, buffer: NDArray) -> None:
     """average = (1 - share) * average + share * new, in place: the exponential moving average.
 
     Not as average += share * (new - average), which loses the digits of a new value far smaller than the average.

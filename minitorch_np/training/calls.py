@@ -25,7 +25,7 @@ else:
 
 
 class Calls(Layer):
-    """How a model is built and called: model(x) keeps nothing, model(x, training=True) may be followed by backward."""
+    """How a model is built and called: model(x) keeps nothing, model(x, training=True) keeps what backward needs."""
 
     rng: Seed
     dtype: str
@@ -40,8 +40,8 @@ class Calls(Layer):
 
         Args:
             x: one row per example.
-            training: True for a forward in training mode, which `backward` may follow. `model.train()` sets this for all calls,
-                `model.eval()` sets it back.
+            training: True for a forward in training mode, after which `backward` may be called. `model.train()` makes this the mode of
+                all calls, `model.eval()` makes it inference again.
 
         Inside the forward of another model, this model has the mode of that one, unless `training` is given.
         """
@@ -63,8 +63,8 @@ class Calls(Layer):
         if self._calls_train if training is None else training:
             return self._call_in_training(x, training)
         self._only_answered = not self._await_backward
-        with sharing.reading(self) as twin, calling(Call(twin, inference=True)):
-            return twin.forward(x)
+        with sharing.reading(self) as replica, calling(Call(replica, inference=True)):
+            return replica.forward(x)
 
     def _check_training(self, training: Any) -> None:
         if hasattr(training, "shape") and training.shape != ():
@@ -75,7 +75,7 @@ class Calls(Layer):
         check_flags(type(self).__name__, {"training": training})
 
     def _call_in_training(self, x: NDArray, training: bool | None) -> NDArray:
-        """A forward that backward may follow. With training=None, single layers on which eval() was called stay in inference mode."""
+        """A forward that keeps what backward needs. With training=None, layers on which eval() was called stay in inference mode."""
         for running in sharing.fits_of_this_thread(self):  # in a callback: backward then computes every gradient
             running.disturbed = self.wants_dx = True
         for _, node in self.walk():
@@ -87,7 +87,7 @@ class Calls(Layer):
         return y
 
     def train(self, mode: bool = True) -> Self:
-        """Run calls of this model in training mode from now on: model.backward(dy) may then follow model(x).
+        """Run calls of this model in training mode from now on: after model(x), model.backward(dy) may be called.
 
         `train(False)` is `eval()`.
         """

@@ -22,8 +22,8 @@ from minitorch_np.metrics import Metric
 from minitorch_np.metrics.finding import of_model
 from minitorch_np.source.batches import as_source
 from minitorch_np.training import sharing
-from minitorch_np.training.fit import Preparation
 from minitorch_np.training.options import check_class_names, checked_batch_size
+from minitorch_np.training.preparation import Preparation
 
 if TYPE_CHECKING:
     from minitorch_np.base.parameter import Parameter
@@ -71,11 +71,11 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, cal
     called.set_up(model, 1, examples.steps(batch_size), verbose=False)
     called.call("on_predict_begin", {})
     outputs: list[NDArray] = []
-    with sharing.reading(model) as twin, closing(examples.batches(batch_size)) as batches:
+    with sharing.reading(model) as replica, closing(examples.batches(batch_size)) as batches:
         for number, (x, _, _) in enumerate(batches):
             called.call("on_predict_batch_begin", number, {})
-            with calling(Call(twin, inference=True)):
-                outputs.append(twin.forward(x))
+            with calling(Call(replica, inference=True)):
+                outputs.append(replica.forward(x))
             called.call("on_predict_batch_end", number, {"outputs": outputs[-1]})
     if not outputs:
         raise ValueError(f"{who}: the data gave no batches.")
@@ -99,19 +99,19 @@ def measure(
         look: called with the outputs of the first batch, and with its first example.
     """
     total, count = 0.0, 0
-    with sharing.reading(layer) as twin:
-        loss_twin = Replicator(keep_cache=True).of(loss)
+    with sharing.reading(layer) as replica:
+        loss_replica = Replicator(keep_cache=True).of(loss)
         gathered = [copy.deepcopy(metric) for metric in metrics]
         for metric in gathered:
             metric.reset()
         callbacks.call("on_test_begin", {})
         for number, (x, y, _) in enumerate(examples.batches(batch_size)):
             callbacks.call("on_test_batch_begin", number, {})
-            with calling(Call(twin, inference=True)):
-                prediction = twin.forward(x)
+            with calling(Call(replica, inference=True)):
+                prediction = replica.forward(x)
             if number == 0 and look is not None:
                 look(prediction, x[:1])
-            value = loss_twin.checked_forward(prediction, y)
+            value = loss_replica.checked_forward(prediction, y)
             if math.isnan(value) and np.isfinite(prediction).all():  # the training loss of fit raises instead
                 warnings.warn(
                     f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=caller()
@@ -123,7 +123,7 @@ def measure(
             callbacks.call("on_test_batch_end", number, {"loss": value})
         if not count:
             raise ValueError("evaluate: the data gave no batches.")
-        penalties = penalty(regularized(twin.parameters().values()))
+        penalties = penalty(regularized(replica.parameters().values()))
     measured = {"loss": total / count + penalties, **{metric.name: metric.checked_result() for metric in gathered}}
     callbacks.call("on_test_end", measured)
     return numbers_in(measured)  # with what callbacks wrote into it

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
     from minitorch_np.saving.checkpoint import Checkpoint
-    from minitorch_np.training.fit import Preparation
+    from minitorch_np.training.preparation import Preparation
 
 # A checkpoint is written at most every _SECONDS seconds, and writing takes at most 1/_TIMES of the time between two.
 _SECONDS = 0.25

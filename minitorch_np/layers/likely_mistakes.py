@@ -1,4 +1,4 @@
-"""Doubts: layers and outputs that are allowed and probably wrong, of which fit, compile and evaluate warn."""
+"""Likely mistakes: layers and outputs that are allowed but probably wrong. fit, compile and evaluate warn of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_never_adapted(layer: Layer) -> bool:
 
 
 def never_adapted(layer: Layer, x: NDArray | None) -> str:
-    """The warning about a Normalization that was never adapted, where x is its input, if that is known."""
+    """The warning about a Normalization that was never adapted. x is its input, or None if that is not known."""
     like = "" if x is None else f" (mean {x.mean():.3g}, standard deviation {x.std():.3g})"
     return f"{layer!r} was never adapted, so it passes its inputs on as they are{like}. Call its adapt(x) before fit."
 
@@ -43,7 +43,7 @@ def wrong_outputs(model: Model, outputs: NDArray, x: NDArray | None) -> str:
         x: an example to run forward on, if nothing was kept of the forward that gave these outputs.
     """
     last = model.last_layer() or _layer_that_gave(model, outputs, x)
-    text = model.loss.doubt(outputs) or wrong_for_loss(model.loss, last, outputs.shape[1:])
+    text = model.loss.wrong_outputs(outputs) or wrong_for_loss(model.loss, last, outputs.shape[1:])
     for _, layer in model.walk():
         text = text or _constant(layer, layer.output_shape)
     return text
@@ -58,11 +58,11 @@ def _constant(layer: Layer | None, output_shape: Shape | None) -> str:
 
 def _layer_that_gave(model: Model, outputs: NDArray, x: NDArray | None) -> Layer | None:
     """The layer whose cache is the outputs, as that of Sigmoid and Softmax is, if it keeps one; else None."""
-    twin: Layer = model
+    replica: Layer = model
     if x is not None:
         if not any(type(layer) in (Sigmoid, Softmax) for _, layer in model.walk()):
             return None
-        twin = Replicator(keep_cache=True).of(model)
-        with calling(Call(twin)):
-            outputs = twin.forward(x)
-    return next((layer for _, layer in twin.walk() if vars(layer).get("_cache") is outputs), None)
+        replica = Replicator(keep_cache=True).of(model)
+        with calling(Call(replica)):
+            outputs = replica.forward(x)
+    return next((layer for _, layer in replica.walk() if vars(layer).get("_cache") is outputs), None)

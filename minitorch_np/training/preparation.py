@@ -76,7 +76,7 @@ class Preparation:
             raise ValueError(f"{self.who}: the weights of all examples to learn from are 0.")
         self.input_range.look(x)
         self.training = Examples(x, y, preprocessing, self.model.compute_dtype, reread=True, weights=weights)
-        self._warn_of_doubts(x)
+        self._warn_of_inputs(x)
 
     def _training_stream(self, source: Source, only_with_arrays: Mapping[str, Any]) -> Stream:
         for name, value in only_with_arrays.items():
@@ -88,7 +88,7 @@ class Preparation:
 
         def look(x: NDArray) -> None:
             if not self.input_range.count:
-                self._warn_of_doubts(x)
+                self._warn_of_inputs(x)
             self.input_range.look(x)
 
         preprocessing = self._build(self._shape_of(source))
@@ -206,10 +206,10 @@ class Preparation:
         preprocessing, _ = self.model.split_preprocessing()
         return preprocessing
 
-    def _warn_of_doubts(self, x: NDArray) -> None:
+    def _warn_of_inputs(self, x: NDArray) -> None:
         """Run checks on 16 of these examples, and warn of what is probably a mistake."""
         some, dtype = x[:: max(1, len(x) // 16)][:16], self.model.compute_dtype
         in_its_dtype = in_dtype(some, dtype, f"{self.who}: x")
         lost = too_far_apart(np.abs(some).max(axis=0).astype(float), some.std(axis=0, dtype=float), dtype)
-        for text in [*self.model.doubts(in_its_dtype), *([f"x: {lost}"] if lost else [])]:
+        for text in [*self.model.input_warnings(in_its_dtype), *([f"x: {lost}"] if lost else [])]:
             warnings.warn(f"{self.who}: {text}", stacklevel=caller())
