@@ -22,12 +22,19 @@ class Diagnosis:
         name: the kind of bug, such as "averaged over the batch".
         tensor: "x" or the parameter's name.
         detail: what was observed. change: what to write instead.
+        tensors: all tensors that it explains, if detail is a whole sentence that begins with them.
     """
 
     name: str
     tensor: str
     detail: str
     change: str
+    tensors: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, the tensor first."""
+        return self.detail if self.tensors else f"{self.name} ({gradient_of(self.tensor)}). {self.detail}"
 
     @property
     def vague(self) -> bool:
@@ -35,7 +42,8 @@ class Diagnosis:
         return self.name in VAGUE
 
     def __str__(self) -> str:
-        return f"{self.name} ({gradient_of(self.tensor)}): {self.detail} {self.change}"
+        what = self.detail if self.tensors else f"{self.name} ({gradient_of(self.tensor)}): {self.detail}"
+        return f"{what} {self.change}".rstrip()
 
 
 def diagnose(

@@ -13,6 +13,7 @@ from minitorch_np.checking.comparison import Comparison
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
+from minitorch_np.checking.naming.name_bug import name_bug
 from minitorch_np.checking.precision import check_precision
 from minitorch_np.checking.probes import other_history, probe
 from minitorch_np.checking.report import GradcheckReport, TensorResult
@@ -147,10 +148,13 @@ class LayerCheck:
         """The diagnoses of the wrong tensors from probes and numbers, the most conclusive first."""
         search = BugSearch(self, comparison)
         not_linear = {d.tensor for d in found if d.name == "not linear in the upstream gradient"}
-        by_numbers = [search.diagnose(name, linear=name not in not_linear) for name in failed]
         explained = {d.tensor for d in found if d.name in CONCLUSIVE}
-        found = sorted([*found, *(d for d in by_numbers if d and d.tensor not in explained)], key=rank)
         stale = other_history(comparison.subject, comparison.dy, [name for name in failed if name not in explained])
+        by_graph = [] if explained or stale else name_bug(self.layer, self.x)
+        named = {tensor for diagnosis in by_graph for tensor in diagnosis.tensors}
+        by_numbers = [search.diagnose(name, linear=name not in not_linear) for name in failed if name not in named]
+        found = sorted([*found, *(d for d in by_numbers if d and d.tensor not in explained)], key=rank)
+        found = [*by_graph, *(d for d in found if not (by_graph and d.name == "not linear in the upstream gradient"))]
         for name in failed:  # the report shows these elements
             if results[name].true is None and results[name].backward is not None and affordable(comparison, name):
                 results[name] = comparison.elements(name)

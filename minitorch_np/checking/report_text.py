@@ -104,7 +104,7 @@ def _diagnoses(report: GradcheckReport) -> list[str]:
     lines = []
     for diagnosis in report.diagnoses[:2]:
         label = "Seen" if diagnosis.vague else "LIKELY BUG"
-        lines.append(f" {label}: {diagnosis.name} ({gradient_of(diagnosis.tensor)}). {diagnosis.detail}")
+        lines.append(f" {label}: {diagnosis.sentence}")
         lines += [f"   {diagnosis.change}"] if report.hint >= 3 and diagnosis.change else []
     compared = any(result.worst is not None for result in report.tensors.values())
     if report.verdict == "fail" and not report.diagnoses and compared:

@@ -1,0 +1,1 @@
+"""Naming: the simplest change to the true backward that gives the gradients which were observed."""

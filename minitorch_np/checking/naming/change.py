@@ -1,0 +1,152 @@
+"""Change: one alternative at one place of the source, which can be applied to every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.checking.naming.backward import Detour, Rule, TrueBackward
+from minitorch_np.checking.naming.edges import Edge
+from minitorch_np.checking.naming.regions import Region, regions
+from minitorch_np.checking.naming.spots import Spot
+
+if TYPE_CHECKING:
+    from minitorch_np.base.shapes import NDArray
+    from minitorch_np.checking.naming.alternative import Alternative
+    from minitorch_np.checking.tracing.graph import Node
+
+# Which iterations of a loop, in words: the whole loop, or all but its ends.
+ITERATIONS: dict[str, Callable[[int, int], bool]] = {
+    "": lambda visit, last: True,
+    " in the first iteration": lambda visit, last: visit == 0,
+    " in the last iteration": lambda visit, last: visit == last,
+    " in all iterations but the first": lambda visit, last: visit > 0,
+    " in all iterations but the last": lambda visit, last: visit < last,
+}
+Constants = tuple[float, ...]
+Apply = Callable[[TrueBackward, Constants], Detour]
+
+
+@dataclass
+class Change:
+    """An alternative at one place.
+
+    Attributes:
+        price: of the alternative, and of a place that is hard to see.
+        step: the edge, region or spot in the first setting, which the sentence is about.
+        apply: (setting's backward, constants) -> the detour.
+        when: the iterations of a loop, in words.
+    """
+
+    price: float
+    alternative: Alternative
+    step: Edge | Region | Spot
+    apply: Apply
+    when: str = ""
+    parts: list[Change] = field(default_factory=list)
+
+    @property
+    def node(self) -> Node:
+        return self.step.top if isinstance(self.step, Region) else self.step.node
+
+    def dearer(self, by: float) -> Change:
+        return replace(self, price=self.price + by)
+
+
+def at_edge(edge: Edge, alternative: Alternative, when: str = "") -> Change:
+    """The alternative at this edge in all iterations, or in some."""
+    site, ks = edge.node.site, [edge.k]
+    if len(edge.node.operands) == 2 and edge.node.operands[0] is edge.node.operands[1]:
+        ks = [0] if alternative.kind == "missing factor" else [0, 1]
+
+    def apply(backward: TrueBackward, constants: Constants) -> Detour:
+        group = backward.groups[site]
+        chosen = [n for visit, n in enumerate(group) if ITERATIONS[when](visit, len(group) - 1)]
+        return Detour(
+            edges={
+                (node.index, k): _bound(alternative, Edge(backward, node, k), constants)
+                for node in chosen
+                for k in ks
+                if node.operands[k].active
+            }
+        )
+
+    return Change(alternative.price, alternative, edge, apply, when)
+
+
+def at_spot(spot: Spot, alternative: Alternative) -> Change:
+    """The alternative for the gradient at this value, in all iterations."""
+    site, leaf = spot.node.site, spot.node.leaf
+
+    def apply(backward: TrueBackward, constants: Constants) -> Detour:
+        nodes = [backward.leaves[leaf]] if leaf is not None else backward.groups[site]
+        return Detour(nodes={node.index: _bound(alternative, Spot(backward, node), constants) for node in nodes})
+
+    return Change(alternative.price, alternative, spot, apply)
+
+
+def at_region(region: Region, alternative: Alternative) -> Change:
+    """The alternative for all steps from the region's top to its bottom, in all iterations."""
+    site, key = region.top.site, region_key(region)
+
+    def apply(backward: TrueBackward, constants: Constants) -> Detour:
+        alike = [r for r in all_regions(backward) if r.top.site == site and region_key(r) == key]
+        if len({r.top.index for r in alike}) != len(backward.groups[site]):
+            raise KeyError(site)
+        return Detour(regions={r.top.index: (r.bottom, _bound(alternative, r, constants)) for r in alike})
+
+    return Change(alternative.price, alternative, region, apply)
+
+
+def region_key(region: Region) -> tuple[object, ...]:
+    """What makes the regions of two iterations, or of two settings, the same."""
+    bottom = region.bottom
+    return (region.top.site, bottom.leaf if bottom.leaf is not None else bottom.site)
+
+
+def all_regions(backward: TrueBackward) -> list[Region]:
+    known: list[Region] | None = vars(backward).get("regions")
+    if known is None:
+        known = vars(backward)["regions"] = list(regions(backward))
+    return known
+
+
+def carried(spot: Spot, alternative: Alternative) -> Change:
+    """What a value passes on to the next iteration is not carried back."""
+    site = spot.node.site
+
+    def apply(backward: TrueBackward, constants: Constants) -> Detour:
+        edges: dict[tuple[int, int], Rule] = {
+            (user.index, k): _bound(alternative, Edge(backward, user, k), constants)
+            for node in backward.groups[site]
+            for user, k in backward.users.get(node.index, [])
+            if len(backward.groups[user.site]) > 1 and user.visit == node.visit + 1
+        }
+        return Detour(edges=edges)
+
+    return Change(alternative.price, alternative, spot, apply)
+
+
+def both(first: Change, second: Change, price: float) -> Change:
+    """Two changes at once; constants that are solved for belong to the second."""
+
+    def apply(backward: TrueBackward, constants: Constants) -> Detour:
+        return first.apply(backward, ()) | second.apply(backward, constants)
+
+    return Change(price, second.alternative, second.step, apply, parts=[first, second])
+
+
+def _bound(alternative: Alternative, step: Edge | Region | Spot, constants: Constants) -> Callable[[NDArray], NDArray]:
+    return lambda gradient: alternative.rule(step, gradient, *constants)
+
+
+def each_edge(backward: TrueBackward) -> Iterator[tuple[list[Node], Edge]]:
+    """Every place of the source with its edges, each once: that of the last iteration in which it carries a gradient."""
+    for group in backward.groups.values():
+        for k in range(len(group[0].operands)):
+            used = [n for n in group if n.operands[k].active and np.any(backward.sent.get((n.index, k), 0))]
+            if used:
+                yield group, Edge(backward, used[0], k)

@@ -1,0 +1,88 @@
+"""name_bug: the diagnosis of wrong gradients, from the graph of the user's own forward."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.checking.diagnosis import Diagnosis
+from minitorch_np.checking.naming.edges import HALF_OF_A_PRODUCT
+from minitorch_np.checking.naming.search import Found, Search
+from minitorch_np.checking.naming.words import Words
+from minitorch_np.checking.tracing.setting import settings
+
+if TYPE_CHECKING:
+    from minitorch_np.base.shapes import NDArray
+    from minitorch_np.layer import Layer
+
+_NODES = 2_000  # the largest graph that is searched
+
+
+def name_bug(layer: Layer, x: NDArray, seconds: float = 4.0) -> list[Diagnosis]:
+    """The change that explains most of the wrong gradients, then what explains the rest.
+
+    Nothing if forward cannot be traced, or if no change is found.
+
+    Args:
+        seconds: the time that it may take.
+    """
+    until = time.monotonic() + seconds
+    try:
+        pair = settings(layer, x)
+    except Exception:  # TraceError; and a user-defined forward or backward may raise anything on other data
+        return []
+    if len(pair[0].graph.nodes) > _NODES:
+        return []
+    search = Search(pair, until)
+    return [_diagnosis(search, found) for found in _chosen(search)]
+
+
+def _chosen(search: Search) -> list[Found]:
+    """The likeliest for each wrong tensor."""
+    chosen: list[Found] = []
+    left, found = set(search.wrong), search.run()
+    for candidate in found:
+        if left.intersection(candidate.tensors):
+            left.difference_update(candidate.tensors)
+            if not _needs_no_graph(candidate):
+                chosen.append(_one_of_two(candidate, found))
+    return chosen
+
+
+def _needs_no_graph(found: Found) -> bool:
+    """Whether the whole gradient of one tensor has a factor, which the numbers alone tell as well."""
+    return found.change.node.leaf is not None and found.change.alternative.kind in ("constant factor", "sign flipped")
+
+
+def _one_of_two(found: Found, others: list[Found]) -> Found:
+    """Of two operands whose loss gives the same numbers, both are named."""
+    change = found.change
+    twins = [
+        other
+        for other in others
+        if other.change.node is change.node
+        and other.change.alternative.kind == change.alternative.kind == "missing path"
+        if other.whole == found.whole
+        and other.tensors == found.tensors
+        and not other.change.parts
+        and not other.change.when
+    ]
+    if len(twins) < 2 or len(change.node.operands) != 2 or change.parts:
+        return found
+    return replace(found, change=replace(change, alternative=replace(change.alternative, says=HALF_OF_A_PRODUCT)))
+
+
+def _diagnosis(search: Search, found: Found) -> Diagnosis:
+    words = Words(search.backwards, search.scenes)
+    names = tuple(found.tensors)
+    zero = not any(np.any(search.first.observed[name]) for name in names)
+    return Diagnosis(
+        "all zero" if zero else found.change.alternative.kind,
+        names[0],
+        words.sentence(found) + ".",
+        words.line(found.change),
+        names,
+    )

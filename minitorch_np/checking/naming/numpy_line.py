@@ -1,0 +1,87 @@
+"""The line of NumPy that carries a gradient through one operation of forward, in the user's own variables."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.checking.tracing.source import Place
+
+_DERIVATIVES = {
+    "tanh": "1 - {y}**2",
+    "exp": "{y}",
+    "expm1": "{y} + 1",
+    "sqrt": "1 / (2 * {y})",
+    "log": "1 / {x}",
+    "log1p": "1 / (1 + {x})",
+    "square": "2 * {x}",
+    "absolute": "np.sign({x})",
+    "sin": "np.cos({x})",
+    "cos": "-np.sin({x})",
+    "reciprocal": "-1 / {x}**2",
+    "negative": "-1",
+}
+_BINARY = {
+    "add": ("{d}", "{d}"),
+    "subtract": ("{d}", "-{d}"),
+    "multiply": ("{d} * {b}", "{d} * {a}"),
+    "divide": ("{d} / {b}", "-{d} * {a} / {b}**2"),
+    "maximum": ("{d} * ({a} > {b})", "{d} * ({b} > {a})"),
+    "minimum": ("{d} * ({a} < {b})", "{d} * ({b} < {a})"),
+    "matmul": ("{d} @ {b}.T", "{a}.T @ {d}"),
+}
+
+
+def derivative(node: Node, x: str, y: str) -> str:
+    """The derivative of a function of one array, from the names of array and result."""
+    return _DERIVATIVES.get(node.op, "").format(x=_bracketed(x), y=_bracketed(y))
+
+
+def of_edge(node: Node, k: int, place: Place, incoming: str) -> tuple[str, str] | None:
+    """The variable and the right side of what goes back to an operand, or None if it is not known how to write it.
+
+    Args:
+        incoming: the name of the gradient at the node.
+    """
+    texts, operand = place.operands, node.operands[k]
+    if len(texts) != len(node.operands):
+        return None
+    if node.op == "power" and k == 0:
+        right = f"{incoming} * {_bracketed(texts[1])} * {_bracketed(texts[0])}**({texts[1]} - 1)"
+    elif node.op in _DERIVATIVES:
+        right = f"{incoming} * ({derivative(node, texts[0], place.expression)})"
+    elif node.op in _BINARY:
+        if node.op == "matmul" and {o.value.ndim for o in node.operands} != {2}:
+            return None
+        if node.operands[0] is node.operands[-1] and node.op != "multiply":
+            return None
+        twice = "2 * " if node.operands[0] is node.operands[-1] else ""
+        right = twice + _BINARY[node.op][k].format(d=incoming, a=_bracketed(texts[0]), b=_bracketed(texts[1]))
+    elif node.op == "mean" and node.value.size == 1:
+        right = f"{incoming} / {_bracketed(texts[0])}.size * np.ones_like({texts[0]})"
+    else:
+        return None
+    shape, due = node.value.shape, operand.value.shape
+    if node.op in _BINARY and node.op != "matmul" and shape != due:
+        lead = len(shape) - len(due)
+        axes = [i for i, size in enumerate(shape) if i < lead or (due[i - lead] == 1 and size != 1)]
+        right = f"{_bracketed(right)}.sum(axis={axes[0] if len(axes) == 1 else tuple(axes)}{'' if lead else ', keepdims=True'})"
+    return _variable(texts[k]), right
+
+
+def _variable(text: str) -> str:
+    """A name for the gradient of an expression: drms for rms, dpart for one without a name."""
+    name = text.removesuffix(".value").removeprefix("self.")
+    return f"d{name}" if name.isidentifier() else "dpart"
+
+
+def _bracketed(text: str) -> str:
+    """The expression with parentheses, if it needs them before an operator."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return text
+    simple = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.Constant))
+    return text if simple else f"({text})"

@@ -1,0 +1,285 @@
+"""What authors write for several steps at once: a function made of elementwise steps, or of steps that only move elements."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.checking.naming.alternative import Alternative
+from minitorch_np.checking.naming.arrays_at_hand import Arrays, Reference, fits
+from minitorch_np.checking.tracing.operations import BINARY, UNARY, pull_back
+
+if TYPE_CHECKING:
+    from minitorch_np.base.shapes import NDArray
+    from minitorch_np.checking.naming.backward import TrueBackward
+    from minitorch_np.checking.tracing.graph import Node
+
+_ELEMENTWISE = {*UNARY, *BINARY, "where"}
+
+
+class Region:
+    """The nodes between a value and the one value that they are all computed from, in one setting and iteration.
+
+    Attributes:
+        top: the result. bottom: the value below. inside: the nodes between them, with the top.
+        kind: "elementwise" or "moves".
+    """
+
+    def __init__(self, backward: TrueBackward, kind: str, top: Node, bottom: Node, inside: frozenset[int]) -> None:
+        self.backward, self.kind, self.top, self.bottom, self.inside = backward, kind, top, bottom, inside
+
+    def pull(self, gradient: NDArray) -> NDArray:
+        """What truly goes back from the top to the bottom."""
+        gradients = {self.top.index: gradient}
+        for node in self.backward.nodes[self.backward.position[self.top.index] :: -1]:
+            if node.index not in gradients or node.index not in self.inside:
+                continue
+            for k, operand in enumerate(node.operands):
+                if operand.active:
+                    more = pull_back(node, k, gradients[node.index])
+                    gradients[operand.index] = gradients.get(operand.index, 0) + more
+        return gradients.get(self.bottom.index, np.zeros(self.bottom.value.shape))
+
+    @property
+    def slope(self) -> NDArray:
+        """The derivative of an elementwise region."""
+        return self.pull(np.ones(self.top.value.shape))
+
+    def replay(self, value: NDArray) -> NDArray:
+        """The region's function of another value."""
+        done = {self.bottom.index: value}
+
+        def of(node: Node) -> NDArray:
+            if not node.active or node.index not in self.inside:
+                return done.get(node.index, node.value) if node.active else node.value
+            if node.index in done:
+                return done[node.index]
+            a = [of(operand) for operand in node.operands]
+            if node.op == "where":
+                result = np.where(node.detail, *a)
+            elif node.op in ("absolute", "fabs"):
+                result = np.where(a[0].real > 0, a[0], -a[0])
+            else:
+                result = getattr(np, node.op)(*a)
+            return done.setdefault(node.index, result)
+
+        return of(self.top)
+
+    def sources(self) -> NDArray:
+        """For each element of the top, the number of the element of the bottom that it is, or -1."""
+        maps = {self.bottom.index: np.arange(self.bottom.value.size).reshape(self.bottom.value.shape)}
+
+        def of(node: Node) -> NDArray:
+            if not node.active or node.index not in maps:
+                if not node.active or node.index not in self.inside:
+                    return np.full(node.value.shape, -1)
+                flat = np.concatenate([[-1], *(of(operand).ravel() for operand in node.operands)])
+                maps[node.index] = flat[node.detail]
+            return maps[node.index]
+
+        return of(self.top)
+
+    def place(self, sources: NDArray, gradient: NDArray, how: str = "add") -> NDArray:
+        """Put the gradients of the top's elements at these elements of the bottom."""
+        flat, known = np.zeros(self.bottom.value.size), sources >= 0
+        to, what = sources[known], np.broadcast_to(gradient, sources.shape)[known]
+        if how == "last":
+            flat[to] = what
+        elif how == "first":
+            flat[to[::-1]] = what[::-1]
+        else:
+            np.add.at(flat, to, what)
+        if how == "mean":
+            flat /= np.maximum(np.bincount(to, minlength=flat.size), 1)
+        return flat.reshape(self.bottom.value.shape)
+
+    def array(self, reference: Reference) -> NDArray:
+        return reference.value(self.backward, self.top.visit)
+
+
+def regions(backward: TrueBackward) -> Iterator[Region]:
+    """Every region: all paths from its top down lead through its bottom."""
+    for top in backward.nodes:
+        if top.leaf is not None or not (top.op in _ELEMENTWISE or top.op == "gather"):
+            continue
+        kind = "moves" if top.op == "gather" else "elementwise"
+        inside, below = {top.index}, {operand.index: operand for operand in top.operands if operand.active}
+        while below:
+            bottom = below[max(below, key=backward.position.__getitem__)]
+            alike = kind == "moves" or bottom.value.shape == top.value.shape
+            if len(below) == 1 and alike:
+                yield Region(backward, kind, top, bottom, frozenset(inside))
+            if bottom.leaf is not None or not (
+                bottom.op == "gather" if kind == "moves" else bottom.op in _ELEMENTWISE and alike
+            ):
+                break
+            del below[bottom.index]
+            inside.add(bottom.index)
+            below |= {operand.index: operand for operand in bottom.operands if operand.active}
+
+
+# Derivatives that authors write, from x, the value below, and y, the result.
+_FORMULAS: dict[str, tuple[float, Callable[[NDArray, NDArray], NDArray]]] = {
+    "y (1 - y)": (1.3, lambda x, y: y * (1 - y)),
+    "1 - y**2": (1.3, lambda x, y: 1 - y * y),
+    "y": (1.9, lambda x, y: y),
+    "y**2": (1.9, lambda x, y: y * y),
+    "1 - y": (1.9, lambda x, y: 1 - y),
+    "x": (2.0, lambda x, y: x),
+    "-1": (2.04, lambda x, y: -np.ones_like(x)),
+    "1/x": (2.06, lambda x, y: 1 / x),
+    "1/y": (2.06, lambda x, y: 1 / y),
+    "x**2": (2.06, lambda x, y: x * x),
+    "1 + y": (2.1, lambda x, y: 1 + y),
+    "1/x**2": (2.1, lambda x, y: 1 / (x * x)),
+    "1/y**2": (2.1, lambda x, y: 1 / (y * y)),
+    "x > 0": (2.1, lambda x, y: x > 0),
+    "x < 0": (2.1, lambda x, y: x < 0),
+    "exp(x)": (2.12, lambda x, y: np.exp(x)),
+    "cos(x)": (2.12, lambda x, y: np.cos(x)),
+    "log(x)": (2.12, lambda x, y: np.log(np.abs(x))),
+    "1 - x**2": (2.14, lambda x, y: 1 - x * x),
+    "sign(x)": (2.14, lambda x, y: np.sign(x)),
+    "x (1 - x)": (2.16, lambda x, y: x * (1 - x)),
+    "tanh(x)": (2.16, lambda x, y: np.tanh(x)),
+    "sigmoid(x)": (2.2, lambda x, y: 1 / (1 + np.exp(-x))),
+    "1 - tanh(x)**2": (2.28, lambda x, y: 1 - np.tanh(x) ** 2),
+}
+
+
+def alternatives(region: Region, arrays: Arrays) -> Iterator[Alternative]:
+    """All that may stand for one region."""
+    rule: Callable[..., NDArray]
+    if region.kind == "moves":
+        yield from _moves(region)
+        return
+    of = "the derivative of {place} with respect to {bottom}"
+    if len(region.inside) > 1:  # of one operation, its edge says so
+        yield Alternative(
+            1.4, "derivative forgotten", f"{of} is missing: it is taken as 1{{due}}", lambda r, g: g * np.ones(g.shape)
+        )
+    for text, (price, formula) in _FORMULAS.items():
+        if np.isfinite(formula(region.bottom.value, region.top.value)).all():
+            known = text in ("y (1 - y)", "1 - y**2") and region.top.op != "tanh" and len(region.inside) > 1
+            says = f"{of} is taken as {{formula:{text}}}{{due}}"
+            rule = lambda r, g, f=formula: g * f(r.bottom.value, r.top.value)  # noqa: E731
+            yield Alternative(price - 0.5 * known, "another derivative", says, rule)
+    for price, says, rule in (
+        (2.3, "is squared", lambda r, g: g * r.slope**2),
+        (2.3, "stands under a square root", lambda r, g: g * np.sign(r.slope) * np.sqrt(np.abs(r.slope))),
+        (2.3, "is taken as the function itself, {top}", lambda r, g: g * r.top.value * (r.slope != 0)),
+        (2.3, "is taken as the function of its own result, {top}", lambda r, g: g * r.replay(r.top.value)),
+        (2.4, "is taken at the result {top}, where {bottom} is due", lambda r, g: g * _slope_at(r, r.top.value)),
+        (2.6, "is multiplied by the sign of {bottom}", lambda r, g: g * r.slope * np.sign(r.bottom.value)),
+        (2.6, "is taken without its sign", lambda r, g: g * np.abs(r.slope)),
+    ):
+        yield Alternative(price, "another derivative", f"{of} {says}{{due}}", rule)
+    yield Alternative(
+        2.5, "another derivative", f"{of} is taken as the constant {{number}}{{due}}", lambda r, g, c: g * c, unknowns=1
+    )
+    if region.top.op in ("where", "maximum", "minimum", "absolute"):
+        says = f"{of} is {{numbers}} on its two sides, where {{slopes}} are due"
+        yield Alternative(2.1, "wrong slopes", says, lambda r, g, a, b: g * np.where(side(r.top), a, b), unknowns=2)
+    for reference, array in arrays:
+        if not fits(array, region.top.value.shape):
+            continue
+        says = f"{of} is taken as {{array}}{{due}}"
+        yield Alternative(3, "another derivative", says, lambda r, g, a=reference: g * r.array(a), reference)
+        says = f"{of} has a factor {{array}} too many{{due}}"
+        yield Alternative(3.1, "extra factor", says, lambda r, g, a=reference: g * r.slope * r.array(a), reference)
+        if np.all(array != 0):
+            says = f"in {of} the factor {{array}} is missing{{due}}"
+            yield Alternative(
+                3.1, "missing factor", says, lambda r, g, a=reference: g * r.slope / r.array(a), reference
+            )
+
+
+def _slope_at(region: Region, value: NDArray) -> NDArray:
+    return region.replay(value + 1e-60j).imag / 1e-60
+
+
+def side(node: Node) -> NDArray:
+    """Where an operation with a condition takes its first side."""
+    if node.op == "where":
+        return node.detail
+    a, b = node.operands[0].value, node.operands[1].value if len(node.operands) == 2 else 0
+    return a < b if node.op == "minimum" else a > b
+
+
+def _moves(region: Region) -> Iterator[Alternative]:
+    """The gradients of moved elements go to other places, or are put together in another way."""
+    rule: Callable[..., NDArray]
+    top, bottom = region.top.value.shape, region.bottom.value.shape
+    back = "on the way back through {place} to {bottom}, "
+    several = back + "an element that is used several times gets "
+    for price, how, says in (
+        (2, "last", "only one of its gradients: they must be added (np.add.at; = and a fancy-index += keep one)"),
+        (2.1, "first", "only the first of its gradients: they must be added"),
+        (2.2, "mean", "the average of its gradients, where their sum is due"),
+    ):
+        rule = lambda r, g, how=how: r.place(r.sources(), g, how)  # noqa: E731
+        yield Alternative(price, "not added up", several + says, rule)
+    for axis, size in enumerate(bottom):
+        for says, to in _PLACES.items() if size > 1 else ():
+            rule = lambda r, g, a=axis, f=to: r.place(_moved(r.sources(), r.bottom.value.shape, a, f), g)  # noqa: E731
+            yield Alternative(2.5, "wrong places", f"{back}gradients go to {says.format(axis=axis)}", rule)
+        if size % 2 == 0:
+            says = f"{back}the two halves along axis {axis} are exchanged"
+            rule = lambda r, g, a=axis: np.roll(r.pull(g), r.bottom.value.shape[a] // 2, a)  # noqa: E731
+            yield Alternative(2.4, "wrong places", says, rule)
+    for axis, size in enumerate(top):
+        if size > 1:
+            says = f"{back}the gradient is read at neighbouring places along axis {axis}: the stride of forward is forgotten"
+            yield Alternative(2.6, "stride forgotten", says, lambda r, g, a=axis: _read_packed(r, g, a))
+        if size % 2 == 0:
+            says = f"{back}the two halves along axis {axis} of the gradient are exchanged"
+            rule = lambda r, g, a=axis: r.pull(np.roll(g, r.top.value.shape[a] // 2, a))  # noqa: E731
+            yield Alternative(2.4, "wrong places", says, rule)
+    if region.top.value.size == region.bottom.value.size:
+        says = back + "the gradient is only reshaped, which does not undo the order of the axes"
+        yield Alternative(2, "axes not undone", says, lambda r, g: g.reshape(r.bottom.value.shape))
+        for order in itertools.permutations(range(len(top))) if 2 < len(top) < 7 else ():
+            if len(region.inside) < 3 and (len(region.inside) == 2 or tuple(top[i] for i in order) == bottom):
+                says = f"{back}the gradient is transposed by {order}, which is not the inverse of forward's order"
+                rule = lambda r, g, o=order: g.transpose(o).reshape(r.bottom.value.shape)  # noqa: E731
+                yield Alternative(2.5, "axes not undone", says, rule)
+
+
+def _packed(places: NDArray, last: int) -> NDArray:
+    """Places with a stride, pushed together."""
+    used = np.unique(places)
+    steps = np.unique(np.diff(used))
+    return places if len(steps) != 1 else used[0] + (places - used[0]) // steps[0]
+
+
+_PLACES: dict[str, Callable[[NDArray, int], NDArray]] = {
+    "the first place along axis {axis}, not to the one that was picked": lambda at, last: 0 * at,
+    "the last place along axis {axis}, not to the one that was picked": lambda at, last: 0 * at + last,
+    "places along axis {axis} that end one too early: what was picked at the last place goes to the one before": (
+        lambda at, last: np.minimum(at, last - 1)
+    ),
+    "places in reverse order along axis {axis}": lambda at, last: last - at,
+    "the place one later along axis {axis}": lambda at, last: (at + 1) % (last + 1),
+    "the place one earlier along axis {axis}": lambda at, last: (at - 1) % (last + 1),
+    "neighbouring places along axis {axis}: the stride of forward is forgotten": _packed,
+}
+
+
+def _moved(sources: NDArray, shape: tuple[int, ...], axis: int, to: Callable[[NDArray, int], NDArray]) -> NDArray:
+    known = sources >= 0
+    at = list(np.unravel_index(np.where(known, sources, 0), shape))
+    at[axis] = to(at[axis], shape[axis] - 1)
+    return np.where(known, np.ravel_multi_index(at, shape), -1)
+
+
+def _read_packed(region: Region, gradient: NDArray, axis: int) -> NDArray:
+    sources = region.sources()
+    known = np.nonzero(sources >= 0)
+    read = list(known)
+    read[axis] = _packed(known[axis], 0)
+    flat = np.zeros(region.bottom.value.size)
+    np.add.at(flat, sources[known], np.broadcast_to(gradient, sources.shape)[tuple(read)])
+    return flat.reshape(region.bottom.value.shape)
