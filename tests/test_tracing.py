@@ -167,6 +167,12 @@ def test_idioms_of_numpy_are_followed(forward, rng):
     assert error_of_gradients(lambda arrays: forward(arrays["x"], arrays["w"]), values, rng) < 1e-12
 
 
+def in_place_product(x):
+    y = x.copy()
+    y @= np.ones((6, 6))
+    return np.kron(y * x, [[1.0, 2.0]])
+
+
 NOT_ANALYTIC = {
     "float()": lambda x: x * float(np.mean(x)) / float("2"),
     "math": lambda x: np.array([[tanh(v) + math.exp(v) for v in row] for row in x]),
@@ -176,6 +182,11 @@ NOT_ANALYTIC = {
     "pad with inf": lambda x: np.maximum.reduce(np.pad(x, 1, constant_values=-np.inf)[1:-1], axis=1),
     "median": lambda x: x - np.median(x, 1, keepdims=True) + np.median(x),
     "sort": lambda x: np.sort(x, 1) * np.arange(6),
+    "broadcast, block, trace": lambda x: (
+        np.block([[x, 2 * x], [x * x, x]])[:4, :6] * np.broadcast_arrays(x, x[:1])[1] + np.trace(x)
+    ),
+    "in-place matmul": in_place_product,
+    "fromiter": lambda x: np.fromiter((v * v for v in x[0]), float) * np.nan_to_num(x) * round(1.5 + 0 * x[0, 0]),
     "accumulate": lambda x: np.logaddexp(0, np.abs(x)) + np.hypot(x, 2.0) + np.power(np.abs(x) + 0.1, x),
     "sum of a list": lambda x: np.sum([row * row for row in x], axis=0) + np.mean([row.sum() for row in x]),
     "a generator": lambda x: sum(row * row for row in x) * next(one for one in (x[0, 0], x[1, 1])),
@@ -202,6 +213,7 @@ def test_idioms_that_a_complex_step_does_not_follow_agree_with_differences(name,
         lambda x: np.add.reduceat(x, [0, 2]),
         lambda x: np.exp(x, out=np.array([[0.0] * 6] * 4)),
         lambda x: x.no_such_method(),
+        lambda x: np.meshgrid(x[0], x[1])[0],  # assigns to shape
         lambda x: 3.0,
     ],
 )

@@ -47,6 +47,7 @@ class TracedArray(np.ndarray):
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] = (), where: Any = True,
         axis: Any = 0, keepdims: bool = False, dtype: Any = None, casting: Any = None, order: Any = None, initial: Any = None,
+        axes: Any = None, subok: bool = True,
     ) -> Any:  # fmt: skip
         if initial is not None and method == "reduce":
             raise TraceError(f"np.{ufunc.__name__}.reduce with initial is not traced")
@@ -86,6 +87,9 @@ class TracedArray(np.ndarray):
 
     def __float__(self) -> NoReturn:
         raise TraceError("float() of a number that depends on the inputs is not traced")
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(float(plain(self)), digits)
 
     def __deepcopy__(self, memo: Any) -> TracedArray:
         return wrap(node_of(self))
@@ -133,6 +137,8 @@ def node_of(array: TracedArray) -> Node:
             array.seen = above
             array.node = record("gather", [above], plain(array), array.places)
     node = known(array)
+    if node.value.shape != array.shape:
+        raise TraceError("an assignment to an array's shape is not traced")
     if not node.active:
         # Constants are read where they are, at the moment of use: a random generator fills an array unseen, after it was made.
         array.node = node = constant(plain(array))

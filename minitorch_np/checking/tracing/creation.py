@@ -69,6 +69,11 @@ def _converter(original: Any, values: Any, dtype: Any = None, **kwargs: Any) -> 
     return array.copy() if original is np.array and array is values else array
 
 
+def _from_iterator(original: Any, values: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+    values = list(values)
+    return np.stack(values) if _holds_traced(values) else original(values, dtype, *args, **kwargs)
+
+
 def _of_list(original: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
     return original(_stack(values) if _holds_traced(values) else values, *args, **kwargs)
 
@@ -113,7 +118,7 @@ def _replacements() -> dict[Any, Callable[..., Any]]:
     table = (
         dict.fromkeys(_CREATORS, _creator) | dict.fromkeys(_CONVERTERS, _converter) | dict.fromkeys(_OF_LISTS, _of_list)
     )
-    table |= dict.fromkeys(_MATH, _of_numbers) | {stride_tricks.as_strided: _as_strided}
+    table |= {np.fromiter: _from_iterator} | dict.fromkeys(_MATH, _of_numbers) | {stride_tricks.as_strided: _as_strided}
     signal = sys.modules.get("scipy.signal")
     table |= {getattr(signal, name): _sliding for name in _SCIPY} if signal is not None else {}
     return {original: _for_traced_thread(original, function) for original, function in table.items()}

@@ -186,6 +186,34 @@ def _pad(
     return gather(lambda v: np.pad(v, pad_width, mode), [array])
 
 
+@handles(np.broadcast_arrays)
+def _broadcast_arrays(*arrays: Any, subok: bool = False) -> Any:
+    shape = np.broadcast_shapes(*(np.shape(array) for array in arrays))
+    return tuple(np.broadcast_to(array, shape) for array in arrays)
+
+
+@handles(np.block)
+def _block(arrays: Any) -> Any:
+    """Lists are joined along the last axis, lists of lists along the one before."""
+
+    def depth(item: Any) -> int:
+        return 1 + depth(item[0]) if isinstance(item, list) else 0
+
+    def joined(item: Any) -> Any:
+        return (
+            np.concatenate([joined(part) for part in item], -depth(item))
+            if isinstance(item, list)
+            else np.atleast_1d(item)
+        )
+
+    return joined(arrays)
+
+
+@handles(np.nan_to_num)
+def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    return _where(np.isfinite(x), x, np.nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf))
+
+
 @handles(np.append)
 def _append(arr: Any, values: Any, axis: Any = None) -> Any:
     return np.concatenate([np.ravel(arr), np.ravel(values)] if axis is None else [arr, values], axis=axis or 0)
