@@ -12,7 +12,9 @@ from minitorch_np.base.answers import instead_of
 from minitorch_np.checking.adapting.calls import BACKWARD, FORWARD, SLOPE, method_of
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.foreign import Foreign, ForeignCode
+from minitorch_np.checking.adapting.frameworks import JaxCode, TorchCode, is_jax, is_torch
 from minitorch_np.checking.adapting.functions import Slope, ValueAndGradient, is_slope
+from minitorch_np.checking.adapting.graphs import Graph, node_class
 from minitorch_np.checking.adapting.layout import Layout
 from minitorch_np.layer import Layer
 
@@ -66,7 +68,7 @@ def adapt(
     if isinstance(target, Layer):
         return target
     given = dict(arguments or {})
-    foreign = _of_framework(target, parameters, given, node, examples)
+    foreign = _of_framework(target, parameters, given, node)
     if foreign is not None:
         return foreign
     if is_pair(target):
@@ -95,10 +97,15 @@ def adapt(
 
 
 def _of_framework(
-    target: Any, parameters: Any, given: dict[str, Any], node: Callable[..., Any] | None, examples: str | None
+    target: Any, parameters: Any, given: dict[str, Any], node: Callable[..., Any] | None
 ) -> Foreign | None:
     """The adapter for PyTorch, JAX or a graph of nodes, if the object is of that kind."""
-    return None
+    if is_torch(target):
+        return TorchCode(target, dict(parameters or {}), given)
+    if is_jax(target):
+        return JaxCode(target, dict(parameters or {}), given)
+    kind = node or node_class(target)
+    return Graph(target, kind) if kind is not None else None
 
 
 def is_pair(target: Any) -> bool:
