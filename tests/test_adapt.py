@@ -472,3 +472,17 @@ def test_one_example_without_a_batch():
 
     assert check(adapt(Neuron(False), examples="one"), (3,))
     assert check(Neuron(False), (3,))
+
+
+def test_the_command_takes_files_and_the_names_of_parameters(tmp_path, capsys):
+    from minitorch_np.cli import main
+
+    (tmp_path / "theirs.py").write_text(
+        "import numpy as np\nclass Scale:\n    def __init__(self): self.theta = np.arange(1.0, 4)\n"
+        "    def forward(self, x): self.x = x; return x * self.theta\n"
+        "    def backward(self, d): self.slope = (d * self.x).sum(axis=0); return d * self.theta\n"
+    )
+    np.save(tmp_path / "x.npy", X)
+    command = ["gradcheck", f"{tmp_path}/theirs.py:Scale", "--x", f"{tmp_path}/x.npy", "--parameters", "theta=slope"]
+    assert main(command) == 0
+    assert "theta (slope)" in capsys.readouterr().out

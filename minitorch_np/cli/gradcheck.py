@@ -24,7 +24,17 @@ def add_to(commands: Any) -> None:
     """Add the command."""
     check = commands.add_parser("gradcheck", help="check the gradients of a layer, loss or model in a file")
     check.add_argument("target", help="file.py:Name, or file.py:Name(arguments)")
-    check.add_argument("--shape", required=True, type=_shape, help="shape of the inputs, the batch first, such as 5,3")
+    given = check.add_mutually_exclusive_group(required=True)
+    given.add_argument("--shape", type=_shape, help="shape of random inputs, the batch first, such as 5,3")
+    given.add_argument("--x", metavar="FILE", help="the inputs, a .npy file")
+    check.add_argument("--y", metavar="FILE", help="the targets, a .npy file")
+    check.add_argument("--loss", help="for a model: the name of a loss behind it, such as mse; needs --y")
+    check.add_argument(
+        "--parameters", metavar="W=dW,b=db", help="where parameters and their gradients are (gradcheck.adapt)"
+    )
+    check.add_argument(
+        "--examples", choices=("rows", "columns", "one"), help="how x arranges examples (gradcheck.adapt)"
+    )
     check.add_argument("--seed", type=int, default=0)
     check.add_argument(
         "--hint", type=int, choices=range(4), default=3, help="0 right or wrong, 1 where, 2 which bug, 3 the remedy"
@@ -44,18 +54,29 @@ def _shape(text: str) -> tuple[int, ...]:
     return shape
 
 
+def _array(path: str) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CommandError(f"{path}: not a .npy file that can be read: {one_line(error)}") from error
+
+
 def _gradcheck(options: argparse.Namespace) -> int:
     from minitorch_np.checking import gradcheck
+    from minitorch_np.checking.adapting import adapt
     from minitorch_np.losses import Loss
 
     target = _load(options.target)
     rng = np.random.default_rng(options.seed)
-    x: Any = options.shape
-    y = None
-    if isinstance(target, Loss):
+    x: Any = options.shape if options.x is None else _array(options.x)
+    y = None if options.y is None else _array(options.y)
+    if isinstance(target, Loss) and options.x is None:
         x, y = rng.uniform(0.05, 0.95, options.shape), rng.uniform(0.05, 0.95, options.shape)
     try:
-        report = gradcheck(target, x, y, rng=options.seed, hint=options.hint, raise_exception=False)
+        if options.parameters or options.examples:
+            pairs = dict(pair.split("=", 1) for pair in options.parameters.split(",")) if options.parameters else None
+            target = adapt(target, parameters=pairs, examples=options.examples)
+        report = gradcheck(target, x, y, loss=options.loss, rng=options.seed, hint=options.hint, raise_exception=False)
     except Exception as error:
         raise CommandError(f"{options.target}: forward failed with {one_line(error)}") from error
     print(report.to_json() if options.json else report)
