@@ -131,7 +131,7 @@ class BugSearch:
         """Another batch size, and the factor of the gradient there, if it is one."""
         count = 7 if len(self.subject.x) != 7 else 11
         try:
-            other = self.check.resized(count)
+            other = self.check.settings.resized(count)
             dy = self.check.rng.normal(size=np.shape(other.forward()))
             result = self.check.compare(other, dy).elements(name)
             return count, factor(np.asarray(result.backward, float), result.true)

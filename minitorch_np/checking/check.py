@@ -17,6 +17,7 @@ from minitorch_np.base.node import Node
 from minitorch_np.base.randomness import spawn
 from minitorch_np.base.validation import check_order, flag
 from minitorch_np.checking.adapting import Foreign, adapt, adapt_loss, is_pair
+from minitorch_np.checking.inputs import are_whole, build, given_or_drawn, is_shape
 from minitorch_np.checking.layer_check import LayerCheck
 from minitorch_np.checking.layers_inside import layers_with_inputs
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
@@ -51,6 +52,7 @@ def gradcheck(
     rng: Seed = 0,
     hint: int = 3,
     raise_exception: bool = True,
+    strict_dtype: bool = False,
 ) -> GradcheckReport:
     """Compare backward with the derivative of forward, and name the bug if they differ.
 
@@ -64,6 +66,7 @@ def gradcheck(
         rng: a seed; the same seed repeats the check.
         hint: how much the report tells: 0 right or wrong, 1 the tensor and its worst element, 2 the kind of bug, 3 what to change.
         raise_exception: False returns a failing report instead of raising an error.
+        strict_dtype: True makes results of another dtype than x a failure; otherwise they are a remark.
 
     Returns:
         The report, which is true if everything passed. The target is not changed, to the bit.
@@ -97,11 +100,12 @@ def gradcheck(
     flag("gradcheck", "raise_exception", raise_exception)
     if hint not in (0, 1, 2, 3):
         raise ValueError(f"gradcheck: hint is 0, 1, 2 or 3, got {hint!r}.")
+    flag("gradcheck", "strict_dtype", strict_dtype)
     spawn(rng, 0)  # raises unless it is a seed
     randomness = GlobalRandomness()
     try:
         with np.errstate(all="ignore"):  # the check computes with extreme values on purpose
-            report = _check(target, x, y, loss, wrt, method, rng)
+            report = _check(target, x, y, loss, wrt, method, rng, strict_dtype=strict_dtype)
     finally:
         randomness.restore()
     report.hint = int(hint)
@@ -123,19 +127,30 @@ def assert_gradients(
     method: str = "auto",
     rng: Seed = 0,
     hint: int = 3,
+    strict_dtype: bool = False,
 ) -> None:
     """For tests: raise GradcheckError unless gradcheck passes; "inconclusive" is not a pass."""
-    report = gradcheck(target, x, y, loss=loss, wrt=wrt, method=method, rng=rng, hint=hint, raise_exception=False)
+    report = gradcheck(
+        target, x, y, loss=loss, wrt=wrt, method=method, rng=rng, hint=hint, raise_exception=False, strict_dtype=strict_dtype
+    )
     if not report:
         raise GradcheckError(report)
 
 
 def _check(
-    target: Any, x: Any, y: Any, loss: Loss | None, wrt: str | Sequence[str], method: str, rng: Seed
+    target: Any,
+    x: Any,
+    y: Any,
+    loss: Loss | None,
+    wrt: str | Sequence[str],
+    method: str,
+    rng: Seed,
+    *,
+    strict_dtype: bool,
 ) -> GradcheckReport:
     seed = rng if isinstance(rng, int) else None
     generator = np.random.default_rng([rng, 1]) if isinstance(rng, int) else np.random.default_rng(rng)
-    inputs = _inputs(x, generator, target)
+    inputs = given_or_drawn(x, generator, target)
     if isinstance(target, Loss) and y is None:
         raise ValueError(
             f"gradcheck: {target!r} compares a prediction with a target: give both, gradcheck(loss, prediction, y)."
@@ -153,7 +168,7 @@ def _check(
         layer = copy.deepcopy(adapt_loss(target, y))
     else:
         layer = copy.deepcopy(adapt(target))
-    inputs = _build(layer, inputs)
+    inputs = build(layer, inputs)
     report = GradcheckReport(_title(target if isinstance(target, (Layer, Loss)) else layer), seed=seed)
     if isinstance(layer, Foreign):
         report.looked_at = layer.looked_at()
@@ -163,13 +178,18 @@ def _check(
         found = list(layers_with_inputs(layer, inputs))
     if loss is not None:
         found.append(("", ModelWithLoss(layer, LossLayer(loss, y)), inputs))
+    remarks: list[str] = []
     for place, part, part_x in found:
         leaf = not part.sublayers() or isinstance(part, LossLayer)
         if report.verdict == "fail" and not leaf:
             continue  # a wrong layer makes every model around it wrong
         if part_x.dtype.kind in "biu" and not Node.parameters(part):
             continue  # such as Input of class numbers, which has no derivative
-        outcome = LayerCheck(part, part_x, wrt, method, generator).run(thorough=leaf)
+        of_loss = isinstance(part, (LossLayer, ModelWithLoss))
+        elsewhere = not of_loss and not are_whole(part_x) and (leaf if place else is_shape(x))
+        check = LayerCheck(part, part_x, wrt, method, generator, strict_dtype=strict_dtype)
+        outcome = check.run(thorough=leaf, elsewhere=elsewhere)
+        remarks += [f"{place}: {remark}" if place else remark for remark in check.remarks]
         if place and leaf and outcome.verdict == "inconclusive" and part_x.dtype.kind == "f":
             other_x = generator.normal(size=part_x.shape)
             outcome = LayerCheck(part, other_x, wrt, method, generator).run(thorough=True)
@@ -179,12 +199,20 @@ def _check(
     if isinstance(layer, Foreign):
         report.verdict = "inconclusive" if report.verdict == "pass" and layer.remarks() else report.verdict
         report.findings = [*layer.remarks(), *report.findings, *layer.dtype_remark()]
-    if report.verdict == "pass" and report.tensors and all(result.untouched for result in report.tensors.values()):
+    if report.verdict == "pass" and all(result.untouched for result in report.tensors.values()):
         report.verdict = "inconclusive"
-        report.findings.append(
-            "No output depends on x or a parameter at this point, so nothing was compared. Try another x."
-        )
+        report.findings.append(_nothing_compared(report))
+    report.findings += remarks
     return report
+
+
+def _nothing_compared(report: GradcheckReport) -> str:
+    if report.tensors:
+        return "No output depends on x or a parameter at this point, so nothing was compared. Try another x."
+    return (
+        "Nothing was compared: x holds whole numbers, which have no derivative, and no trainable parameters were found. Give x "
+        "as floats."
+    )
 
 
 def _add(report: GradcheckReport, outcome: GradcheckReport, place: str, *, leaf: bool) -> None:
@@ -209,45 +237,3 @@ def _add(report: GradcheckReport, outcome: GradcheckReport, place: str, *, leaf:
 def _title(target: Any) -> str:
     text = repr(target)
     return text if len(text) <= 100 else f"{type(target).__name__}(…)"
-
-
-def _inputs(x: Any, rng: np.random.Generator, target: Any) -> NDArray:
-    if isinstance(x, tuple) and x and all(isinstance(size, (int, np.integer)) and size >= 0 for size in x):
-        return target.example_input(x, rng) if isinstance(target, Layer) else rng.normal(size=x)
-    single = isinstance(x, (int, float, np.generic))
-    if single or (isinstance(x, tuple) and not any(np.ndim(size) for size in x)):
-        raise ValueError(f"gradcheck: x is an array, or its shape with the batch, such as (3, 4); got {x!r}.")
-    array = as_array(x, "x", "gradcheck")
-    if not array.size:
-        raise ValueError(f"gradcheck: x has shape {array.shape} and holds no numbers. Give at least one example.")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError("gradcheck: x holds values that are not finite. Remove NaN and infinity.")
-    return np.array(array, np.float64) if array.dtype.kind == "f" else np.array(array)
-
-
-def _build(layer: Layer, x: NDArray) -> NDArray:
-    """Build the layer; returns x as floats, or as ints for a layer that takes only those."""
-    if isinstance(layer, Foreign):
-        return layer.meet(x)
-    if isinstance(layer, LossLayer):
-        return x.astype(np.float64)
-    if not layer.built and layer._streams is None:
-        layer.initialize(x.shape[1:], 0, np.float64)
-    try:
-        copy.deepcopy(layer)(x.astype(np.float64))
-    except (IndexError, TypeError):
-        return x
-    return x.astype(np.int64 if _takes_whole_numbers(layer, x) else np.float64)
-
-
-def _takes_whole_numbers(layer: Layer, x: NDArray) -> bool:
-    """Whether the layer refuses fractions and has no dx: then there is no derivative with respect to x."""
-    layer = copy.deepcopy(layer).train()
-    try:
-        if layer.backward(np.ones_like(layer(x))) is None:
-            layer(x + 0.5)
-    except ValueError:
-        return True
-    except Exception:
-        pass  # the check itself reports any other error
-    return False

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.checking.bug_search import CONCLUSIVE, BugSearch, affordable, rank
 from minitorch_np.checking.comparison import Comparison
+from minitorch_np.checking.crash import describe
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of
-from minitorch_np.checking.losses import LossLayer, ModelWithLoss
+from minitorch_np.checking.losses import LossLayer
 from minitorch_np.checking.naming.name_bug import name_bug
 from minitorch_np.checking.precision import check_precision
 from minitorch_np.checking.probes import other_history, probe
 from minitorch_np.checking.report import GradcheckReport, TensorResult
+from minitorch_np.checking.settings import Settings
 from minitorch_np.checking.subject import Subject, trainable
 from minitorch_np.checking.truth import Truth, rms
 
@@ -33,23 +34,40 @@ class LayerCheck:
     """The check of one layer at given inputs.
 
     Args:
-        wrt, method, rng: as in gradcheck.
+        wrt, method, rng, strict_dtype: as in gradcheck.
+
+    Attributes:
+        remarks: what is no failure and is told last.
     """
 
     def __init__(
-        self, layer: Layer, x: NDArray, wrt: str | Sequence[str], method: str, rng: np.random.Generator
+        self,
+        layer: Layer,
+        x: NDArray,
+        wrt: str | Sequence[str],
+        method: str,
+        rng: np.random.Generator,
+        *,
+        strict_dtype: bool = False,
     ) -> None:
-        self.layer, self.x, self.method, self.rng = layer, x, method, rng
+        self.layer, self.x, self.method, self.rng, self.strict_dtype = layer, x, method, rng, strict_dtype
+        self.remarks: list[str] = []
+        self.settings = Settings(layer, x, rng)
         self.report = GradcheckReport(repr(layer))
         names = {"x", *trainable(layer)}
         self.names = names if wrt == "all" else names.intersection([wrt] if isinstance(wrt, str) else wrt)
         if not self.names:
             raise ValueError(f"gradcheck: wrt is 'all' or some of {', '.join(sorted(names))}, got {wrt!r}.")
 
-    def run(self, *, thorough: bool) -> GradcheckReport:
-        for setting, subject in self._settings():
-            first = thorough and not self.report.method
-            self._check_in(setting, subject, first=first)
+    def run(self, *, thorough: bool, elsewhere: bool = False) -> GradcheckReport:
+        """Check in every setting until one fails.
+
+        Args:
+            thorough: whether to compare element by element in the first setting, as for a layer with no layers inside.
+            elsewhere: whether other inputs than x may be drawn. There a fault counts, and what cannot be told does not.
+        """
+        for setting, subject in self.settings.all(elsewhere=elsewhere):
+            self._check_in(setting, subject, first=not self.report.method, thorough=thorough)
             if self.report.verdict == "fail":
                 self.report.setting = setting
             if self.report.verdict == "fail" or self.report.method == "none":
@@ -61,46 +79,13 @@ class LayerCheck:
         truth = Truth(subject, self.rng, self.method)
         return Comparison(subject, truth, dy, subject.gradients(dy) if gradients is None else gradients)
 
-    def _settings(self) -> Iterator[tuple[str, Subject]]:
-        """The same layer with other parameters, batch sizes, modes and memory layouts, each with its description."""
-        yield "", self._subject(self.x)
-        if any(parameter.size and not np.ptp(parameter.value) for parameter in trainable(self.layer).values()):
-            yield "with the parameters as they are", Subject(self.layer, self.x)
-        for count in (7 if len(self.x) != 7 else 11, 1) if self.x.ndim and len(self.x) else ():
-            try:
-                yield f"for a batch of {count}", self.resized(count)
-            except (ValueError, FloatingPointError, ZeroDivisionError):
-                continue  # this forward does not take that batch
-        if any(node.training for _, node in self.layer.walk()):
-            yield "in inference mode", self._subject(self.x, training=False)
-        if self.x.ndim > 1:
-            subject = self._subject(self.x)
-            subject.x = np.asfortranarray(subject.x)
-            yield "for x in another memory layout", subject
-
-    def _subject(self, x: NDArray, *, training: bool = True) -> Subject:
-        return Subject(self.layer, x, training=training, jitter=np.random.default_rng(7))
-
-    def resized(self, count: int) -> Subject:
-        """The layer on another number of examples."""
-        chosen = np.arange(count) % len(self.x) if count > 1 else np.array([0])
-        layer, x = copy.deepcopy(self.layer), self.x[chosen]
-        for holder in (layer, getattr(layer, "loss", None)):
-            if isinstance(holder, LossLayer):
-                holder.target = np.asarray(holder.target)[chosen]
-        if count > len(self.x) and x.dtype.kind == "f" and not self._of_loss():
-            x = x * (1 - 0.1 * self.rng.uniform(size=x.shape))
-        return Subject(layer, x, jitter=np.random.default_rng(7))
-
-    def _of_loss(self) -> bool:
-        return isinstance(self.layer, (LossLayer, ModelWithLoss))
-
-    def _check_in(self, setting: str, subject: Subject, *, first: bool) -> None:
+    def _check_in(self, setting: str, subject: Subject, *, first: bool, thorough: bool) -> None:
         """Compare, probe and explain in one setting, and add the results to the report.
 
         Args:
-            first: whether to compare element by element and to probe, which is done in one setting alone.
+            first: whether to probe, and if thorough to compare element by element, which is done in one setting alone.
         """
+        whole = first and thorough
         y = np.array(subject.forward())
         if not _repeats(subject, y):
             self._not_repeatable(setting)
@@ -116,25 +101,30 @@ class LayerCheck:
         truth = Truth(subject, self.rng, self.method)
         self.report.method = self.report.method or truth.description()
         # Nothing is above a loss, so its upstream gradient is 1.
-        dy = np.ones(y.shape) if self._of_loss() else self.rng.normal(size=y.shape)
+        dy = np.ones(y.shape) if self.settings.of_loss() else self.rng.normal(size=y.shape)
         try:
-            gradients = {name: None if a is None else np.array(a) for name, a in subject.gradients(dy).items()}
+            gradients = subject.gradients(dy)
         except Exception as error:  # a user-defined backward may raise anything; the report says what
             self._raised(error, setting)
             return
         comparison = Comparison(subject, truth, dy, gradients)
         results = {
-            name: self._compare(comparison, name, whole=first) for name in subject.values() if name in self.names
+            name: self._compare(comparison, name, whole=whole) for name in subject.values() if name in self.names
         }
-        if not first and any(result.verdict == "fail" for result in results.values()):
+        if thorough:
+            for name, result in results.items():
+                comparison.ties(name, result)
+        if not whole and any(result.verdict == "fail" for result in results.values()):
             self._excuse_kinks(subject, results)
         failed = [name for name, result in results.items() if result.verdict == "fail"]
         found: list[Diagnosis] = []
         notes: list[str] = []
         if first:
-            found = probe(subject, dy, self.rng, failed)
+            found = probe(subject, dy, self.rng, failed, of_loss=self.settings.of_loss())
+        if whole:
             wrong_dtype, notes = check_precision(subject, y, dy, gradients)
-            found += wrong_dtype
+            found += wrong_dtype if self.strict_dtype else []
+            self.remarks += [] if self.strict_dtype else [f"{d.detail} {d.change}" for d in wrong_dtype]
         found = [d for d in found if d.tensor in self.names or d.name == "writes into its arguments"]
         if failed:
             found = self._explain(comparison, results, failed, found)
@@ -175,12 +165,19 @@ class LayerCheck:
             for diagnosis in found:
                 first_of_each.setdefault((diagnosis.name, diagnosis.tensor), diagnosis)
             report.diagnoses = list(first_of_each.values())
-            report.findings += [f"Only {setting}."] if setting else []
+            report.findings += [result.note for result in results.values() if result.verdict == "fail" and result.note]
+            report.findings += [self._only(setting)] if setting else []
         elif "inconclusive" in verdicts and not setting:
             report.verdict = "inconclusive"
             report.findings += [
                 f"{gradient_of(n)}: {r.note}" for n, r in results.items() if r.verdict == "inconclusive"
             ]
+
+    def _only(self, setting: str) -> str:
+        if setting not in self.settings.elsewhere:
+            return f"Only {setting}."
+        given = "positive inputs" if (self.x > 0).all() else "negative inputs" if (self.x < 0).all() else "other inputs"
+        return f"It was only seen at {given}; alone, {setting}, it is wrong."
 
     def _not_repeatable(self, setting: str) -> None:
         """Report this alone: every other comparison would be of two different functions."""
@@ -233,7 +230,7 @@ class LayerCheck:
 
     def _raised(self, error: Exception, setting: str) -> None:
         self.report.verdict = "fail"
-        text = f"backward raised {type(error).__name__}: {error}"
+        text = describe(error, "backward")
         self.report.findings.append(f"{setting}: {text}" if setting else text)
         if isinstance(error, TypeError) and "NoneType" in str(error):
             self.report.diagnoses.append(

@@ -32,7 +32,7 @@ def layers_with_inputs(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, N
             record(name, node)
     if layer.sublayers():
         set_precision(recorded, np.float64, keep_cache=False)
-        recorded.forward(x)
+        recorded.forward(x.copy())
     for name, node in reversed(list(layer.walk())):
         if name in inputs:
             yield name, node, inputs[name]

@@ -25,7 +25,7 @@ class LossLayer(Layer):
         value = self.loss.forward(x, self.target)
         real = value.real if np.iscomplexobj(value) else value
         one_number(f"{self.loss!r}.forward", real, "Return the mean over the batch, self.mean(values).")
-        return np.asarray(value)
+        return np.asarray(value, x.dtype if type(value) is float else None)  # float() has no dtype of its own
 
     def backward(self, dy: NDArray) -> NDArray:
         dx = self.loss.backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,37 @@ from minitorch_np.checking.evidence import gradient_of, same
 from minitorch_np.checking.subject import State, Subject, other_inputs
 from minitorch_np.layer import Layer
 
+_LEAST = 1e-250  # smaller gradients lose digits when they are scaled
 
-def probe(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str]) -> list[Diagnosis]:
+
+def probe(
+    subject: Subject, dy: NDArray, rng: np.random.Generator, wrong: list[str], *, of_loss: bool
+) -> list[Diagnosis]:
     """Check what a layer promises besides correct gradients.
 
     Args:
         wrong: the tensors whose gradient is wrong; only for these is it tried whether the gradient is linear in dy.
+        of_loss: whether y is a loss, above which nothing is: then dy is 1.
     """
-    found = [*writes_in_place(subject, dy, rng), *second_backward(subject, dy)]
+    found = [
+        *_tried(lambda: writes_in_place(subject, dy, rng)),
+        *_tried(lambda: second_backward(subject, dy)),
+    ]
     if not found:
-        found = other_data_between(subject, dy, rng)
+        found = _tried(lambda: other_data_between(subject, dy, rng))
     if not found and wrong:
         found = linear_in_dy(subject, dy, rng, wrong)
+    if not found and not wrong and not of_loss:
+        found = _tried(lambda: follows_the_size_of_dy(subject, dy))
     return found
+
+
+def _tried(attempt: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
+    """What a probe finds, or nothing of a class that refuses a second call: a model refuses some orders of calls."""
+    try:
+        return attempt()
+    except RuntimeError:
+        return []
 
 
 def writes_in_place(subject: Subject, dy: NDArray, rng: np.random.Generator) -> list[Diagnosis]:
@@ -60,7 +79,7 @@ def second_backward(subject: Subject, dy: NDArray) -> list[Diagnosis]:
     """A second backward gives the same gradients as the first, and draws nothing."""
     subject.forward()
     generators = State(subject.layer)
-    first = {name: _copy(array) for name, array in subject.backward(dy).items()}
+    first = {name: _copy(array) for name, array in subject.backward(dy.copy()).items()}
     if generators.has_drawn():
         return [_draws_anew("backward moves a random generator.")]
     for name, parameter in subject.trainable.items():
@@ -68,16 +87,16 @@ def second_backward(subject: Subject, dy: NDArray) -> list[Diagnosis]:
             return [never_set(name, f"{gradient_of(name)} is None.")]
         if np.isnan(first[name]).any():
             parameter.grad = np.zeros(parameter.shape)
-            subject.layer.backward(dy)
+            subject.layer.backward(dy.copy())
             once = _copy(parameter.grad)
-            subject.layer.backward(dy)
+            subject.layer.backward(dy.copy())
             if once is not None and not np.any(once):
                 return [never_set(name, f"backward leaves {gradient_of(name)} as it was.")]
             if once is not None and same(np.asarray(parameter.grad), 2 * once):
                 return [_accumulates(name)]
     if first["x"] is None and "x" in subject.values():
         return [never_set("x", "backward returned None.")]
-    again = {"x": subject.layer.backward(dy)} | {name: p.grad for name, p in subject.trainable.items()}
+    again = {"x": subject.layer.backward(dy.copy())} | {name: p.grad for name, p in subject.trainable.items()}
     for name, array in first.items():
         if not _differ(array, again[name]):
             continue
@@ -116,6 +135,21 @@ def linear_in_dy(subject: Subject, dy: NDArray, rng: np.random.Generator, wrong:
     return found
 
 
+def follows_the_size_of_dy(subject: Subject, dy: NDArray) -> list[Diagnosis]:
+    """A dy of another size gives gradients of that size: backward has no limit and no threshold."""
+    first = subject.gradients(dy)
+    for factor, size in ((2.0**40, "1e12"), (2.0**-40, "1e-12")):  # powers of 2 change no digit
+        for name, scaled in subject.gradients(factor * dy).items():
+            once = first[name]
+            if once is None or np.shape(scaled) != once.shape or not _LEAST < np.abs(once).max(initial=0) < 1 / _LEAST:
+                continue
+            if not _close(once, scaled / factor):
+                observed = f"For a dy {size} times as large, {gradient_of(name)} is not {size} times as large."
+                change = "Take limits such as np.clip, and thresholds, out of backward: optimizers clip gradients."
+                return [Diagnosis("not linear in the upstream gradient", name, observed, change)]
+    return []
+
+
 def other_history(subject: Subject, dy: NDArray, wrong: list[str]) -> list[Diagnosis]:
     """A gradient that depends on the inputs of earlier forwards holds something of them."""
     results = []
@@ -142,8 +176,8 @@ def other_data_between(subject: Subject, dy: NDArray, rng: np.random.Generator) 
         return []
     subject.state.restore(generators_alone=True)
     subject.randomness.restore()
-    subject.layer.forward(subject.x)
-    later = subject.backward(dy)
+    subject.layer.forward(subject.x.copy())
+    later = subject.backward(dy.copy())
     for name in subject.values():
         if _differ(fresh[name], later[name]) and np.isfinite(fresh[name]).all():
             return [

@@ -152,7 +152,7 @@ class Subject:
         """Check at these values of the trainable parameters, and start every forward from the state as it is now."""
         self.at = values
         for name, value in values.items():
-            self.trainable[name].replace(value)
+            self.trainable[name].replace(value.copy(order="K"))
         self.state = State(self.layer)
 
     def again(self, x: NDArray | None = None, dtype: DTypeLike = np.float64) -> Subject:
@@ -175,16 +175,20 @@ class Subject:
         changed = changed or {}
         for name, value in changed.items():
             if name != "x":
-                self.trainable[name].replace(value)
-        return self.layer.forward(changed["x"] if "x" in changed else self.x.copy(order="K"))
+                self.trainable[name].replace(value.copy(order="K"))
+        return self.layer.forward(changed.get("x", self.x).copy(order="K"))
 
     def gradients(self, dy: NDArray) -> dict[str, Any]:
-        """The results of backward after a forward: dx as "x", and the grad of each parameter."""
+        """Copies of the results of backward after a forward: dx as "x", and the grad of each parameter."""
         self.forward()
-        return self.backward(dy)
+        results = self.backward(dy.copy())
+        return {name: None if array is None else np.array(array) for name, array in results.items()}
 
     def backward(self, dy: NDArray) -> dict[str, Any]:
-        """The same without the forward. Each grad holds NaN before, so that elements that backward does not write show."""
+        """The results themselves, without a forward before, of a backward that is given this very array and may write into it.
+
+        Each grad holds NaN before, so that elements that backward does not write show.
+        """
         for parameter in self.trainable.values():
             parameter.grad = np.full(parameter.shape, np.nan, self.dtype)
         dx = self.layer.backward(dy)

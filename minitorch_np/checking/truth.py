@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Small enough that 1 + h² is 1, large enough that gradients of 1e-200 survive the multiplication.
 _COMPLEX_STEP = 1e-60
 _SMALLEST_STEP = 1e-150  # for values near the smallest floats
+_ABOVE_NOISE = 10  # times the rounding of a difference: below it, differences refute nothing
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -73,17 +74,20 @@ class Truth:
     def _is_refuted(self, name: str, nearby: NDArray, direction: NDArray, exact: NDArray) -> bool:
         """Whether the differences converge, as the step shrinks, to another slope.
 
-        Where they do not converge (a kink, saturation, values of very different sizes) they decide nothing.
+        Where they do not converge (a kink, values of very different sizes), or where the two slopes differ by less than the
+        rounding of y (saturation), they decide nothing.
         """
         before: NDArray | None = None
         gap = np.inf
         for step in _STEPS:
-            difference = difference_slope(self.subject, name, nearby, direction, step)[0]
+            difference, noise = difference_slope(self.subject, name, nearby, direction, step)
             size = max(float(np.abs(difference).max(initial=0)), float(np.abs(exact).max(initial=0)), 1e-300)
-            gap = min(gap, float(np.abs(exact - difference).max(initial=0)) / size)
+            distance = float(np.abs(exact - difference).max(initial=0))
+            gap = min(gap, distance / size)
             if gap <= 1e-5:
                 return False
-            if before is not None and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size and gap > 1e-3:
+            settled = before is not None and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size
+            if settled and gap > 1e-3 and distance > _ABOVE_NOISE * noise:
                 return True
             before = difference
         return False
@@ -102,8 +106,8 @@ def difference_slope(
 ) -> tuple[NDArray, float]:
     """The slope of fourth order, and an estimate of its error from the slope of second order and from rounding."""
     h = step * scale_along(value, direction)
-    f = {k: np.asarray(subject.forward({name: value + (k * h) * direction})) for k in (-2, -1, 1, 2)}
-    fourth = (f[-2] - 8 * f[-1] + 8 * f[1] - f[2]) / (12 * h)
+    f = {k: np.array(subject.forward({name: value + (k * h) * direction})) for k in (-2, -1, 1, 2)}
+    fourth = (8 * (f[1] - f[-1]) - (f[2] - f[-2])) / (12 * h)  # in this order, exactly 0 where y does not move
     second = (f[1] - f[-1]) / (2 * h)
     size = max(float(np.abs(y).max(initial=0)) for y in f.values())
     gap = float(np.abs(fourth - second).max(initial=0))

@@ -1,0 +1,103 @@
+"""Settings: one layer in the situations in which it is checked: other parameters, batch sizes, modes, memory layouts, inputs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minitorch_np.checking.inputs import other_inputs_of
+from minitorch_np.checking.losses import LossLayer, ModelWithLoss
+from minitorch_np.checking.subject import Subject, trainable
+
+if TYPE_CHECKING:
+    from minitorch_np.base.shapes import NDArray
+    from minitorch_np.layer import Layer
+
+
+class Settings:
+    """The subjects of one layer and its x, each with the description of its setting.
+
+    Attributes:
+        elsewhere: the settings so far whose inputs are others than x.
+    """
+
+    def __init__(self, layer: Layer, x: NDArray, rng: np.random.Generator) -> None:
+        self.layer, self.x, self.rng = layer, x, rng
+        self.elsewhere: set[str] = set()
+
+    def all(self, *, elsewhere: bool) -> Iterator[tuple[str, Subject]]:
+        """The same layer with other parameters, batch sizes, modes, memory layouts and, if elsewhere, inputs."""
+        yield "", self._subject(self.x)
+        if any(parameter.size and not np.ptp(parameter.value) for parameter in trainable(self.layer).values()):
+            yield "with the parameters as they are", Subject(self.layer, self.x)
+        yield from self._other_batches()
+        if any(node.training for _, node in self.layer.walk()):
+            yield "in inference mode", self._subject(self.x, training=False)
+        if self.x.ndim > 1:
+            subject = self._subject(self.x)
+            subject.x = np.asfortranarray(subject.x)
+            yield "for x in another memory layout", subject
+        if elsewhere:
+            yield from self._other_inputs()
+
+    def _other_batches(self) -> Iterator[tuple[str, Subject]]:
+        if not self.x.ndim or not len(self.x):
+            return
+        square = self.x.ndim > 1 and len(self.x) == self.x.shape[1] and self._is_one_matrix()
+        for count in (7 if len(self.x) != 7 else 11, 1):
+            try:
+                subject = self.resized(count, square=square)
+                subject.forward()
+            except Exception:
+                continue  # whatever forward raises, it does not take that batch
+            yield f"for a batch of {count}", subject
+
+    def _is_one_matrix(self) -> bool:
+        """Whether the rows of a square x are no examples of their own: in another order they give another result."""
+        order = np.roll(np.arange(len(self.x)), 1)
+        try:
+            y = np.array(self._subject(self.x, training=False).forward())
+            rolled = np.array(Subject(self._with_targets(order), self.x[order], training=False).forward())
+        except Exception:
+            return False
+        return y.shape == rolled.shape and not np.allclose(y[order] if y.ndim else y, rolled, rtol=1e-9, atol=0)
+
+    def _other_inputs(self) -> Iterator[tuple[str, Subject]]:
+        for setting, x in other_inputs_of(self.x, self.rng):
+            try:
+                subject = self._subject(x)
+                finite = np.isfinite(subject.forward()).all()
+            except Exception:
+                continue  # no layer has to take every input
+            if finite:
+                self.elsewhere.add(setting)
+                yield setting, subject
+
+    def _subject(self, x: NDArray, *, training: bool = True) -> Subject:
+        return Subject(self.layer, x, training=training, jitter=np.random.default_rng(7))
+
+    def resized(self, count: int, *, square: bool = False) -> Subject:
+        """The layer on another number of examples; of a square matrix, on as many rows as columns."""
+        chosen = np.arange(count) % len(self.x) if count > 1 else np.array([0])
+        layer, x = self._with_targets(chosen, square=square), self.x[chosen]
+        if square:
+            x = x[:, chosen]
+        if count > len(self.x) and x.dtype.kind == "f" and not self.of_loss():
+            x = x * (1 - 0.1 * self.rng.uniform(size=x.shape))
+        return Subject(layer, x, jitter=np.random.default_rng(7))
+
+    def _with_targets(self, chosen: NDArray, *, square: bool = False) -> Layer:
+        """A copy of the layer; of a loss, with these rows of its target."""
+        layer = copy.deepcopy(self.layer)
+        for holder in (layer, getattr(layer, "loss", None)):
+            if isinstance(holder, LossLayer):
+                target = np.asarray(holder.target)
+                columns = square and target.ndim > 1 and target.shape[1] == len(self.x)
+                holder.target = target[chosen][:, chosen] if columns else target[chosen]
+        return layer
+
+    def of_loss(self) -> bool:
+        return isinstance(self.layer, (LossLayer, ModelWithLoss))
