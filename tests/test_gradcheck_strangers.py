@@ -193,3 +193,167 @@ def test_a_dx_that_is_not_returned_is_missed_although_x_holds_whole_numbers():
     report = check(layer(keeping(lambda x: x * x), lambda self, dy: None), np.arange(12).reshape(4, 3))
     assert report.verdict == "fail"
     assert report.diagnosis.name == "never set"
+
+
+# Derivatives that only some inputs or another dy show
+
+
+def test_what_var_and_abs_hide_from_the_complex_step_is_found():
+    softsign = layer(keeping(lambda x: x / (1 + np.abs(x))), lambda self, dy: dy / (1 + np.abs(self.cache)))
+
+    class Norm(mt.Layer):
+        def forward(self, x):
+            deviation = np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+            self.cache = deviation
+            return (x - x.mean(-1, keepdims=True)) / deviation
+
+        def backward(self, dy):
+            return (dy - dy.mean(-1, keepdims=True)) / self.cache
+
+    for method in ("auto", "differences"):
+        assert check(softsign, (5, 4), method=method).verdict == "fail"
+        assert check(Norm(), (5, 4), method=method).verdict == "fail"
+
+
+@pytest.mark.parametrize("limit", [1e-6, 20, 1e6])
+def test_a_clipped_gradient_is_found(limit):
+    class Clipped(mt.Dense):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.kernel.grad = np.clip(self.kernel.grad, -limit, limit)
+            return dx
+
+    assert check(Clipped(2)).verdict == "fail"
+
+
+def test_a_region_where_the_drawn_x_does_not_fall_is_tried():
+    relu6 = layer(keeping(lambda x: np.minimum(np.maximum(x, 0), 6)), lambda self, dy: dy * (self.cache > 0))
+    assert check(relu6).verdict == "fail"
+
+
+def test_a_layer_that_is_right_only_behind_the_layers_in_front_is_found():
+    class Asleep(mt.ReLU):
+        def backward(self, dy):
+            return dy * 1
+
+    report = check(mt.Sequential([mt.Dense(4), mt.Softplus(), Asleep(), mt.Dense(2)], rng=0))
+    assert report.where.startswith("asleep_1 ")
+    assert "It was only seen at positive inputs; alone" in report.findings[0]
+    logarithm = layer(keeping(np.log), lambda self, dy: dy / self.cache)
+    assert check(mt.Sequential([mt.Dense(4), mt.Softplus(), logarithm, mt.Dense(2)], rng=0)).verdict == "pass"
+
+
+class Pool(mt.Layer):
+    def forward(self, x):
+        pairs = x.reshape(len(x), -1, 2)
+        y = pairs.max(-1)
+        self.cache = pairs == y[..., None]
+        return y
+
+    def backward(self, dy):
+        return (self.share(self.cache) * dy[..., None]).reshape(len(dy), -1)
+
+    def share(self, largest):
+        return largest
+
+
+def test_a_maximum_that_is_given_to_all_of_equal_elements_is_found():
+    first = type("First", (Pool,), {"share": lambda self, m: m & (np.cumsum(m, axis=-1) == 1)})
+    shares = type("Shares", (Pool,), {"share": lambda self, m: m / m.sum(axis=-1, keepdims=True)})
+    assert check(first(), np.ones((3, 4))).verdict == "pass"
+    assert check(shares(), np.ones((3, 4))).verdict == "pass"
+    assert check(Pool(), np.ones((3, 4))).verdict == "fail"
+    assert check(Pool(), (7, 4)).verdict == "fail"
+
+
+def test_blocks_are_probed():
+    class Block(mt.Layer):
+        def __init__(self):
+            self.inner = mt.Dense(3)
+
+        def forward(self, x):
+            x += 1
+            return x + self.inner(x)
+
+        def backward(self, dy):
+            dy += self.inner.backward(dy)
+            return dy
+
+    assert check(Block()).diagnosis.name == "writes into its arguments"
+
+
+def test_differences_are_exact_where_y_does_not_move_and_noise_is_no_kink():
+    square = layer(keeping(lambda x: x * np.abs(x)), lambda self, dy: dy * 3 * np.abs(self.cache))
+    assert check(square).diagnosis.name == "constant factor"
+    offset = layer(keeping(lambda x: 1 + 1e-9 * x * x), lambda self, dy: 1e-9 * self.cache * dy)
+    report = check(offset)
+    assert report.verdict == "fail"
+    assert not report.kinks
+
+
+# What is right
+
+
+@pytest.mark.parametrize("size", [30, 100, 1e4])
+@pytest.mark.parametrize("make", [lambda: mt.MultiHeadAttention(1, 2), lambda: mt.GELU(), lambda: mt.GRU(2)])
+def test_the_packages_layers_are_not_accused_at_large_inputs(make, size):
+    for seed in range(4):
+        x = np.random.default_rng(seed).normal(size=(3, 3, 2)) * size
+        assert check(make().initialize((3, 2), seed, np.float64), x, rng=seed).verdict != "fail"
+
+
+def test_a_wider_dtype_is_a_remark_unless_it_is_asked_for():
+    def forward(self, x):
+        y = np.zeros((len(x), 5))
+        y[:, :3] = x
+        return y
+
+    padding = layer(forward, lambda self, dy: dy[:, :3])
+    report = check(padding)
+    assert report.verdict == "pass"
+    assert "For float32 inputs, y is float64" in report.findings[-1]
+    strict = check(padding, strict_dtype=True)
+    assert strict.verdict == "fail"
+    assert strict.diagnosis.name == "wrong dtype"
+
+
+def test_a_forward_that_takes_some_batch_sizes_only_is_checked_at_these():
+    def forward(self, x):
+        if len(x) not in (1, 5):
+            raise AssertionError("batch of 5")
+        self.cache = x
+        return x * x
+
+    assert check(layer(forward, lambda self, dy: 2 * self.cache * dy)).verdict == "pass"
+    assert check(layer(forward, lambda self, dy: 3 * self.cache * dy)).verdict == "fail"
+
+
+def test_a_square_of_similarities_is_tried_as_other_squares(rng):
+    class Contrast(mt.Loss):
+        def forward(self, prediction, target):
+            z = prediction - np.log(np.exp(prediction).sum(axis=1, keepdims=True))
+            self.cache = np.exp(z)
+            return -np.diagonal(z).mean()
+
+        def backward(self):
+            p = self.cache
+            return (p - np.eye(len(p), dtype=p.dtype)) / len(p)
+
+    assert check(Contrast(), rng.normal(size=(4, 4)), np.eye(4)).verdict == "pass"
+
+
+def test_a_loss_may_return_a_float(rng):
+    class Squared(mt.Loss):
+        def forward(self, prediction, target):
+            self.cache = prediction - target
+            return float((self.cache_of(prediction, target) ** 2).mean())
+
+        def cache_of(self, prediction, target):
+            return prediction - target
+
+        def backward(self):
+            return 2 * self.cache / self.cache.size
+
+    report = check(Squared(), rng.normal(size=(4, 3)), rng.normal(size=(4, 3)))
+    assert report.verdict == "pass"
+    assert not report.findings

@@ -30,7 +30,7 @@ ODD = [
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize(("layer", "shape"), ODD, ids=lambda value: str(value))
 def test_gradients_are_right_on_odd_shapes(layer, shape, batch, rng):
-    mt.assert_gradients(layer.clone().initialize(shape, 0, np.float64), rng.normal(size=(batch, *shape)))
+    mt.assert_gradients(layer.clone().initialize(shape, 0, np.float64), rng.normal(size=(batch, *shape)), strict_dtype=True)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -38,7 +38,7 @@ def test_batch_normalization_is_right_in_both_modes(training, rng):
     layer = mt.BatchNormalization().initialize((3, 2, 4), 0, np.float64)
     layer.moving_mean.value, layer.moving_variance.value = rng.normal(size=4), rng.uniform(0.5, 2, 4)
     layer.training = training
-    mt.assert_gradients(layer, rng.normal(size=(5, 3, 2, 4)))
+    mt.assert_gradients(layer, rng.normal(size=(5, 3, 2, 4)), strict_dtype=True)
 
 
 def test_of_equal_pixels_the_first_gets_the_gradient(rng):

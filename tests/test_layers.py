@@ -49,7 +49,7 @@ def test_every_layer_declares_an_example(cls):
 @every_example
 def test_gradients_are_right(example, shape, rng):
     layer = built(example, shape)
-    mt.assert_gradients(layer, data(layer, shape, rng))
+    mt.assert_gradients(layer, data(layer, shape, rng), strict_dtype=True)
 
 
 @every_example

@@ -47,7 +47,7 @@ def test_every_loss_of_the_package_is_here():
 
 @every_loss
 def test_gradients_are_right(loss, rng):
-    mt.assert_gradients(loss, *problem(loss, rng))
+    mt.assert_gradients(loss, *problem(loss, rng), strict_dtype=True)
 
 
 @every_loss
@@ -81,7 +81,7 @@ def test_backward_before_forward_names_the_loss(loss):
 @every_loss
 @pytest.mark.parametrize("shape", [(1, 3), (5, 2), (4, 3, 2)])
 def test_gradients_are_right_in_other_shapes(loss, shape, rng):
-    mt.assert_gradients(loss, *problem(loss, rng, shape))
+    mt.assert_gradients(loss, *problem(loss, rng, shape), strict_dtype=True)
 
 
 @every_loss

@@ -135,7 +135,7 @@ class BugSearch:
             dy = self.check.rng.normal(size=np.shape(other.forward()))
             result = self.check.compare(other, dy).elements(name)
             return count, factor(np.asarray(result.backward, float), result.true)
-        except (ValueError, FloatingPointError, KeyError, TypeError):
+        except Exception:  # whatever is raised, there is no factor for that batch
             return count, None
 
     def _on_a_smaller_copy(self, name: str) -> Diagnosis | None:

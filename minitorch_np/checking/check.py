@@ -131,7 +131,16 @@ def assert_gradients(
 ) -> None:
     """For tests: raise GradcheckError unless gradcheck passes; "inconclusive" is not a pass."""
     report = gradcheck(
-        target, x, y, loss=loss, wrt=wrt, method=method, rng=rng, hint=hint, raise_exception=False, strict_dtype=strict_dtype
+        target,
+        x,
+        y,
+        loss=loss,
+        wrt=wrt,
+        method=method,
+        rng=rng,
+        hint=hint,
+        raise_exception=False,
+        strict_dtype=strict_dtype,
     )
     if not report:
         raise GradcheckError(report)

@@ -154,6 +154,7 @@ class Comparison:
         excess = 0.0 if error == 0 else error / bound if bound and np.isfinite(error) else np.inf
         if excess > 1 and (
             slopes_beside(self.subject, self.dy, name, direction, a) is not None
+            or is_tie(self.truth, self.dy, name, direction, a)
             or error <= self.measured.along(name, direction)
         ):
             excess = 1.0

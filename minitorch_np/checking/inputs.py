@@ -62,7 +62,7 @@ def other_inputs_of(x: NDArray, rng: np.random.Generator) -> Iterator[tuple[str,
     yield "for inputs of size 0.001", 1e-3 * rng.normal(size=x.shape)
     yield "for negative inputs", -np.abs(normal) - 0.01
     yield "for positive inputs", np.abs(normal) + 0.01
-    yield "for inputs of which many are equal", np.round(rng.normal(size=x.shape))
+    yield "for inputs of zeros and ones", rng.integers(0, 2, x.shape).astype(float)
 
 
 def are_whole(x: NDArray) -> bool:

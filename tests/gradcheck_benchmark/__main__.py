@@ -55,7 +55,7 @@ class Result:
 
 def ours(target: object, x: np.ndarray, y: np.ndarray | None) -> tuple[str, list[str]]:
     try:
-        report = gradcheck(target, x, y, raise_exception=False, rng=0)
+        report = gradcheck(target, x, y, raise_exception=False, rng=0, strict_dtype=True)
     except Exception as error:  # a wrong layer may not bring the checker down
         return f"{type(error).__name__}: {error}", []
     return report.verdict, [diagnosis.name for diagnosis in report.diagnoses]
