@@ -111,11 +111,11 @@ class LayerCheck:
         results = {
             name: self._compare(comparison, name, whole=whole) for name in subject.values() if name in self.names
         }
+        if not whole and any(result.verdict == "fail" for result in results.values()):
+            self._excuse_kinks(subject, results)
         if thorough:
             for name, result in results.items():
                 comparison.ties(name, result)
-        if not whole and any(result.verdict == "fail" for result in results.values()):
-            self._excuse_kinks(subject, results)
         failed = [name for name, result in results.items() if result.verdict == "fail"]
         found: list[Diagnosis] = []
         notes: list[str] = []
