@@ -42,7 +42,12 @@ def given_or_drawn(x: Any, rng: np.random.Generator, target: Any) -> NDArray:
 def build(layer: Layer, x: NDArray) -> NDArray:
     """Build the layer; returns x as floats, or as whole numbers for a layer that takes only those."""
     if isinstance(layer, Foreign):
-        return layer.meet(x)
+        try:
+            return layer.meet(x)
+        except IndexError as error:
+            if are_whole(x):
+                raise
+            raise ValueError(_as_whole_numbers(layer, x)) from error
     if isinstance(layer, LossLayer):
         return x.astype(np.float64)
     try:
@@ -78,12 +83,14 @@ def _as_indices(layer: Layer, x: NDArray, error: Exception) -> NDArray:
     except Exception:
         raise error from None
     if not are_whole(x):
-        raise ValueError(
-            f"gradcheck: forward of {layer!r} takes x as indices. Give whole numbers, such as rng.integers(0, 5, {x.shape})."
-        ) from error
+        raise ValueError(_as_whole_numbers(layer, x)) from error
     if layer.output_shape is None:
         layer.output_shape = y.shape[1:]
     return whole
+
+
+def _as_whole_numbers(layer: Layer, x: NDArray) -> str:
+    return f"gradcheck: forward of {layer!r} takes x as indices. Give whole numbers, such as rng.integers(0, 5, {x.shape})."
 
 
 def _takes_whole_numbers(layer: Layer, x: NDArray) -> bool:
