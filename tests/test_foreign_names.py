@@ -67,6 +67,61 @@ def test_imports_of_names_that_there_are_not_are_answered(line, message):
         exec(line, {})
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("mt.nn.Linear(2, 3)", r"has no attribute 'nn'\. Write mt\.Dense\(units\)"),
+        ("mt.nn.Sequential()", r"has no attribute 'nn'\. Write mt\.Sequential\.$"),
+        ("mt.nn.init.kaiming_normal_(mt.Parameter([1.0]))", r"Write kernel_initializer='he_normal'\.$"),
+        ("mt.nn.init.xavier_uniform_", r"Write kernel_initializer='glorot_uniform'\.$"),
+        ("mt.F.relu([1.0])", r"has no attribute 'F'\. Write mt\.ReLU\(\), a layer"),
+        ("mt.F.cross_entropy", r"Write mt\.CrossEntropyLoss\(\)"),
+        ("mt.F", r"has no attribute 'F'\. Write layers, mt\.ReLU\(\)\(x\)"),
+        ("mt.keras.callbacks.EarlyStopping()", r"Write mt\.callbacks\.EarlyStopping\.$"),
+        ("mt.keras.initializers.RandomNormal(0.0, 0.1)", r"Write mt\.initializers\.RandomNormal\.$"),
+        ("mt.models.load_model('m.keras')", r"Write mt\.load_model\.$"),
+        ("mt.utils.set_random_seed(1)", r"Write Sequential\(\[…\], rng=0\)"),
+        ("mt.utils.nonsense", "Class numbers need no one-hot rows"),
+        ("mt.optimizers.schedules", r"Schedules are in mt\.schedules: mt\.schedules\.CosineDecay"),
+        (
+            "mt.optimizers.schedules.ExponentialDecay",
+            r"mt\.schedules\.ExponentialDecay\(0\.1, every=1000, factor=0\.9\)",
+        ),
+        ("mt.config.run_functions_eagerly(True)", "every line runs as it is written"),
+        ("mt.config", "no global settings"),
+        ("mt.inference_mode()", r"model\.eval\(\) is inference mode"),
+        ("mt.losses.get('mse')", r"model\.compile\('adam', 'mse', \['mae'\]\)"),
+        ("mt.nonsense.others", r"has no attribute 'nonsense'\.$"),
+    ],
+)
+def test_the_whole_path_of_a_name_is_answered(line, message):
+    with pytest.raises(AttributeError, match=message):
+        exec(line, {"mt": mt})
+
+
+def test_the_call_of_a_schedule_of_keras_is_answered_with_one_that_does_the_same():
+    answers = []
+    for call in (
+        lambda: mt.schedules.ExponentialDecay(0.2, decay_steps=50, decay_rate=0.9),
+        lambda: mt.schedules.CosineDecay(initial_learning_rate=0.2, decay_steps=50),
+    ):
+        with pytest.raises(TypeError) as caught:
+            call()
+        line = re.search(r"Write (\w+\(.*?\))\.", str(caught.value))[1]
+        answers.append(eval(line, vars(mt.schedules)))
+    exponential, cosine = answers
+    for step in (0, 7, 50, 90):
+        np.testing.assert_allclose(exponential(step), 0.2 * 0.9 ** (step / 50), rtol=1e-12)
+        np.testing.assert_allclose(cosine(step), 0.1 * (1 + np.cos(np.pi * min(step, 50) / 50)), atol=1e-16)
+
+
+def test_renamed_arguments_keep_those_that_are_the_same():
+    with pytest.raises(TypeError, match=r"Write StepDecay\(0\.1, every=30, factor=0\.5\)\. It counts steps"):
+        mt.schedules.StepDecay(0.1, step_size=30, gamma=0.5)
+    with pytest.raises(TypeError, match=r"Write CosineDecay\(0\.1, steps=9, warmup=2, final=0\.01\)\."):
+        mt.schedules.CosineDecay(0.1, decay_steps=9, warmup=2, eta_min=0.01)
+
+
 def test_attributes_without_effect_cannot_be_set():
     with pytest.raises(AttributeError, match=r"Write optimizer\.learning_rate"):
         mt.Adam().lr = 0.1
@@ -88,6 +143,7 @@ def test_a_class_may_use_a_foreign_name_for_an_argument_of_its_own():
 OURS = [cls for cls in Configurable.registry.values() if is_built_in(cls)]  # other tests define classes too
 TABLE = table()
 CLASSES = {cls.__name__: cls for cls in [*OURS, mt.Parameter, mt.History]}
+CLASSES |= {name: getattr(mt.schedules, name) for name in mt.schedules.__all__} | {"Metric": mt.Metric}
 CLASSES |= {
     name: getattr(mt.callbacks, name)
     for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "LearningRateScheduler", "TensorBoard")
@@ -213,6 +269,8 @@ def test_arguments_of_other_frameworks_are_answered(call, message):
         (lambda m: m.compile("adam", "binary_focal_crossentropy"), r"write mt\.FocalLoss\(gamma=2\.0, alpha=None\)"),
         (lambda m: m.compile("adam", "crossentropy"), r"'categorical_crossentropy' with several after Softmax\(\)"),
         (lambda m: m.compile("Adam", "poisson"), r"There is no such loss: write a subclass of mt\.Loss"),
+        (lambda m: mt.Dense(2, kernel_initializer="xavier_uniform")([[1.0]]), r"Write 'glorot_uniform'\.$"),
+        (lambda m: mt.Dense(2, kernel_initializer="kaiming_normal")([[1.0]]), r"Write 'he_normal'\.$"),
         (lambda m: m.compile(mt.Adam, mt.MSELoss()), r"Adam is a class. Write Adam\(\)"),
         (lambda m: m.compile(mt.Adam(), mt.MSELoss), r"MSELoss is a class. Write MSELoss\(\)"),
         (lambda m: m.compile(mt.Adam(), mt.MSELoss(), [mt.metrics.AUC]), r"AUC is a class. Write AUC\(\)"),

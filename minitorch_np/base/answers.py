@@ -7,8 +7,10 @@ import inspect
 import math
 import opcode
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from minitorch_np.base.text import of_class
@@ -55,7 +57,39 @@ def in_module(module: str, name: str) -> AttributeError | ImportError:
     asking = sys._getframe(2)  # the frame of the line that runs the module's __getattr__
     if line and asking.f_code.co_code[asking.f_lasti] == _IMPORT_FROM:
         return ImportError(f"cannot import name {name!r} from {module!r}. {line}", name=module)
+    line = _line_for_path(_names_after(asking)) or line
     return AttributeError(f"module {module!r} has no attribute {name!r}. {line}".rstrip())
+
+
+def _names_after(frame: FrameType) -> list[str]:
+    """The names that the line of this frame reads next: ["functional", "relu"] where it fails at the `nn` of mt.nn.functional.relu."""
+    import dis
+
+    names = []
+    for instruction in dis.get_instructions(frame.f_code):
+        if instruction.offset > frame.f_lasti:
+            if instruction.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
+                break
+            names.append(instruction.argval)
+    return names
+
+
+def _line_for_path(names: Sequence[str]) -> str:
+    """What to write for mt.names[0].names[1]…: the answer to the last name that has one, or the public name that it is here, or ""."""
+    for start in range(len(names)):
+        if _is_public(names[start:]):
+            return f"Write mt.{'.'.join(names[start:])}."
+    return next((table()[f"mt.{name}"] for name in reversed(names) if f"mt.{name}" in table()), "")
+
+
+def _is_public(names: Sequence[str]) -> bool:
+    """Whether mt.names[0].names[1]… is public."""
+    found: Any = sys.modules["minitorch_np"]
+    for name in names:
+        if name not in getattr(found, "__all__", ()):
+            return False
+        found = getattr(found, name)
+    return True
 
 
 class AnswersForeignModules:
@@ -205,7 +239,21 @@ def _refuse_unknown(
     line = line or (f"Did you mean {near[0]}?" if near else known)
     given = [*map(_short, args), *(f"{name}={_short(kwargs[name])}" for name in kwargs if name in by_name)]
     line = line.replace("{call}", f"{who}({', '.join(given)})").replace("{value}", value)
+    if _RENAMED.search(line):
+        names = {name: _new_name(cls, method, name) for name in kwargs}
+        renamed = [*map(_short, args), *(f"{names[name]}={_short(value)}" for name, value in kwargs.items())]
+        line = _RENAMED.sub(lambda match: f"{who}({', '.join(renamed)})", line)
     raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line}")
+
+
+# In an answer: the call with the argument's name here, and with the names here of its other arguments.
+_RENAMED = re.compile(r"\{call, (\w+)\}")
+
+
+def _new_name(cls: type | None, method: str, name: str) -> str:
+    """The name here of an argument of another framework, from an answer with {call, name}; any other name as it is."""
+    match = _RENAMED.search(line_for(cls, f"{method}({name}=)"))
+    return match[1] if match else name
 
 
 def _short(value: Any) -> str:
