@@ -58,21 +58,21 @@ class Layer(Node):
     Neither writes into x, dy or an array that it has returned. Both keep the dtype they are given. forward also takes complex x
     (so it uses no abs, and writes into no float array): gradcheck needs that to know the derivative exactly.
 
-    A layer comes to its parameters in three steps. `compute_output_shape` says which shapes follow from the shape of x.
-    `initialize` gives every parameter its first value. `ensure_built` does so when data come to a layer that has none yet.
+    A layer gets its parameters once: `initialize` sets the generators and the dtype, then `ensure_built` calls `build`. The first
+    call of the layer does this if it was not done before. `compute_output_shape` gives the shape of y without building the layer.
 
     Attributes:
         training: True while the model learns. Layers such as dropout behave differently then.
-        keep_cache: False while no backward will follow.
-        wants_dx: False while the result of backward is not used; a costly dx may then be left out. A layer of layers passes it
-            on, see pass_wants_dx.
-        precomputable: True on classes whose output training does not change: no learnable parameters, no randomness, no mode. At
-            the front of a Sequential they run once per call of fit, not once per step.
+        keep_cache: False while no backward will be called; then forward keeps nothing.
+        wants_dx: False while dx, the result of backward, is not used; backward then need not compute it. A layer of layers passes
+            this on, see pass_wants_dx.
+        precomputable: True on classes whose outputs stay the same during training: they have no learnable parameters, no
+            randomness and no mode. At the front of a Sequential they run once per call of fit, not once per step.
         elementwise: True on classes of this package whose y always has the shape of x.
         built, input_shape, output_shape: known after the first call; shapes leave the batch out.
         in_keras: True on classes that Keras has too, under the same name and with the same arguments.
-        keras_activation: the name that Keras's Activation layer has for it, if any.
-        keras_places: the places of parameters in Keras's files, if these are not vars/0, vars/1, … in their order.
+        keras_activation: the name of the function in Keras's Activation layer, if it is there.
+        keras_places: where Keras's files hold the parameters, if not at vars/0, vars/1, … in order.
     """
 
     # Defaults are on the class, so that a subclass may forget super().__init__().
@@ -95,7 +95,7 @@ class Layer(Node):
         super().__init_subclass__()
         guard(cls)
 
-    if not TYPE_CHECKING:  # where it would make every attribute known
+    if not TYPE_CHECKING:  # for a type checker every attribute would exist
 
         def __getattr__(self, name: str) -> Any:
             """Runs for missing attributes; adds a hint if the layer is not built, or if forward has set the attribute."""
@@ -113,11 +113,11 @@ class Layer(Node):
         raise NotImplementedError(f"{self!r} has no backward: write backward(self, dy) and return dL/dx.")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of y for this shape of x, the batch left out. By default, what forward makes of zeros."""
+        """The shape of y for this shape of x, both without the batch. By default it is found by a forward of zeros."""
         if self.elementwise and is_built_in(type(self)):  # a user-defined subclass may do something else
             return input_shape
         check_trial(input_shape)
-        # A copy runs, so that the layer keeps nothing of it. If it is built, the layers inside are built by this forward.
+        # Forward runs on a copy, so the layer itself does not change. If it is built, this forward builds the layers inside.
         replicator = Replicator()
         if self.built:
             refuse_other_shape(self, input_shape)
@@ -140,7 +140,7 @@ class Layer(Node):
         return []
 
     def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
-        """Inputs of this shape, the batch included, to try the layer on. Normal numbers, unless it takes others."""
+        """Random inputs of this shape (with the batch), for tests. Override it if the layer cannot take normal numbers."""
         return rng.normal(size=shape)
 
     # What a subclass uses
@@ -175,7 +175,7 @@ class Layer(Node):
         """The layer's own generator, for a forward with random numbers. Drawing from it changes no other generator."""
         if self._generator is None:
             original = original_of(self)
-            # A replica has a generator of its own, so that inference changes none that training uses.
+            # A replica has a generator of its own, so that inference does not change that of training.
             source = self._all_streams().noise if original is None else original.generator
             (self._generator,) = source.spawn(1)
         return self._generator
@@ -196,14 +196,16 @@ class Layer(Node):
     def pass_wants_dx(self, wants: bool) -> None:
         """Set wants_dx of the layers inside whose dL/dx this layer returns. A layer without layers inside has nothing to do."""
 
-    # What happens around it
+    # What callers use
 
     def __call__(self, x: ArrayLike, training: bool | None = None) -> NDArray:
-        """Build for the shape of x if this is the first call, then run forward. Whole numbers count as the layer's dtype, as in fit.
+        """Build for the shape of x if this is the first call, then run forward.
+
+        Whole numbers are converted to the layer's dtype, as in fit.
 
         Args:
             x: one row per example.
-            training: the mode of this call alone; None for the mode of the layer, or of the model that calls it.
+            training: the mode for this call only; None for the mode of the layer, or of the model that calls it.
         """
         x = as_numbers(x, "x", self, "biufc")
         if not self.built:
@@ -278,7 +280,7 @@ class Layer(Node):
             self.trainable = False
 
     def before_forward(self) -> None:
-        """Called before a forward of a user-defined class that keeps what backward needs; a model notes that there was one."""
+        """Called before a forward of a user-defined class, if it keeps what backward needs. A model counts these calls."""
 
     def before_backward(self, dy: Any) -> None:
         """Called before a backward of a user-defined class; a model raises if no forward in training mode came before."""

@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 class Model(Weights, Calls, Layer):
     """A layer made of layers, which can be trained, evaluated and saved.
 
-    Subclass it for a network that is no list of layers: create the layers in the constructor, and write `forward` and `backward`
+    Subclass it for a network that is not a list of layers: create the layers in the constructor, and write `forward` and `backward`
     over them. A model can be a layer of another model.
 
     Args:
         rng: an int or a numpy Generator. The same int gives the same weights, the same order of examples and the same random
-            numbers in every layer; None gives others each time. A model inside another uses the outer one's unless it has its own.
+            numbers in every layer; None gives other ones each time; inside another model it means the rng of the outer one.
         dtype: "float32" or "float64", of the parameters and of the computation.
 
     Attributes:
         optimizer, loss, metrics: what compile was given; None, None and () before.
-        history: that of the last fit, or None.
+        history: the History of the last fit, or None.
         stop_training: a callback sets it to True to end training after the epoch.
         class_names: the names of the classes by number, or None.
         input_range: the range of the training examples, or None before fit.
@@ -76,18 +76,18 @@ class Model(Weights, Calls, Layer):
     def compile(
         self, optimizer: str | Optimizer, loss: str | Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     ) -> Self:
-        """Choose how the model learns, and what is measured beside the loss.
+        """Choose how the model learns, and what is measured in addition to the loss.
 
         Names mean what they mean in Keras, with its default settings: see docs/coming_from_elsewhere.md.
 
         Args:
             optimizer: such as SGD(learning_rate=0.01), or a name such as "adam".
             loss: such as BCELoss(), or a name such as "mse".
-            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number, or
-                (y_true, y_pred) by these names. A function is called once an epoch, with all outputs and all targets.
+            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number, or with
+                parameters named (y_true, y_pred). A function is called once an epoch, with all outputs and all targets.
 
         Raises:
-            ValueError: an unknown name, or something else than the above; a loss or metric whose method takes the target first;
+            ValueError: an unknown name, or an object of another kind; a loss or metric whose method takes the target first;
                 an optimizer that belongs to another model.
         """
         from minitorch_np.metrics.finding import check as check_metric  # loads all metrics
@@ -134,22 +134,22 @@ class Model(Weights, Calls, Layer):
             epochs: the number of times to go through the examples.
             batch_size: examples in one step; None for all of them. The last batch may be smaller. Not allowed if x gives batches.
             validation_data: a pair (x, y), or batches as for x, measured after every epoch.
-            validation_split: the share at the end of x and y to keep for validation instead.
+            validation_split: the share of x and y, at their end, that is used for validation in place of validation_data.
             sample_weight: the weight of each example in the loss, (n,): the mean of w_i L_i. Metrics and validation ignore it.
             class_weight: the weight of each class, {0: 1.0, 1: 2.5}. If y has a class for each step, each step is weighted. Raises
                 ValueError for targets that are no classes, such as several yes-or-no columns.
             steps_per_epoch: batches in one epoch, of an iterable or generator. The next epoch continues where this one ended, and
                 starts again at the end of the data. By default an epoch takes all batches; data that never end need a number.
             validation_steps: batches of validation_data to measure on; each validation starts at the beginning.
-            shuffle: draw a new order for every epoch, which is the default. Batches keep their order.
+            shuffle: whether every epoch has a new random order, which is the default. If x gives batches, these keep their order.
             progress: show a bar, if the output is a terminal or a notebook.
-            callbacks: objects whose methods are called for every epoch and batch; validation calls those of a test.
+            callbacks: objects whose methods are called for every epoch and batch; validation calls their `on_test_…` methods.
             resume: a file that keeps the state of the run. If it exists, the run continues from it, bit for bit, until `epochs`
                 are done; a file of another model, optimiser, callback or data is refused.
             log_dir: a folder for TensorBoard's event files (extra `tensorboard`).
 
         Returns:
-            The History, also kept as `model.history`. Ctrl-C ends training after a whole step, and fit returns the History then too.
+            The History, also kept as `model.history`. Ctrl-C ends training after the current step; fit then returns the History too.
 
         Raises:
             ValueError: the data do not fit; the message says what was expected.
@@ -225,7 +225,7 @@ class Model(Weights, Calls, Layer):
     # Files
 
     def save_weights(self, path: AnyPath) -> None:
-        """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is replaced only when all is written."""
+        """Write all values to an HDF5 file, `name.weights.h5`; an earlier file is replaced only when the new one is complete."""
         from minitorch_np.saving.weights import save_weights
 
         self.require_built(f"{type(self).__name__}.save_weights")
@@ -242,11 +242,11 @@ class Model(Weights, Calls, Layer):
     @answers_foreign_arguments
     def save(self, path: AnyPath, *, include_optimizer: bool = True, warned: set[str] | None = None) -> None:
         """Write the whole model to `name.keras`: architecture, weights, optimiser with its state, loss, metrics, and
-        `class_names` if it has that attribute. mt.load_model opens it, and so does Keras where it has the layers.
+        `class_names` if they are set. mt.load_model opens the file, and so does Keras, if it has all the layers.
 
         Args:
             include_optimizer: False leaves out the optimiser's state; the file is smaller, and training starts from a new state.
-            warned: warnings that are not repeated; new ones are added to the set.
+            warned: warnings that were given before and are not repeated; new ones are added to the set.
         """
         from minitorch_np.saving.model_file import save_model
 
@@ -254,7 +254,7 @@ class Model(Weights, Calls, Layer):
         with sharing.paused(self.parameters().values()):
             save_model(self, path, include_optimizer=include_optimizer, warned=warned)
 
-    # What Sequential knows better
+    # What Sequential overrides, because it knows the order of its layers
 
     def input_warnings(self, x: NDArray) -> list[str]:
         """Warnings about these inputs, for fit to give. The order of the layers is not known here, so they do not run."""
@@ -265,11 +265,11 @@ class Model(Weights, Calls, Layer):
         return None, self
 
     def last_layer(self) -> Layer | None:
-        """The layer whose outputs are the model's, where that is known."""
+        """The layer whose outputs are those of the model; None if that is not known."""
         return None
 
     def check_outputs(self, outputs: NDArray, x: NDArray | None = None) -> None:
-        """Warn of outputs that do not go with the loss, or refuse them; for the outputs of the first batch. See wrong_outputs."""
+        """Warn if the outputs of the first batch do not go with the loss, or raise ValueError. See wrong_outputs."""
         text = wrong_outputs(self, outputs, x)
         if text and not self._has_warned:
             warnings.warn(f"{type(self).__name__}: {text}.", stacklevel=caller())

@@ -39,7 +39,7 @@ _TAKES_ANY_SIZE = (BatchNormalization, LayerNormalization, Embedding)  # raw pix
 
 
 class Sequential(Model):
-    """y = the last layer of the ... of the second layer of the first layer of x.
+    """y = layer_n(… layer_2(layer_1(x))).
 
     Args:
         layers: the layers in order. With Input first, every shape is checked at once; the parameters are initialised when
@@ -47,7 +47,7 @@ class Sequential(Model):
         rng, dtype: see Model.
 
     Raises:
-        ValueError: an item is no layer, a layer appears twice, or shapes do not fit; it names the layer.
+        ValueError: an item is not a layer, a layer appears twice, or shapes do not fit; it names the layer.
     """
 
     def __init__(self, layers: Sequence[Layer] = (), rng: Seed = None, dtype: str = "float32") -> None:
@@ -136,7 +136,7 @@ class Sequential(Model):
         return self._chain(input_shape, "compute_output_shape")
 
     def _chain(self, shape: Shape, method: str) -> Shape:
-        """The shape through one method of every layer, one after the other; an error names the layer."""
+        """Pass a shape through all layers: `method` of each gives the shape for the next. An error names the layer."""
         if not self._layers:
             raise ValueError("Sequential: the model has no layers. Give it a list of layers.")
         for name, layer in self.sublayers().items():
@@ -162,7 +162,7 @@ class Sequential(Model):
         return backward_through(self._layers[self._last_to_learn :], dy)
 
     def pass_wants_dx(self, wants: bool) -> None:
-        """Without dx, backward ends at the first layer that learns now, which need not compute its own."""
+        """If dx is not used, backward ends at the first layer with trainable parameters, and this layer may skip its dx."""
         learns = [any(p.trainable for p in layer.parameters().values()) for layer in self._layers]
         first = learns.index(True) if True in learns else 0
         for position, layer in enumerate(self._layers):
@@ -170,7 +170,7 @@ class Sequential(Model):
         self._last_to_learn = 0 if wants else first
 
     def input_warnings(self, x: NDArray) -> list[str]:
-        """See Model; here x is followed up to the first layer that learns."""
+        """See Model. Here x runs through the layers, up to the first one with learnable parameters."""
         found: list[str] = []
         for layer in _one_by_one(replica(self)):
             if is_never_adapted(layer) and not (abs(x.mean()) < 1 and 1 / 3 < x.std() < 3):
@@ -225,7 +225,7 @@ class Sequential(Model):
 
 
 def _one_by_one(model: Sequential) -> Iterator[Layer]:
-    """The layers of a Sequential, and of those inside it, in the order in which x meets them."""
+    """The layers of a Sequential, and of those inside it, in the order of forward."""
     for layer in model._layers:
         if isinstance(layer, Sequential):
             yield from _one_by_one(layer)

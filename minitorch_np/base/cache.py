@@ -15,9 +15,9 @@ class Call:
 
     Args:
         root: the outermost layer of the call.
-        node: the innermost one whose method is guarded.
+        node: the innermost layer whose method is guarded (base/contract.py).
         method: the name of that method.
-        inference: whether no layer keeps anything or behaves as in training.
+        inference: True if layers run in inference mode and keep nothing.
 
     Attributes:
         turn: the number of the outermost forward.
@@ -42,7 +42,7 @@ current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
 
 
 class _NothingKept:
-    """The class attribute `_cache`, which is read only if the object has none of its own."""
+    """The class attribute `_cache`. Python reads it if the object itself has no `_cache`, and it raises an error that says why."""
 
     def __get__(self, owner: Any, owner_type: type) -> Any:
         if owner is None:
@@ -70,9 +70,9 @@ class Cached:
 
     Attributes:
         cache: what `forward` keeps for `backward`. Nothing is kept while keep_cache is False, so that a prediction holds no
-            activations. RuntimeError, which names the owner, if it is read before anything was kept, or after one forward of a
-            model has written it twice.
-        keep_cache: False while no backward will follow.
+            activations. Reading it raises RuntimeError, which names the owner, if nothing was kept, or if one forward of a model
+            has used the owner twice.
+        keep_cache: False while no backward will be called.
     """
 
     keep_cache = True
@@ -87,10 +87,10 @@ class Cached:
     _cache: Any = _NothingKept()
     _turn = 0  # the turn in which it was used last
     _used_twice = False  # in that turn
-    _notes_use = True  # when its cache is written; a guarded forward notes it itself
+    _notes_use = True  # whether writing the cache counts as a use; a guarded forward counts its uses itself
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copy. A copy, as another thread may add an attribute meanwhile."""
+        """For pickle and copy: a copy of the attributes, because another thread may add one meanwhile."""
         return vars(self).copy()
 
     def forget(self) -> None:

@@ -42,7 +42,7 @@ def calling(call: Call | None) -> Iterator[None]:
 
 @contextmanager
 def explicit_mode(*, training: bool) -> Iterator[None]:
-    """Inside the `with` block a layer called with training=True behaves so, although its model runs inference."""
+    """Inside the `with` block a layer called with training=True runs in training mode, even if its model runs inference."""
     call = current_call.get()
     if call is None or not (training and call.inference):
         yield
@@ -51,7 +51,7 @@ def explicit_mode(*, training: bool) -> Iterator[None]:
         yield
 
 
-# The layers that a running fit trains: by the id of the layer its thread, and what gives other threads a replica.
+# For each layer that a fit trains now, by its id: the thread of the fit, and the function that gives other threads a replica.
 _trained: dict[int, tuple[int, Reading]] = {}
 
 
@@ -61,7 +61,7 @@ def trained(root: Layer, reading: Reading) -> Iterator[None]:
 
     Args:
         root: the model.
-        reading: gives the other thread a replica of a layer, with the weights after one step.
+        reading: gives the other thread a replica of a layer, with its weights between two steps.
     """
     nodes = {id(node): (get_ident(), reading) for _, node in root.walk()}
     before = {key: _trained[key] for key in nodes.keys() & _trained.keys()}
@@ -75,7 +75,7 @@ def trained(root: Layer, reading: Reading) -> Iterator[None]:
 
 
 def read_beside_training(node: Layer) -> Reading | None:
-    """What gives a replica of this layer while another thread trains it; None if no other thread does."""
+    """The function that gives a replica of this layer, if another thread trains it now; else None."""
     thread, reading = _trained.get(id(node), (get_ident(), None))
     return None if thread == get_ident() else reading
 
@@ -86,7 +86,7 @@ def has_user_classes(node: Layer) -> bool:
 
 
 def is_called(node: Layer) -> bool:
-    """Whether this thread is in a call of a node that contains this one, which then follows its mode."""
+    """Whether this thread is in a call of a model that contains this node. The node then has the mode of that call."""
     call = current_call.get()
     return call is not None and any(below is node for _, below in call.root.walk())
 
@@ -156,7 +156,7 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
                 f"{self!r}.backward got None for dy: the layer after it returned no dL/dx. End its backward with `return dx`."
             )
         self.before_backward(dy)
-        if self._used_twice and not self._notes_use:  # a layer that notes its use itself has then no cache to read
+        if self._used_twice and not self._notes_use:  # otherwise reading the cache raises this error
             raise RuntimeError(used_twice(self))
         names = known_parameters(self)
         with calling(_inner(call, self, "backward")), _naming(self, "backward"):
@@ -192,14 +192,14 @@ def _inner(call: Call | None, node: Layer, method: str) -> Call:
 
 
 def known_parameters(node: Layer) -> dict[str, Parameter]:
-    """The attributes that hold a Parameter, found once."""
+    """The Parameters in the attributes of a layer, by name. They are looked for only once."""
     if node._known is None:
         node._known = Known((name, value) for name, value in vars(node).items() if isinstance(value, Parameter))
     return node._known.parameters
 
 
 class Known:
-    """The parameters that a layer was built with. An object, so that they are not found as a second place of the parameters."""
+    """The parameters that a layer was built with. A dictionary would be a second place in which the parameters are found."""
 
     def __init__(self, parameters: Iterable[tuple[str, Parameter]]) -> None:
         self.parameters: dict[str, Parameter] = dict(parameters)
@@ -278,9 +278,9 @@ def missing_attribute(node: Layer, name: str) -> Any:
 
 
 def refuse_other_shape(node: Layer, input_shape: Shape) -> None:
-    """Raise ValueError if a layer is built for inputs of another shape, and its parameters would have other shapes for these.
+    """Raise ValueError if a layer is built for inputs of another shape, and inputs of this shape need other parameters.
 
-    A replica is built for them to find out.
+    To find out, a replica is built for inputs of this shape.
     """
     if not node.built or node.input_shape is None or tuple(input_shape) == tuple(node.input_shape):
         return

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 class Node(Cached, Configurable):
     """An object whose attributes hold parameters and further nodes, alone or in lists and dictionaries.
 
-    Names come from the place in the tree: an attribute gives its own name, a dictionary's member its key, a
-    list's member its class and its count in that list (`blocks.dense_1`, `blocks.dense_2`), a list inside a list
-    its position (`branches.2.dense_1`). A list called `layers` adds no name of its own, so the first kernel of a
-    Sequential is `dense_1.kernel`.
+    Names come from the place in the tree. An attribute gives its name. A member of a dictionary gives its key. A member of a list
+    gives its class and its number among those of this class (`blocks.dense_1`, `blocks.dense_2`). A list inside a list gives its
+    position (`branches.2.dense_1`). A list called `layers` adds no name, so the first kernel of a Sequential is `dense_1.kernel`.
     """
 
     _training = True
@@ -105,7 +104,7 @@ class Node(Cached, Configurable):
     def trainable(self, trainable: bool) -> None:
         check_flags(f"{type(self).__name__}", {"trainable": trainable})
         for _, node in self.walk():
-            node._trainable = bool(trainable)  # for parameters that are made later
+            node._trainable = bool(trainable)  # for parameters that are created later
         for parameter in self._parameters_inside():
             parameter.trainable = parameter.learnable and bool(trainable)
 
@@ -189,7 +188,7 @@ def _members(attribute: str, value: Any, kind: type) -> Iterator[tuple[str, Any]
 
 
 def _listed(place: str, items: Any, kind: type, attribute: str, found: set[int]) -> Iterator[tuple[str, Any]]:
-    """The objects of one kind in a list and in the lists inside it; `found` are the ids of those before it."""
+    """The objects of one kind in a list and in the lists inside it; `found` has the ids of the objects found so far."""
     counts: dict[str, int] = {}
     for position, item in enumerate(items, start=1):
         if isinstance(item, (list, tuple)):

@@ -47,13 +47,13 @@ class Parameter(AnswersForeignNames):
         trainable: False for values that are saved but not learnt, such as running statistics.
 
     Attributes:
-        value: the array, changed in place by the optimiser. What is assigned is copied into it; it keeps its dtype and its order
-            in memory. ValueError for another shape, and for complex numbers and text.
+        value: the array, changed in place by the optimiser. An assignment copies numbers into it, and keeps its dtype and its order
+            in memory. It raises ValueError for another shape, and for complex numbers and text.
         grad: dL/dvalue, of the same shape, or None until a `backward` has set it. Each backward replaces it.
         trainable: set it to False to freeze a value.
-        learnable: trainable as it was at first. A frozen value is learnable and not trainable.
+        learnable: the first setting of `trainable`, which freezing does not change. A frozen value is learnable and not trainable.
         regularizer: the penalty on the value, or None.
-        changes: of the class; it changes whenever `trainable` of any parameter is set.
+        changes: an attribute of the class, a number that changes whenever `trainable` of any parameter is set.
     """
 
     changes: int = 0
@@ -77,10 +77,8 @@ class Parameter(AnswersForeignNames):
         self.regularizer: Any = None
         self._penalized: Any = None  # the grad that has the penalty in it
         self.learnable = self._trainable = trainable
-        self.network: tuple[int, int] = (
-            0,
-            0,
-        )  # the largest network that has listed it: its number of parameters, its id
+        # The largest network that has listed this parameter: its number of parameters, and its id.
+        self.network: tuple[int, int] = (0, 0)
 
     def _copy_into(self, value: ArrayLike) -> None:
         own = self._value
@@ -131,7 +129,7 @@ class Parameter(AnswersForeignNames):
             self.grad = self._penalized = self.grad + self.regularizer.gradient(self._value)
 
     def renew(self) -> None:
-        """Use a copy of the value from now on, so that the present array never changes under a reader."""
+        """Replace the array by a copy, which later steps change. A thread that still reads the earlier array sees no change."""
         self._value = self._value.copy(order="K")
 
     @property
@@ -152,7 +150,7 @@ class Parameter(AnswersForeignNames):
 
     # A forgotten `.value`
 
-    if not TYPE_CHECKING:  # type checkers shall report these operators
+    if not TYPE_CHECKING:  # so that type checkers report these operators
 
         def _is_no_array(self, *args: Any, **kwargs: Any) -> NoReturn:
             raise UsedAsArray(self)
@@ -174,7 +172,7 @@ class Parameters(dict[str, Parameter]):
 
     @classmethod
     def of(cls, network: object, found: Mapping[str, Parameter]) -> Self:
-        """Note that these are all the parameters of a network."""
+        """These parameters, which are all those of a network. Each stores that network; see warn_of_lost."""
         here = (len(found), id(network))
         for parameter in found.values():
             if parameter.network[0] <= here[0]:
@@ -182,7 +180,7 @@ class Parameters(dict[str, Parameter]):
         return cls(found)
 
     def under(self, name: str) -> Parameters:
-        """The same parameters, with this name and a dot before theirs."""
+        """The same parameters under longer names: `name.` is put before each name."""
         return Parameters({f"{name}.{below}": parameter for below, parameter in self.items()})
 
     def __or__(self, other: Any) -> Any:
@@ -201,9 +199,9 @@ _JOIN = 'Join them with a.parameters().under("a") | b.parameters().under("b").'
 
 
 def warn_of_lost(parameters: Mapping[str, Parameter], who: str) -> None:
-    """Warn of a plain dictionary that may be {**a.parameters(), **b.parameters()}, in which equal names were replaced.
+    """Warn of a plain dictionary that may be {**a.parameters(), **b.parameters()}: b has replaced those of a with equal names.
 
-    Such a dictionary has all parameters of one network, and no others or only some of another network.
+    It may be one if it has all parameters of one network, and of other networks none or only some.
     """
     counts = Counter(parameter.network for parameter in parameters.values())
     whole = {network for network, count in counts.items() if count == network[0] > 0}

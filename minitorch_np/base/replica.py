@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 
 class Replicator:
-    """Makes replicas. An object has one replica, also in several calls.
+    """Makes replicas. Several calls with the same object return the same replica.
 
     Args:
         copy_weights: whether to copy the values, because another thread changes them.
@@ -41,7 +41,8 @@ class Replicator:
         self.parameters: list[Parameter] = []  # the originals
 
     def of(self, item: Any, own: bool = False) -> Any:
-        """The replica of a layer, a loss, a parameter, or of a list, tuple or dictionary of these; anything else is itself.
+        """The replica of a layer, a loss, a parameter, or of a list, tuple or dictionary of these; anything else is returned
+        as it is.
 
         Args:
             item: what is copied.
@@ -117,7 +118,7 @@ class Replicator:
 
 
 class _Origin:
-    """The original of a replica. An object, so that the original is not found as a layer inside the replica."""
+    """The original of a replica. Without this object around it, the original would count as a layer inside the replica."""
 
     def __init__(self, original: Any, replicator: Replicator) -> None:
         self.original, self.replicator = original, replicator

@@ -45,10 +45,9 @@ class _YesOrNo(Loss):
 class BCELoss(_YesOrNo):
     """L = mean of -(t log p + (1 - t) log(1 - p)): binary cross-entropy of probabilities p.
 
-    As in PyTorch, logarithms are clamped at -100, so that p = 0 and p = 1 give a finite loss, and the denominator
-    of the gradient at 1e-12. Inside these clamps (p nearer to 0 or 1 than exp(-100) and 1e-12) the gradient is
-    not the derivative of the clamped loss, which would be 0 there; it still points the right way. A network that
-    ends in BCEWithLogitsLoss instead of Sigmoid and BCELoss has no such zone.
+    As in PyTorch, logarithms are clamped at -100, so that p = 0 and p = 1 give a finite loss. The denominator of the gradient is
+    clamped at 1e-12. If p is so near to 0 or 1 that a clamp acts, the gradient is not the derivative of the loss, but its sign is
+    right. BCEWithLogitsLoss, for a network without Sigmoid at its end, needs no clamps.
 
     Raises:
         ValueError: a probability outside [0, 1], or shapes that differ.
@@ -104,7 +103,7 @@ class FocalLoss(_YesOrNo):
     equation 5.
 
     Args:
-        gamma: at least 0; the larger, the less an example counts that is nearly right. With 0 it is BCEWithLogitsLoss.
+        gamma: at least 0. With a larger gamma, examples that are nearly right count less. With 0 it is BCEWithLogitsLoss.
         alpha: the weight a of targets 1; targets 0 have the weight 1 - alpha. None gives both the weight 1.
 
     Raises:
@@ -149,8 +148,8 @@ class FocalLoss(_YesOrNo):
 class HingeLoss(_YesOrNo):
     """L = mean of max(0, 1 - t x), for scores x and targets t of -1 and 1: the margin of a support vector machine.
 
-    Targets 0 count as -1, so targets may also be 0 and 1. It is Keras's Hinge. PyTorch's HingeEmbeddingLoss is a loss of
-    distances, and differs.
+    Targets 0 count as -1, so targets may also be 0 and 1. It is Keras's Hinge. PyTorch's HingeEmbeddingLoss is another
+    loss, of distances.
     """
 
     from_logits = True

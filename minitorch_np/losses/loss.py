@@ -33,11 +33,10 @@ class Loss(Cached, OwnAttributes):
     Attributes:
         from_logits: True if predictions are scores, not probabilities: logits, log-probabilities, or the margins of HingeLoss.
             The threshold of accuracy is then 0 instead of 0.5.
-        weights: None, or one number per example, (batch,), or per step of it, (batch, steps), by which its part of the mean is
-            multiplied. fit sets it.
-        instead: for a loss of scores, the end of the warning about a last layer that gives probabilities, by the layer's name.
+        weights: None, or the factor of each example in the mean, (batch,), or of each step of it, (batch, steps). fit sets it.
+        instead: for a loss of scores: how the warning about a last layer of probabilities ends, by the name of this layer.
             {"Sigmoid": ", or use BCELoss()"} gives "… leave it out, or use BCELoss()".
-        binary: True if every output is a yes-or-no question of its own.
+        binary: True if every output answers a separate yes-or-no question.
         probabilistic: False if predictions are not about probabilities: the margins of HingeLoss, the values of a regression.
         takes_weights: True if forward and backward apply the weights, by calling `mean` and `weigh`.
     """
@@ -101,7 +100,7 @@ class Loss(Cached, OwnAttributes):
         return gradient
 
     def wrong_outputs(self, outputs: NDArray) -> str:
-        """A warning if these outputs of a model make no sense to this loss, or "". fit and evaluate ask once, with the first batch.
+        """Why these outputs of a model make no sense to this loss, or "". fit and evaluate call it once, for the first batch.
 
         Raises:
             ValueError: the loss cannot be computed from such outputs.
@@ -126,7 +125,7 @@ class Loss(Cached, OwnAttributes):
         return in_dtype(target, dtype, f"{self!r}: y")
 
     def prepare_batch(self, target: NDArray, output_shape: Shape, dtype: np.dtype) -> NDArray:
-        """As `prepare`, for one batch of many, which need not have every class."""
+        """As `prepare`, for one of many batches. A batch need not have every class."""
         token = ONE_OF_MANY.set(True)
         try:
             return self.prepare(target, output_shape, dtype)

@@ -12,7 +12,7 @@ from minitorch_np.losses.loss import Loss
 def probabilities(predicted: NDArray, loss: Loss | None) -> NDArray:
     """(n, classes) from outputs (n, units). A single output is the probability of class 1; class 0 has the rest.
 
-    Scores go through the sigmoid if each output is a question of its own, else through softmax. Without a loss, or with a loss
+    Scores go through the sigmoid if each output answers a separate question, else through softmax. Without a loss, or with a loss
     of probabilities, the outputs are taken as they are. Check `loss.probabilistic` first: margins are not probabilities.
     """
     alone = predicted.shape[1] == 1

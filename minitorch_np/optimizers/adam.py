@@ -14,7 +14,7 @@ from minitorch_np.optimizers.optimizer import Optimizer, Schedule, quotient, slo
 
 
 class Adam(Optimizer):
-    """Steps along the mean gradient, divided by the root of the mean square, each over about 1 / (1 - beta) steps. In step t
+    """Steps along the mean gradient, divided by the root of its mean square. Means are over about 1 / (1 - beta) steps. In step t
 
     momentum = beta_1 * momentum + (1 - beta_1) * grad
     velocity = beta_2 * velocity + (1 - beta_2) * grad^2
@@ -29,7 +29,7 @@ class Adam(Optimizer):
         beta_2: share of the mean square that is kept, in [0, 1).
         epsilon: at least 0; keeps the denominator from 0.
         amsgrad: divide by the largest velocity so far. Reddi, Kale & Kumar 2018, algorithm 2.
-        weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
+        weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
@@ -84,7 +84,7 @@ def _decay_of_adamw(who: str, name: str, value: Any) -> None:
 
 
 class AdamW(Adam):
-    """Adam with weight decay beside the gradient: value -= learning_rate * weight_decay * value before every step of Adam.
+    """Adam with weight decay outside the gradient: value -= learning_rate * weight_decay * value before every step of Adam.
 
     Loshchilov & Hutter 2019, algorithm 2. If the decay were added to the gradient, it would be divided by sqrt(velocity), and so
     hardly change weights with large gradients.
@@ -134,7 +134,7 @@ class Nadam(Optimizer):
         beta_1: share of the mean gradient that is kept, in [0, 1).
         beta_2: share of the mean square that is kept, in [0, 1).
         epsilon: at least 0; keeps the denominator from 0.
-        weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
+        weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 

@@ -13,14 +13,14 @@ from minitorch_np.optimizers.optimizer import Optimizer, Schedule, quotient, slo
 class Adagrad(Optimizer):
     """accumulator += grad^2;   value -= learning_rate * grad / sqrt(accumulator + epsilon).
 
-    Duchi, Hazan & Singer 2011, figure 1 (diagonal). Elements with few large gradients keep long steps. As in Keras, epsilon is
-    inside the root, and the accumulator does not start at 0; PyTorch has epsilon outside, and starts at 0.
+    Duchi, Hazan & Singer 2011, figure 1 (diagonal). Elements whose gradients are rarely large keep long steps. As in Keras, epsilon
+    is inside the root, and the accumulator does not start at 0; PyTorch has epsilon outside, and starts at 0.
 
     Args:
         learning_rate: a number of at least 0, or a schedule `step -> rate`.
         initial_accumulator_value: the first value of the accumulator, at least 0.
         epsilon: at least 0; keeps the denominator from 0.
-        weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
+        weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
@@ -64,7 +64,7 @@ class RMSprop(Optimizer):
         epsilon: at least 0; keeps the denominator from 0.
         centered: divide by the standard deviation of the gradient: the square of its mean is subtracted from velocity.
             Graves 2013, eq. 38 - 41.
-        weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
+        weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 

@@ -21,7 +21,7 @@ class Lion(Optimizer):
         learning_rate: a number of at least 0, or a schedule `step -> rate`.
         beta_1: share of the momentum in the direction, in [0, 1).
         beta_2: share of the momentum that is kept, in [0, 1).
-        weight_decay: value -= learning_rate * weight_decay * value before the step; None for none.
+        weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 

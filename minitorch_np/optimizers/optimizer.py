@@ -135,7 +135,7 @@ class Optimizer(OwnAttributes):
         self._owners = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: the state of a copy belongs to the first parameters that its step is given."""
+        """For copies and pickles. A copy has no model; its state belongs to the parameters of its first step."""
         return {**vars(self), "_buffers": {}, "_owners": {}, "_model": None}
 
     def belong_to(self, model: object, who: str) -> None:
@@ -218,13 +218,13 @@ class Optimizer(OwnAttributes):
         value -= np.multiply(direction, self.rate, out=self.buffer(parameter) if buffer is None else buffer)
 
     def decay(self, parameter: Parameter, weight_decay: float | None) -> None:
-        """value -= rate * weight_decay * value, apart from the gradient. Loshchilov & Hutter 2019, algorithm 2."""
+        """value -= rate * weight_decay * value, separately from the gradient. Loshchilov & Hutter 2019, algorithm 2."""
         if weight_decay:
             value = parameter.value
             value *= 1 - self.rate * float(weight_decay)
 
     def buffer(self, parameter: Parameter, number: int = 0) -> NDArray:
-        """An array like the value for intermediate results, with arbitrary content; the same one in every step.
+        """An array of the value's shape and dtype for intermediate results, the same in every step. Its content is arbitrary.
 
         To allocate a large array in every step would take longer than the arithmetic.
         """
@@ -262,7 +262,7 @@ def checked_rate(who: str, rate: Any) -> float:
 
 
 def quotient(numerator: NDArray, denominator: NDArray, epsilon: float) -> NDArray:
-    """numerator / denominator, written into the denominator. It stays 0 where the denominator is 0, as is possible if epsilon is 0."""
+    """numerator / denominator, written into the denominator. 0 / 0, which is possible if epsilon is 0, gives 0."""
     if denominator.dtype.type(epsilon):  # 1e-50 is 0 in float32
         return np.divide(numerator, denominator, out=denominator)
     return np.divide(numerator, denominator, out=denominator, where=denominator != 0)
@@ -278,7 +278,7 @@ def slot(state: dict[str, NDArray], name: str, value: NDArray, initial: float = 
 def update_average(average: NDArray, new: NDArray, share: float, buffer: NDArray) -> None:
     """average = (1 - share) * average + share * new, in place: the exponential moving average.
 
-    Not as average += share * (new - average), which loses the digits of a new value far smaller than the average.
+    The formula average += share * (new - average) would lose digits of a new value that is far smaller than the average.
     """
     np.multiply(new, share, out=buffer)
     average *= 1 - share
