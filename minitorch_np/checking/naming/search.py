@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from minitorch_np.checking.tracing.setting import Setting
 
 _MARGIN = 0.5  # how much dearer than the first that explains everything others may be, to be looked at too
+_FELT = 1.0  # what a change costs more that right gradients would feel too
 _SIMPLE = 3.0  # if nothing up to this price explains everything, two changes at once are tried
 _WRONG_TOGETHER = 2.7  # the dearest second change
 _PATHS = ("missing path", "sign flipped")
@@ -83,7 +84,7 @@ class Search:
         if not self.wrong:
             return []
         with np.errstate(all="ignore"):
-            changes = sorted(self._changes(), key=lambda change: change.price)
+            changes = sorted(self._changes(), key=self._turn)
             self._try(changes, None)
             if not any(found.whole and found.change.price <= _SIMPLE for found in self.found):
                 self._pairs(
@@ -92,11 +93,17 @@ class Search:
                 self._second(changes)
         return sorted(self.found, key=lambda found: found.rank)
 
+    def _turn(self, change: Change) -> float:
+        """The price; more for a change that right gradients would feel too, which is tried later."""
+        step = change.step
+        below = step.operand if isinstance(step, edges.Edge) else getattr(step, "bottom", change.node)
+        return change.price + (0 if self.first.leaves_of[below.index] <= set(self.wrong) else _FELT)
+
     def _try(self, changes: list[Change], limit: float | None) -> float | None:
         """Try changes from the cheapest on, until one explains everything and no other is nearly as cheap."""
         best = None
         for change in changes:
-            dear = best is not None and change.price > best + _MARGIN
+            dear = best is not None and self._turn(change) > best + _MARGIN
             if dear or (limit is not None and change.price > limit) or time.monotonic() > self.until:
                 break
             found = self._attempt(change)
