@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
 from minitorch_np.base.randomness import streams
-from minitorch_np.base.text import of_class
+from minitorch_np.base.text import as_list_of_metrics, in_place_of
 from minitorch_np.base.validation import check_dtype, check_order, check_whole
 from minitorch_np.layer import Layer
 from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, wrong_outputs
@@ -215,6 +215,7 @@ class Model(Weights, Calls, Layer):
 
         return predict(self, x, batch_size, steps, callbacks)
 
+    @answers_foreign_arguments
     def summary(self) -> None:
         """Print each layer with its output shape and its parameters, and the total."""
         from minitorch_np.training.summary import summarize
@@ -287,14 +288,11 @@ class Model(Weights, Calls, Layer):
 
 
 def _check_kinds(who: str, optimizer: Any, loss: Any, metrics: Any) -> None:
-    for given, kind, expected in (
-        (optimizer, Optimizer, "an optimizer such as SGD(learning_rate=0.01)"),
-        (loss, Loss, "a loss such as BCELoss()"),
+    for name, given, kind, expected in (
+        ("optimizer", optimizer, Optimizer, "an optimizer such as SGD(learning_rate=0.01)"),
+        ("loss", loss, Loss, "a loss such as BCELoss()"),
     ):
         if not isinstance(given, kind):
-            line = " Give the name to compile." if isinstance(given, str) else of_class(given)
-            raise ValueError(f"{who}: expected {expected}, got {given!r}.{line}")
+            raise ValueError(f"{who}: expected {expected}, got {given!r}.{in_place_of(name, given)}")
     if not isinstance(metrics, (list, tuple)):
-        name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
-        line = "Leave it out." if metrics is None else f"Write metrics=[{name}]."
-        raise ValueError(f"{who}: metrics is a list, got {metrics!r}. {line}")
+        raise ValueError(f"{who}: metrics is a list, got {metrics!r}. {as_list_of_metrics(metrics)}")

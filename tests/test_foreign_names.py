@@ -122,6 +122,28 @@ def test_renamed_arguments_keep_those_that_are_the_same():
         mt.schedules.CosineDecay(0.1, decay_steps=9, warmup=2, eta_min=0.01)
 
 
+@pytest.mark.parametrize("use", [lambda p: p.grad, lambda p: p.data, lambda p: setattr(p, "requires_grad", False)])
+def test_the_name_of_a_parameter_used_as_the_parameter_is_answered(use):
+    parameters = model().parameters()
+    for name in parameters:
+        with pytest.raises(
+            AttributeError, match=rf"'{name}' is the name of a Parameter .*model\.parameters\(\)\.values\(\)"
+        ):
+            use(name)
+    assert [type(name) for name in (*parameters.keys(), *{**parameters}, *dict(parameters))] == [str] * 6
+    assert type(pickle.loads(pickle.dumps(next(iter(parameters))))) is str
+    assert list(parameters) == list(parameters.keys())
+
+
+def test_the_error_of_a_user_defined_function_inside_fit_stays_its_own():
+    class Bad(mt.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            (lambda one: one)()
+
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'one'"):
+        model().compile("sgd", "mse").fit([[1.0, 2.0]], [1.0], progress=False, callbacks=[Bad()])
+
+
 def test_attributes_without_effect_cannot_be_set():
     with pytest.raises(AttributeError, match=r"Write optimizer\.learning_rate"):
         mt.Adam().lr = 0.1
@@ -175,6 +197,9 @@ def test_no_row_hides_a_name_that_there_is(key):
             assert argument[:-1] not in inspect.signature(getattr(CLASSES[cls], method or "__init__")).parameters
         else:
             assert argument[:-1] not in inspect.signature(getattr(mt, cls)).parameters
+    elif match := re.fullmatch(r"(\w+)\.(\w+)\(no (\w+)\)", key):
+        cls, method, argument = match.groups()
+        assert inspect.signature(getattr(CLASSES[cls], method)).parameters[argument].default is inspect.Parameter.empty
     elif match := re.fullmatch(r"(\w+)\.(\w+)( =)?", key):
         cls, name, _ = match.groups()
         assert isinstance(getattr(CLASSES[cls], name, None), (WithoutEffect, type(None)))
@@ -249,6 +274,13 @@ def test_attributes_of_other_frameworks_are_answered(use, message):
         (lambda m: mt.Sequential(mt.Dense(1), mt.ReLU(), mt.Dense(1), mt.ReLU()), "All layers go in one list"),
         (lambda m: mt.Model(inputs=1, outputs=2), "no symbolic tensors"),
         (lambda m: mt.Parameter([1.0], requires_grad=False), "trainable=False"),
+        (lambda m: m.summary(line_length=80), r"Sequential\.summary: .*'line_length'\. Write model\.summary\(\)"),
+        (lambda m: m.compile(optimizer="adam"), r"'loss' is missing\. Write compile\('adam', 'mse'\)"),
+        (lambda m: m.compile(loss="mse"), r"'optimizer' is missing\. Write compile\('adam', 'mse'\)"),
+        (
+            lambda m: mt.Adam().step(),
+            r"Adam\.step: .*'parameters' is missing\. Write optimizer\.step\(model\.parameters\(\)\)",
+        ),
     ],
 )
 def test_arguments_of_other_frameworks_are_answered(call, message):
@@ -282,6 +314,21 @@ def test_arguments_of_other_frameworks_are_answered(call, message):
         (lambda m: mt.Adam(m.parameters()), r"The parameters are given to step\(model\.parameters\(\)\)"),
         (lambda m: mt.initializers.Constant(np.eye(2)), r"write lambda shape, rng: table"),
         (lambda m: mt.Dense(2, kernel_initializer=np.eye(2))(np.eye(2)), r"write lambda shape, rng: table"),
+        (
+            lambda m: mt.Conv2D(4, 3, padding=1),
+            r"got 1\. Write padding='same'.* put ZeroPadding2D\(1\) before this layer",
+        ),
+        (lambda m: mt.MaxPooling2D(2, padding=0), r"got 0\. Write padding='valid', which adds nothing\.$"),
+        (lambda m: mt.Conv2D(4, 3, padding="SAME"), r"got 'SAME'\. Write padding='same'\.$"),
+        (lambda m: m.compile("adam", "mse", {"out": "mae"}), r"Write metrics=\['mae'\]: a model has one output"),
+        (lambda m: m.compile("adam", "mse", {"a": ["mae", "r2"]}), r"Write metrics=\['mae', 'r2'\]: a model"),
+        (lambda m: m.compile("adam", ["mse"]), r"Write loss='mse': a model has one loss"),
+        (lambda m: m.compile("adam", {"out": "mse"}), r"Write loss='mse': a model has one loss"),
+        (lambda m: m.compile("adam", lambda t, p: 0.0), r"Write a subclass of mt\.Loss with forward"),
+        (
+            lambda m: m.compile("adam", "mse").fit((np.eye(2), np.ones(2))),
+            r"x is a tuple of two arrays\. Give them as two arguments, as in fit\(x, y\)",
+        ),
         (lambda m: mt.Residual([mt.Dense]), r"Dense is a class"),
         (lambda m: mt.Add([mt.Dense, []]), r"Dense is a class"),
         (lambda m: mt.Bidirectional(mt.LSTM), r"LSTM is a class"),

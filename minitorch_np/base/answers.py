@@ -198,16 +198,20 @@ def answer_missing(owner: Any, name: str) -> Any:
 
 
 def answers_foreign_arguments(called: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Decorate a method or a function, so that unknown arguments raise an error with the line to write."""
+    """Decorate a method or a function, so that unknown and missing arguments raise an error with the line to write."""
     name, is_method = called.__name__, "." in called.__qualname__
 
     @functools.wraps(called)
     def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        if is_method:
-            _refuse_unknown(type(args[0]), f".{name}", called, args[1:], kwargs)
-        else:
-            _refuse_unknown(None, name, called, args, kwargs)
-        return called(*args, **kwargs)
+        try:
+            return called(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself failed
+                if is_method and args:
+                    _refuse_unknown(type(args[0]), f".{name}", called, args[1:], kwargs)
+                elif not is_method:
+                    _refuse_unknown(None, name, called, args, kwargs)
+            raise
 
     return checked
 
@@ -221,16 +225,21 @@ def instead_of(given: Any) -> str:
 def _refuse_unknown(
     cls: type | None, method: str, called: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
-    """Raise TypeError for the first unknown argument; `method` is ".fit", or "" for the constructor."""
-    by_position, by_name, any_name = _arguments(called, cls is not None)
+    """Raise TypeError for the first argument that is unknown, or is missing and has an answer; `method` is ".fit", or "" for
+    the constructor.
+    """
+    by_position, by_name, any_name, required = _arguments(called, cls is not None)
     unknown = [] if any_name else [name for name in kwargs if name not in by_name]
-    if not unknown and len(args) <= by_position:
-        return
     who = f"{'' if cls is None else cls.__name__}{method}"
+    if not unknown and len(args) <= by_position:
+        for name in required[len(args) :]:
+            if name not in kwargs and (line := line_for(cls, f"{method}(no {name})")):
+                raise TypeError(f"{who}: the argument {name!r} is missing. {line}") from None
+        return
     known = f"The arguments are {', '.join(by_name)}." if by_name else "It takes no arguments."
     if not unknown:
         line = line_for(cls, f"{method}(*)") or known
-        raise TypeError(f"{who}: at most {by_position} arguments go by position, got {len(args)}. {line}")
+        raise TypeError(f"{who}: at most {by_position} arguments go by position, got {len(args)}. {line}") from None
     from difflib import get_close_matches
 
     near = get_close_matches(unknown[0], by_name, 1, 0.75)
@@ -243,7 +252,7 @@ def _refuse_unknown(
         names = {name: _new_name(cls, method, name) for name in kwargs}
         renamed = [*map(_short, args), *(f"{names[name]}={_short(value)}" for name, value in kwargs.items())]
         line = _RENAMED.sub(lambda match: f"{who}({', '.join(renamed)})", line)
-    raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line}")
+    raise TypeError(f"{who}: there is no argument {unknown[0]!r}. {line}") from None
 
 
 # In an answer: the call with the argument's name here, and with the names here of its other arguments.
@@ -263,14 +272,17 @@ def _short(value: Any) -> str:
 
 
 @functools.cache
-def _arguments(called: Any, of_object: bool) -> tuple[float, tuple[str, ...], bool]:
-    """The number of arguments that go by position, the names of all arguments, and whether **kwargs takes other names."""
+def _arguments(called: Any, of_object: bool) -> tuple[float, tuple[str, ...], bool, tuple[str, ...]]:
+    """The number of arguments that go by position, the names of all, whether **kwargs takes other names, and the names of those
+    by position that have no default.
+    """
     given = list(inspect.signature(called).parameters.values())[of_object:]
     kinds = [parameter.kind for parameter in given]
     by_position = [p.name for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     named = [p.name for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     many = math.inf if inspect.Parameter.VAR_POSITIONAL in kinds else len(by_position)
-    return many, tuple(named), inspect.Parameter.VAR_KEYWORD in kinds
+    required = tuple(p.name for p in given if p.name in by_position and p.default is p.empty)
+    return many, tuple(named), inspect.Parameter.VAR_KEYWORD in kinds, required
 
 
 @functools.cache

@@ -206,7 +206,9 @@ def _read(values: Any, name: str, who: Any) -> NDArray:
     except (
         Exception
     ) as error:  # other packages raise any exception; their message has the remedy, such as .detach() or .cpu()
-        if "inhomogeneous" in str(error):
+        if isinstance(values, tuple) and name == "x" and len(values) == 2 and all(hasattr(v, "shape") for v in values):
+            reason = "x is a tuple of two arrays. Give them as two arguments, as in fit(x, y)."
+        elif "inhomogeneous" in str(error):
             reason = (
                 f"{name} is not an array: its rows differ in length{_lengths(values)}. Cut or fill them to one length."
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -164,6 +164,29 @@ class Parameter(AnswersForeignNames):
         __array__ = __array_ufunc__ = __array_function__ = _is_no_array
 
 
+class ParameterName(str):
+    """The name of a parameter. Used as if it was the Parameter, it raises an error with the line to write."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # type checkers shall report these attributes
+
+        def __getattr__(self, name):
+            answer = f"'str' object has no attribute {name!r}"
+            if not name.startswith("__"):
+                answer = (
+                    f"{str(self)!r} is the name of a Parameter and has no attribute {name!r}. Write for parameter in "
+                    "model.parameters().values(), or for name, parameter in model.parameters().items()."
+                )
+            raise AttributeError(answer, name=name, obj=self)
+
+        def __setattr__(self, name, value):
+            self.__getattr__(name)
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return str, (str(self),)
+
+
 class Parameters(dict[str, Parameter]):
     """The parameters of a layer or model by their dotted names. Those of two networks are joined by
 
@@ -178,6 +201,10 @@ class Parameters(dict[str, Parameter]):
             if parameter.network[0] <= here[0]:
                 parameter.network = here
         return cls(found)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, each with the line to write if it is used as a Parameter."""
+        return map(ParameterName, super().__iter__())
 
     def under(self, name: str) -> Parameters:
         """The same parameters under longer names: `name.` is put before each name."""

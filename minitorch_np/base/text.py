@@ -1,4 +1,4 @@
-"""Text for messages: foreign text made safe for a terminal, and what to write in place of a class."""
+"""Text for messages: foreign text made safe for a terminal, and what to write in place of a class or of what compile refuses."""
 
 from __future__ import annotations
 
@@ -27,3 +27,28 @@ def of_class(value: Any) -> str:
         if isinstance(value, type)
         else ""
     )
+
+
+def in_place_of(name: str, given: Any) -> str:
+    """What to write for an optimiser or a loss, to end a message with, or ""."""
+    if isinstance(given, str):
+        return " Give the name to compile."
+    if isinstance(given, (list, tuple, dict)) and len(given) == 1:
+        (only,) = given.values() if isinstance(given, dict) else given
+        return f" Write {name}={only!r}: a model has one {name}."
+    if isinstance(given, (list, tuple, dict)):
+        return f" A model has one {name}: write {name}=…, one object or one name."
+    if name == "loss" and callable(given) and not isinstance(given, type):
+        return " Write a subclass of mt.Loss with forward(self, prediction, target) and backward(self): its gradient has to be written."
+    return of_class(given)
+
+
+def as_list_of_metrics(metrics: Any) -> str:
+    """The line with a list of these metrics."""
+    if metrics is None:
+        return "Leave it out."
+    if isinstance(metrics, dict):
+        named = [one for given in metrics.values() for one in (given if isinstance(given, (list, tuple)) else [given])]
+        return f"Write metrics={named!r}: a model has one output, which has no name."
+    name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
+    return f"Write metrics=[{name}]."

@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Fixed, one_of
+from minitorch_np.base.validation import Fixed, is_whole, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, as_pair, require_images
 
-PADDING = Fixed(one_of("valid", "same"))
+_VALID_OR_SAME = one_of("valid", "same")
+
+
+def _check_padding(who: str, name: str, value: Any) -> None:
+    """Raise ValueError unless it is "valid" or "same"; the message has what PyTorch's numbers of pixels are here."""
+    try:
+        _VALID_OR_SAME(who, name, value)
+    except ValueError as error:
+        if isinstance(value, str) and value.lower() in ("valid", "same"):
+            raise ValueError(f"{error} Write {name}={value.lower()!r}.") from None
+        if not is_whole(value) or value < 0:
+            raise
+        remedy = (
+            " Write padding='valid', which adds nothing."
+            if value == 0
+            else (
+                " Write padding='same', which keeps height and width with strides=1. For exactly so many rows and columns of zeros on "
+                f"each side put ZeroPadding2D({value}) before this layer."
+            )
+        )
+        order = " The first number is filters: the number of input channels is found from the data." * (who == "Conv2D")
+        raise ValueError(f"{error}{remedy}{order}") from None
+
+
+PADDING = Fixed(_check_padding)
 
 
 class Windows:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.configurable import OwnAttributes, is_built_in
 from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
 from minitorch_np.base.shapes import NDArray, Shape
@@ -148,6 +149,7 @@ class Optimizer(OwnAttributes):
             )
         self._model = weakref.ref(model)
 
+    @answers_foreign_arguments
     def step(self, parameters: Mapping[str, Parameter]) -> None:
         """Update every trainable parameter. Fit calls it with `model.parameters()`.
 
