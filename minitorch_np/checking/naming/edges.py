@@ -121,7 +121,7 @@ def _factors(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
     if op in _SIDES:
         says = "the mask of {place} is inverted"
         yield Alternative(2, "wrong mask", says, lambda e, g: e.times(g, 1 - e.local))
-        says = "where {place} does not take {operand}, the slope is {factor_alone}, where 0 is due"
+        says = "where {place} does not take {operand}, the slope is {number}, where 0 is due"
         if op != "absolute":
             yield Alternative(
                 2, "wrong mask", says, lambda e, g, c: e.pull(g) + c * e.times(g, 1 - e.local), unknowns=1

@@ -10,6 +10,7 @@ import numpy as np
 
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.naming.edges import HALF_OF_A_PRODUCT
+from minitorch_np.checking.naming.places import DERIVATIVE, name_places
 from minitorch_np.checking.naming.search import Found, Search
 from minitorch_np.checking.naming.words import Words
 from minitorch_np.checking.tracing.setting import settings
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from minitorch_np.layer import Layer
 
 _NODES = 2_000  # the largest graph that is searched
+_SIMPLE = 3.5  # up to this price a change of the graph that explains everything says more than the places of numbers,
+_PLAIN = 1.99  # and up to this one more than the derivative of an elementwise layer, which is seen as it is
 
 
 def name_bug(layer: Layer, x: NDArray, seconds: float = 4.0) -> list[Diagnosis]:
@@ -37,13 +40,29 @@ def name_bug(layer: Layer, x: NDArray, seconds: float = 4.0) -> list[Diagnosis]:
     if len(pair[0].graph.nodes) > _NODES:
         return []
     search = Search(pair, until)
-    return [_diagnosis(search, found) for found in _chosen(search)]
+    placed = name_places(pair, search.wrong)
+    found = search.run(_SIMPLE if _tensors(placed).issuperset(search.wrong) else None)
+    placed = [diagnosis for diagnosis in placed if not _simpler(found, diagnosis)]
+    known = _tensors(placed)
+    by_graph = [_diagnosis(search, f) for f in _chosen(search, found) if not known.issuperset(f.tensors)]
+    return [*placed, *by_graph]
 
 
-def _chosen(search: Search) -> list[Found]:
+def _tensors(diagnoses: list[Diagnosis]) -> set[str]:
+    return {name for diagnosis in diagnoses for name in diagnosis.tensors}
+
+
+def _simpler(found: list[Found], placed: Diagnosis) -> bool:
+    """Whether a change of the graph explains everything, and says more than what the numbers of a tensor show."""
+    price = _PLAIN if placed.name == DERIVATIVE else _SIMPLE
+    whole = {name for f in found if f.whole and f.change.price <= price for name in f.tensors}
+    return whole.issuperset(placed.tensors)
+
+
+def _chosen(search: Search, found: list[Found]) -> list[Found]:
     """The likeliest for each wrong tensor."""
     chosen: list[Found] = []
-    left, found = set(search.wrong), search.run()
+    left = set(search.wrong)
     for candidate in found:
         if left.intersection(candidate.tensors):
             left.difference_update(candidate.tensors)

@@ -79,14 +79,18 @@ class Search:
         self.wrong = [name for name in self.names if not all(name in r for r in right)]
         self.found: list[Found] = []
 
-    def run(self) -> list[Found]:
-        """What explains the wrong gradients, the likeliest first."""
+    def run(self, dearest: float | None = None) -> list[Found]:
+        """What explains the wrong gradients, the likeliest first.
+
+        Args:
+            dearest: the highest price that is tried, for a search where another explanation is known.
+        """
         if not self.wrong:
             return []
         with np.errstate(all="ignore"):
             changes = sorted(self._changes(), key=self._turn)
-            self._try(changes, None)
-            if not any(found.whole and found.change.price <= _SIMPLE for found in self.found):
+            self._try([change for change in changes if dearest is None or change.price <= dearest], None)
+            if dearest is None and not any(found.whole and found.change.price <= _SIMPLE for found in self.found):
                 self._pairs(
                     [change for change in changes if change.alternative.kind == "missing path" and not change.when]
                 )

@@ -1,0 +1,154 @@
+"""Pieces: the derivative of an elementwise layer, piece by piece, as one or two terms of x and y."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from minitorch_np.checking.naming.matrix import TOLERANCE, Finding, Matrix
+from minitorch_np.checking.naming.parts import sides
+
+if TYPE_CHECKING:
+    from minitorch_np.base.shapes import NDArray
+
+
+def _sigmoid(x: NDArray) -> NDArray:
+    return 1 / (1 + np.exp(-x))
+
+
+_TERMS: dict[str, Callable[[NDArray, NDArray, NDArray], NDArray]] = {  # of x, y and the right derivative
+    "1": lambda x, y, d: np.ones_like(x),
+    "(the right one)^2": lambda x, y, d: d * d,
+    "x": lambda x, y, d: x,
+    "y": lambda x, y, d: y,
+    "x y": lambda x, y, d: x * y,
+    "x^2": lambda x, y, d: x * x,
+    "y^2": lambda x, y, d: y * y,
+    "x^3": lambda x, y, d: x**3,
+    "exp(x)": lambda x, y, d: np.exp(x),
+    "exp(-x)": lambda x, y, d: np.exp(-x),
+    "exp(y)": lambda x, y, d: np.exp(y),
+    "sigmoid(x)": lambda x, y, d: _sigmoid(x),
+    "sigmoid(y)": lambda x, y, d: _sigmoid(y),
+    "tanh(x)": lambda x, y, d: np.tanh(x),
+    "tanh(x)^2": lambda x, y, d: np.tanh(x) ** 2,
+    "sign(x)": lambda x, y, d: np.sign(x),
+    "1/x": lambda x, y, d: 1 / x,
+    "y/x": lambda x, y, d: y / x,
+    "1/y": lambda x, y, d: 1 / y,
+    "sigmoid(x) (1 - sigmoid(x))": lambda x, y, d: _sigmoid(x) * _sigmoid(-x),
+    "x sigmoid(x) (1 - sigmoid(x))": lambda x, y, d: x * _sigmoid(x) * _sigmoid(-x),
+    "exp(-x^2/2)": lambda x, y, d: np.exp(-x * x / 2),
+    "x exp(-x^2/2)": lambda x, y, d: x * np.exp(-x * x / 2),
+    "y (the right one)": lambda x, y, d: y * d,
+    "x (the right one)": lambda x, y, d: x * d,
+    "(the right one)/x": lambda x, y, d: d / x,
+}
+
+
+class _Piece(NamedTuple):
+    """A sum of terms with their factors."""
+
+    terms: tuple[str, ...]
+    factors: tuple[float, ...]
+
+    def __str__(self) -> str:
+        parts = []
+        for term, factor in zip(self.terms, self.factors, strict=True):
+            number = f"{factor:.5g}"
+            parts.append(number if term == "1" else term if number == "1" else f"{number} {term}")
+        return " + ".join(parts).replace("+ -", "- ") or "0"
+
+
+def pieces(matrix: Matrix) -> Iterator[Finding]:
+    """The derivative that was taken, where it is wrong, and the one that is due."""
+    if not _elementwise(matrix):
+        return
+    due, seen = np.diagonal(matrix.true), np.diagonal(matrix.seen)
+    wrong = ~matrix.same(seen, due)
+    parts = _parts(matrix)
+    for words, side in parts.items():
+        if wrong[side].any() and not wrong[~side].any():
+            for taken in _fits(matrix, seen, side):
+                place = f" {words}" if words else ""
+                says = f"the derivative{place} is {taken}{_due(matrix, due, [side])}"
+                yield _finding({words: taken}, says)
+    named = list(parts.items())[:-1]
+    for (words, side), (opposite, other) in zip(named[::2], named[1::2], strict=True):
+        for first, second in itertools.product(_fits(matrix, seen, side), _fits(matrix, seen, other)):
+            if len(first.terms) + len(second.terms) < 4 and wrong[side].any() and wrong[other].any():
+                says = f"the derivative is {first} {words} and {second} {opposite}{_due(matrix, due, [side, other])}"
+                yield _finding({words: first, opposite: second}, says)
+
+
+def _elementwise(matrix: Matrix) -> bool:
+    if matrix.shape != matrix.outputs or len(matrix.true) < 2 or not matrix.linear:
+        return False
+    apart = ~np.eye(len(matrix.true), dtype=bool)
+    return bool(matrix.same(matrix.true[apart], 0).all() and matrix.same(matrix.seen[apart], 0).all())
+
+
+def _parts(matrix: Matrix) -> dict[str, NDArray]:
+    """The sides by their words, each followed by the opposite one; "" for all, at the end."""
+    return {words: side.ravel() for words, side in sides(matrix)} | {"": np.ones(len(matrix.true), bool)}
+
+
+def _finding(taken: dict[str, _Piece], says: str) -> Finding:
+    def holds(matrix: Matrix) -> bool:
+        """Whether another setting has this derivative on these sides, and the right one elsewhere."""
+        parts = _parts(matrix)
+        if not _elementwise(matrix) or not parts.keys() >= taken.keys():
+            return False
+        expected = np.diagonal(matrix.true).copy()
+        for words, piece in taken.items():
+            columns = _columns(matrix, parts[words])
+            numbers = (factor * columns[term] for term, factor in zip(piece.terms, piece.factors, strict=True))
+            expected[parts[words]] = sum(numbers, np.zeros(parts[words].sum()))
+        return bool(matrix.same(np.diagonal(matrix.seen), expected).all())
+
+    terms = "".join(term for piece in taken.values() for term in piece.terms)
+    return Finding(("pieces", *taken), says + (" (y: the output)" if "y" in terms else ""), holds)
+
+
+def _due(matrix: Matrix, due: NDArray, regions: list[NDArray]) -> str:
+    """What is due in each region, where it is a simple formula."""
+    formulas = [str(next(iter(_fits(matrix, due, side, own=False)), "")) for side in regions]
+    if not all(formulas):
+        return ""
+    return f", where {' and '.join(formulas)} {'is' if len(formulas) == 1 else 'are'} due"
+
+
+def _columns(matrix: Matrix, side: NDArray) -> dict[str, NDArray]:
+    """The values of each term on one side."""
+    y, due = matrix.setting.graph.output.value.ravel()[side], np.diagonal(matrix.true)[side]
+    with np.errstate(all="ignore"):
+        return {term: formula(matrix.value.ravel()[side], y, due) for term, formula in _TERMS.items()}
+
+
+def _fits(matrix: Matrix, derivative: NDArray, side: NDArray, *, own: bool = True) -> list[_Piece]:
+    """The formulas with the fewest terms that give the derivative on one side; own: also those with the right derivative in them."""
+    values, size = derivative[side], np.abs(derivative[side]).max(initial=0)
+    if matrix.same(values, 0).all():
+        return [_Piece((), ())]
+    columns = {
+        term: column
+        for term, column in _columns(matrix, side).items()
+        if np.isfinite(column).all() and np.any(column) and (own or "right" not in term)
+    }
+    found: list[_Piece] = []
+    for count in (1, 2):
+        for terms in itertools.combinations(columns, count):
+            if found or len(values) < count + 3 or (count > 1 and any("right" in term for term in terms)):
+                continue
+            table = np.stack([columns[term] for term in terms], 1)
+            factors, _, rank, _ = np.linalg.lstsq(table, values, rcond=1e-10)
+            if (
+                rank == count
+                and np.abs(table @ factors - values).max() <= TOLERANCE * size
+                and np.abs(factors).max() < 1e3
+            ):
+                found.append(_Piece(terms, tuple(map(float, factors))))
+    return found
