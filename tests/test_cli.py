@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -166,6 +167,16 @@ def test_the_shipped_digits_classifier_is_as_good_as_its_table_says(capsys):
     digits = Path(mt.__file__).parent / "datasets" / "digits.h5"
     assert main(["evaluate", "--json", str(MODELS / "digits_classifier.keras"), str(digits)]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] > 0.96
+
+
+@pytest.mark.parametrize("name", ["digits_classifier", "digits_convnet"])
+def test_a_shipped_file_makes_as_many_mistakes_as_the_table_says(name):
+    row = re.search(
+        rf"^\| `{name}` \| (\d+) of 599 \|", (MODELS / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    _, _, x, y, *_ = mt.datasets.load_digits()
+    predicted = mt.load_model(MODELS / f"{name}.keras").predict(x).argmax(axis=1)
+    assert np.count_nonzero(predicted != y) == int(row[1])
 
 
 def test_a_reader_that_leaves_early_is_no_error():
