@@ -83,6 +83,12 @@ def test_right_windows_are_not_accused():
     assert said(layer, normal(4, 9), ("x", "kernel")) == ""
 
 
+def test_numbers_are_followed_behind_an_activation():
+    right = windows_backward(step=1)
+    layer = Written(lambda s, x: np.tanh(windows(s, x)), lambda s, dy: right(s, dy * (1 - s.y**2)), (3,))
+    assert "where 2 i is due (the stride is forgotten)" in said(layer, normal(4, 9))
+
+
 def doubled_and_overwritten(layer, dy):
     dx = np.zeros_like(layer.x)
     for place in range(dy.shape[1]):

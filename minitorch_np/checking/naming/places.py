@@ -43,7 +43,10 @@ def name_places(settings: tuple[Setting, Setting], failed: list[str], seconds: f
         except Exception:  # a user's backward may raise anything for a dy that is 0 in most places
             return []
         for name in failed:
-            found = _explain(first[name], second[name]) if name in first and name in second else None
+            found = _explain(first[name], second[name], _RULES) if name in first and name in second else None
+            if found is None and name in first and name in second:
+                before, other = first[name].before_activation(), second[name].before_activation()
+                found = _explain(before, other, _FOLLOWED) if before and other else None
             if found is not None:
                 kind, finding = found
                 said.setdefault((kind, finding.says, _line(first[name])), []).append(name)
@@ -55,9 +58,9 @@ def _diagnosis(kind: str, says: str, line: str, names: list[str]) -> Diagnosis:
     return Diagnosis(kind, names[0], f"{tensors}: {says}.", line, tuple(names))
 
 
-def _explain(first: Matrix, second: Matrix) -> tuple[str, Finding] | None:
+def _explain(first: Matrix, second: Matrix, rules: dict[_Rule, str]) -> tuple[str, Finding] | None:
     """The kind of bug, and the first finding of the first rule that gives the same for both."""
-    for rule, kind in _RULES.items():
+    for rule, kind in rules.items():
         found = list(itertools.islice(rule(first), _FINDINGS))
         others = list(itertools.islice(rule(second), _FINDINGS)) if any(f.holds is None for f in found) else []
         for finding in found:
@@ -142,3 +145,5 @@ _RULES: dict[_Rule, str] = {
     moved: "wrong places",
     misread: "wrong places",
 }
+# rules for the columns behind an activation
+_FOLLOWED: dict[_Rule, str] = {left_out: _RULES[left_out], moved: _RULES[moved], misread: _RULES[misread]}
