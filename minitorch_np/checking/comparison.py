@@ -39,12 +39,14 @@ _UNDERFLOW = 1e-240  # a slope that the complex step can no longer see
 class Comparison:
     """The gradients of one subject for one upstream gradient."""
 
-    def __init__(self, subject: Subject, truth: Truth, dy: NDArray, gradients: dict[str, Any]) -> None:
+    def __init__(
+        self, subject: Subject, truth: Truth, dy: NDArray, gradients: dict[str, Any], whole: Rounding | None = None
+    ) -> None:
         self.subject, self.truth, self.gradients = subject, truth, gradients
         self.dy = np.asarray(dy, float)
         self.y = np.array(subject.forward(), float)
         self.values = subject.values()
-        self.measured = Rounding(subject, self.dy, self.y, gradients)
+        self.measured = Rounding(subject, self.dy, self.y, gradients, whole)
         self.rounding = _ROUNDING * (10 if subject.layer.sublayers() else 1)  # a chain of layers rounds more often
 
     # Element by element
@@ -215,7 +217,8 @@ class Comparison:
         index = tuple(np.array(places).T)
         allowed, drowned = self.measured.allowed(name)[index], self.measured.drowned(name)[index]
         scale = np.maximum(np.abs(self.values[name][index]), 1e-6 * rms(self.values[name]))
-        seen = (np.abs(slopes) * scale[:, None] > _SEEN * np.abs(self.y.ravel())).any(axis=1)
+        lost = np.maximum(_SEEN * np.abs(self.y.ravel()), self.measured.least_y())
+        seen = (np.abs(slopes) * scale[:, None] > lost).any(axis=1)
         small = ~seen & (np.abs(a) <= drowned) & (error <= drowned)
         accepted = wrong & ((error <= allowed) | small)
         if accepted.any():

@@ -17,6 +17,7 @@ from minitorch_np.checking.naming.name_bug import name_bug
 from minitorch_np.checking.precision import check_precision
 from minitorch_np.checking.probes import other_history, probe
 from minitorch_np.checking.report import GradcheckReport, TensorResult
+from minitorch_np.checking.rounding import Rounding
 from minitorch_np.checking.settings import Settings
 from minitorch_np.checking.subject import Subject, trainable
 from minitorch_np.checking.truth import Truth, rms
@@ -54,6 +55,7 @@ class LayerCheck:
         self.remarks: list[str] = []
         self.settings = Settings(layer, x, rng)
         self.report = GradcheckReport(repr(layer))
+        self.whole: Rounding | None = None  # of the first setting
         names = {"x", *trainable(layer)}
         self.names = names if wrt == "all" else names.intersection([wrt] if isinstance(wrt, str) else wrt)
         if not self.names:
@@ -107,7 +109,8 @@ class LayerCheck:
         except Exception as error:  # a user-defined backward may raise anything; the report says what
             self._raised(error, setting)
             return
-        comparison = Comparison(subject, truth, dy, gradients)
+        comparison = Comparison(subject, truth, dy, gradients, self.whole)
+        self.whole = self.whole or comparison.measured
         results = {
             name: self._compare(comparison, name, whole=whole) for name in subject.values() if name in self.names
         }

@@ -20,7 +20,8 @@ _LAST_DIGITS = 1e-15
 _RUNS = 4
 _MARGIN = 30  # times the largest scatter that was seen
 _LARGEST = 1e-8  # of the layer's own size: no rounding is above it, whatever the scatter
-_DROWNED = 1e-15  # of the layer's own size: below it, forward itself has no digits left
+_FEW_DIGITS = 1e-13  # of the largest y
+_DROWNED = 1e-14  # of the layer's own size: below it, forward itself has no digits left
 
 
 class Rounding:
@@ -29,10 +30,13 @@ class Rounding:
     Args:
         gradients: the results of backward, by name.
         y: the outputs.
+        whole: the rounding in the first setting. Of few examples, all may be saturated, and say nothing of the layer's size.
     """
 
-    def __init__(self, subject: Subject, dy: NDArray, y: NDArray, gradients: dict[str, Any]) -> None:
-        self.subject, self.dy, self.y, self.gradients = subject, dy, y, gradients
+    def __init__(
+        self, subject: Subject, dy: NDArray, y: NDArray, gradients: dict[str, Any], whole: Rounding | None = None
+    ) -> None:
+        self.subject, self.dy, self.y, self.gradients, self.whole = subject, dy, y, gradients, whole
         self.values = subject.values()
         self._runs: list[dict[str, Any]] | None = None
         self._size: float | None = None
@@ -69,8 +73,15 @@ class Rounding:
                 ):
                     products = np.abs(np.asarray(gradient) * value)
                     sizes.append(float(products[np.isfinite(products)].max(initial=0)))
+            if self.whole is not None:
+                sizes.append(self.whole.size() * rms(self.dy) / rms(self.whole.dy))
             self._size = max(sizes) or float(np.abs(self.dy).max(initial=0)) * min(1.0, rms(self.subject.x))
         return self._size
+
+    def least_y(self) -> float:
+        """The change of y of which the largest y leaves three digits at most."""
+        largest = [float(np.abs(rounding.y).max(initial=0)) for rounding in (self, self.whole) if rounding is not None]
+        return _FEW_DIGITS * max(largest)
 
     def _units(self, name: str) -> NDArray:
         return np.maximum(np.abs(self.values[name]), rms(self.values[name]))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _COMPLEX_STEP = 1e-60
 _SMALLEST_STEP = 1e-150  # for values near the smallest floats
 _ABOVE_NOISE = 10  # times the rounding of a difference: below it, differences refute nothing
+_LARGE = 10.0  # inputs of this size or more may saturate gates
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -65,35 +66,55 @@ class Truth:
                     exact = complex_slope(self.subject, name, nearby, direction)
             except (TypeError, ValueError, np.exceptions.ComplexWarning) as refusal:
                 return self._use_differences(f"forward does not work with complex numbers ({refusal})")
-            if self._is_refuted(name, nearby, direction, exact):
+            if _is_refuted(self.subject, name, nearby, direction, exact) and self._also_at_moderate_x(
+                name, direction, rng
+            ):
                 return self._use_differences(
                     f"complex step and differences disagree for {name}: some operation there loses the imaginary part"
                 )
         return None
 
-    def _is_refuted(self, name: str, nearby: NDArray, direction: NDArray, exact: NDArray) -> bool:
-        """Whether the differences converge, as the step shrinks, to another slope.
+    def _also_at_moderate_x(self, name: str, direction: NDArray, rng: np.random.Generator) -> bool:
+        """Whether the complex step is refuted at inputs of size 1 too.
 
-        Where they do not converge (a kink, values of very different sizes), or where the two slopes differ by less than the
-        rounding of y (saturation), they decide nothing.
+        Where large inputs saturate gates, differences settle on 0 although the slope is only small. An operation that loses the
+        imaginary part does so at any size.
         """
-        before: NDArray | None = None
-        gap = np.inf
-        for step in _STEPS:
-            difference, noise = difference_slope(self.subject, name, nearby, direction, step)
-            size = max(float(np.abs(difference).max(initial=0)), float(np.abs(exact).max(initial=0)), 1e-300)
-            distance = float(np.abs(exact - difference).max(initial=0))
-            gap = min(gap, distance / size)
-            if gap <= 1e-5:
-                return False
-            settled = before is not None and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size
-            if settled and gap > 1e-3 and distance > _ABOVE_NOISE * noise:
-                return True
-            before = difference
-        return False
+        x = self.subject.values().get("x")
+        if x is None or rms(x) < _LARGE:
+            return True
+        subject = self.subject.again(x / rms(x))
+        value = subject.values()[name]
+        nearby = value + 0.01 * rms(value) * rng.normal(size=value.shape)
+        try:
+            return _is_refuted(subject, name, nearby, direction, complex_slope(subject, name, nearby, direction))
+        except (ValueError, FloatingPointError):
+            return True  # forward does not take such inputs
 
     def _use_differences(self, reason: str) -> None:
         self.method, self.reason = "differences", reason
+
+
+def _is_refuted(subject: Subject, name: str, nearby: NDArray, direction: NDArray, exact: NDArray) -> bool:
+    """Whether the differences converge, as the step shrinks, to another slope.
+
+    Where they do not converge (a kink, values of very different sizes), or where the two slopes differ by less than the
+    rounding of y (saturation), they decide nothing.
+    """
+    before: NDArray | None = None
+    gap = np.inf
+    for step in _STEPS:
+        difference, noise = difference_slope(subject, name, nearby, direction, step)
+        size = max(float(np.abs(difference).max(initial=0)), float(np.abs(exact).max(initial=0)), 1e-300)
+        distance = float(np.abs(exact - difference).max(initial=0))
+        gap = min(gap, distance / size)
+        if gap <= 1e-5:
+            return False
+        settled = before is not None and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size
+        if settled and gap > 1e-3 and distance > _ABOVE_NOISE * noise:
+            return True
+        before = difference
+    return False
 
 
 def complex_slope(subject: Subject, name: str, value: NDArray, direction: NDArray) -> NDArray:
