@@ -97,7 +97,7 @@ def test_what_fails_is_told_and_leaves_no_trace(server, tmp_path, place, reason,
 def test_offline_says_the_same(server):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(datasets.DataUnavailable, match=f"by hand into .*minitorch_np, .* set {VARIABLE}"):
+        with pytest.raises(datasets.DataUnavailable, match=f"Download .* into .*minitorch_np, .* set {VARIABLE}"):
             find_or_download(f"http://127.0.0.1:{unused.getsockname()[1]}/data.h5", SHA256)
 
 

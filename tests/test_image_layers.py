@@ -30,7 +30,9 @@ ODD = [
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize(("layer", "shape"), ODD, ids=lambda value: str(value))
 def test_gradients_are_right_on_odd_shapes(layer, shape, batch, rng):
-    mt.assert_gradients(layer.clone().initialize(shape, 0, np.float64), rng.normal(size=(batch, *shape)), strict_dtype=True)
+    mt.assert_gradients(
+        layer.clone().initialize(shape, 0, np.float64), rng.normal(size=(batch, *shape)), strict_dtype=True
+    )
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -158,9 +158,16 @@ class Comparison:
             slopes_beside(self.subject, self.dy, name, direction, a) is not None
             or is_tie(self.truth, self.dy, name, direction, a)
             or error <= self.measured.along(name, direction)
+            or self._is_lost(name, direction, slope, max(error, abs(a)))
         ):
             excess = 1.0
         return a, true, excess
+
+    def _is_lost(self, name: str, direction: NDArray, slope: NDArray, size: float) -> bool:
+        """Whether a slope along a direction, and the change of y that it means, are below the last digits of the layer."""
+        lost = np.maximum(_SEEN * np.abs(self.y), self.measured.least_y())
+        moves = np.abs(slope) * rms(self.values[name]) > lost
+        return not moves.any() and size <= float((self.measured.drowned(name) * np.abs(direction)).sum())
 
     def _through_y(self, name: str) -> float:
         return float(np.abs(self.dy * self.y).sum()) / (rms(self.values[name]) * max(1.0, self.y.size) ** 0.5)

@@ -111,7 +111,9 @@ def _nudged(values: NDArray, seed: int) -> NDArray:
     with np.errstate(over="ignore"):
         mixed = (bits ^ (bits >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15 + 2 * seed)
         mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xBF58476D1CE4E5B9)
-    share = (mixed >> np.uint64(11)).astype(float) / 2.0**53
+    share = (mixed >> np.uint64(11)).astype(float).reshape(
+        np.shape(values)
+    ) / 2.0**53  # ascontiguousarray gives () an axis
     return values * (1 + _LAST_DIGITS * (2 * share - 1))
 
 
