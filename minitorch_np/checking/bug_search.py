@@ -65,6 +65,11 @@ class BugSearch:
             return Diagnosis("wrong elements", name, text, "Write every element.")
         if name == "x" and linear and (leaking := leak(self.subject, comparison.dy)) is not None:
             return leaking
+        if name != "x" and not self.comparison.jacobian(name).any():
+            text = f"No output depends on {name}, but it gets a gradient."
+            return Diagnosis(
+                "not used in forward", name, text, f"Use {name} in forward: perhaps another one is there twice."
+            )
         found = diagnose(self._evidence(name), lambda: self._factor_elsewhere(name))
         if found is None or rank(found) > 0:
             found = self._by_changed_parameters(name) or found

@@ -201,7 +201,7 @@ def _check(
         remarks += [f"{place}: {remark}" if place else remark for remark in check.remarks]
         if place and leaf and outcome.verdict == "inconclusive" and part_x.dtype.kind == "f":
             other_x = generator.normal(size=part_x.shape)
-            outcome = LayerCheck(part, other_x, wrt, method, generator).run(thorough=True)
+            outcome = LayerCheck(part, other_x, wrt, check.method, generator).run(thorough=True)
         _add(report, outcome, place, leaf=leaf)
         if outcome.verdict == "fail" and not report.where:
             report.where = f"{place} ({part!r})" if place else ""

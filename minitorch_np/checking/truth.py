@@ -30,6 +30,7 @@ class Truth:
     Attributes:
         method: "complex step" or "differences".
         reason: why it is differences.
+        refuted: whether the complex step gave another slope than the differences.
     """
 
     def __init__(self, subject: Subject, rng: np.random.Generator, method: str = "auto") -> None:
@@ -37,6 +38,7 @@ class Truth:
         self.method = "differences" if method == "differences" else "complex step"
         self.reason = "chosen by the caller" if method == "differences" else ""
         self.confirmed = method == "auto"
+        self.refuted = False
         if method == "auto":
             self._try_complex(rng)
 
@@ -69,6 +71,7 @@ class Truth:
             if _is_refuted(self.subject, name, nearby, direction, exact) and self._also_at_moderate_x(
                 name, direction, rng
             ):
+                self.refuted = True
                 return self._use_differences(
                     f"complex step and differences disagree for {name}: some operation there loses the imaginary part"
                 )

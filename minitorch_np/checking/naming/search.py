@@ -101,7 +101,7 @@ class Search:
         """The price; more for a change that right gradients would feel too, which is tried later."""
         step = change.step
         below = step.operand if isinstance(step, edges.Edge) else getattr(step, "bottom", change.node)
-        return change.price + (0 if self.first.leaves_of[below.index] <= set(self.wrong) else _FELT)
+        return change.price + (0 if self.first.leaves_of.get(below.index, set()) <= set(self.wrong) else _FELT)
 
     def _try(self, changes: list[Change], limit: float | None) -> float | None:
         """Try changes from the cheapest on, until one explains everything and no other is nearly as cheap."""
