@@ -21,10 +21,8 @@ from minitorch_np.optimizers.finding import find as find_optimizer
 
 _ELEMENTS = 5_000  # the cost is computed four times for each
 _STEP = 3e-4  # of the differences, in proportion to the size of the array
-_RELATIVE, _OF_LARGEST = (
-    1e-7,
-    1e-9,
-)  # how well the differences know a gradient: in proportion, and to the largest of them all
+_RELATIVE = 1e-7  # how well the differences know a gradient, in proportion
+_OF_LARGEST = 1e-9  # and to the largest of them all
 
 
 class TrainingStepError(AssertionError):
@@ -121,7 +119,6 @@ class _Check:
                 rule.step(before, {name: g + sign * (_RELATIVE * np.abs(g) + unsure) for name, g in gradient.items()})
                 for rule, sign in zip(rules, (0, -1, 1, 0), strict=True)
             )
-            graph = self._graph()
             after = self._stepped()
             for entries, entry in zip(
                 (record.before, record.gradients, record.expected, record.after),
@@ -137,7 +134,7 @@ class _Check:
                 if not (np.abs(after[name] - value) <= allowed).all():
                     wrong.append(name)
             if wrong:
-                raise TrainingStepError(explain(record, wrong, graph))
+                raise TrainingStepError(explain(record, wrong, self._graph(before)))
 
     def _call(self, function: Callable[..., Any]) -> Any:
         """Call step or cost in the way that its arguments ask for."""
@@ -183,8 +180,8 @@ class _Check:
         state.restore()
         return gradients
 
-    def _graph(self) -> Graph | None:
-        """The graph of the cost, or None if it cannot be traced."""
+    def _graph(self, values: dict[str, NDArray]) -> Graph | None:
+        """The graph of the cost at these values of the parameters, or None if it cannot be traced."""
         state = State(self.parameters)
 
         def cost(arrays: dict[str, NDArray]) -> Any:
@@ -192,7 +189,7 @@ class _Check:
             return self._call(self.cost)
 
         try:
-            return trace(cost, self.arrays.values())
+            return trace(cost, values)
         except TraceError:
             return None
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -21,9 +21,8 @@ from minitorch_np.layer import Layer
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray, Shape
 
-_RATE = (
-    2.0**30
-)  # of a backward that makes the step: a power of two, so that the change divided by it is the gradient to rounding
+# Of a backward that makes the step: a power of two, so that the change divided by it is the gradient to rounding.
+_RATE = 2.0**30
 _SMALL_RATE = 0.125  # where the gradient is kept as well
 _RATE_NAMES = ("lr", "learning_rate", "eta", "rate", "step_size", "alpha")
 
@@ -34,11 +33,21 @@ class Foreign(Layer):
     `meet(x)` runs it and finds out what its arrays are; `looked_at()` says what was found.
     """
 
+    shared: tuple[str, ...] = ("wide",)  # attributes that copies share
+    forgotten: tuple[str, ...] = ()  # attributes that are None in copies
+
     def __init__(self, examples: str | None = None) -> None:
         self.told_layout = examples
         self.layout = Layout(examples or "rows")
         self.values: dict[str, Parameter] = {}
         self.wide: set[str] = set()  # shared by all copies
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = object.__new__(type(self))
+        memo[id(self)] = copy
+        for name, value in vars(self).items():
+            vars(copy)[name] = value if name in self.shared else None if name in self.forgotten else copied(value)
+        return copy
 
     def meet(self, x: NDArray) -> NDArray:
         """Find out what the arrays are, with x in the layout of the code; returns x with examples as rows."""
@@ -94,6 +103,9 @@ class ForeignCode(Foreign):
         averaged: backward divides the gradients of parameters, but not dx, by the number of examples.
     """
 
+    shared = ("reading", "wide")
+    forgotten = ("_x", "_returned", "_y")
+
     def __init__(
         self,
         code: Code,
@@ -110,15 +122,6 @@ class ForeignCode(Foreign):
         self.learning_rate, self.averaged = learning_rate, averaged
         self.reading: Reading | None = None
         self.spent = self.needs_forward = False
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> ForeignCode:
-        twin = object.__new__(type(self))
-        memo[id(self)] = twin
-        for name, value in vars(self).items():
-            vars(twin)[name] = (
-                None if name in ("_x", "_returned", "_y") else value if name in ("reading", "wide") else copied(value)
-            )
-        return twin
 
     def meet(self, x: NDArray) -> NDArray:
         whole = x.dtype.kind in "biu"
@@ -221,9 +224,7 @@ class ForeignCode(Foreign):
         if source.kind == "update":
             before = self.values[name].value
             after = np.asarray(get(self.code.root, self._read().parameters[name][0]))
-            return (before - after) / np.asarray(
-                self._rate() if self.learning_rate is None else self.learning_rate, before.dtype
-            )
+            return (before - after) / np.asarray(self._rate(), before.dtype)
         gradient = self._get(source, returned)
         return np.array(gradient) if is_number(gradient) else gradient
 

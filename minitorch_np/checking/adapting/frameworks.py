@@ -10,7 +10,7 @@ import numpy as np
 
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.checking.adapting.foreign import Foreign
-from minitorch_np.checking.adapting.places import copied, is_number
+from minitorch_np.checking.adapting.places import is_number
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -22,6 +22,8 @@ class TorchCode(Foreign):
     Each backward runs forward again, so that no tensor with a history is kept. Random numbers are the same in every forward.
     """
 
+    shared = ("target", "wide")
+
     def __init__(self, target: Any, parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
         super().__init__()
         self.target, self.given = target, dict(arguments)
@@ -32,13 +34,6 @@ class TorchCode(Foreign):
         if self.is_module:
             floats = {name: _numpy(value) for name, value in target.named_parameters() if value.requires_grad}
         self.values = {name: Parameter.sharing(np.array(value, np.float64)) for name, value in floats.items()}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> TorchCode:
-        twin = object.__new__(type(self))
-        memo[id(self)] = twin
-        for name, value in vars(self).items():
-            vars(twin)[name] = value if name in ("target", "wide") else copied(value)
-        return twin
 
     def meet(self, x: NDArray) -> NDArray:
         whole = x.dtype.kind in "biu"
@@ -100,17 +95,12 @@ class TorchCode(Foreign):
 class JaxCode(Foreign):
     """A function of JAX, such as one with custom_vjp, with its further arguments."""
 
+    shared = ("function", "wide")
+
     def __init__(self, function: Any, parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
         super().__init__()
         self.function, self.given = function, dict(arguments)
         self.values = {name: Parameter.sharing(np.array(value, np.float64)) for name, value in parameters.items()}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> JaxCode:
-        twin = object.__new__(type(self))
-        memo[id(self)] = twin
-        for name, value in vars(self).items():
-            vars(twin)[name] = value if name in ("function", "wide") else copied(value)
-        return twin
 
     def meet(self, x: NDArray) -> NDArray:
         x = np.asarray(x, np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from minitorch_np.checking.adapting.calls import LOSS, LOSS_GRADIENT, Call, loss
 from minitorch_np.checking.adapting.code import named_parts, returned_names
 from minitorch_np.checking.adapting.foreign import Foreign
 from minitorch_np.checking.adapting.gradient_names import is_of_input, match_last
-from minitorch_np.checking.adapting.places import Path, copied, get, is_floats, is_number, leaves, put, text
+from minitorch_np.checking.adapting.places import Path, get, is_floats, is_number, leaves, put, text
 from minitorch_np.checking.losses import LossLayer
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class ForeignLoss(Foreign, LossLayer):
         y: the targets.
         arguments: further arguments that are passed as they are.
     """
+
+    shared = ("value_method", "gradient_method", "wide")
 
     def __init__(
         self,
@@ -52,13 +54,10 @@ class ForeignLoss(Foreign, LossLayer):
         self.reduction = "none"
         self.left_out: dict[str, tuple[int, ...]] = {}
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> ForeignLoss:
-        twin = object.__new__(type(self))
-        memo[id(self)] = twin
-        for name, value in vars(self).items():
-            vars(twin)[name] = value if name in ("value_method", "gradient_method", "wide") else copied(value)
-        twin.loss = twin.root
-        return twin
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = super().__deepcopy__(memo)
+        copy.loss = copy.root
+        return copy
 
     def meet(self, x: NDArray) -> NDArray:
         x = np.asarray(x, np.float64)
