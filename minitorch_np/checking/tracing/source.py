@@ -50,25 +50,25 @@ class Place:
         self.line = positions[0] or 0
         if None in positions:
             return
-        module, text = _parsed(code.co_filename)
+        module, lines = _parsed(code.co_filename)
         if module is None:
             return
         expression, statement = _find(code.co_filename, positions)
         if statement is not None:
-            self.statement = _words(text, statement)
-            self.variable = self._assigned(text, expression, statement)
+            self.statement = _words(lines, statement)
+            self.variable = self._assigned(lines, expression, statement)
         if expression is not None:
-            self._describe(text, expression)
+            self._describe(lines, expression)
         elif isinstance(statement, (ast.Assign, ast.AugAssign)):
             self.expression = self.statement
             if isinstance(statement, ast.AugAssign):
-                self.operands = [_words(text, statement.target), _words(text, statement.value)]
+                self.operands = [_words(lines, statement.target), _words(lines, statement.value)]
 
-    def _describe(self, text: str, expression: ast.expr) -> None:
+    def _describe(self, lines: list[bytes], expression: ast.expr) -> None:
         if isinstance(expression, ast.Tuple) and self._part is not None and self._part < len(expression.elts):
-            self.expression = self.variable = _words(text, expression.elts[self._part])  # a, b = array
+            self.expression = self.variable = _words(lines, expression.elts[self._part])  # a, b = array
             return
-        self.expression = _words(text, expression)
+        self.expression = _words(lines, expression)
         match expression:
             case ast.BinOp():
                 parts = [expression.left, expression.right]
@@ -76,37 +76,38 @@ class Place:
                 parts = [expression.operand]
             case ast.Subscript():
                 parts = [expression.value]
-            case ast.Call(func=ast.Attribute(value=owner)) if _words(text, owner) not in _MODULES:
+            case ast.Call(func=ast.Attribute(value=owner)) if _words(lines, owner) not in _MODULES:
                 parts = [owner, *expression.args]
             case ast.Call():
                 parts = list(expression.args)
             case _:
                 parts = []
-        self.operands = [_words(text, part) for part in parts]
+        self.operands = [_words(lines, part) for part in parts]
 
-    def _assigned(self, text: str, expression: ast.expr | None, statement: ast.stmt) -> str:
+    def _assigned(self, lines: list[bytes], expression: ast.expr | None, statement: ast.stmt) -> str:
         """The name that the statement gives to the expression's value."""
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or expression is None:
             return ""
         target, value = statement.targets[0], statement.value
         if value is expression and not isinstance(target, ast.Tuple):
-            return _words(text, target)
+            return _words(lines, target)
         if isinstance(target, ast.Tuple):
             place = self._part if value is expression else None
             if isinstance(value, ast.Tuple) and expression in value.elts and len(value.elts) == len(target.elts):
                 place = value.elts.index(expression)
             if place is not None and place < len(target.elts):
-                return _words(text, target.elts[place])
+                return _words(lines, target.elts[place])
         return ""
 
 
 @functools.lru_cache(32)
-def _parsed(file: str) -> tuple[ast.Module | None, str]:
-    text = "".join(linecache.getlines(file))
+def _parsed(file: str) -> tuple[ast.Module | None, list[bytes]]:
+    """The syntax tree of a file, and its lines in the encoding that the tree counts columns in."""
+    lines = linecache.getlines(file)
     try:
-        return (ast.parse(text) if text else None), text
+        return (ast.parse("".join(lines)) if lines else None), [line.encode() for line in lines]
     except SyntaxError:
-        return None, text
+        return None, []
 
 
 @functools.lru_cache(4096)
@@ -137,5 +138,8 @@ def _end(node: ast.stmt | ast.expr) -> tuple[int, int]:
     return node.end_lineno or 0, node.end_col_offset or 0
 
 
-def _words(text: str, node: ast.AST) -> str:
-    return " ".join((ast.get_source_segment(text, node) or "").split())
+def _words(lines: list[bytes], node: ast.stmt | ast.expr) -> str:
+    """The text of a node on one line. (ast.get_source_segment splits the whole file anew in every call.)"""
+    (first, left), (last, right) = _begin(node), _end(node)
+    part = b"".join(lines[first - 1 : last])
+    return " ".join(part[left : len(part) - len(lines[last - 1]) + right].decode().split())
