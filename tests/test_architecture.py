@@ -105,6 +105,17 @@ def test_import_loads_numpy_alone():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_bytecode_of_no_module_is_read_at_import():
+    """Reading it for the error of an unknown name takes longer than all else that an import does; an import asks for such names."""
+    program = (
+        "import dis, sys; read = []; dis.get_instructions = lambda code: read.append(code.co_filename) or iter(()); "
+        "import minitorch_np; print(read); minitorch_np.nonsense"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.strip() == "[]"
+    assert "has no attribute 'nonsense'" in run.stderr
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_code_keeps_the_rules(path):
     tree = ast.parse(path.read_text())

@@ -57,7 +57,7 @@ def in_module(module: str, name: str) -> AttributeError | ImportError:
     asking = sys._getframe(2)  # the frame of the line that runs the module's __getattr__
     if line and asking.f_code.co_code[asking.f_lasti] == _IMPORT_FROM:
         return ImportError(f"cannot import name {name!r} from {module!r}. {line}", name=module)
-    if not asking.f_code.co_filename.startswith("<frozen"):  # an import looks for submodules in this way, and is right
+    if name != "__path__" and not asking.f_code.co_filename.startswith("<frozen"):  # imports ask for both
         line = _line_for_path(_names_after(asking)) or line
     return AttributeError(f"module {module!r} has no attribute {name!r}. {line}".rstrip())
 
