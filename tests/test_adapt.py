@@ -486,3 +486,33 @@ def test_the_command_takes_files_and_the_names_of_parameters(tmp_path, capsys):
     command = ["gradcheck", f"{tmp_path}/theirs.py:Scale", "--x", f"{tmp_path}/x.npy", "--parameters", "theta=slope"]
     assert main(command) == 0
     assert "theta (slope)" in capsys.readouterr().out
+
+
+class MaxPool:
+    """A pool of one image, with no axis for the examples."""
+
+    def __init__(self, bug=False):
+        self.bug = bug
+
+    def forward(self, image):
+        self.image = image
+        h, w = image.shape[0] // 2, image.shape[1] // 2
+        self.blocks = image[: 2 * h, : 2 * w].reshape(h, 2, w, 2, -1)
+        y = self.blocks.max(axis=(1, 3))
+        return y[..., 0] if image.ndim == 2 else y
+
+    def backward(self, d):
+        h, w = d.shape[:2]
+        dx = np.zeros_like(self.image)
+        for i, j, k in np.ndindex(h, w, 1 if d.ndim == 2 else d.shape[2]):
+            block = self.blocks[i, :, j, :, k].real
+            row, column = np.unravel_index(block.argmax(), block.shape)
+            place = (2 * i + row, 2 * j + (0 if self.bug else column))
+            dx[(*place, k) if d.ndim == 3 else place] += d[(i, j, k)[: d.ndim]]
+        return dx
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (5, 7), (4, 6), (6, 6, 2), (4, 6, 3), (2, 2)])
+def test_one_image_as_x(shape):
+    assert check(MaxPool(), shape).verdict == "pass"
+    assert check(MaxPool(bug=True), shape).verdict == "fail"

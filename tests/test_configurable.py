@@ -93,3 +93,14 @@ def test_a_missing_method_is_reported(method):
 
     with pytest.raises(NotImplementedError, match=f"Empty\\(\\) has no {method}: write {method}"):
         getattr(Empty(), method)(np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("name", ["forward", "backward", "build", "config"])
+def test_an_argument_named_like_a_method_is_not_taken_for_the_method(name):
+    source = f"def __init__(self, {name}): super(type(self), self).__init__(); self.kept = {name}"
+    inner: dict = {}
+    exec(source, inner)
+    layer = type("Named", (mt.Layer,), {"__init__": inner["__init__"], "forward": lambda self, x: x})(3)
+    assert repr(layer) == "Named()"
+    with pytest.raises(RuntimeError, match=f"takes '{name}' but does not store it"):
+        mt.Layer.config(layer)

@@ -69,8 +69,10 @@ class Configurable(CheckedArguments, AnswersForeignNames):
 
     # The instance's own dictionary comes first, so that a property of the same name may do more than read.
     def _stores(self, name: str) -> bool:
+        """Whether the argument is kept. A method of the same name is not the argument."""
         of_class = getattr(type(self), name, None)
-        return name in vars(self) or (hasattr(type(self), name) and not isinstance(of_class, Checked))
+        by_class = hasattr(type(self), name) and not isinstance(of_class, Checked) and not inspect.isroutine(of_class)
+        return name in vars(self) or by_class
 
     def _stored(self, name: str) -> Any:
         return vars(self)[name] if name in vars(self) else getattr(self, name)

@@ -117,7 +117,7 @@ def guard(cls: type) -> None:
         )
     for name, check in (("forward", _guarded_forward), ("backward", _guarded_backward)):
         method = getattr(cls, name)
-        if not hasattr(method, "is_guarded") and method.__module__.partition(".")[0] != PACKAGE:
+        if not hasattr(method, "is_guarded") and (method.__module__ or "").partition(".")[0] != PACKAGE:
             method = check(method)
             method.is_guarded = True  # type: ignore[attr-defined]
             setattr(cls, name, method)
