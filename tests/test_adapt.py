@@ -366,6 +366,28 @@ def test_the_report_says_what_it_looked_at_below_its_first_line():
     assert "looked at, each with its gradient: x (returned), W (dW), b (db)" in lines[0] + lines[1]
 
 
+def test_the_report_calls_gradients_and_dy_as_the_code_does():
+    class Layer:
+        def __init__(self):
+            self.W = np.random.default_rng(0).normal(size=(3, 4))
+            self.b = np.zeros((1, 4))
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def backward(self, dout):
+            self.dW, self.db = self.x.T @ dout, dout
+            return dout @ self.W.T
+
+    text = str(check(Layer()))
+    assert "is WRONG for db (dx and dW are right)" in text
+    assert "db has shape (5, 4), expected (1, 4)." in text
+    assert "Write `db = dout.sum(axis=0, keepdims=True)`." in text
+    assert ".grad" not in text
+    assert text.splitlines()[-2].startswith(" Remark: For float32 inputs, dW, ")
+
+
 def test_what_is_not_understood_is_asked_for_by_name():
     class Masked(Dense):
         def forward(self, x, attention_bias):

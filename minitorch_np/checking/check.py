@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from minitorch_np.base.node import Node
 from minitorch_np.base.randomness import spawn
 from minitorch_np.base.validation import check_order, flag
 from minitorch_np.checking.adapting import Foreign, adapt, adapt_loss, is_pair
+from minitorch_np.checking.adapting.telling import in_float64
 from minitorch_np.checking.inputs import are_whole, build, given_or_drawn, is_shape
 from minitorch_np.checking.layer_check import LayerCheck
 from minitorch_np.checking.layers_inside import layers_with_inputs
@@ -205,13 +207,16 @@ def _check(
         _add(report, outcome, place, leaf=leaf)
         if outcome.verdict == "fail" and not report.where:
             report.where = f"{place} ({part!r})" if place else ""
+            report.names = _their_names(part)
     if isinstance(layer, Foreign):
         report.verdict = "inconclusive" if report.verdict == "pass" and layer.remarks() else report.verdict
-        report.findings = [*layer.remarks(), *report.findings, *layer.dtype_remark()]
+        report.findings = [*layer.remarks(), *report.findings]
+        remarks += in_float64(layer.wide)
     if report.verdict == "pass" and all(result.untouched for result in report.tensors.values()):
         report.verdict = "inconclusive"
         report.findings.append(_nothing_compared(report))
     report.findings += remarks
+    report.remarks = remarks
     return report
 
 
@@ -241,6 +246,13 @@ def _add(report: GradcheckReport, outcome: GradcheckReport, place: str, *, leaf:
     report.kinks += outcome.kinks
     report.setting = report.setting or outcome.setting
     report.method = outcome.method if not report.method or "differences" in outcome.method else report.method
+
+
+def _their_names(layer: Layer) -> dict[str, str]:
+    """What the code of a layer calls dy, and code from elsewhere the gradients of its parameters."""
+    if isinstance(layer, Foreign):
+        return layer.names()
+    return {"dy": next(iter(inspect.signature(layer.backward).parameters), "dy")}
 
 
 def _title(target: Any) -> str:

@@ -92,8 +92,10 @@ class GradcheckReport:
         verdict: "pass", "fail" or "inconclusive".
         tensors: one result for dx (named "x") and each parameter, by dotted name inside a model.
         findings: other observations, such as the setting in which alone the gradient is wrong, as text.
+        remarks: those of the findings that do not bear on the verdict; the text ends with them.
         diagnoses: the bugs by name, the likeliest first; empty if no hypothesis matched.
         kinks: places where the slope jumps and backward is a valid subgradient.
+        names: for code of somebody else, what it calls dy and the gradients of parameters, such as {"dy": "dout", "W.grad": "dW"}.
         looked_at: for code of somebody else, which arrays were taken for parameters and gradients, and which were left out.
         method: how the true gradient was computed. seed: the rng that repeats the check.
         setting: the batch size, mode or memory layout in which alone the check fails, or "".
@@ -105,6 +107,7 @@ class GradcheckReport:
     where: str = ""
     tensors: dict[str, TensorResult] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     diagnoses: list[Diagnosis] = field(default_factory=list)
     kinks: list[Kink] = field(default_factory=list)
     method: str = ""
@@ -112,6 +115,7 @@ class GradcheckReport:
     setting: str = ""
     hint: int = 3
     looked_at: str = ""
+    names: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

@@ -8,6 +8,8 @@ hint 3: what to change
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 _ROWS = 6  # of the table
 _MORE = 3  # findings and kinks
-_LEGEND = " error: |backward - true| there; allowed: the largest error that rounding explains."
+_LEGEND = " error: |backward - true|; allowed: the largest error that rounding can explain"
+_SUMS = "weighted sums"
+_LEGEND_OF_SUMS = f" {_SUMS}: the gradient was multiplied by random weights and added up, instead of element by element"
 
 
 def describe(report: GradcheckReport) -> str:
@@ -29,13 +33,28 @@ def describe(report: GradcheckReport) -> str:
     lines += [f" {report.looked_at}"] if report.looked_at else []
     if report.hint >= 1:
         lines += _table(report)
-        lines += [f" {finding}" for finding in report.findings[:_MORE]]
+        lines += [f" {finding}" for finding in report.findings if finding not in report.remarks][:_MORE]
     if report.hint >= 2:
-        lines += _diagnoses(report)
+        lines += [_in_their_words(line, report.names) for line in _diagnoses(report)]
     if report.hint >= 1:
         lines += [f" {kink}" for kink in report.kinks[:_MORE]]
-        lines += [f" true values by {report.method}"] if report.method not in ("", "none") else []
-    return "\n".join([*lines, f" repeat with rng={report.seed!r}"])
+        lines += [f" true values: from forward alone, by {report.method}"] if report.method not in ("", "none") else []
+        lines += [f" Remark: {remark}" for remark in report.remarks[:_MORE]]
+    lines += [f" to repeat this check: rng={report.seed!r}"] if report.seed is not None else []
+    return "\n".join(_with_their_names(line, report.names) for line in lines)
+
+
+def _with_their_names(line: str, names: Mapping[str, str]) -> str:
+    """Gradients by the names that somebody else's code gives them, such as dW for W.grad."""
+    for name, theirs in names.items():
+        if name != "dy":
+            line = re.sub(rf"(?<![\w.])(self\.)?{re.escape(name)}(?![\w.])", rf"\g<1>{theirs}", line)
+    return line
+
+
+def _in_their_words(line: str, names: Mapping[str, str]) -> str:
+    """dy by the name that backward gives it, but for dy/dx."""
+    return re.sub(r"(?<![\w./])dy(?![\w/])", names.get("dy", "dy"), line)
 
 
 def headline(report: GradcheckReport) -> str:
@@ -72,7 +91,7 @@ def _table(report: GradcheckReport) -> list[str]:
     results = sorted(report.tensors.items(), key=lambda item: -item[1].excess)
     if not results:
         return []
-    rows = [_row(name, result) for name, result in results[:_ROWS]]
+    rows = [_row(_with_their_names(gradient_of(name), report.names), result) for name, result in results[:_ROWS]]
     any_values = any(any(row[4:]) for row in rows)
     head = ("gradient", "shape", "verdict", "compared", "worst element", "backward", "true", "error", "allowed")
     table = [head, *rows] if any_values else [row[:4] for row in (head, *rows)]
@@ -81,22 +100,32 @@ def _table(report: GradcheckReport) -> list[str]:
         " " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
     ]
     lines += [f" … and {len(results) - _ROWS} more"] if len(results) > _ROWS else []
-    return [*lines, _LEGEND] if any_values else lines
+    lines += [_LEGEND] if any_values else []
+    lines += [_LEGEND_OF_SUMS] if any(row[3] == _SUMS for row in rows) else []
+    return lines + [text for name, result in results[:_ROWS] if (text := _shapes(name, result))]
 
 
-def _row(name: str, result: TensorResult) -> tuple[str, ...]:
+def _shapes(name: str, result: TensorResult) -> str:
+    """The two shapes, if they differ."""
+    given = np.shape(result.backward)
+    if result.verdict != "fail" or result.backward is None or given == result.shape:
+        return ""
+    return f" {gradient_of(name)} has shape {given}, expected {result.shape}."
+
+
+def _row(gradient: str, result: TensorResult) -> tuple[str, ...]:
     verdict = {"fail": "WRONG", "pass": "right"}.get(result.verdict, result.verdict)
     size = int(np.prod(result.shape))
     compared = "all elements" if result.checked >= size else f"{result.checked} of {size} elements"
     if not result.checked:
-        compared = "directions" if result.worst is None and np.isfinite(result.excess) else ""
+        compared = _SUMS if result.worst is None and np.isfinite(result.excess) else ""
     values = ("",) * 5
     if result.verdict == "fail" and result.worst is not None:
         index, given, true = result.worst
         error = abs(given - true)
         allowed = f"{error / result.excess:.1e}" if 0 < result.excess < np.inf else ""
         values = (str(list(index)) if index else "", f"{given:.7g}", f"{true:.7g}", f"{error:.2g}", allowed)
-    return gradient_of(name), str(result.shape).replace(" ", ""), verdict, compared, *values
+    return gradient, str(result.shape).replace(" ", ""), verdict, compared, *values
 
 
 def _diagnoses(report: GradcheckReport) -> list[str]:

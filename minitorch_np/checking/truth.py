@@ -8,7 +8,7 @@ central differences of fourth order, (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h, 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Truth:
     Attributes:
         method: "complex step" or "differences".
         reason: why it is differences.
+        confirmed: whether the differences agree with the complex step for x and for every parameter.
         refuted: whether the complex step gave another slope than the differences.
     """
 
@@ -46,7 +47,7 @@ class Truth:
         """The method, and why it was chosen."""
         if self.reason:
             return f"{self.method}: {self.reason}"
-        return self.method + ", confirmed by differences of fourth order" * self.confirmed
+        return self.method + "; finite differences agree" * self.confirmed
 
     def slope(self, name: str, direction: NDArray, at: NDArray | None = None) -> tuple[NDArray, float]:
         """d y / d value along a direction, one number for each output, and an upper bound of the method's own error."""
@@ -68,9 +69,9 @@ class Truth:
                     exact = complex_slope(self.subject, name, nearby, direction)
             except (TypeError, ValueError, np.exceptions.ComplexWarning) as refusal:
                 return self._use_differences(f"forward does not work with complex numbers ({refusal})")
-            if _is_refuted(self.subject, name, nearby, direction, exact) and self._also_at_moderate_x(
-                name, direction, rng
-            ):
+            trial = _tried(self.subject, name, nearby, direction, exact)
+            self.confirmed = self.confirmed and trial.agrees
+            if trial.refuted and self._also_at_moderate_x(name, direction, rng):
                 self.refuted = True
                 return self._use_differences(
                     f"complex step and differences disagree for {name}: some operation there loses the imaginary part"
@@ -90,7 +91,7 @@ class Truth:
         value = subject.values()[name]
         nearby = value + 0.01 * rms(value) * rng.normal(size=value.shape)
         try:
-            return _is_refuted(subject, name, nearby, direction, complex_slope(subject, name, nearby, direction))
+            return _tried(subject, name, nearby, direction, complex_slope(subject, name, nearby, direction)).refuted
         except (ValueError, FloatingPointError):
             return True  # forward does not take such inputs
 
@@ -98,8 +99,15 @@ class Truth:
         self.method, self.reason = "differences", reason
 
 
-def _is_refuted(subject: Subject, name: str, nearby: NDArray, direction: NDArray, exact: NDArray) -> bool:
-    """Whether the differences converge, as the step shrinks, to another slope.
+class _Trial(NamedTuple):
+    """Whether the differences agree with the complex step, and whether they refute it; neither if they decide nothing."""
+
+    agrees: bool
+    refuted: bool
+
+
+def _tried(subject: Subject, name: str, nearby: NDArray, direction: NDArray, exact: NDArray) -> _Trial:
+    """The differences, as the step shrinks, beside the slope of the complex step: do they converge to it, or to another one?
 
     Where they do not converge (a kink, values of very different sizes), or where the two slopes differ by less than the
     rounding of y (saturation), they decide nothing.
@@ -112,12 +120,12 @@ def _is_refuted(subject: Subject, name: str, nearby: NDArray, direction: NDArray
         distance = float(np.abs(exact - difference).max(initial=0))
         gap = min(gap, distance / size)
         if gap <= 1e-5:
-            return False
+            return _Trial(agrees=True, refuted=False)
         settled = before is not None and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size
         if settled and gap > 1e-3 and distance > _ABOVE_NOISE * noise:
-            return True
+            return _Trial(agrees=False, refuted=True)
         before = difference
-    return False
+    return _Trial(agrees=False, refuted=False)
 
 
 def complex_slope(subject: Subject, name: str, value: NDArray, direction: NDArray) -> NDArray:

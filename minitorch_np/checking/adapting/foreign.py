@@ -12,9 +12,9 @@ from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.layout import Layout, columns_not_rows
 from minitorch_np.checking.adapting.places import copied, get, is_number, put
 from minitorch_np.checking.adapting.reading import Reader, Reading
-from minitorch_np.checking.adapting.telling import looked_at, unseen_parameters
+from minitorch_np.checking.adapting.telling import looked_at, their_names, unseen_parameters
 from minitorch_np.checking.adapting.trial import Source, Trial
-from minitorch_np.checking.evidence import same
+from minitorch_np.checking.evidence import gradient_of, same
 from minitorch_np.checking.subject import GlobalRandomness, State
 from minitorch_np.layer import Layer
 
@@ -57,6 +57,10 @@ class Foreign(Layer):
         """Which arrays are taken for parameters, which gradients for theirs, and which are left out."""
         raise NotImplementedError
 
+    def names(self) -> dict[str, str]:
+        """What the code calls dy and the gradients of parameters, as far as it is known."""
+        return {}
+
     def remarks(self) -> list[str]:
         """What makes the result less than certain: arrays that were not checked."""
         return []
@@ -74,12 +78,6 @@ class Foreign(Layer):
             self.wide.add(name)
             return array.astype(np.float32)
         return array
-
-    def dtype_remark(self) -> list[str]:
-        """A remark on results that are float64 though x and the parameters are float32."""
-        if not self.wide:
-            return []
-        return [f"For float32 inputs, {', '.join(sorted(self.wide))} is float64: right, but slower than float32."]
 
     def build(self, input_shape: Shape) -> None:
         """Inside a model: x is known by its shape alone."""
@@ -187,7 +185,7 @@ class ForeignCode(Foreign):
             gradient = self._gradient(name, source, returned)
             if gradient is not None and self.averaged:
                 gradient = gradient * np.asarray(len(dy), gradient.dtype)
-            self.values[name].grad = self.narrow(f"the gradient of {name}", gradient)
+            self.values[name].grad = self.narrow(gradient_of(name), gradient)
         dx = self._get(reading.dx, returned)
         return self.narrow("dx", self.layout.ours(dx)) if is_number(dx) else dx
 
@@ -279,10 +277,11 @@ class ForeignCode(Foreign):
         y = returned[0] if isinstance(returned, tuple) and returned else returned
         return x.shape if y is None else np.shape(y)
 
-    # What is said
-
     def looked_at(self) -> str:
         return looked_at(self._read(), self.layout.note())
+
+    def names(self) -> dict[str, str]:
+        return their_names(self._read(), self.code)
 
     def remarks(self) -> list[str]:
         return unseen_parameters(self._read())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.places import text
 from minitorch_np.checking.adapting.reading import Reading
+from minitorch_np.checking.evidence import gradient_of
 
 _MOST = 12  # parameters that are listed
 
@@ -37,3 +39,21 @@ def unseen_parameters(reading: Reading) -> list[str]:
             f"Say where its gradient is: adapt(layer, parameters={{{line}}}). If it is a constant, leave it out there."
         )
     return found
+
+
+def their_names(reading: Reading, code: Code) -> dict[str, str]:
+    """What the code calls dy, and the gradients that it keeps in attributes."""
+    found = {
+        gradient_of(name): source.shown() for name, source in reading.gradients.items() if source.kind == "attribute"
+    }
+    arguments = [argument.strip("/") for argument, role in code.backward_call.roles.items() if role == "dy"]
+    return found | ({"dy": arguments[0]} if arguments else {})
+
+
+def in_float64(wide: set[str]) -> list[str]:
+    """A remark on results that are float64 though x and the parameters are float32."""
+    if not wide:
+        return []
+    *first, last = sorted(wide)
+    named = f"{', '.join(first)} and {last} are" if first else f"{last} is"
+    return [f"For float32 inputs, {named} float64. That is right, but slower than float32."]
