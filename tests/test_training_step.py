@@ -231,3 +231,22 @@ def test_wrong_calls(arguments, message):
         check_training_step(*arguments, X, Y, optimizer=mt.SGD(0.1))
     with pytest.raises(ValueError, match="optimizer is one such as"):
         check_training_step(descend(), cost, parameters(), X, Y, optimizer=0.1)
+
+
+def test_parameters_in_tuples_and_of_the_class_are_found():
+    class Net:
+        layers = ({"W": parameters()["W1"]},)
+
+    def step(net, x, y):
+        W = net.layers[0]["W"]
+        W -= 0.1 * 2 * x.T @ (x @ W) / len(x)
+
+    net = Net()
+    check_training_step(
+        step, lambda net, x, y: ((x @ net.layers[0]["W"]) ** 2).sum() / len(x), net, X, Y, optimizer=mt.SGD(0.1)
+    )
+    with pytest.raises(TrainingStepError, match=r"layers\.0\.W"):
+        check_training_step(
+            step, lambda net, x, y: ((x @ net.layers[0]["W"]) ** 2).sum(), net, X, Y, optimizer=mt.SGD(0.1)
+        )
+    np.testing.assert_array_equal(Net.layers[0]["W"], parameters()["W1"])

@@ -13,6 +13,7 @@ import numpy as np
 
 from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter
+from minitorch_np.checking.arrays_inside import in_slots, of_class
 from minitorch_np.checking.losses import LossLayer
 from minitorch_np.layer import Layer
 
@@ -26,7 +27,7 @@ _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
 
 class State:
-    """Everything below an object that can change: attributes, lists, dictionaries, arrays, generators."""
+    """Everything below an object that can change: attributes, also of its class, lists, dictionaries, arrays, generators."""
 
     def __init__(self, root: Any) -> None:
         self.saved: list[tuple[Any, Any]] = []
@@ -49,9 +50,11 @@ class State:
             elif isinstance(item, Parameter):
                 self.saved.append((item, (item.value, item.grad, item.trainable)))
                 pending += [item.value, item.grad]
-            elif hasattr(item, "__dict__"):
-                self.saved.append((vars(item), vars(item).copy()))
-                pending += vars(item).values()
+            else:
+                own, slots = getattr(item, "__dict__", {}), in_slots(item)
+                self.saved += [(own, own.copy())] if hasattr(item, "__dict__") else []
+                self.saved += [(item, slots)] if slots else []
+                pending += [*own.values(), *slots.values(), *(value for _, value in of_class(item))]
 
     def has_drawn(self) -> bool:
         """Whether a generator has moved since."""
@@ -75,9 +78,12 @@ class State:
             elif isinstance(item, Parameter):
                 item.replace(content[0])
                 item.grad, item.trainable = content[1:]
-            else:  # a dict or a set
+            elif isinstance(item, (dict, set)):
                 item.clear()
                 item.update(content)
+            else:
+                for name, value in content.items():
+                    setattr(item, name, value)
 
 
 class GlobalRandomness:

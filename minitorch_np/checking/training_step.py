@@ -11,7 +11,7 @@ import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments, instead_of
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.checking.own_arrays import OwnArrays
+from minitorch_np.checking.arrays_inside import FloatArrays
 from minitorch_np.checking.step_mistakes import Rule, StepRecord, explain
 from minitorch_np.checking.subject import GlobalRandomness, State
 from minitorch_np.checking.tracing.graph import Graph
@@ -88,8 +88,10 @@ class _Check:
     ) -> None:
         self.step, self.cost, self.data, self.rule = step, cost, data, rule
         self.parameters = parameters
-        self.arrays = OwnArrays(parameters)
-        self.arrays.to_float64()
+        self.arrays = FloatArrays(parameters)
+        self.arrays.put(
+            {name: a.astype(np.float64) for name, a in self.arrays.current().items() if a.dtype != np.float64}
+        )
         if not isinstance(parameters, Mapping):
             self._keep_those_that_count()
         if not self.arrays.names:
@@ -97,9 +99,10 @@ class _Check:
                 "check_training_step: no parameters are found: no float array on which the cost depends. "
                 'Give them by name: parameters={"W1": W1, "b1": b1}.'
             )
-        if self.arrays.size > _ELEMENTS:
+        size = sum(array.size for array in self.arrays.current().values())
+        if size > _ELEMENTS:
             raise ValueError(
-                f"check_training_step: the parameters have {self.arrays.size:,} numbers, at most {_ELEMENTS:,} are checked. "
+                f"check_training_step: the parameters have {size:,} numbers, at most {_ELEMENTS:,} are checked. "
                 "Check a smaller network: its mistakes are the same."
             )
 

@@ -115,24 +115,12 @@ def forward_call(function: Callable[..., Any], given: Mapping[str, Any], who: st
     Raises:
         ValueError: an argument has no default and no known meaning.
     """
-    named = parameters_of(function)
-    if named is None:
-        return Call(who, plain=True)
-    call = Call(who)
-    for name, argument in named.items():
-        low = plain(name.strip("/")).lower()
-        if name.strip("/") in given:
-            call.roles[name] = "given " + name.strip("/")
-        elif "x" not in call.roles.values():
-            call.roles[name] = "x"
-        elif low in _TRAINING:
-            call.roles[name] = "training"
-        elif argument.default is argument.empty:
-            raise ValueError(
-                f"gradcheck: {who} also takes {name.strip('/')!r}. Give its value: adapt(…, parameters={{{name.strip('/')!r}: …}}) if it is to "
-                f"be checked, arguments={{{name.strip('/')!r}: …}} if not."
-            )
-    return call
+
+    def role(name: str, known: list[str], needed: bool) -> str | None:
+        return "x" if "x" not in known else "training" if low(name) in _TRAINING else None
+
+    remedy = "Give its value: adapt(…, parameters={NAME: …}) if it is to be checked, arguments={NAME: …} if not."
+    return _call(function, given, who, role, remedy)
 
 
 def backward_call(
@@ -146,48 +134,29 @@ def backward_call(
     Raises:
         ValueError: an argument has no default and no known meaning.
     """
-    named = parameters_of(function)
-    if named is None:
-        return Call(who, plain=True)
-    call = Call(who)
-    upstream = next((n for n in named if is_upstream(n.strip("/"))), None)
-    x_names = [plain(name.strip("/")) for name, role in forward.roles.items() if role == "x"]
-    for name, argument in named.items():
-        role = _backward_role(name, x_names, given, first="dy" not in call.roles.values(), upstream=upstream)
-        if role:
-            call.roles[name] = role
-        elif is_pair and argument.default is argument.empty:
-            call.roles[name] = f"extra {len([r for r in call.roles.values() if r.startswith('extra')])}"
-        elif argument.default is argument.empty:
-            raise ValueError(
-                f"gradcheck: {who} also takes {name.strip('/')!r}. Give its value: adapt(…, arguments={{{name.strip('/')!r}: …}}). "
-                "If these are labels, give them as y, with a loss: gradcheck(net, x, y, loss=…)."
-            )
-    return call
+    upstream = next(filter(is_upstream, map(_bare, parameters_of(function) or {})), None)
+    x_names = [low(name) for name, role in forward.roles.items() if role == "x"]
 
+    def role(name: str, known: list[str], needed: bool) -> str | None:
+        word, first = low(name), "dy" not in known
+        if first and name == upstream:
+            return "dy"
+        if word in _RATE:
+            return "rate"
+        if word in _CACHE or word.endswith("cache"):
+            return "cache"
+        if first and upstream is None:
+            return "dy"
+        if word in x_names or (word in _INPUT and word != "z"):
+            return "x"
+        if word in _OUTPUT and word not in _TARGET:
+            return "y"
+        if word in _TRAINING:
+            return "training"
+        return f"extra {sum(r.startswith('extra') for r in known)}" if is_pair and needed else None
 
-def _backward_role(
-    name: str, x_names: list[str], given: Mapping[str, Any], *, first: bool, upstream: str | None
-) -> str | None:
-    bare = name.strip("/")
-    low = plain(bare).lower()
-    if bare in given:
-        return "given " + bare
-    if name == upstream and first:
-        return "dy"
-    if low in _RATE:
-        return "rate"
-    if low in _CACHE or low.endswith("cache"):
-        return "cache"
-    if first and upstream is None:
-        return "dy"
-    if plain(bare) in x_names or (low in _INPUT and low not in ("z",)):
-        return "x"
-    if low in _OUTPUT and low not in _TARGET:
-        return "y"
-    if low in _TRAINING:
-        return "training"
-    return None
+    remedy = "Give its value: adapt(…, arguments={NAME: …}). If these are labels, give them as y, with a loss: gradcheck(net, x, y, loss=…)."
+    return _call(function, given, who, role, remedy)
 
 
 def loss_call(function: Callable[..., Any], given: Mapping[str, Any], who: str, *, upstream: bool = False) -> Call:
@@ -199,31 +168,55 @@ def loss_call(function: Callable[..., Any], given: Mapping[str, Any], who: str, 
     Raises:
         ValueError: an argument has no default and no known meaning.
     """
+    names = [name for name in map(_bare, parameters_of(function) or {}) if name not in given]
+    targets = sorted((name for name in names if low(name) in _TARGET), key=lambda name: low(name) in ("y", "t"))
+    target = targets[0] if targets else None
+
+    def role(name: str, known: list[str], needed: bool) -> str | None:
+        word = low(name)
+        if upstream and word not in _PREDICTION and (word == "g" or is_upstream(word)):
+            return "dy"
+        if name == target or (target is None and "x" in known and "y" not in known):
+            return "y"
+        if "x" not in known and (word in _PREDICTION or needed):
+            return "x"
+        return "training" if word in _TRAINING else "rate" if word in _RATE else None
+
+    return _call(function, given, who, role, "Give its value: adapt(…, arguments={NAME: …}).")
+
+
+def _call(
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    who: str,
+    role_of: Callable[[str, list[str], bool], str | None],
+    remedy: str,
+) -> Call:
+    """A role for each argument.
+
+    Args:
+        role_of: the role of an argument by its name, the roles of the arguments before it, and whether it has no default.
+        remedy: what to write for an argument without one.
+
+    Raises:
+        ValueError: an argument has no default and no role.
+    """
     named = parameters_of(function)
-    if named is None:
-        return Call(who, plain=True)
-    call = Call(who)
-    needed = [name for name, argument in named.items() if name.strip("/") not in given]
-    lows = {name: plain(name.strip("/")).lower() for name in needed}
-    target = next((name for name in needed if lows[name] in _TARGET and lows[name] not in ("y", "t")), None)
-    target = target or next((name for name in needed if lows[name] in ("y", "t")), None)
-    for name, argument in named.items():
-        low = plain(name.strip("/")).lower()
-        roles = call.roles.values()
-        if name.strip("/") in given:
-            call.roles[name] = "given " + name.strip("/")
-        elif upstream and low not in _PREDICTION and (low in ("dout", "dy", "dloss", "g") or is_upstream(low)):
-            call.roles[name] = "dy"
-        elif name == target or (target is None and "x" in roles and "y" not in roles):
-            call.roles[name] = "y"
-        elif "x" not in roles and (low in _PREDICTION or argument.default is argument.empty):
-            call.roles[name] = "x"
-        elif low in _TRAINING:
-            call.roles[name] = "training"
-        elif low in _RATE:
-            call.roles[name] = "rate"
-        elif argument.default is argument.empty:
-            raise ValueError(
-                f"gradcheck: {who} also takes {name.strip('/')!r}. Give its value: adapt(…, arguments={{{name.strip('/')!r}: …}})."
-            )
+    call = Call(who, plain=named is None)
+    for name, argument in (named or {}).items():
+        bare, needed = _bare(name), argument.default is argument.empty
+        role = f"given {bare}" if bare in given else role_of(bare, list(call.roles.values()), needed)
+        if role is not None:
+            call.roles[name] = role
+        elif needed:
+            raise ValueError(f"gradcheck: {who} also takes {bare!r}. {remedy.replace('NAME', repr(bare))}")
     return call
+
+
+def low(name: str) -> str:
+    """A name in lower case, without what marks it as private or as positional alone."""
+    return plain(_bare(name)).lower()
+
+
+def _bare(name: str) -> str:
+    return name.strip("/")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from minitorch_np.checking.adapting.calls import RESETS, Call, backward_call, forward_call, method_of, parameters_of
-from minitorch_np.checking.adapting.places import Path, copied, leaves
+from minitorch_np.checking.arrays_inside import Path, copied, leaves
 
 
 class Code:

@@ -10,10 +10,10 @@ import numpy as np
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.layout import Layout, columns_not_rows
-from minitorch_np.checking.adapting.places import copied, get, is_number, put
 from minitorch_np.checking.adapting.reading import Reader, Reading
 from minitorch_np.checking.adapting.telling import looked_at, their_names, unseen_parameters
 from minitorch_np.checking.adapting.trial import Source, Trial
+from minitorch_np.checking.arrays_inside import copied, get, is_number, put
 from minitorch_np.checking.evidence import gradient_of, same
 from minitorch_np.checking.subject import GlobalRandomness, State
 from minitorch_np.layer import Layer

@@ -10,7 +10,7 @@ import numpy as np
 
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.checking.adapting.foreign import Foreign
-from minitorch_np.checking.adapting.places import is_number
+from minitorch_np.checking.arrays_inside import is_number
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from minitorch_np.checking.adapting.places import Path
+from minitorch_np.checking.arrays_inside import Path
 
 _OF = r"(?:l|j|c|e|z|loss|cost|error|err|out|output)"
 _BEFORE = re.compile(

@@ -12,7 +12,7 @@ from minitorch_np.checking.adapting.calls import LOSS, LOSS_GRADIENT, Call, loss
 from minitorch_np.checking.adapting.code import named_parts, returned_names
 from minitorch_np.checking.adapting.foreign import Foreign
 from minitorch_np.checking.adapting.gradient_names import is_of_input, match_last
-from minitorch_np.checking.adapting.places import Path, get, is_floats, is_number, leaves, put, text
+from minitorch_np.checking.arrays_inside import Path, get, is_floats, is_number, leaves, put, text
 from minitorch_np.checking.evidence import gradient_of
 from minitorch_np.checking.losses import LossLayer
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.gradient_names import match, match_last, plain
-from minitorch_np.checking.adapting.places import Path, find, get, is_floats, is_number, text
 from minitorch_np.checking.adapting.trial import Source, Trial, equal
+from minitorch_np.checking.arrays_inside import Path, find, get, is_floats, is_number, text
 
 _CONSTANTS = (
     "mask", "running", "moving", "mean", "var", "std", "pe", "pos", "positional", "target", "targets", "labels", "eps", "t", "onehot",

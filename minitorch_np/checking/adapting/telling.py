@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from minitorch_np.checking.adapting.code import Code
-from minitorch_np.checking.adapting.places import text
 from minitorch_np.checking.adapting.reading import Reading
+from minitorch_np.checking.arrays_inside import text
 from minitorch_np.checking.evidence import gradient_of
 
 _MOST = 12  # parameters that are listed

@@ -10,7 +10,7 @@ import numpy as np
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.adapting.code import Code, named_parts
 from minitorch_np.checking.adapting.gradient_names import is_of_input
-from minitorch_np.checking.adapting.places import Path, copied, find, get, is_number, leaves, put, text
+from minitorch_np.checking.arrays_inside import Path, copied, find, get, is_number, leaves, places, put, text
 from minitorch_np.checking.subject import GlobalRandomness, State
 from minitorch_np.checking.truth import rms
 
@@ -54,7 +54,7 @@ class Trial:
         self.returned_y = code.forward(root, x.copy())
         self.ready = copied(root)  # with the parameters that only forward makes
         self.before = _snapshot(root)
-        self.places = _groups(root)
+        self.places = places(root)
         self.output = self._find_output(output)
         y = np.asarray(self._y(self.returned_y))
         self.failed = ""
@@ -64,7 +64,7 @@ class Trial:
         except Exception as error:  # the check itself reports it
             self.failed = f"{type(error).__name__}: {error}"
         self.after = _snapshot(root)
-        self.gradient_places = _groups(root)
+        self.gradient_places = places(root)
         try:
             again = code.forward(root, other)
             self.later = _snapshot(root)
@@ -138,10 +138,10 @@ class Trial:
     # Parameters
 
     def aliases(self, path: Path) -> list[Path]:
-        return next((group for group in self.places.values() if path in group), [path])
+        return next((group for group in self.places if path in group), [path])
 
     def written_to(self, path: Path) -> Source:
-        group = next((group for group in self.gradient_places.values() if path in group), [path])
+        group = next((group for group in self.gradient_places if path in group), [path])
         return Source("attribute", [path, *(other for other in group if other != path)])
 
     def is_in_y(self, paths: list[Path]) -> bool:
@@ -171,15 +171,6 @@ class Trial:
 
 def _snapshot(root: Any) -> dict[Path, Any]:
     return {path: np.array(value) if isinstance(value, np.ndarray) else value for path, value in leaves(root).items()}
-
-
-def _groups(root: Any) -> dict[int, list[Path]]:
-    """The places of each array, by its id."""
-    groups: dict[int, list[Path]] = {}
-    for path, value in leaves(root).items():
-        if isinstance(value, np.ndarray):
-            groups.setdefault(id(value), []).append(path)
-    return {key: sorted(paths, key=len) for key, paths in groups.items()}
 
 
 def equal(a: Any, b: Any) -> bool:
