@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+import operator
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag, optional
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import Pair, check_pair, require_images
-from minitorch_np.layers.windows import PADDING, Windows
+from minitorch_np.layers.windows import PADDING, Windows, copied, set_pixels
 
 
 class _Pooling2D(Layer):
@@ -58,32 +58,37 @@ class MaxPooling2D(_Pooling2D):
     """
 
     def forward(self, x: NDArray) -> NDArray:
-        count, y = self._windows.count(x.shape[1:3]), self._windows.pad(x, -np.inf)
-        for axis in (0, 1):  # downwards first, along contiguous memory; that leaves less for the other axis
-            y = reduce(np.maximum, self._windows.places(y, axis, count))
-        self.cache = x, y
+        """Compares the pixels of a window one after the other with the largest so far, for all windows at once."""
+        windows = self._windows
+        first, *others = windows.pixels(windows.pad(x, -np.inf), windows.count(x.shape[1:3]))
+        y, larger = copied(first), []
+        for pixels in map(copied, others):
+            if self.keep_cache:
+                larger.append(pixels > y)
+            np.maximum(y, pixels, out=y)
+        self.cache = x.shape, larger
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         """y is the largest x of its window, so that x gets dy, from each window in which it is the largest, and the others get 0.
 
-        Where several are equally large, as zeros often are after ReLU, the derivative does not exist. Then the first of
-        them, row by row, gets all of dy.
+        The largest is the last pixel that is larger than all before it. So a loop from the last pixel to the first gives dy to
+        the first such pixel that it meets, and leaves 0 for those before. Where several are equally large, as zeros often are
+        after ReLU, the derivative does not exist. Then the first of them, row by row, gets all of dy.
         """
-        x, y = self.cache
+        shape, larger = self.cache
         windows = self._windows
-        dx = windows.zeros(x.shape, dy.dtype)
-        count, undecided = y.shape[1:3], np.ones(y.shape, bool)
-        padded = windows.pad(x, -np.inf)
+        dx = windows.zeros(shape, dy.dtype)
         disjoint = all(stride >= size for stride, size in zip(windows.strides, windows.size, strict=True))
-        for x_here, dx_here in zip(windows.pixels(padded, count), windows.pixels(dx, count), strict=True):
-            first = (x_here == y) & undecided
-            undecided ^= first
-            if disjoint:
-                np.multiply(dy, first, out=dx_here)
-            else:
-                dx_here += dy * first
-        return windows.crop(dx, x.shape[1:3])
+        add = set_pixels if disjoint else operator.iadd
+        first, *others = windows.pixels(dx, dy.shape[1:3])
+        left = dy
+        for pixels, is_larger in zip(reversed(others), reversed(larger), strict=True):
+            taken = left * is_larger
+            left = left - taken
+            add(pixels, taken)
+        add(first, left)
+        return windows.crop(dx, shape[1:3])
 
 
 class AveragePooling2D(_Pooling2D):
