@@ -403,3 +403,24 @@ def test_only_a_complex_step_that_differences_agree_with_is_called_confirmed():
     near.offset, far.offset = 1.0, 1e14  # beside 1e14 a small change of x is lost in rounding
     assert mt.gradcheck(near, (5, 3)).method == "complex step; finite differences agree"
     assert mt.gradcheck(far, (5, 3), raise_exception=False).method == "complex step"
+
+
+# Targets
+
+
+def test_soft_targets_in_float32_are_no_fault_of_a_loss_that_relies_on_their_sum():
+    class SoftCrossEntropy:
+        def forward(self, logits, target):
+            z = logits - logits.max(axis=1, keepdims=True)
+            self.p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+            self.target = target
+            return -(target * np.log(self.p)).sum() / len(logits)
+
+        def backward(self):
+            return (self.p - self.target) / len(self.p)
+
+    rng = np.random.default_rng(0)
+    logits, target = rng.normal(size=(5, 4)).astype("f4"), rng.dirichlet(np.ones(4), 5).astype("f4")
+    assert target.sum(1, dtype=np.float64).tolist() != [1.0] * 5
+    assert check(SoftCrossEntropy(), logits, target).verdict == "pass"
+    assert check(SoftCrossEntropy(), logits, 2 * target).verdict == "fail"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import one_number
 from minitorch_np.layer import Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 class LossLayer(Layer):
@@ -32,6 +35,26 @@ class LossLayer(Layer):
         if dx is None:
             raise ValueError(f"{self.loss!r}.backward: expected dL/dprediction, got None. End it with a return.")
         return dy * dx
+
+
+def target_in(target: Any, dtype: DTypeLike) -> NDArray:
+    """The target in another dtype. Rows of probabilities add up to 1 there too, not only to the digits of their first dtype.
+
+    The backward of cross-entropy, p - target, relies on that.
+    """
+    given = np.asarray(target)
+    if given.dtype.kind != "f":
+        return given
+    converted = np.asarray(given, dtype)
+    sums = converted.sum(-1, keepdims=True) if given.ndim > 1 else np.zeros(1)
+    few_digits = np.finfo(given.dtype).eps
+    if (
+        few_digits > np.finfo(converted.dtype).eps
+        and (converted >= 0).all()
+        and (np.abs(sums - 1) < 8 * few_digits).all()
+    ):
+        return converted / sums
+    return converted
 
 
 class ModelWithLoss(Layer):

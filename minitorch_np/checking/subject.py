@@ -14,7 +14,7 @@ import numpy as np
 from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.checking.arrays_inside import in_slots, of_class
-from minitorch_np.checking.losses import LossLayer
+from minitorch_np.checking.losses import LossLayer, target_in
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
@@ -206,8 +206,8 @@ def set_precision(layer: Layer, dtype: DTypeLike, *, training: bool = True, keep
     for _, node in layer.walk():
         node.training, node.keep_cache, node._cache = training, keep_cache, None
         node._dtype, node.wants_dx = np.dtype(dtype), True
-        if isinstance(node, LossLayer) and np.asarray(node.target).dtype.kind == "f":
-            node.target = np.asarray(node.target, dtype)
+        if isinstance(node, LossLayer):
+            node.target = target_in(node.target, dtype)
     for parameter in Node.parameters(layer).values():
         parameter.replace(np.array(parameter.value, dtype))
         parameter.grad = None
