@@ -76,6 +76,95 @@ class Lists:
         lists(params, grads)
 
 
+class Stacking:
+    """RMSprop for one array, with attributes for its settings; on lists it would stack them into one array."""
+
+    def __init__(self, learning_rate=0.05, decay_rate=0.7, eps=1e-6, forgets=False):
+        self.learning_rate, self.decay_rate, self.eps, self.forgets, self.mean = (
+            learning_rate,
+            decay_rate,
+            eps,
+            forgets,
+            None,
+        )
+
+    def update(self, w, grad):
+        old = 0.0 if self.mean is None or self.forgets else self.mean
+        self.mean = self.decay_rate * old + (1 - self.decay_rate) * np.power(grad, 2)
+        return w - self.learning_rate * grad / np.sqrt(self.mean + self.eps)
+
+
+class SumOfSquares:
+    """Adagrad, whose sum starts at 0, as in the paper."""
+
+    def __init__(self, rate=0.1, power=0.5):
+        self.rate, self.power, self.sums = rate, power, {}
+
+    def update(self, params, grads):
+        for key in params:
+            self.sums[key] = self.sums.get(key, 0) + grads[key] ** 2
+            params[key] -= self.rate * grads[key] / (self.sums[key] ** self.power + 1e-7)
+
+
+class ByIndex:
+    """Momentum with a number for each layer, and optional biases."""
+
+    def __init__(self, learning_rate=0.1, momentum=0.8, shared=False):
+        self.learning_rate, self.momentum, self.shared, self.velocity = learning_rate, momentum, shared, {}
+
+    def update(self, layer_index, weights, weights_grad, bias=None, bias_grad=None):
+        key = 0 if self.shared else layer_index
+        self.velocity[key] = self.momentum * self.velocity.get(key, 0) - self.learning_rate * weights_grad
+        weights += self.velocity[key]
+
+
+class Called:
+    """Adam, called with a name for its cache; the settings are in a dictionary, and step counts."""
+
+    def __init__(self, lr=0.02, count=True):
+        self.hyperparameters, self.cache, self.cur_step, self.count = {"lr": lr, "decay1": 0.8}, {}, 0, count
+
+    def step(self):
+        self.cur_step += 1
+
+    def __call__(self, param, param_grad, param_name, cur_loss=None):
+        m, v, t = self.cache.get(param_name, (0.0, 0.0, 0))
+        t = t + 1 if self.count else 1
+        m, v = 0.8 * m + 0.2 * param_grad, 0.999 * v + 0.001 * param_grad**2
+        self.cache[param_name] = m, v, t
+        return param - self.hyperparameters["lr"] * m / (1 - 0.8**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+
+class OfNets:
+    """SGD that asks a network for its pairs of arrays."""
+
+    def __init__(self, lr=0.1, sign=-1):
+        self.lr, self.sign = lr, sign
+
+    def step(self, net):
+        for value, gradient in net.params_and_grads():
+            value += self.sign * self.lr * gradient
+
+
+class OfLists:
+    """SGD that looks into the dictionaries of a network's layers."""
+
+    lr = 0.1
+
+    def step(self, model):
+        for layer in model.layers:
+            for key in layer.params:
+                layer.params[key] = layer.params[key] - self.lr * layer.grads[key]
+
+
+def look_ahead(w, dw, config=None):
+    """Nesterov's momentum."""
+    config = dict(config or {"learning_rate": 0.1, "momentum": 0.9})
+    old = config.get("velocity", np.zeros_like(w))
+    config["velocity"] = config["momentum"] * old - config["learning_rate"] * dw
+    return w - config["momentum"] * old + (1 + config["momentum"]) * config["velocity"], config
+
+
 class MyAdam(mt.Optimizer):
     """A subclass of Optimizer without a closed form."""
 
@@ -99,7 +188,17 @@ class MyAdam(mt.Optimizer):
         (Arrays(0.02), mt.Adam(0.02)),
         (OfLayers(), mt.SGD(0.1, momentum=0.5)),
         (rmsprop, mt.RMSprop(0.01, rho=0.9)),
+        (rmsprop, "rmsprop"),
         (Lists(), "sgd"),
+        (Stacking(), "rmsprop"),
+        (SumOfSquares(), "adagrad"),
+        (ByIndex(), "momentum"),
+        (ByIndex(momentum=0.0), "sgd"),
+        (Called(), "adam"),
+        (Called(), mt.Adam(0.02, beta_1=0.8)),
+        (OfNets(), "sgd"),
+        (OfLists(), "sgd"),
+        (look_ahead, "nesterov"),
         (MyAdam(), "adam"),
         (mt.SGD(0.3), "sgd"),
     ],
@@ -117,6 +216,12 @@ def test_right_rules_pass(optimizer, rule):
         (Dictionaries(lr=-0.1), mt.SGD(0.1, momentum=0.9), "wrong sign"),
         (Arrays(multiply=True), "adam", "after step 1"),
         (MyAdam(power=2), "adam", "after step 1"),
+        (Stacking(forgets=True), "rmsprop", "after step 2.*Earlier steps were right"),
+        (SumOfSquares(power=1), "adagrad", "after step 1"),
+        (ByIndex(shared=True), "momentum", "after step 1"),
+        (Called(count=False), "adam", "after step 2"),
+        (OfNets(sign=1), "sgd", "wrong sign"),
+        (look_ahead, "momentum", "The first step is 1.9 times too long"),
     ],
     ids=repr,
 )
@@ -132,7 +237,7 @@ def test_wrong_rules_are_found(optimizer, rule, message):
         (object(), mt.SGD(0.1), "object is not understood. Give an Optimizer"),
         (Arrays(), "adams", "adams"),
         (Arrays(), 3, "closed_form is a function, an optimiser"),
-        (rmsprop, "rmsprop", "learning rate of rmsprop is not found. Give the rule with it"),
+        (lists, "rmsprop", "learning rate of lists is not found. Give the rule with it"),
     ],
 )
 def test_what_is_not_understood_is_asked_for(optimizer, rule, message):

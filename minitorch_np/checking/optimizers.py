@@ -13,10 +13,12 @@ from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.foreign_optimizer import ForeignOptimizer
 from minitorch_np.checking.step_mistakes import Rule
-from minitorch_np.optimizers import Optimizer
+from minitorch_np.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
 from minitorch_np.optimizers.finding import find
 
 _STEPS = 6
+_LEAST = 0.3  # of gradients that are drawn for somebody else's optimiser
+_INSIDE_ROOT = 10.0  # how much more an epsilon inside the root may change
 T = TypeVar("T", Optimizer, ForeignOptimizer)
 
 
@@ -39,8 +41,8 @@ def check_optimizer(
             check runs on a copy with empty state.
         closed_form: `(first value, [grad of step 1, …, grad of step t], optimizer) -> value after step t`, written without
             state; or an optimiser of this package with the settings that are meant, such as Adam(0.01); or its name as in
-            compile, with the learning rate of `optimizer`. Frameworks add epsilon in different places, so it is left out of the
-            comparison with an optimiser.
+            compile, or "momentum" or "nesterov", with the settings of `optimizer` as far as they are found. Frameworks add
+            epsilon in different places, so it is left out of the comparison with an optimiser.
         steps: the number of steps.
 
     The check also requires that a step goes downhill, that the gradient keeps its bytes, that the value keeps its array and
@@ -62,7 +64,7 @@ def check_optimizer(
     slack: Callable[..., Any] = lambda *_: 0.0  # noqa: E731
     if not callable(closed_form):
         rule = _named(closed_form, optimizer)
-        closed_form, slack = _by_rule(rule), _by_epsilon(rule)
+        closed_form, slack = _by_rule(rule), _by_epsilon(rule, optimizer)
     generator = np.random.default_rng(rng)
     for dtype, tolerance in ((np.float64, 1e-10), (np.float32, 1e-4)):
         checked = _without_state(optimizer)
@@ -72,7 +74,10 @@ def check_optimizer(
         gradients: dict[str, list[NDArray]] = {name: [] for name in parameters}
         for step in range(1, steps + 1):
             for name, parameter in parameters.items():
-                gradients[name].append(generator.normal(size=(3, 2)).astype(dtype))
+                gradient = generator.normal(size=(3, 2))
+                if not own:
+                    gradient += _LEAST * np.sign(gradient)  # where a gradient is nearly 0, the place of epsilon decides
+                gradients[name].append(gradient.astype(dtype))
                 parameter.grad = gradients[name][-1].copy()
             checked.step(parameters)
             for name, parameter in parameters.items():
@@ -92,7 +97,10 @@ def check_optimizer(
 
 def _named(rule: Any, optimizer: Optimizer | ForeignOptimizer) -> Optimizer:
     if isinstance(rule, str):
-        rule = find(rule, "check_optimizer")
+        other = {"momentum": SGD(momentum=0.9), "nesterov": SGD(momentum=0.9, nesterov=True)}
+        rule = other.get(rule.lower()) or find(rule, "check_optimizer")
+        if isinstance(optimizer, ForeignOptimizer):
+            optimizer.take_over(rule)
         rule.learning_rate = optimizer.learning_rate
     if not isinstance(rule, Optimizer):
         raise ValueError(
@@ -117,11 +125,15 @@ def _by_rule(rule: Optimizer) -> Callable[[NDArray, list[NDArray], Any], NDArray
     return closed_form
 
 
-def _by_epsilon(rule: Optimizer) -> Callable[[NDArray, list[NDArray], Any], NDArray]:
-    """How much epsilon changes the value."""
-    without = copy.deepcopy(rule)
-    if hasattr(without, "epsilon"):
+def _by_epsilon(
+    rule: Optimizer, optimizer: Optimizer | ForeignOptimizer
+) -> Callable[[NDArray, list[NDArray], Any], NDArray]:
+    """How much epsilon changes the value; more for another's epsilon, which may be larger and may stand inside the root."""
+    rule, without = copy.deepcopy(rule), copy.deepcopy(rule)
+    if isinstance(rule, (Adam, RMSprop, Adagrad)) and isinstance(without, (Adam, RMSprop, Adagrad)):
         without.epsilon = 0.0
+        if isinstance(optimizer, ForeignOptimizer):
+            rule.epsilon = _INSIDE_ROOT * max(rule.epsilon, optimizer.epsilon)
     one, other = _by_rule(rule), _by_rule(without)
     return lambda *arguments: np.abs(one(*arguments) - other(*arguments))
 
