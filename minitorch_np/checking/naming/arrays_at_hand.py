@@ -95,6 +95,7 @@ FUNCTIONS: dict[str, Callable[[NDArray], NDArray]] = {
     "({} < 0)": lambda v: (v < 0) * 1.0,
     "sign({})": np.sign,
 }
+_OF_SHARES = ("1 - {}", "{} * (1 - {})")  # of numbers from 0 to 1, such as a gate
 _OF_BOTH_SIGNS = ("({} > 0)", "({} < 0)", "sign({})")
 Arrays = list[tuple[Reference, "NDArray"]]
 
@@ -125,8 +126,9 @@ def functions_of(arrays: Arrays) -> Iterator[tuple[Reference, NDArray]]:
         if array.size < 2 or (isinstance(reference, Value) and reference.steps):
             continue
         both_signs = bool(np.any(array > 0)) and bool(np.any(array < 0))
+        share = bool(np.all((array >= 0) & (array <= 1)))
         for text, function in FUNCTIONS.items():
-            if both_signs or text not in _OF_BOTH_SIGNS:
+            if (both_signs or text not in _OF_BOTH_SIGNS) and (share or text not in _OF_SHARES):
                 yield Function(text, reference), function(array)
 
 

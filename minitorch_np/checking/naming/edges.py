@@ -122,7 +122,7 @@ def _factors(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
         says = "the mask of {place} is inverted"
         yield Alternative(2, "wrong mask", says, lambda e, g: e.times(g, 1 - e.local))
         says = "where {place} does not take {operand}, the slope is {number}, where 0 is due"
-        if op != "absolute":
+        if op != "absolute" and sum(operand.active for operand in edge.node.operands) == 1:
             yield Alternative(
                 2, "wrong mask", says, lambda e, g, c: e.pull(g) + c * e.times(g, 1 - e.local), unknowns=1
             )
@@ -160,12 +160,13 @@ def _operands(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
         if j == edge.k:
             continue
         shape, square = other.value.shape, other.value.ndim > 1 and len(set(other.value.shape[-2:])) == 1
+        due = f"{{other:{j}}}"
         if square:
-            says = "for {operand} in {place}, {other} is not transposed, or is transposed once too often"
+            says = f"for {{operand}} in {{place}}, {due} is not transposed, or is transposed once too often"
             rule = lambda e, g, j=j: e.with_operand(g, j, e.node.operands[j].value.swapaxes(-1, -2))  # noqa: E731
             yield Alternative(2, "Jacobian transposed", says, rule)
         for reference, array in arrays:
-            says = "for {operand} in {place}, {array} stands where {other} is due"
+            says = f"for {{operand}} in {{place}}, {{array}} stands where {due} is due"
             if array.shape == shape and edge.array(reference) is not other.value:
                 rule = lambda e, g, j=j, r=reference: e.with_operand(g, j, e.array(r))  # noqa: E731
                 yield Alternative(2.5, "wrong array", says, rule, reference)
@@ -178,7 +179,7 @@ def _operands(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
                 yield Alternative(2.55, "wrong array", says.replace("{array}", "{array} transposed"), rule, reference)
         for axis in range(len(shape)):
             for says, turn in _turned(axis):
-                says = f"for {{operand}} in {{place}}, {{other}} is {says}"
+                says = f"for {{operand}} in {{place}}, {due} is {says}"
                 rule = lambda e, g, j=j, t=turn: e.with_operand(g, j, t(e.node.operands[j].value))  # noqa: E731
                 yield Alternative(3, "wrong places", says, rule)
 

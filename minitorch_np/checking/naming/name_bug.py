@@ -71,7 +71,8 @@ def _chosen(search: Search, found: list[Found]) -> list[Found]:
     chosen: list[Found] = []
     left = set(search.wrong)
     for candidate in found:
-        if left.intersection(candidate.tensors):
+        told = candidate.whole or candidate.change.price <= _PLAIN  # of some tensors, a rare change is a coincidence
+        if told and left.intersection(candidate.tensors):
             left.difference_update(candidate.tensors)
             if not _needs_no_graph(candidate):
                 chosen.append(_one_of_two(candidate, found))

@@ -148,6 +148,7 @@ _FORMULAS: dict[str, tuple[float, Callable[[NDArray, NDArray], NDArray]]] = {
     "sigmoid(x)": (2.2, lambda x, y: 1 / (1 + np.exp(-x))),
     "1 - tanh(x)**2": (2.28, lambda x, y: 1 - np.tanh(x) ** 2),
 }
+_OF_SIGMOID_AND_TANH = ("y (1 - y)", "1 - y**2")  # whose results are between -1 and 1
 
 
 def alternatives(region: Region, arrays: Arrays) -> Iterator[Alternative]:
@@ -163,13 +164,14 @@ def alternatives(region: Region, arrays: Arrays) -> Iterator[Alternative]:
         )
     for text, (price, formula) in _FORMULAS.items():
         if np.isfinite(formula(region.bottom.value, region.top.value)).all():
-            known = text in ("y (1 - y)", "1 - y**2") and region.top.op != "tanh" and len(region.inside) > 1
+            known = text in _OF_SIGMOID_AND_TANH and region.top.op != "tanh" and len(region.inside) > 1
+            known = known and np.abs(region.top.value).max() <= 1
             says = f"{of} is taken as {{formula:{text}}}{{due}}"
             rule = lambda r, g, f=formula: g * f(r.bottom.value, r.top.value)  # noqa: E731
             yield Alternative(price - 0.5 * known, "another derivative", says, rule)
     for price, says, rule in (
-        (2.3, "is squared", lambda r, g: g * r.slope**2),
-        (2.3, "stands under a square root", lambda r, g: g * np.sign(r.slope) * np.sqrt(np.abs(r.slope))),
+        (3.25, "is squared", lambda r, g: g * r.slope**2),
+        (3.25, "stands under a square root", lambda r, g: g * np.sign(r.slope) * np.sqrt(np.abs(r.slope))),
         (2.3, "is taken as the function itself, {top}", lambda r, g: g * r.top.value * (r.slope != 0)),
         (2.3, "is taken as the function of its own result, {top}", lambda r, g: g * r.replay(r.top.value)),
         (2.4, "is taken at the result {top}, where {bottom} is due", lambda r, g: g * _slope_at(r, r.top.value)),

@@ -176,14 +176,25 @@ class _Phrases:
     def operand(self) -> str:
         return self.words.operand(self.node, self.k)
 
-    def other(self) -> str:
-        name = self.words.operand(self.node, 1 - self.k if self.k < 2 else 0)
-        return f"{name} of the step before" if name == self.words.array(self.change.alternative.array) else name
+    def other(self, number: str = "") -> str:
+        """Another operand; if the array in its place has the same words, with what tells the two apart."""
+        k = int(number) if number else 1 - self.k if self.k < 2 else 0
+        name, reference = self.words.operand(self.node, k), self.change.alternative.array
+        if not isinstance(reference, Value) or name != self.words.array(reference):
+            return name
+        operand = self.node.operands[k]
+        return f"{name} of the step before" if operand.site == reference.site else self.words.where(operand)
 
     def array(self) -> str:
-        name = self.words.array(self.change.alternative.array)
-        with_other = "{other}" in self.change.alternative.says
-        return f"{name} of this step" if with_other and self.other() == f"{name} of the step before" else name
+        says, reference = self.change.alternative.says, self.change.alternative.array
+        name = self.words.array(reference)
+        with_other = re.search(r"\{other(?::(\d))?\}", says)
+        if not with_other or not isinstance(reference, Value):
+            return name
+        other = self.other(with_other[1] or "")
+        if other == f"{name} of the step before":
+            return f"{name} of this step"
+        return self.words.where(self.words.backward.groups[reference.site][-1]) if name in other != name else name
 
     def gradient(self) -> str:
         return self.words.gradient(self.node)
