@@ -215,7 +215,7 @@ def one_element(layer, dx, dy):
         (broken(mt.Dense, kernel_times(lambda dy: 1 / len(dy)))(2), (5, 3), "averaged over the batch", "kernel"),
         (broken(mt.Dense, kernel_times(lambda dy: 1 / len(dy)))(5), (5, 5), "averaged over the batch", "kernel"),
         (broken(mt.Dense, bias_mean)(2), (5, 3), "averaged over the batch", "bias"),
-        (broken(mt.Dense, bias_other_axis)(5), (5, 3), "wrong axis", "bias"),
+        (broken(mt.Dense, bias_other_axis)(5), (5, 3), "summed over the wrong axis", "bias"),
         (broken(mt.Dense, unsummed_bias)(2), (5, 3), "not summed over the batch", "bias"),
         (broken(mt.Dense, decayed)(2), (5, 3), "extra term", "kernel"),
         (broken(mt.Dense, one_element)(2), (5, 3), "wrong elements", "kernel"),

@@ -237,3 +237,38 @@ def test_the_search_keeps_to_its_time():
     start = time.monotonic()
     assert name_bug(layer, np.random.default_rng(0).normal(size=(4, 40, 3)), seconds=1.0) == []
     assert time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize(("units", "axis"), [(5, 1), (4, 1)], ids=["of the right shape", "of another shape"])
+def test_a_sum_over_the_wrong_axis_is_named_whatever_shape_it_gives(units, axis):
+    class Shifted(mt.Layer):
+        def build(self, input_shape):
+            self.offset = self.add_parameter((units,), "zeros")
+
+        def forward(self, x):
+            return x + self.offset.value
+
+        def backward(self, dy):
+            self.offset.grad = dy.sum(axis)
+            return dy
+
+    diagnosis = mt.gradcheck(
+        Shifted(), np.random.default_rng(0).normal(size=(5, units)), raise_exception=False
+    ).diagnosis
+    assert diagnosis.name == "summed over the wrong axis"
+    assert "is summed over axis 1 alone, where axis 0 is due. Write `doffset = dy.sum(axis=0)`" in str(diagnosis)
+
+
+def test_a_factor_that_is_a_function_of_x_is_named():
+    class Odds(mt.Loss):
+        def forward(self, prediction, target):
+            self.cache = prediction, target
+            return -self.mean(target * np.log(prediction) + (1 - target) * np.log(1 - prediction))
+
+        def backward(self):
+            p, t = self.cache
+            return (p - t) / p.size
+
+    p = np.random.default_rng(0).uniform(0.2, 0.8, (6, 2))
+    diagnosis = mt.gradcheck(Odds(), p, (p > 0.5) * 1.0, raise_exception=False).diagnosis
+    assert str(diagnosis).startswith("dx: the right gradient is multiplied by `x * (1 - x)`, a factor too many")

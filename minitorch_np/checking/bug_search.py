@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.checking.diagnosis import VAGUE, Diagnosis, diagnose
-from minitorch_np.checking.evidence import Evidence, factor, gradient_of, same
+from minitorch_np.checking.evidence import Evidence, factor, gradient_of
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
 from minitorch_np.checking.probes import leak, never_set
 from minitorch_np.checking.subject import other_inputs
@@ -71,37 +70,7 @@ class BugSearch:
                 "not used in forward", name, text, f"Use {name} in forward: perhaps another one is there twice."
             )
         found = diagnose(self._evidence(name), lambda: self._factor_elsewhere(name))
-        if found is None or rank(found) > 0:
-            found = self._by_changed_parameters(name) or found
         return found if linear or found is None or found.name in _EVEN_IF_NOT_LINEAR else None
-
-    def _by_changed_parameters(self, name: str) -> Diagnosis | None:
-        """Whether the gradient is right for the layer with another parameter left out or transposed, or is that of another parameter."""
-        subject, dy = self.subject, self.comparison.dy
-        given = np.asarray(subject.gradients(dy)[name], float)
-        if not np.isfinite(given).all():
-            return None
-        for other, value in subject.at.items():
-            if other == name:
-                continue
-            if self._is_right_with(name, given, other, np.ones_like(value)):
-                text = f"It would be right if {other} were all ones: {other} is left out."
-                return Diagnosis("factor per row or column", name, text, f"Multiply by {other} where forward does.")
-            square = value.ndim == 2 and value.shape[0] == value.shape[1]
-            if square and self._is_right_with(name, given, other, value.T.copy()):
-                text = f"It would be right with {other} transposed."
-                return Diagnosis("Jacobian transposed", name, text, f"Multiply dy by {other}.T.")
-            if value.shape == given.shape and same(given, self.comparison.true_gradient(other)):
-                return Diagnosis("wrong operand", name, f"It is the gradient of {other}.", "Exchange the two.")
-        return None
-
-    def _is_right_with(self, name: str, given: NDArray, other: str, value: NDArray) -> bool:
-        """Whether the gradient is that of the layer with another value of one parameter, but for a factor."""
-        self.subject.restore()
-        changed = copy.deepcopy(self.subject)
-        changed.set_parameters(changed.at | {other: value})
-        true = self.check.compare(changed, self.comparison.dy, {}).true_gradient(name)
-        return factor(given, true) is not None
 
     def _evidence(self, name: str) -> tuple[Evidence, Evidence]:
         """The gradients for two upstream gradients; those of a loss, which has none, at two predictions."""
@@ -116,9 +85,6 @@ class BugSearch:
 
     def _at(self, subject: Subject, name: str, jacobian: NDArray, dy: NDArray) -> Evidence:
         given = np.array(subject.gradients(dy)[name], float)
-        others = {other: parameter.value for other, parameter in subject.trainable.items()}
-        if isinstance(self.check.layer, LossLayer):
-            others["target"] = _as_rows(np.asarray(self.check.layer.target), subject.x.shape)
         value = subject.values()[name]
         return Evidence(
             name=name,
@@ -129,7 +95,6 @@ class BugSearch:
             y=np.asarray(subject.forward()),
             value=value,
             jacobian=jacobian,
-            others=others,
         )
 
     def _factor_elsewhere(self, name: str) -> tuple[int, float | None]:
@@ -154,13 +119,6 @@ class BugSearch:
         except (ValueError, TypeError, RuntimeError, FloatingPointError, IndexError):
             return None
         return next((d for d in report.diagnoses if d.tensor == name), None)
-
-
-def _as_rows(target: NDArray, shape: tuple[int, ...]) -> NDArray:
-    """Class numbers as one-hot rows, if the prediction has a column for each class."""
-    if target.dtype.kind in "iu" and target.ndim == len(shape) - 1:
-        return np.eye(shape[-1])[target]
-    return np.asarray(target, float)
 
 
 def _wrong_shape(name: str, given: tuple[int, ...], expected: tuple[int, ...], batch: int) -> Diagnosis:

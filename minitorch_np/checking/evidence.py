@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -23,7 +22,6 @@ class Evidence:
         given, true: backward's gradient and the true one, of the shape of `value`.
         dy: the upstream gradient. x, y: inputs and outputs. value: the tensor itself.
         jacobian: dy_j / dvalue_i as (value.size, y.size); true = jacobian @ dy.
-        others: further arrays by name: the parameters, and the target of a loss.
     """
 
     name: str
@@ -34,7 +32,6 @@ class Evidence:
     y: NDArray
     value: NDArray
     jacobian: NDArray
-    others: dict[str, NDArray] = field(default_factory=dict)
 
     @property
     def of_loss(self) -> bool:
@@ -54,48 +51,10 @@ class Evidence:
             return False
         return not np.any(self.jacobian[~np.eye(len(self.jacobian), dtype=bool)])
 
-    @property
-    def slope(self) -> NDArray:
-        """dy/dx of an elementwise layer."""
-        return np.diagonal(self.jacobian).reshape(self.x.shape)
-
-    def known(self) -> Iterator[tuple[str, NDArray]]:
-        """Arrays by the names that they have in the report."""
-        yield "x", self.x
-        yield "y", self.y
-        yield "dy", self.dy
-        yield from self.others.items()
-
-    def broadcastable(self) -> Iterator[tuple[str, NDArray]]:
-        """Known arrays that broadcast to this tensor, and common functions of them."""
-        for name, array in self.known():
-            if name == "dy" or array.size < 2 or not fits(array, self.given):
-                continue
-            yield name, array
-            for form, values in (
-                (f"1 / {name}", 1 / array),
-                (f"{name} ** 2", array**2),
-                (f"1 / {name} ** 2", 1 / array**2),
-                (f"(1 - {name})", 1 - array),
-                (f"{name} * (1 - {name})", array * (1 - array)),
-                (f"1 / ({name} * (1 - {name}))", 1 / (array * (1 - array))),
-                (f"sign({name})", np.sign(array)),
-            ):
-                if np.isfinite(values).all():
-                    yield form, values
-
 
 def gradient_of(tensor: str) -> str:
     """The name of a gradient in the report: dx, or the parameter's grad."""
     return "dx" if tensor == "x" else f"{tensor}.grad"
-
-
-def fits(array: NDArray, to: NDArray) -> bool:
-    """Whether one array broadcasts to the shape of the other."""
-    try:
-        return np.broadcast_shapes(array.shape, to.shape) == to.shape
-    except ValueError:
-        return False
 
 
 def same(a: NDArray, b: NDArray, within: float = _MATCH) -> bool:

@@ -97,6 +97,8 @@ FUNCTIONS: dict[str, Callable[[NDArray], NDArray]] = {
 }
 _OF_SHARES = ("1 - {}", "{} * (1 - {})")  # of numbers from 0 to 1, such as a gate
 _OF_BOTH_SIGNS = ("({} > 0)", "({} < 0)", "sign({})")
+_MANY = 60  # in a graph of more nodes, functions of the arrays at hand are not tried
+_OF_FUNCTION = 0.4  # what a function of an array costs more than the array
 Arrays = list[tuple[Reference, "NDArray"]]
 
 
@@ -120,16 +122,18 @@ def arrays_at_hand(backward: TrueBackward) -> Arrays:
     return found
 
 
-def functions_of(arrays: Arrays) -> Iterator[tuple[Reference, NDArray]]:
-    """Common functions of the arrays at hand."""
+def with_functions(arrays: Arrays, backward: TrueBackward) -> Iterator[tuple[float, Reference, NDArray]]:
+    """(what it costs more, reference, array) of each array at hand and, in a small graph, of common functions of them."""
     for reference, array in arrays:
+        yield 0, reference, array
+    for reference, array in arrays if len(backward.nodes) < _MANY else ():
         if array.size < 2 or (isinstance(reference, Value) and reference.steps):
             continue
         both_signs = bool(np.any(array > 0)) and bool(np.any(array < 0))
         share = bool(np.all((array >= 0) & (array <= 1)))
         for text, function in FUNCTIONS.items():
             if (both_signs or text not in _OF_BOTH_SIGNS) and (share or text not in _OF_SHARES):
-                yield Function(text, reference), function(array)
+                yield _OF_FUNCTION, Function(text, reference), function(array)
 
 
 def fits(array: NDArray, shape: tuple[int, ...]) -> bool:

@@ -101,6 +101,7 @@ class TrueBackward:
     def predict(self, detour: Detour) -> Gradients:
         """The gradients of the leaves with a detour. Only the difference from the true backward is carried down."""
         changed: dict[int, NDArray] = {}
+        misshapen: dict[str, NDArray] = {}
         self.changed = changed
         turned = {index for index, _ in detour.edges}
         starts = [self.position[index] for index in (*turned, *detour.nodes, *detour.regions)]
@@ -123,13 +124,20 @@ class TrueBackward:
                 if node.index in detour.regions:
                     _add(changed, operand.index, -self.sent[node.index, k])
                 elif (node.index, k) in detour.edges:
-                    _add(changed, operand.index, detour.edges[node.index, k](now) - self.sent[node.index, k])
+                    back = detour.edges[node.index, k](now)
+                    if operand.leaf is not None and back.shape != operand.value.shape and self._used_once(operand):
+                        misshapen[operand.leaf] = back
+                    else:
+                        _add(changed, operand.index, back - self.sent[node.index, k])
                 elif difference is not None:
                     _add(changed, operand.index, pull_back(node, k, difference))
         return {
             name: self.true[name] + changed[leaf.index] if leaf.index in changed else self.true[name]
             for name, leaf in self.leaves.items()
-        }
+        } | misshapen
+
+    def _used_once(self, node: Node) -> bool:
+        return len(self.users[node.index]) == 1
 
     def met(self, predicted: Gradients, names: list[str]) -> list[str]:
         """The tensors whose observed gradient is the predicted one, to rounding."""

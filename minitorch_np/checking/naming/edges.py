@@ -10,7 +10,7 @@ import numpy as np
 
 from minitorch_np.checking.naming import reductions
 from minitorch_np.checking.naming.alternative import Alternative
-from minitorch_np.checking.naming.arrays_at_hand import Arrays, GradientAt, Reference, fits, functions_of
+from minitorch_np.checking.naming.arrays_at_hand import Arrays, GradientAt, Reference, fits, with_functions
 from minitorch_np.checking.naming.backward import TrueBackward, same
 from minitorch_np.checking.tracing.operations import local_derivative, pull_back, unbroadcast
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PRODUCTS = ("matmul", "einsum")
 _SIDES = ("maximum", "minimum", "where", "absolute")  # operations that take one side of a condition
-_MANY = 60  # in a graph of more nodes, functions of the arrays at hand are not tried
 HALF_OF_A_PRODUCT = (
     "one of the two paths through {place} is missing, that through {operand} or that through {other} (both give the same): "
     "half of the product rule"
@@ -131,8 +130,7 @@ def _factors(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
             says = "the mask of {place} is made from {array} > 0, which is not the side that forward takes"
             rule = lambda e, g, r=reference: e.times(g, e.array(r) > 0)  # noqa: E731
             yield Alternative(2.6, "wrong mask", says, rule, reference)
-    functions = functions_of(arrays) if len(edge.backward.nodes) < _MANY else ()
-    for extra, (reference, array) in [(0, a) for a in arrays] + [(0.4, a) for a in functions]:
+    for extra, reference, array in with_functions(arrays, edge.backward):
         if not fits(array, edge.shape):
             continue
         if op == "multiply" and edge.array(reference) is not edge.node.operands[1 - edge.k].value:

@@ -40,6 +40,7 @@ _TERMS: dict[str, Callable[[NDArray, NDArray, NDArray], NDArray]] = {  # of x, y
     "y/x": lambda x, y, d: y / x,
     "1/y": lambda x, y, d: 1 / y,
     "sigmoid(x) (1 - sigmoid(x))": lambda x, y, d: _sigmoid(x) * _sigmoid(-x),
+    "sigmoid(y) (1 - sigmoid(y))": lambda x, y, d: _sigmoid(y) * _sigmoid(-y),
     "x sigmoid(x) (1 - sigmoid(x))": lambda x, y, d: x * _sigmoid(x) * _sigmoid(-x),
     "exp(-x^2/2)": lambda x, y, d: np.exp(-x * x / 2),
     "x exp(-x^2/2)": lambda x, y, d: x * np.exp(-x * x / 2),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.checking.naming.alternative import Alternative
-from minitorch_np.checking.naming.arrays_at_hand import Arrays, GradientAt, Leaf, Reference, fits
+from minitorch_np.checking.naming.arrays_at_hand import Arrays, GradientAt, Leaf, Reference, fits, with_functions
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -59,14 +59,14 @@ def of_tensor(backward: TrueBackward, leaf: Node, arrays: Arrays) -> Iterator[Al
             says = f"it is {{factor}} at {part.start} to {part.stop - 1} of axis {axis}, and right elsewhere"
             rule = lambda s, g, c, a=axis, p=part: _in_block(g, c, a, p)  # noqa: E731
             yield Alternative(2.55, "constant factor", says, rule, unknowns=1)
-    for reference, array in arrays:
+    for extra, reference, array in with_functions(arrays, backward):
         if not fits(array, shape) or array is leaf.value:
             continue
         says = "the right gradient is multiplied by {array}, a factor too many"
-        yield Alternative(2.7, "extra factor", says, lambda s, g, r=reference: g * s.array(r), reference)
+        yield Alternative(2.7 + extra, "extra factor", says, lambda s, g, r=reference: g * s.array(r), reference)
         if np.all(array != 0):
             says = "the factor {array} is missing, or it is divided by {array} once too often"
-            yield Alternative(2.7, "missing factor", says, lambda s, g, r=reference: g / s.array(r), reference)
+            yield Alternative(2.7 + extra, "missing factor", says, lambda s, g, r=reference: g / s.array(r), reference)
     yield from _of_another_value(backward, leaf)
 
 
