@@ -361,9 +361,17 @@ def test_a_parameter_without_a_gradient_is_never_called_right():
     assert check(adapt(Layer(False), parameters={"b": "db"}))
 
 
-def test_the_report_says_what_it_looked_at_below_its_first_line():
-    lines = str(check(Dense(False))).splitlines()
-    assert "looked at, each with its gradient: x (returned), W (dW), b (db)" in lines[0] + lines[1]
+def test_the_first_line_says_what_was_looked_at_and_what_was_left_out():
+    class Layer(Dense):
+        unused = W.copy()
+        scale_mean = 1 + W
+
+        def forward(self, x):
+            return super().forward(x) + self.scale_mean.sum(axis=0)
+
+    first = str(check(Layer(False))).splitlines()[0]
+    assert "is right; looked at, each with its gradient: x (returned), W (dW), b (db); " in first
+    assert "left out: scale_mean (3, 4); without a gradient, and y does not depend on it: unused (3, 4)" in first
 
 
 def test_the_report_calls_gradients_and_dy_as_the_code_does():
@@ -377,7 +385,8 @@ def test_the_report_calls_gradients_and_dy_as_the_code_does():
             return x @ self.W + self.b
 
         def backward(self, dout):
-            self.dW, self.db = self.x.T @ dout, dout
+            self.dW, self.db = np.zeros((3, 4)), dout
+            self.dW += self.x.T @ dout
             return dout @ self.W.T
 
     text = str(check(Layer()))
@@ -385,7 +394,8 @@ def test_the_report_calls_gradients_and_dy_as_the_code_does():
     assert "db has shape (5, 4), expected (1, 4)." in text
     assert "Write `db = dout.sum(axis=0, keepdims=True)`." in text
     assert ".grad" not in text
-    assert text.splitlines()[-2].startswith(" Remark: For float32 inputs, dW, ")
+    assert text.splitlines()[-2].startswith(" Remark: For float32 inputs, dW is float64.")
+    assert "Remark" not in str(check(Dense(False)))
 
 
 def test_what_is_not_understood_is_asked_for_by_name():
@@ -538,3 +548,104 @@ class MaxPool:
 def test_one_image_as_x(shape):
     assert check(MaxPool(), shape).verdict == "pass"
     assert check(MaxPool(bug=True), shape).verdict == "fail"
+
+
+# What backward does not return
+
+
+def without_dx(names, **attributes):
+    """A layer that sets the gradients of its parameters and returns nothing."""
+
+    class Layer(Dense):
+        def __init__(self):
+            super().__init__(False)
+            vars(self).update(attributes)
+
+        def forward(self, x):
+            y = super().forward(x)
+            return np.tanh(y) @ self.W2 if "W2" in attributes else y
+
+        def backward(self, d):
+            if "W2" in attributes:
+                h = np.tanh(self.x @ self.W + self.b)
+                self.dW2, d = h.T @ d, d @ self.W2.T * (1 - h**2)
+            dx = super().backward(d)
+            if names:
+                setattr(self, names, dx)
+
+    return Layer()
+
+
+def test_a_layer_without_dx_is_not_called_right():
+    report = check(without_dx(""))
+    assert report.verdict == "inconclusive"
+    assert "dx was not checked: backward returns none" in str(report).splitlines()[0]
+    assert "Say where it is: adapt(layer, dx='…')" in str(report)
+    assert check(without_dx(""), wrt=["W", "b"])
+    assert check(without_dx("to_the_left")).verdict == "inconclusive"
+    assert set(check(adapt(without_dx("to_the_left"), dx="to_the_left")).tensors) == {"x", "W", "b"}
+    for name in ("dinputs", "dx", "grad_input", "input_gradient", "dL_dx"):
+        report = check(without_dx(name))
+        assert report.verdict == "pass"
+        assert "x" in report.tensors
+
+
+def test_a_whole_net_needs_no_dx():
+    report = check(without_dx("", W2=np.random.default_rng(5).normal(size=(4, 2))))
+    assert report.verdict == "pass"
+    assert "dx was not checked" in str(report).splitlines()[0]
+
+
+# The 1/m of a mean loss
+
+
+def averaged(x, names, columns):
+    """A layer that divides the gradients of these parameters by the number of examples; and dx, if it is among them."""
+
+    class Layer:
+        def __init__(self):
+            self.W, self.b = (W.T.copy(), B[:, None].copy()) if columns else (W.copy(), B.copy())
+
+        def forward(self, x):
+            self.x = x
+            return self.W @ x + self.b if columns else x @ self.W + self.b
+
+        def backward(self, d):
+            m = d.shape[1] if columns else len(d)
+            dW, db, dx = (
+                (d @ self.x.T, d.sum(axis=1, keepdims=True), self.W.T @ d)
+                if columns
+                else (self.x.T @ d, d.sum(axis=0), d @ self.W.T)
+            )
+            self.dW, self.db = dW / (m if "W" in names else 1), db / (m if "b" in names else 1)
+            return dx / (m if "x" in names else 1)
+
+    return check(Layer(), x)
+
+
+def test_the_mean_of_a_course_is_recognised_where_examples_are_columns():
+    report = averaged((3, 6), "Wb", columns=True)
+    assert report.verdict == "pass"
+    assert "the gradients of the parameters are divided by the 6 examples: this is taken for the 1/m" in str(report)
+    for names in ("W", "b", "Wbx"):
+        assert averaged((3, 6), names, columns=True).verdict == "fail", names
+
+
+def test_the_mean_is_a_bug_where_examples_are_rows():
+    report = averaged((5, 3), "Wb", columns=False)
+    assert report.verdict == "fail"
+    assert report.diagnosis.name == "averaged over the batch"
+    assert "if that is meant as the 1/m of a mean loss, write adapt(…, averaged=True)" in str(report)
+    for names in ("W", "b", "Wbx"):
+        assert averaged((5, 3), names, columns=False).verdict == "fail", names
+
+
+def test_the_mean_of_a_layer_of_this_package_is_a_bug():
+    class Mean(mt.Dense):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            for parameter in (self.kernel, self.bias):
+                parameter.grad = parameter.grad / len(dy)
+            return dx
+
+    assert check(Mean(2)).diagnosis.name == "averaged over the batch"

@@ -123,7 +123,7 @@ def test_the_code_keeps_the_rules(path):
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], "raise instead of assert"
     for node in ast.walk(tree):
         # One answers unknown arguments; the others are put around functions of other people, whose arguments they do not know.
-        free = path.name in ("answers.py", "contract.py", "creation.py")
+        free = path.name in ("answers.py", "contract.py", "creation.py", "wrapping.py")
         if isinstance(node, ast.FunctionDef) and node.args.kwarg:
             only_refuses = node.returns is not None and ast.unparse(node.returns) == "NoReturn"
             assert free or only_refuses, "no **kwargs"

@@ -31,7 +31,7 @@ _MOST = 5_000  # places that are looked at; a larger object is a graph of its ca
 def leaves(root: Any) -> dict[Path, Any]:
     """The arrays, floats and Nones inside an object, a list, a tuple or a dictionary, by their paths; an array alone has the path ()."""
     found: dict[Path, Any] = {}
-    for path, item in _walk(root):
+    for path, item in walk(root):
         if is_number(item) or item is None:
             found[path] = item
     return found
@@ -126,8 +126,8 @@ def copied(target: Any) -> Any:
             except Exception:  # as above
                 setattr(twin, name, None)
     shared: dict[int, Any] = {}
-    for _, item in list(_walk(twin)):
-        for name, value in () if _is_closed(item) else of_class(item):
+    for _, item in list(walk(twin)):
+        for name, value in () if is_closed(item) else of_class(item):
             with contextlib.suppress(Exception):  # as above
                 setattr(item, name, copy.deepcopy(value, shared))
     return twin
@@ -167,20 +167,20 @@ class FloatArrays:
         self.places = {name: self.places[name] for name in names}
 
 
-def _walk(root: Any) -> Iterator[tuple[Path, Any]]:
+def walk(root: Any) -> Iterator[tuple[Path, Any]]:
     """Everything inside an object, each object once, and what is nearest first."""
     seen: set[int] = set()
     pending: list[tuple[Path, Any]] = [((), root)]
     while pending and len(seen) < _MOST:
         path, item = pending.pop(0)
         yield path, item
-        is_leaf = is_number(item) or item is None or _is_closed(item)
+        is_leaf = is_number(item) or item is None or is_closed(item)
         if not is_leaf and id(item) not in seen and len(path) < _DEPTH:
             seen.add(id(item))
             pending += [((*path, step), member) for step, member in _members(item)]
 
 
-def _is_closed(item: Any) -> bool:
+def is_closed(item: Any) -> bool:
     return isinstance(item, _CLOSED) or type(item).__module__.startswith("numpy.random")
 
 
@@ -194,7 +194,7 @@ def _members(item: Any) -> Iterator[tuple[Any, Any]]:
         yield from enumerate(item)
     elif isinstance(item, Parameter):
         yield "value", item.value
-    elif not _is_closed(item):
+    elif not is_closed(item):
         yield from getattr(item, "__dict__", {}).items()
         yield from in_slots(item).items()
         yield from of_class(item)

@@ -29,8 +29,7 @@ _LEGEND_OF_SUMS = f" {_SUMS}: the gradient was multiplied by random weights and 
 
 def describe(report: GradcheckReport) -> str:
     """The report as text, as far as its hint allows."""
-    lines = [headline(report)]
-    lines += [f" {report.looked_at}"] if report.looked_at else []
+    lines = [headline(report) + (f"; {report.looked_at}" if report.looked_at else "")]
     if report.hint >= 1:
         lines += _table(report)
         lines += [f" {finding}" for finding in report.findings if finding not in report.remarks][:_MORE]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.answers import instead_of
-from minitorch_np.checking.adapting.calls import BACKWARD, FORWARD, SLOPE, method_of
+from minitorch_np.checking.adapting.calls import BACKWARD, FORWARD, SLOPE, method_of, owner_of
 from minitorch_np.checking.adapting.code import Code
-from minitorch_np.checking.adapting.foreign import Foreign, ForeignCode
+from minitorch_np.checking.adapting.foreign import Foreign
+from minitorch_np.checking.adapting.foreign_code import ForeignCode, Options
 from minitorch_np.checking.adapting.frameworks import JaxCode, TorchCode, is_jax, is_torch
-from minitorch_np.checking.adapting.functions import Slope, ValueAndGradient, is_slope
+from minitorch_np.checking.adapting.functions import Slope, is_slope
 from minitorch_np.checking.adapting.graphs import Graph, node_class
 from minitorch_np.checking.adapting.layout import Layout
+from minitorch_np.checking.adapting.wrapping import pull, with_gradient
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ def adapt(
     dx: str | None = None,
     learning_rate: float | None = None,
     examples: str | None = None,
-    averaged: bool = False,
+    averaged: bool | None = None,
     node: Callable[..., Any] | None = None,
 ) -> Layer:
     """Code of somebody else as a Layer.
@@ -59,7 +62,8 @@ def adapt(
         examples: "rows"; "columns", if the last axis of x counts the examples; "one", if x is one example without such an axis. By
             default rows, or columns if forward takes another number of columns and refuses another number of rows.
         averaged: True if backward divides the gradients of parameters, but not dx, by the number of examples, as courses do that
-            put the 1/m of the mean there.
+            put the 1/m of the mean there. By default this is found out where examples are columns; where they are rows, it is
+            taken for a bug.
         node: the class of the nodes, for code that builds a graph: node(number or array), with `.data`, `.grad` and `.backward()`.
 
     Raises:
@@ -73,11 +77,14 @@ def adapt(
         return foreign
     if is_pair(target):
         target, backward = target
+    owner = owner_of(target)
+    if owner is not None and owner is owner_of(backward):
+        target, forward, backward = owner, target.__name__, backward.__name__  # type: ignore[union-attr]
     if isinstance(target, type) and _is_static(target):
         target, backward = target.forward, target.backward  # type: ignore[attr-defined]
     if isinstance(target, type):
         raise ValueError(f"gradcheck: target:{instead_of(target)}")
-    options = {"output": output, "dx": dx, "learning_rate": learning_rate, "examples": examples, "averaged": averaged}
+    options = Options(output=output, dx=dx, learning_rate=learning_rate, examples=examples, averaged=averaged)
     Layout(examples or "rows")  # raises for another word
     if callable(target) and callable(backward):
         return _pair(target, backward, parameters, given, options)
@@ -88,7 +95,7 @@ def adapt(
     if names[0] and slope and not inspect.isfunction(target):
         return Slope(getattr(target, names[0]), getattr(target, slope), type(target).__name__)
     if inspect.isroutine(target) or (callable(target) and not names[1] and not hasattr(target, "__dict__")):
-        return ValueAndGradient(target, given)
+        return _pair(with_gradient(target), pull, parameters, given, options)
     missing = "forward" if names[0] is None or names[0] == "__call__" else "backward"
     raise ValueError(
         f"adapt: {type(target).__name__} has no method {missing!r}. Name its methods: adapt(layer, forward='…', backward='…'). "
@@ -130,16 +137,13 @@ def _pair(
     backward: Callable[..., Any],
     parameters: Any,
     given: dict[str, Any],
-    options: dict[str, Any],
+    options: Options,
 ) -> Layer:
     root = {name: _as_floats(value) for name, value in dict(parameters or {}).items()}
     named = _in_order_of_arguments(forward, root, given)
     if not named and not given and is_slope_pair(forward, backward):
         return Slope(forward, backward, getattr(forward, "__name__", "forward"))
-    return ForeignCode(
-        Code(named, forward, backward, given), None, output=options["output"], dx=options["dx"],
-        learning_rate=options["learning_rate"], examples=options["examples"], averaged=options["averaged"],
-    )  # fmt: skip
+    return ForeignCode(Code(named, forward, backward, given), options)
 
 
 def is_slope_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> bool:
@@ -186,16 +190,11 @@ def _as_floats(value: Any) -> Any:
     return value
 
 
-def _object(
-    target: Any, names: tuple[str, str], parameters: Any, given: dict[str, Any], options: dict[str, Any]
-) -> Layer:
+def _object(target: Any, names: tuple[str, str], parameters: Any, given: dict[str, Any], options: Options) -> Layer:
     for method, word in zip(names, ("forward", "backward"), strict=True):
         if method is None or not callable(getattr(target, method, None)):
             raise ValueError(
                 f"adapt: {type(target).__name__} has no method {method or word!r}. "
                 "Name its methods: adapt(layer, forward='…', backward='…')."
             )
-    return ForeignCode(
-        Code(target, names[0], names[1], given), parameters, output=options["output"], dx=options["dx"],
-        learning_rate=options["learning_rate"], examples=options["examples"], averaged=options["averaged"],
-    )  # fmt: skip
+    return ForeignCode(Code(target, names[0], names[1], given), replace(options, pairs=parameters))

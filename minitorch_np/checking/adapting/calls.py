@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,14 @@ LOSS_GRADIENT = (
 RESETS = (
     "flush_gradients", "zero_grad", "zero_grads", "zero_gradients", "zero_gradient", "reset_gradients", "reset_grad", "reset_grads",
     "clear_grads", "cleargrads", "clear_gradients", "clear_grad",
+)  # fmt: skip
+
+PARAMETER_LISTS = (
+    "parameters", "params", "get_parameters", "get_params", "get_weights", "trainable_parameters", "parameters_and_gradients",
+    "params_and_grads", "get_params_and_grads", "get_parameters_and_gradients", "named_parameters",
+)  # fmt: skip
+GRADIENT_LISTS = (
+    "gradients", "grads", "get_gradients", "get_grads", "get_grad", "get_gradient", "parameter_gradients", "param_grads", "get_param_grads",
 )  # fmt: skip
 
 _TRAINING = ("training", "train", "is_training", "train_flg", "train_flag", "is_train", "training_mode")
@@ -93,6 +102,12 @@ def method_of(target: Any, names: tuple[str, ...]) -> str | None:
         if there and not (name == "__call__" and isinstance(target, type)):
             return name
     return None
+
+
+def owner_of(method: Any) -> Any:
+    """The object to which a method is bound; None for functions, and for methods of classes."""
+    owner = getattr(method, "__self__", None)
+    return None if isinstance(owner, (type, types.ModuleType)) else owner
 
 
 def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter] | None:

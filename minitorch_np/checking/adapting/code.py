@@ -7,18 +7,29 @@ import contextlib
 import copy
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from minitorch_np.checking.adapting.calls import RESETS, Call, backward_call, forward_call, method_of, parameters_of
-from minitorch_np.checking.arrays_inside import Path, copied, leaves
+from minitorch_np.checking.adapting.calls import (
+    GRADIENT_LISTS,
+    PARAMETER_LISTS,
+    RESETS,
+    Call,
+    backward_call,
+    forward_call,
+    method_of,
+    parameters_of,
+)
+from minitorch_np.checking.adapting.wrapping import on_variables, outer_variables
+from minitorch_np.checking.arrays_inside import copied
 
 
 class Code:
     """A pair of functions, or of methods of an object.
 
     Args:
-        root: the object; for functions, their further arguments by name. What is inside may be a parameter.
+        root: the object; for functions, their further arguments by name. What is inside may be a parameter. Without further
+            arguments, the variables that the functions use from outside.
         forward, backward: the functions, or the names of the methods.
         arguments: further arguments that are passed as they are.
     """
@@ -32,7 +43,10 @@ class Code:
     ) -> None:
         self.root, self.given_forward, self.given_backward, self.given = root, forward, backward, dict(arguments)
         self.is_pair = not isinstance(forward, str)
-        known = dict(root) | self.given if self.is_pair else self.given
+        outside = outer_variables(forward, backward) if self.is_pair and not root else {}
+        self.is_outside = bool(outside)
+        self.root = outside or root
+        known = self._known(root)
         self.forward_call: Call = forward_call(self._function(forward, root), known, self.name)
         self.backward_call: Call = backward_call(
             self._function(backward, root), known, self.forward_call, self.name, is_pair=self.is_pair
@@ -48,6 +62,11 @@ class Code:
         if self.is_pair:
             return getattr(self.given_forward, "__name__", "forward")
         return type(self.root).__name__
+
+    @property
+    def takes_parameters(self) -> bool:
+        """Whether the parameters are arguments of functions."""
+        return self.is_pair and not self.is_outside
 
     @property
     def x_name(self) -> str:
@@ -96,16 +115,35 @@ class Code:
             positional.append(extras[-1])
         return self._function(self.given_backward, root)(*positional, **named)
 
+    def listed(self, root: Any) -> dict[str, Any]:
+        """What the object's methods tell that list its parameters or gradients, by the name of the method."""
+        found = {}
+        for name in () if self.is_pair else (*PARAMETER_LISTS, *GRADIENT_LISTS):
+            with contextlib.suppress(Exception):  # it takes arguments, or is no method for this
+                found[name] = called(root, name)
+        return found
+
     def return_names(self) -> list[str]:
         """The variables that backward returns as a tuple, from its source; [] if they are not known."""
         return returned_names(self._function(self.given_backward, self.root))
 
     def _values(self, root: Any) -> dict[str, Any]:
-        known = dict(root) | self.given if self.is_pair else self.given
-        return {f"given {name}": value for name, value in known.items()}
+        return {f"given {name}": value for name, value in self._known(root).items()}
+
+    def _known(self, root: Any) -> dict[str, Any]:
+        """The further arguments by name."""
+        return dict(root) | self.given if self.takes_parameters else self.given
 
     def _function(self, function: Callable[..., Any] | str, root: Any) -> Callable[..., Any]:
-        return getattr(root, function) if isinstance(function, str) else function
+        if isinstance(function, str):
+            return getattr(root, function)
+        return on_variables(function, root) if self.is_outside else function
+
+
+def called(root: Any, method: str) -> Any:
+    """What a method without arguments returns; what it yields, as a list."""
+    told = getattr(root, method)()
+    return list(told) if isinstance(told, Iterator) else told
 
 
 def returned_names(function: Callable[..., Any]) -> list[str]:
@@ -125,19 +163,3 @@ def returned_names(function: Callable[..., Any]) -> list[str]:
         if not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
             pending += ast.iter_child_nodes(node)
     return names
-
-
-def named_parts(returned: Any, names: list[str]) -> dict[Path, tuple[str, Any]]:
-    """The arrays that a function returned, by their paths, each with its name: a key, or the variable that was returned."""
-    tuples = isinstance(returned, (tuple, list))
-    return {
-        path: (
-            str(path[-1])
-            if path and not isinstance(path[-1], int)
-            else names[path[0]]
-            if tuples and len(path) == 1 and len(names) == len(returned)
-            else "",
-            value,
-        )
-        for path, value in leaves(returned).items()
-    }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.checking.adapting.calls import forward_call, parameters_of
+from minitorch_np.checking.adapting.calls import parameters_of
 from minitorch_np.checking.adapting.foreign import Foreign
 from minitorch_np.checking.adapting.gradient_names import is_upstream
 
@@ -60,45 +60,6 @@ class Slope(Foreign):
 
     def looked_at(self) -> str:
         return f"looked at: x (dy times the derivative, which is taken as a function of {'y' if self.of_y else 'x'})"
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-class ValueAndGradient(Foreign):
-    """A function of x that returns a value and its gradient."""
-
-    def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.function, self.given = function, dict(arguments)
-        self.name = getattr(function, "__name__", "function")
-        self.call = forward_call(function, self.given, self.name)
-
-    def meet(self, x: NDArray) -> NDArray:
-        x = np.asarray(x, np.float64)
-        self.know_shapes(x, self.forward(x))
-        return x
-
-    def forward(self, x: NDArray) -> NDArray:
-        values = {f"given {name}": value for name, value in self.given.items()} | {"x": x, "training": True}
-        positional, named = self.call.arguments(values, "x")
-        returned = self.function(*positional, **named)
-        if not isinstance(returned, (tuple, list)) or len(returned) < 2:
-            raise ValueError(
-                f"gradcheck: {self.name} returns {type(returned).__name__}. A function alone returns its value and its gradient; "
-                "otherwise give the backward too: gradcheck((forward, backward), x)."
-            )
-        self.cache = returned[1]
-        return self.narrow("y", np.asarray(returned[0]))
-
-    def backward(self, dy: NDArray) -> Any:
-        gradient = self.cache
-        if isinstance(gradient, dict):
-            gradient = next(iter(gradient.values()))
-        return self.narrow("dx", dy * np.asarray(gradient))
-
-    def looked_at(self) -> str:
-        return "looked at: x (the second of what the function returns)"
 
     def __repr__(self) -> str:
         return self.name

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
-from minitorch_np.checking.adapting.calls import LOSS, LOSS_GRADIENT, Call, loss_call, method_of
-from minitorch_np.checking.adapting.code import named_parts, returned_names
+from minitorch_np.checking.adapting.calls import LOSS, LOSS_GRADIENT, Call, loss_call, method_of, owner_of
+from minitorch_np.checking.adapting.code import returned_names
 from minitorch_np.checking.adapting.foreign import Foreign
 from minitorch_np.checking.adapting.gradient_names import is_of_input, match_last
+from minitorch_np.checking.adapting.sources import parts_of
 from minitorch_np.checking.arrays_inside import Path, get, is_floats, is_number, leaves, put, text
 from minitorch_np.checking.evidence import gradient_of
 from minitorch_np.checking.losses import LossLayer
@@ -73,7 +74,7 @@ class ForeignLoss(Foreign, LossLayer):
             self.reduction = "sum"
             self.reduction = self._nearest_reduction(x)
         gradients, names = self._gradients(x, np.asarray(first))
-        parts = named_parts(gradients, names)
+        parts = {part.path: (part.name, part.value) for part in parts_of(gradients, names)}
         ids: dict[int, list[Path]] = {}
         for path in found:
             ids.setdefault(id(get(root, path)), []).append(path)
@@ -234,8 +235,12 @@ def adapt_loss(target: Any, y: NDArray, arguments: Mapping[str, Any] | None = No
         ValueError: no method looks like a loss or its gradient.
     """
     given = dict(arguments or {})
-    if isinstance(target, tuple):
-        return ForeignLoss(target[0], target[0], target[1], y, given)
+    value, gradient = target if isinstance(target, tuple) else (target, None)
+    owner = owner_of(value)
+    if owner is not None and (gradient is None or owner is owner_of(gradient)):
+        return ForeignLoss(owner, value.__name__, gradient.__name__ if gradient is not None else None, y, given)
+    if gradient is not None:
+        return ForeignLoss(value, value, gradient, y, given)
     if (
         callable(target)
         and not isinstance(target, type)

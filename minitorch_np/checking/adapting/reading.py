@@ -1,27 +1,29 @@
 """Reading: what the arrays of somebody else's code are, found out by running it: parameters, their gradients, y and dx.
 
 A parameter is an array that forward leaves as it is, whatever x it gets. A gradient is an array that backward makes or changes, or
-returns. The two belong together by their names, or else by their order or shape. If backward changes the parameter itself, the
-gradient is what was taken away, divided by the learning rate.
+returns. The two belong together because the code lists them as a pair, or by their names, or else by their order or shape. If
+backward changes the parameter itself, the gradient is what was taken away, divided by the learning rate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.gradient_names import match, match_last, plain
-from minitorch_np.checking.adapting.trial import Source, Trial, equal
+from minitorch_np.checking.adapting.sources import Part, Source
+from minitorch_np.checking.adapting.trial import Trial, equal
 from minitorch_np.checking.arrays_inside import Path, find, get, is_floats, is_number, text
 
 _CONSTANTS = (
     "mask", "running", "moving", "mean", "var", "std", "pe", "pos", "positional", "target", "targets", "labels", "eps", "t", "onehot",
     "state", "buffer", "history", "velocity", "momentum", "cos", "sin", "window", "scale_factor", "position",
 )  # fmt: skip
+Shape = tuple[int, ...]
+Places = list[Path]  # all places of one array
 
 
 @dataclass
@@ -31,18 +33,20 @@ class Reading:
     Attributes:
         guessed: gradients that were found by shape alone.
         unseen: arrays on which y depends, and for which no gradient was found, with their shapes.
-        constants: the same, but with the names of constants.
+        constants: the same, but with the names of constants, or outside of functions none of whose outer arrays has a gradient.
+        unused: arrays on which y does not depend, and which have no gradient.
     """
 
     output: Source
     dx: Source
-    parameters: dict[str, list[Path]] = field(default_factory=dict)
+    parameters: dict[str, Places] = field(default_factory=dict)
     gradients: dict[str, Source] = field(default_factory=dict)
     guessed: set[str] = field(default_factory=set)
-    unseen: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    constants: list[str] = field(default_factory=list)
+    unseen: dict[str, Shape] = field(default_factory=dict)
+    constants: dict[str, Shape] = field(default_factory=dict)
+    unused: dict[str, Shape] = field(default_factory=dict)
 
-    def add(self, paths: list[Path], gradient: Source) -> None:
+    def add(self, paths: Places, gradient: Source) -> None:
         name = text(paths[0])
         self.parameters[name], self.gradients[name] = paths, gradient
 
@@ -61,8 +65,17 @@ class Reader:
     def read(self) -> Reading:
         if self.pairs is not None:
             self._take_named(self.pairs)
-        else:
-            self._take_found()
+            return self.reading
+        rest = self._constant_arrays()
+        for rule in (self._in_a_pair, self._attribute_by_name, self._returned_by_name):
+            rest = self._apply(rule, rest)
+        used = [paths for paths in rest if self.trial.is_in_y(paths)]
+        unused = [paths for paths in rest if paths not in used]
+        rest = self._apply(self._attribute_by_short_name, used, guess=True)
+        rest = self._returned_in_order(rest)
+        rest = self._apply(self._only_array_like, rest, guess=True)
+        rest = self._apply(self._change, rest)
+        self._leave_out(rest, unused)
         return self.reading
 
     def _take_named(self, pairs: Mapping[str, str]) -> None:
@@ -71,140 +84,144 @@ class Reader:
             if place is None:
                 raise ValueError(f"adapt: {self.code.name} has no attribute {name!r}.")
             where = find(self.trial.root, gradient)
-            part = next((path for path, (key, _) in self.trial.parts.items() if key == gradient), None)
+            part = next((part for part in self.trial.parts if part.name == gradient), None)
             if where is None and part is None and not self.trial.failed:
                 raise ValueError(f"adapt: {self.code.name} has no attribute {gradient!r} after backward.")
-            source = self.trial.written_to(where) if where is not None else Source("returned", [part or ()])
+            if where is not None:
+                source = self.trial.written_to(where)
+            else:
+                source = part.source if part is not None else Source("returned", [()])
             self.reading.parameters[name], self.reading.gradients[name] = self.trial.aliases(place), source
 
-    def _take_found(self) -> None:
-        kept = [
-            paths
-            for paths in self._constant_arrays()
-            if paths[0] != self.trial.output.paths[0] or self.trial.output.kind != "attribute"
-        ]
-        rest = self._match(kept, self._attribute_of, set())
-        rest = self._match(rest, self._part_of, set())
-        rest = [paths for paths in rest if self.trial.is_in_y(paths)]
-        rest = self._match(rest, self._short_attribute_of, self.reading.guessed)
-        rest = self._match_in_order(rest)
-        rest = self._match(rest, self._only_array_like, self.reading.guessed)
-        for paths in rest:
-            if any(
-                not equal(self.trial.before.get(path), self.trial.after.get(path))
-                for path in paths
-                if path in self.trial.before
-            ):
-                self.reading.add(paths, Source("update"))
-            elif self.code.is_pair:
-                self.reading.add(paths, Source("missing"))
-            elif any(word in _CONSTANTS for step in paths[0] for word in plain(step).lower().split("_")):
-                self.reading.constants.append(text(paths[0]))
-            else:
-                self.reading.unseen[text(paths[0])] = np.shape(self.trial.after[paths[0]])
-
-    def _match(self, rest: list[list[Path]], source_of: Any, guessed: set[str]) -> list[list[Path]]:
-        """Take those for which a source is found; returns the others."""
-        left = []
-        for paths in rest:
-            source = source_of(paths)
-            if source is None:
-                left.append(paths)
-            else:
-                self.reading.add(paths, source)
-                guessed.add(text(paths[0]))
-        return left
-
-    def _constant_arrays(self) -> list[list[Path]]:
-        """The arrays that a forward on other data leaves as they are, each with all its places; and floats that have a gradient."""
-        found: list[list[Path]] = []
-        taken: set[Path] = set()
-        for path, value in self.trial.later.items():
-            if path in taken or not is_number(value) or path not in self.trial.before or not path:
+    def _constant_arrays(self) -> list[Places]:
+        """The arrays that a forward on other data leaves as they are; and floats that have a gradient."""
+        trial, found = self.trial, []
+        taken = set(trial.output.paths) if trial.output.kind == "attribute" else set()
+        for path, value in trial.later.items():
+            before = trial.before.get(path)
+            if not path or path in taken or not is_number(value) or not is_number(before):
                 continue
-            paths = self.trial.aliases(path)
+            paths = trial.aliases(path)
             taken.update(paths)
-            scalar = not is_floats(value) or (self.code.is_pair and np.size(value) == 1)
-            if equal(self.trial.after.get(path), value) and is_number(self.trial.before[path]) and (
-                not scalar or (np.size(value) and (self._attribute_of(paths) or self._part_of(paths)))
-            ):  # fmt: skip
+            is_parameter = is_floats(value) and not (self.code.takes_parameters and np.size(value) == 1)
+            if not is_parameter and np.size(value):
+                is_parameter = bool(self._attribute_by_name(paths) or self._returned_by_name(paths))
+            if is_parameter and equal(trial.after.get(path), value):
                 found.append(paths)
         return found
 
-    def _attribute_of(self, paths: list[Path]) -> Source | None:
-        fitting = [other for path in paths for other in self.trial.last if match(other, path) and other not in paths]
-        fitting.sort(key=lambda other: (other not in self.trial.written, self.trial.last[other] is None))
-        if not fitting or (fitting[0] not in self.trial.written and not self.trial.is_in_y(paths)):
-            return None
-        return self.trial.written_to(fitting[0])
-
-    def _short_attribute_of(self, paths: list[Path]) -> Source | None:
-        shape = np.shape(self.trial.last[paths[0]])
-        fitting = [
-            other for path in paths for other in self.trial.last
-            if match(other, path, shortened=True) and other in self.trial.written and np.shape(self.trial.last[other]) == shape and self._is_free(other)
-        ]  # fmt: skip
-        return self.trial.written_to(fitting[0]) if fitting else None
-
-    def _part_of(self, paths: list[Path]) -> Source | None:
-        for part, (name, value) in self.trial.parts.items():
-            if not name or part in self.reading.dx.paths or not (value is None or is_number(value)):
+    def _apply(
+        self, rule: Callable[[Places], Source | None], rest: list[Places], *, guess: bool = False
+    ) -> list[Places]:
+        """Take the arrays for which a rule finds the gradient; returns the others."""
+        left = []
+        for paths in rest:
+            source = rule(paths)
+            if source is None:
+                left.append(paths)
                 continue
-            if any(match_last(name, path) for path in paths):
-                return Source("returned", [part])
+            self.reading.add(paths, source)
+            if guess:
+                self.reading.guessed.add(text(paths[0]))
+        return left
+
+    # The rules, from the surest to the least sure
+
+    def _in_a_pair(self, paths: Places) -> Source | None:
+        """[(W, dW), (b, db)], returned by backward or listed by a method."""
+        return self.trial.partners.get(paths[0])
+
+    def _attribute_by_name(self, paths: Places) -> Source | None:
+        """self.dW beside self.W, grads["W"] beside params["W"], w.grad beside w.data."""
+        trial = self.trial
+        fitting = [other for path in paths for other in trial.last if match(other, path) and other not in paths]
+        fitting.sort(key=lambda other: (other not in trial.written, trial.last[other] is None))
+        if not fitting or (fitting[0] not in trial.written and not trial.is_in_y(paths)):
+            return None
+        return trial.written_to(fitting[0])
+
+    def _returned_by_name(self, paths: Places) -> Source | None:
+        """`return dx, dW, db`, or {"dW": …}; also what a method returns that lists gradients."""
+        for part in self.trial.parts:
+            is_free = part.source != self.reading.dx and (part.value is None or is_number(part.value))
+            if part.name and is_free and any(match_last(part.name, path) for path in paths):
+                return part.source
         return None
 
-    def _match_in_order(self, rest: list[list[Path]]) -> list[list[Path]]:
-        """Parts of what backward returns that have no name of a parameter: in the order of the parameters, or by their shapes."""
-        used = [
-            path
-            for source in (self.reading.dx, *self.reading.gradients.values())
-            if source.kind == "returned"
-            for path in source.paths
-        ]
-        parts = [
-            path
-            for path, (_, value) in self.trial.parts.items()
-            if path not in used and path and (is_number(value) or value is None)
-        ]
-        shapes = [np.shape(self.trial.last[paths[0]]) for paths in rest]
-        given = [np.shape(self.trial.parts[part][1]) for part in parts]
-        if len(parts) != len(rest) or (sorted(shapes) == sorted(given) and shapes != given):
-            left = []
-            for paths, shape in zip(rest, shapes, strict=True):
-                fitting = [part for part, other in zip(parts, given, strict=True) if other == shape]
-                if len(fitting) == 1 and shapes.count(shape) == 1:
-                    self.reading.add(paths, Source("returned", fitting))
-                else:
-                    left.append(paths)
-            return left
-        for paths, part in zip(rest, parts, strict=True):
-            self.reading.add(paths, Source("returned", [part]))
-        return []
+    def _attribute_by_short_name(self, paths: Places) -> Source | None:
+        """self.dW beside self.weights."""
+        for path in paths:
+            for other in self._written_like(paths):
+                if match(other, path, shortened=True):
+                    return self.trial.written_to(other)
+        return None
 
-    def _only_array_like(self, paths: list[Path]) -> Source | None:
+    def _returned_in_order(self, rest: list[Places]) -> list[Places]:
+        """Arrays without a name of a parameter, in what backward returned: in the order of the parameters, or by shape."""
+        taken = [self.reading.dx, *self.reading.gradients.values()]
+        parts = [
+            part
+            for part in self.trial.parts
+            if part.source not in taken and part.source.paths != [()] and (is_number(part.value) or part.value is None)
+        ]
+        shapes, given = [self._shape(paths) for paths in rest], [np.shape(part.value) for part in parts]
+        if len(parts) == len(rest) and (shapes == given or sorted(shapes) != sorted(given)):
+            for paths, part in zip(rest, parts, strict=True):
+                self.reading.add(paths, part.source)
+            return []
+
+        def only_part_of_the_shape(paths: Places) -> Source | None:
+            fitting: list[Part] = [
+                part for part, shape in zip(parts, given, strict=True) if shape == self._shape(paths)
+            ]
+            return fitting[0].source if len(fitting) == 1 and shapes.count(self._shape(paths)) == 1 else None
+
+        return self._apply(only_part_of_the_shape, rest)
+
+    def _only_array_like(self, paths: Places) -> Source | None:
         """The one array of this shape that backward writes, if there is also only one parameter of this shape left."""
-        shape = np.shape(self.trial.last[paths[0]])
-        fitting = [
-            other for other in self.trial.last
-            if other in self.trial.written and np.shape(self.trial.last[other]) == shape and self._is_free(other) and other not in paths
-        ]  # fmt: skip
+        fitting = self._written_like(paths)
         alone = len({id(get(self.trial.root, other)) for other in fitting}) == 1
         twins = [
-            p
-            for p in self._constant_arrays()
-            if np.shape(self.trial.last[p[0]]) == shape and p != paths and self.trial.is_in_y(p)
+            other
+            for other in self._constant_arrays()
+            if other != paths and self._shape(other) == self._shape(paths) and self.trial.is_in_y(other)
         ]
         return self.trial.written_to(fitting[0]) if alone and not twins else None
 
-    def _is_free(self, path: Path) -> bool:
-        """Whether an array that backward writes is neither taken nor a value of forward."""
-        taken = [
-            p
-            for source in (self.reading.dx, *self.reading.gradients.values())
-            if source.kind == "attribute"
-            for p in source.paths
-        ]
-        own = [p for paths in self.reading.parameters.values() for p in paths]
-        by_forward = path in self.trial.later and not equal(self.trial.after.get(path), self.trial.later[path])
-        return path not in taken and path not in own and not by_forward
+    def _change(self, paths: Places) -> Source | None:
+        """Backward makes the step: the parameter itself changes."""
+        before, after = self.trial.before, self.trial.after
+        changed = any(path in before and not equal(before[path], after.get(path)) for path in paths)
+        return Source("update") if changed else None
+
+    # What has no gradient
+
+    def _leave_out(self, rest: list[Places], unused: list[Places]) -> None:
+        """Sort the arrays that have no gradient: those on which y depends, and the others."""
+        gradients = {path for source in self.reading.gradients.values() for path in source.paths}
+        self.reading.unused = {text(paths[0]): self._shape(paths) for paths in unused if paths[0] not in gradients}
+        outside = self.code.is_outside and not self.reading.gradients
+        for paths in rest:
+            name, words = text(paths[0]), {word for step in paths[0] for word in plain(step).lower().split("_")}
+            if self.code.takes_parameters:
+                self.reading.add(paths, Source("missing"))
+            elif outside or words.intersection(_CONSTANTS):
+                self.reading.constants[name] = self._shape(paths)
+            else:
+                self.reading.unseen[name] = self._shape(paths)
+
+    def _shape(self, paths: Places) -> Shape:
+        return np.shape(self.trial.last[paths[0]])
+
+    def _written_like(self, paths: Places) -> Places:
+        """The arrays of the parameter's shape that backward writes, and that are neither taken nor values of forward."""
+        trial, sources = self.trial, (self.reading.dx, *self.reading.gradients.values())
+        taken = [path for source in sources if source.kind == "attribute" for path in source.paths]
+        taken += [path for own in self.reading.parameters.values() for path in own]
+        return [
+            path
+            for path, value in trial.last.items()
+            if path in trial.written and path not in paths and path not in taken and np.shape(value) == self._shape(paths)
+            and not (path in trial.later and not equal(trial.after.get(path), trial.later[path]))  # a value of forward
+        ]  # fmt: skip

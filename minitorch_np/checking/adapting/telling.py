@@ -8,22 +8,52 @@ from minitorch_np.checking.arrays_inside import text
 from minitorch_np.checking.evidence import gradient_of
 
 _MOST = 12  # parameters that are listed
+_FEW = 6  # arrays that are listed as left out
 
 
-def looked_at(reading: Reading, note: str) -> str:
-    """Which arrays were taken for parameters, which gradients for theirs, and which were left out."""
-    dx = "no gradient: backward returns nothing" if reading.dx.kind == "missing" else reading.dx.shown()
-    parts = [f"x ({dx})"]
+def looked_at(reading: Reading, notes: list[str], *, has_slope: bool) -> str:
+    """Which arrays were taken for parameters, which gradients for theirs, and which were left out.
+
+    Args:
+        notes: what else is to be said.
+        has_slope: whether x holds floats; whole numbers have no derivative.
+    """
+    parts = [f"x ({reading.dx.shown()})"] if reading.dx.kind != "missing" else []
     for name, source in reading.gradients.items():
         guess = ", by its shape" if name in reading.guessed else ""
         parts.append(f"{name} ({source.shown()}{guess})")
     if len(parts) > _MOST:
         parts[_MOST:] = [f"and {len(parts) - _MOST} more"]
-    told = f"looked at, each with its gradient: {', '.join(parts)}"
-    told += "" if reading.gradients else "; no parameters found"
-    left = [f"{name} {shape}" for name, shape in reading.unseen.items()] + reading.constants
-    told += f"; left out: {', '.join(left)}" if left else ""
-    return told + (f"; {note}" if note else "")
+    told = [f"looked at, each with its gradient: {', '.join(parts) or 'nothing'}"]
+    told += [] if reading.gradients else ["no parameters found"]
+    if reading.dx.kind == "missing":
+        told.append("dx was not checked: backward returns none" if has_slope else "no dx: x holds whole numbers")
+    for words, left in (
+        ("left out", reading.unseen | reading.constants),
+        ("without a gradient, and y does not depend on it", reading.unused),
+    ):
+        named = [f"{name} {shape}" for name, shape in left.items()]
+        named[_FEW:] = [f"{len(named) - _FEW} more"] if len(named) > _FEW else []
+        told += [f"{words}: {', '.join(named)}"] if named else []
+    return "; ".join([*told, *filter(None, notes)])
+
+
+def averaging(examples: int, *, averaged: bool, found: bool) -> str:
+    """What is said of gradients that are divided by the number of examples."""
+    if not found:
+        return ""
+    told = f"the gradients of the parameters are divided by the {examples} examples"
+    if averaged:
+        return f"{told}: this is taken for the 1/m of a mean loss, as in courses, and they are multiplied by {examples} before the check"
+    return f"{told}: if that is meant as the 1/m of a mean loss, write adapt(…, averaged=True)"
+
+
+def missing_dx(names: list[str]) -> list[str]:
+    """What is asked of a layer that returns no dx."""
+    return [
+        "dx was not checked: backward returns none, and no attribute is named like it. Say where it is: adapt(layer, dx='…'). To "
+        f"check the parameters alone, write gradcheck(layer, x, wrt={names!r})."
+    ]
 
 
 def unseen_parameters(reading: Reading) -> list[str]:

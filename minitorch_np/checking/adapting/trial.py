@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.checking.adapting.code import Code, named_parts
+from minitorch_np.checking.adapting.calls import GRADIENT_LISTS, PARAMETER_LISTS, low
+from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.gradient_names import is_of_input
-from minitorch_np.checking.arrays_inside import Path, copied, find, get, is_number, leaves, places, put, text
+from minitorch_np.checking.adapting.sources import Part, Source, parts_of
+from minitorch_np.checking.arrays_inside import Path, copied, find, get, is_number, leaves, places, put
 from minitorch_np.checking.subject import GlobalRandomness, State
 from minitorch_np.checking.truth import rms
 
@@ -19,21 +20,6 @@ _OUTPUTS = (
 )  # fmt: skip
 _TRIAL_RATE = 0.125
 _TRIALS = 300  # arrays that are changed to see whether y depends on them
-
-
-@dataclass
-class Source:
-    """Where an array is found after a run: in an "attribute" of the object, in what was "returned", in an "update" of the
-    parameter, or nowhere ("missing")."""
-
-    kind: str
-    paths: list[Path] = field(default_factory=list)
-
-    def shown(self) -> str:
-        path = text(self.paths[0]) if self.paths else ""
-        return {"attribute": path, "update": "its change", "missing": "none"}.get(
-            self.kind, f"returned[{path}]" if path else "returned"
-        )
 
 
 class Trial:
@@ -64,7 +50,10 @@ class Trial:
         except Exception as error:  # the check itself reports it
             self.failed = f"{type(error).__name__}: {error}"
         self.after = _snapshot(root)
+        self.returned_parts = parts_of(self.returned, code.return_names())
+        self.parts = self.returned_parts + self._listed_parts()
         self.gradient_places = places(root)
+        self.partners = self._partners()
         try:
             again = code.forward(root, other)
             self.later = _snapshot(root)
@@ -79,7 +68,6 @@ class Trial:
             for path, value in new.items()
             if is_number(value) and not equal(old.get(path), value)
         }
-        self.parts = named_parts(self.returned, code.return_names())
         self.dx = self._find_dx(dx)
 
     # y and dx
@@ -109,33 +97,62 @@ class Trial:
         return Source("returned", [()])
 
     def _y(self, returned: Any) -> Any:
-        return get(returned if self.output.kind == "returned" else self.root, self.output.paths[0])
+        return self.output.read(self.root, returned)
 
     def _find_dx(self, named: str | None) -> Source:
         if named is not None:
-            part = next((path for path, (name, _) in self.parts.items() if name == named), None)
+            part = next((part for part in self.returned_parts if part.name == named), None)
             path = find(self.root, named)
-            if part is None and path is None:
+            if part is not None:
+                return part.source
+            if path is None:
                 raise ValueError(f"adapt: backward of {self.code.name} makes no {named!r}.")
-            return Source("returned", [part]) if part is not None else Source("attribute", [path])  # type: ignore[list-item]
-        for path, (name, value) in self.parts.items():
-            if name and is_of_input(name, self.code.x_name) and (value is None or np.shape(value) == self.x.shape):
-                return Source("returned", [path])
+            return Source("attribute", [path])
+        for part in self.returned_parts:
+            if is_of_input(part.name, self.code.x_name) and (part.value is None or self._is_like_x(part.value)):
+                return part.source
         if isinstance(self.returned, (np.ndarray, np.generic, float)):
             return Source("returned", [()])
-        arrays = [path for path, (_, value) in self.parts.items() if path and is_number(value)]
-        fitting = [path for path in arrays if np.shape(get(self.returned, path)) == self.x.shape]
+        for part in self.returned_parts:  # {"x": dx, "w": dw}
+            if low(part.name) == low(self.code.x_name) and self._is_like_x(part.value):
+                return part.source
+        arrays = [part for part in self.returned_parts if is_number(part.value)]
+        fitting = [part for part in arrays if self._is_like_x(part.value) and part.partner is None]
         if fitting and not isinstance(self.returned, dict):
-            return Source("returned", fitting[:1])
-        if arrays and isinstance(self.returned, tuple) and arrays[0] == (0,) and not self.parts[0,][0]:
-            return Source("returned", [(0,)])
+            return fitting[0].source
+        if arrays and isinstance(self.returned, tuple) and arrays[0].path == (0,) and not arrays[0].name:
+            return arrays[0].source
         found = [
             path for path in self.last
-            if path in self.written and is_of_input(path[-1], self.code.x_name) and np.shape(self.last[path]) == self.x.shape
+            if path in self.written and is_of_input(path[-1], self.code.x_name) and self._is_like_x(self.last[path])
         ]  # fmt: skip
         return Source("attribute", found[:1]) if found else Source("missing")
 
+    def _is_like_x(self, value: Any) -> bool:
+        return is_number(value) and np.shape(value) == self.x.shape
+
     # Parameters
+
+    def _listed_parts(self) -> list[Part]:
+        """The gradients that methods of the object list, beside its parameters or in the order of another method's parameters."""
+        listed = self.code.listed(self.root)
+        gradients = [part for name in listed if name in GRADIENT_LISTS for part in parts_of(listed[name], [], name)]
+        parameters = [value for name in listed if name in PARAMETER_LISTS for value in leaves(listed[name]).values()]
+        if [np.shape(part.value) for part in gradients] == [np.shape(value) for value in parameters]:
+            for part, value in zip(gradients, parameters, strict=True):
+                part.partner = value
+        beside = [part for name in listed if name in PARAMETER_LISTS for part in parts_of(listed[name], [], name)]
+        return gradients + [part for part in beside if part.partner is not None]
+
+    def _partners(self) -> dict[Path, Source]:
+        """By the place of a parameter, the gradient that stands beside it in a list of pairs."""
+        return {
+            path: part.source
+            for paths in self.gradient_places
+            for part in self.parts
+            if part.partner is not None and part.partner is get(self.root, paths[0])
+            for path in paths
+        }
 
     def aliases(self, path: Path) -> list[Path]:
         return next((group for group in self.places if path in group), [path])
