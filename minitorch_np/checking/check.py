@@ -22,6 +22,7 @@ from minitorch_np.checking.adapting.telling import in_float64
 from minitorch_np.checking.inputs import are_whole, build, given_or_drawn, is_shape
 from minitorch_np.checking.layer_check import LayerCheck
 from minitorch_np.checking.layers_inside import layers_with_inputs
+from minitorch_np.checking.loss_check import LossCheck
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
 from minitorch_np.checking.subject import GlobalRandomness
@@ -196,10 +197,14 @@ def _check(
             continue  # a wrong layer makes every model around it wrong
         if part_x.dtype.kind in "biu" and not Node.parameters(part):
             continue  # such as Input of class numbers, which has no derivative
-        of_loss = isinstance(part, (LossLayer, ModelWithLoss))
-        elsewhere = not of_loss and not are_whole(part_x) and (leaf if place else is_shape(x))
-        check = LayerCheck(part, part_x, wrt, method, generator, strict_dtype=strict_dtype)
-        outcome = check.run(thorough=leaf, elsewhere=elsewhere)
+        check: LayerCheck | LossCheck
+        if isinstance(part, (LossLayer, ModelWithLoss)):
+            check = LossCheck(part, part_x, wrt, method, generator, strict_dtype=strict_dtype)
+            outcome = check.run()
+        else:
+            elsewhere = not are_whole(part_x) and (leaf if place else is_shape(x))
+            check = LayerCheck(part, part_x, wrt, method, generator, strict_dtype=strict_dtype)
+            outcome = check.run(thorough=leaf, elsewhere=elsewhere)
         remarks += [f"{place}: {remark}" if place else remark for remark in check.remarks]
         if place and leaf and outcome.verdict == "inconclusive" and part_x.dtype.kind == "f":
             other_x = generator.normal(size=part_x.shape)

@@ -11,13 +11,14 @@ from minitorch_np.checking.bug_search import CONCLUSIVE, BugSearch, affordable, 
 from minitorch_np.checking.comparison import Comparison
 from minitorch_np.checking.crash import describe
 from minitorch_np.checking.diagnosis import Diagnosis
+from minitorch_np.checking.drowned import Drowned
 from minitorch_np.checking.evidence import gradient_of
 from minitorch_np.checking.losses import LossLayer
 from minitorch_np.checking.naming.name_bug import name_bug
 from minitorch_np.checking.precision import check_precision
 from minitorch_np.checking.probes import other_history, probe
 from minitorch_np.checking.report import GradcheckReport, TensorResult
-from minitorch_np.checking.rounding import Rounding
+from minitorch_np.checking.rounding import LayerSize
 from minitorch_np.checking.settings import Settings
 from minitorch_np.checking.subject import Subject, trainable
 from minitorch_np.checking.truth import Truth, rms
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from minitorch_np.layer import Layer
 
 _ELEMENTS = 2_000  # up to this total, every element is compared
-_REPEATS = 3  # forwards that must give the same y
 _SAMPLE = 40  # elements of a larger tensor that are compared, in addition to random directions
 
 
@@ -55,7 +55,8 @@ class LayerCheck:
         self.remarks: list[str] = []
         self.settings = Settings(layer, x, rng)
         self.report = GradcheckReport(repr(layer))
-        self.whole: Rounding | None = None  # of the first setting
+        self.size = LayerSize(self.settings.ordinary)
+        self.drowned = Drowned()
         names = {"x", *trainable(layer)}
         self.names = names if wrt == "all" else names.intersection([wrt] if isinstance(wrt, str) else wrt)
         if not self.names:
@@ -69,27 +70,54 @@ class LayerCheck:
             elsewhere: whether other inputs than x may be drawn. There a fault counts, and what cannot be told does not.
         """
         for setting, subject in self.settings.all(elsewhere=elsewhere):
-            self._check_in(setting, subject, first=not self.report.method, thorough=thorough)
-            if self.report.verdict == "fail":
-                self.report.setting = setting
-            if self.report.verdict == "fail" or self.report.method == "none":
-                break
+            first = not self.report.method
+            self._check_in(setting, subject, first=first, whole=first and thorough, thorough=thorough)
+            if self._is_decided(setting):
+                return self.report
+        self._check_what_is_drowned()
         return self.report
+
+    def _is_decided(self, setting: str) -> bool:
+        if self.report.verdict == "fail":
+            self.report.setting = setting
+        return self.report.verdict == "fail" or self.report.method == "none"
+
+    def _check_what_is_drowned(self) -> None:
+        """Compare at ordinary size what is lost in rounding at the given x."""
+        for setting in self.settings.sizes:
+            left = self.drowned.left()
+            subject = self.settings.ordinary(setting) if left else None
+            if subject is not None:
+                self._check_in(setting, subject, first=False, whole=True, thorough=True, names=left)
+                if self._is_decided(setting):
+                    return
+        self.remarks += self.drowned.settle(self.report)
 
     def compare(self, subject: Subject, dy: NDArray, gradients: dict[str, Any] | None = None) -> Comparison:
         """Compare the gradients of a subject with the true ones."""
         truth = Truth(subject, self.rng, self.method)
-        return Comparison(subject, truth, dy, subject.gradients(dy) if gradients is None else gradients)
+        return Comparison(subject, truth, dy, subject.gradients(dy) if gradients is None else gradients, self.size)
 
-    def _check_in(self, setting: str, subject: Subject, *, first: bool, thorough: bool) -> None:
+    def _check_in(
+        self,
+        setting: str,
+        subject: Subject,
+        *,
+        first: bool,
+        whole: bool,
+        thorough: bool,
+        names: set[str] | None = None,
+    ) -> None:
         """Compare, probe and explain in one setting, and add the results to the report.
 
         Args:
-            first: whether to probe, and if thorough to compare element by element, which is done in one setting alone.
+            first: whether to probe, which is done in one setting alone.
+            whole: whether to compare element by element.
+            thorough: whether to look at ties too.
+            names: the tensors to compare, if not all.
         """
-        whole = first and thorough
         y = np.array(subject.forward())
-        if not _repeats(subject, y):
+        if not subject.repeats(y):
             self._not_repeatable(setting)
             return
         if not np.isfinite(y).all():
@@ -113,13 +141,13 @@ class LayerCheck:
         except Exception as error:  # a user-defined backward may raise anything; the report says what
             self._raised(error, setting)
             return
-        comparison = Comparison(subject, truth, dy, gradients, self.whole)
-        self.whole = self.whole or comparison.measured
-        results = {
-            name: self._compare(comparison, name, whole=whole) for name in subject.values() if name in self.names
-        }
+        comparison = Comparison(subject, truth, dy, gradients, self.size)
+        names = self.names if names is None else names
+        results = {name: self._compare(comparison, name, whole=whole) for name in subject.values() if name in names}
         if not whole and any(result.verdict == "fail" for result in results.values()):
             self._excuse_kinks(subject, results)
+        if whole:
+            self.drowned.add(setting, results)
         if thorough:
             for name, result in results.items():
                 self._check_ties(comparison, name, result, drawn=setting.startswith("for inputs of"))
@@ -128,13 +156,15 @@ class LayerCheck:
         notes: list[str] = []
         if first:
             found = probe(subject, dy, self.rng, failed, of_loss=self.settings.of_loss())
-        if whole:
+            self.size.add(comparison.measured)
+        if first and whole:
             wrong_dtype, notes = check_precision(subject, y, dy, gradients)
             found += wrong_dtype if self.strict_dtype else []
             self.remarks += [] if self.strict_dtype else [f"{d.detail} {d.change}" for d in wrong_dtype]
         found = [d for d in found if d.tensor in self.names or d.name == "writes into its arguments"]
         if failed:
-            found = self._explain(comparison, results, failed, found)
+            at_x = setting not in self.settings.sizes
+            found = self._explain(comparison, results, failed, found, at_x=at_x)
         else:
             self.report.findings += notes
         self._add(setting, results, found)
@@ -154,14 +184,26 @@ class LayerCheck:
             )
 
     def _explain(
-        self, comparison: Comparison, results: dict[str, TensorResult], failed: list[str], found: list[Diagnosis]
+        self,
+        comparison: Comparison,
+        results: dict[str, TensorResult],
+        failed: list[str],
+        found: list[Diagnosis],
+        *,
+        at_x: bool,
     ) -> list[Diagnosis]:
-        """The diagnoses of the wrong tensors from probes and numbers, the most conclusive first."""
+        """The diagnoses of the wrong tensors from probes and numbers, the most conclusive first.
+
+        Args:
+            at_x: whether the graph of forward is searched at the given x, or, where that shows nothing, in the setting.
+        """
         search = BugSearch(self, comparison)
         not_linear = {d.tensor for d in found if d.name == "not linear in the upstream gradient"}
         explained = {d.tensor for d in found if d.name in CONCLUSIVE}
         stale = other_history(comparison.subject, comparison.dy, [name for name in failed if name not in explained])
-        by_graph = [] if explained or stale else name_bug(self.layer, self.x)
+        comparison.subject.restore()
+        layer, x = (self.layer, self.x) if at_x else (comparison.subject.layer, comparison.subject.x)
+        by_graph = [] if explained or stale else name_bug(layer, x)
         named = {tensor for diagnosis in by_graph for tensor in diagnosis.tensors}
         by_numbers = [search.diagnose(name, linear=name not in not_linear) for name in failed if name not in named]
         found = sorted([*found, *(d for d in by_numbers if d and d.tensor not in explained)], key=rank)
@@ -188,13 +230,10 @@ class LayerCheck:
             report.diagnoses = list(first_of_each.values())
             report.findings += [result.note for result in results.values() if result.verdict == "fail" and result.note]
             report.findings += [self._only(setting)] if setting else []
-        elif "inconclusive" in verdicts and not setting:
-            report.verdict = "inconclusive"
-            report.findings += [
-                f"{gradient_of(n)}: {r.note}" for n, r in results.items() if r.verdict == "inconclusive"
-            ]
 
     def _only(self, setting: str) -> str:
+        if setting in self.settings.sizes:
+            return f"At the given x and parameters its error is lost in rounding; it was seen {setting}."
         if setting not in self.settings.elsewhere:
             return f"Only {setting}."
         given = "positive inputs" if (self.x > 0).all() else "negative inputs" if (self.x < 0).all() else "other inputs"
@@ -257,10 +296,3 @@ class LayerCheck:
             self.report.diagnoses.append(
                 Diagnosis("accumulates", "x", "backward adds to a grad that is None.", "Write grad = ….")
             )
-
-
-def _repeats(subject: Subject, y: NDArray) -> bool:
-    """Whether forward gives the same y again, but for the rounding of sums over another memory layout."""
-    size = float(np.abs(y[np.isfinite(y)]).max(initial=0))
-    others = (np.asarray(subject.forward()) for _ in range(_REPEATS))
-    return all(o.shape == y.shape and np.allclose(o, y, rtol=0, atol=1e-11 * size, equal_nan=True) for o in others)

@@ -39,10 +39,11 @@ class TensorResult:
     """The result for one tensor: dx as "x", or a parameter.
 
     Attributes:
-        verdict: "pass", "fail", or "inconclusive" where saturation hides errors.
+        verdict: "pass", "fail", or "inconclusive" where rounding hides errors in nearly all elements.
         excess: the largest error over its bound; at most 1 is a pass.
         worst: index, backward's value and the true one, where the error is largest.
         checked: the number of elements that were compared one by one.
+        depend, drowned: of how many of them outputs depend, and for how many of these rounding would hide an error.
         backward, true, wrong: the whole gradients, and which elements are wrong, if every element was checked.
         untouched: True if no output depends on the tensor at this point, so that there was nothing to compare.
     """
@@ -53,12 +54,21 @@ class TensorResult:
     excess: float = 0.0
     worst: tuple[tuple[int, ...], float, float] | None = None
     checked: int = 0
+    depend: int = 0
+    drowned: int = 0
     backward: Any = None
     true: Any = None
     wrong: Any = None
     untouched: bool = False
     kinks: list[Kink] = field(default_factory=list)
     note: str = ""
+
+    @property
+    def share(self) -> float:
+        """The share of the elements in which an error would show: not drowned in rounding."""
+        if self.untouched:
+            return 0.0
+        return 1 - self.drowned / self.depend if self.depend else 1.0
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the arrays."""

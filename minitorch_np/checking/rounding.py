@@ -6,11 +6,12 @@ each element is what rounding does to it, cancellation inside of backward includ
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.checking.truth import rms
+from minitorch_np.checking.truth import Truth, complex_slope, rms
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -30,13 +31,14 @@ class Rounding:
     Args:
         gradients: the results of backward, by name.
         y: the outputs.
-        whole: the rounding in the first setting. Of few examples, all may be saturated, and say nothing of the layer's size.
+        layer_size: the size that the layer has in other settings.
     """
 
     def __init__(
-        self, subject: Subject, dy: NDArray, y: NDArray, gradients: dict[str, Any], whole: Rounding | None = None
+        self, subject: Subject, dy: NDArray, y: NDArray, gradients: dict[str, Any], layer_size: LayerSize | None = None
     ) -> None:
-        self.subject, self.dy, self.y, self.gradients, self.whole = subject, dy, y, gradients, whole
+        self.subject, self.dy, self.y, self.gradients = subject, dy, y, gradients
+        self.layer_size = layer_size or LayerSize()
         self.values = subject.values()
         self._runs: list[dict[str, Any]] | None = None
         self._size: float | None = None
@@ -63,25 +65,23 @@ class Rounding:
     def size(self) -> float:
         """The layer's own size: the largest product of an output and its upstream gradient, or of a gradient and its value."""
         if self._size is None:
-            sizes = [float(np.abs(self.dy * self.y).max(initial=0))]
-            for name, value in self.values.items():
-                gradient = self.gradients.get(name)
-                if (
-                    gradient is not None
-                    and np.shape(gradient) == value.shape
-                    and np.asarray(gradient).dtype.kind == "f"
-                ):
-                    products = np.abs(np.asarray(gradient) * value)
-                    sizes.append(float(products[np.isfinite(products)].max(initial=0)))
-            if self.whole is not None:
-                sizes.append(self.whole.size() * rms(self.dy) / rms(self.whole.dy))
-            self._size = max(sizes) or float(np.abs(self.dy).max(initial=0)) * min(1.0, rms(self.subject.x))
+            size = max(self.own_size(), self.layer_size.of_products(self.dy))
+            self._size = size or float(np.abs(self.dy).max(initial=0)) * min(1.0, rms(self.subject.x))
         return self._size
+
+    def own_size(self) -> float:
+        """The size in this setting alone."""
+        sizes = [float(np.abs(self.dy * self.y).max(initial=0))]
+        for name, value in self.values.items():
+            gradient = self.gradients.get(name)
+            if gradient is not None and np.shape(gradient) == value.shape and np.asarray(gradient).dtype.kind == "f":
+                products = np.abs(np.asarray(gradient) * value)
+                sizes.append(float(products[np.isfinite(products)].max(initial=0)))
+        return max(sizes)
 
     def least_y(self) -> float:
         """The change of y of which the largest y leaves three digits at most."""
-        largest = [float(np.abs(rounding.y).max(initial=0)) for rounding in (self, self.whole) if rounding is not None]
-        return _FEW_DIGITS * max(largest)
+        return _FEW_DIGITS * max(float(np.abs(self.y).max(initial=0)), self.layer_size.of_y())
 
     def _units(self, name: str) -> NDArray:
         return np.maximum(np.abs(self.values[name]), rms(self.values[name]))
@@ -103,6 +103,86 @@ class Rounding:
                 except (ValueError, FloatingPointError):
                     break
         return self._runs
+
+    def depends_on_precision(
+        self, truth: Truth, name: str, places: Sequence[tuple[int, ...]], a: NDArray, true: NDArray, wrong: NDArray
+    ) -> bool:
+        """Whether the error depends on the precision: that of a bug is the same in every precision, rounding is not."""
+        error = np.abs(a - true)[wrong]
+        if not np.isfinite(error).all():
+            return False
+        wrong_places = [place for place, bad in zip(places, wrong, strict=True) if bad]
+        scale = float(np.abs(true).max(initial=0))
+        rough = self._error_in(np.float32, name, wrong_places, true[wrong])
+        if rough is not None and (error <= 5e-7 * max(rough.max(), 1e-7 * scale)).all():
+            return True
+        if truth.method != "complex step":
+            return False  # differences are not exact enough in any precision
+        if np.finfo(np.longdouble).eps > 1e-18 or len(wrong_places) > 100:
+            return False  # no more precision on this machine, or too slow without BLAS
+        fine = self._error_in(np.longdouble, name, wrong_places, None)
+        return fine is not None and bool((fine <= 0.01 * error).all())
+
+    def _error_in(
+        self, dtype: Any, name: str, places: Sequence[tuple[int, ...]], true: NDArray | None
+    ) -> NDArray | None:
+        """|backward - true| at these places, computed in another precision; the true gradient too, if it is None."""
+        try:
+            other = self.subject.again(dtype=dtype)
+            gradient = other.gradients(self.dy.astype(dtype))[name]
+            analytic = np.array([gradient[place] for place in places])
+            if true is None:
+                at = other.values()[name]
+                slopes = (complex_slope(other, name, at, _unit(at, place, dtype)) for place in places)
+                true = np.array([(slope * self.dy).sum() for slope in slopes], dtype)
+            error = np.abs(analytic - true).astype(float)
+        except (ValueError, TypeError, FloatingPointError):
+            return None
+        return error if np.isfinite(error).all() else None
+
+
+class LayerSize:
+    """How large the outputs and gradients of a layer are in other settings: one floor of rounding for the whole layer.
+
+    Where all units are saturated, or y is 0 because equal terms cancel, a setting alone does not show what size rounding has.
+
+    Args:
+        ordinary: gives the layer with x and parameters of size 1, where few units are saturated, or None where it has no such.
+    """
+
+    def __init__(self, ordinary: Callable[[], Subject | None] | None = None) -> None:
+        self._ordinary = ordinary
+        self._settings: list[Rounding] = []
+
+    def add(self, setting: Rounding) -> None:
+        self._settings.append(setting)
+
+    def of_y(self) -> float:
+        """The largest output."""
+        return max((float(np.abs(setting.y).max(initial=0)) for setting in self._known()), default=0.0)
+
+    def of_products(self, dy: NDArray) -> float:
+        """The largest product of an output and its upstream gradient, or of a gradient and its value, for a dy of this size."""
+        return max((setting.own_size() * rms(dy) / rms(setting.dy) for setting in self._known()), default=0.0)
+
+    def _known(self) -> list[Rounding]:
+        if self._ordinary is not None:
+            subject, self._ordinary = self._ordinary(), None
+            if subject is not None:
+                y = np.array(subject.forward(), float)
+                dy = np.random.default_rng(0).normal(size=y.shape)
+                try:
+                    self._settings.append(Rounding(subject, dy, y, subject.gradients(dy)))
+                except Exception:  # a user-defined backward may raise anything; the setting itself reports it
+                    return self._settings
+        return self._settings
+
+
+def _unit(values: NDArray, place: tuple[int, ...], dtype: Any) -> NDArray:
+    """The direction in which one element grows."""
+    direction = np.zeros(values.shape, dtype)
+    direction[place] = 1
+    return direction
 
 
 def _nudged(values: NDArray, seed: int) -> NDArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,13 @@ import numpy as np
 from minitorch_np.checking.inputs import other_inputs_of
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
 from minitorch_np.checking.subject import Subject, trainable
+from minitorch_np.checking.truth import rms
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
+
+SIZE_1 = "for x and parameters of size 1"
 
 
 class Settings:
@@ -22,7 +25,10 @@ class Settings:
 
     Attributes:
         elsewhere: the settings so far whose inputs are others than x.
+        sizes: the settings of ordinary size, with the size of x.
     """
+
+    sizes: Mapping[str, float] = {SIZE_1: 1.0, "for x of size 0.001 and parameters of size 1": 1e-3}
 
     def __init__(self, layer: Layer, x: NDArray, rng: np.random.Generator) -> None:
         self.layer, self.x, self.rng = layer, x, rng
@@ -80,6 +86,28 @@ class Settings:
                 self.elsewhere.add(setting)
                 yield setting, subject
 
+    def ordinary(self, setting: str = SIZE_1) -> Subject | None:
+        """The layer with x and parameters divided by their size if it is above 1, and x times the size of the setting.
+
+        Saturated units are not saturated there. None if that is the layer as it is, or if forward refuses such inputs.
+        """
+        size = self.sizes[setting]
+        subject = self._subject(self.x)
+        x = self.x
+        if x.dtype.kind == "f" and not (self.of_loss() and (np.abs(x) <= 1).all()):  # these may be probabilities
+            x = _of_size_1(x)
+            x = x if size == 1 else size * x
+        ordinary = {name: _of_size_1(value) for name, value in subject.at.items()}
+        if x is self.x and all(ordinary[name] is value for name, value in subject.at.items()):
+            return None
+        try:
+            subject = self._subject(x)
+            subject.set_parameters(ordinary)
+            finite = np.isfinite(subject.forward()).all()
+        except Exception:
+            return None  # no layer has to take every input
+        return subject if finite else None
+
     def _subject(self, x: NDArray, *, training: bool = True) -> Subject:
         return Subject(self.layer, x, training=training, jitter=np.random.default_rng(7))
 
@@ -105,3 +133,9 @@ class Settings:
 
     def of_loss(self) -> bool:
         return isinstance(self.layer, (LossLayer, ModelWithLoss))
+
+
+def _of_size_1(value: NDArray) -> NDArray:
+    """The value divided by its root mean square, or, if that is at most 1, the value itself."""
+    size = rms(value)
+    return value / size if size > 1 else value

@@ -1,21 +1,25 @@
 """Random networks that are right, through the checker: `python -m tests.gradcheck_benchmark.false_alarms [--networks 1000]`.
 
-`--layers` checks single layers of the package instead, at inputs of size 1 to 10,000, where gates saturate.
+`--layers` checks single layers of the package instead, at inputs of size 1 to 10,000, where gates saturate. `--nets` checks
+nets of all families of the package (`random_nets.py`), with inputs that nobody scaled.
 
-One to three blocks of Dense, perhaps BatchNorm, an activation and a factor of 10^±4.5 each, so that gradients spread
+`--networks`: one to three blocks of Dense, perhaps BatchNorm, an activation and a factor of 10^±4.5 each, so that gradients spread
 over nine decades; float32 and float64; batches of 1 to 7; a third of the inputs exactly 0, so that ReLUs stand at their kink.
 """
 
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 
 import minitorch_np as mt
 
 from . import layers
+from .random_nets import net
 
 ACTIVATIONS = (mt.ReLU, mt.Sigmoid, layers.Tanh, layers.Softmax, layers.LeakyReLU, layers.Softplus, layers.Dropout)
 
@@ -71,16 +75,34 @@ def at_sizes(count: int) -> None:
         print(f"{name:30}", *(f"{cell:>9}" for cell in cells), flush=True)
 
 
+def nets(first: int, count: int) -> Iterator[tuple[int, str, str]]:
+    """The seed, the verdict and, unless it passes, the net with its report, of each random net."""
+    for seed in range(first, first + count):
+        one = net(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a loss warns of targets that are all the same
+            report = one.check(seed)
+        yield seed, report.verdict, "" if report else f"{one!r}\n{report}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--layers", type=int, metavar="SEEDS", help="single layers at inputs of several sizes")
+    parser.add_argument("--nets", type=int, metavar="N", help="random nets of all families")
     args = parser.parse_args()
+    verdicts: Counter[str] = Counter()
     if args.layers:
         at_sizes(args.layers)
         return
-    verdicts: Counter[str] = Counter()
+    if args.nets:
+        for seed, verdict, text in nets(args.first, args.nets):
+            verdicts[verdict] += 1
+            if text:
+                print(f"seed {seed}: {text}", flush=True)
+        print(f"{args.nets} right nets from seed {args.first}: {dict(verdicts)}")
+        return
     for seed in range(args.first, args.first + args.networks):
         rng = np.random.default_rng(seed)
         model, x = network(rng, seed), inputs(rng)
