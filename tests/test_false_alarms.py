@@ -191,6 +191,26 @@ def test_a_wrong_loss_is_found_at_the_edge_of_its_domain(loss):
         assert report.diagnosis.name == "constant factor"
 
 
+def test_a_loss_that_writes_into_predictions_at_the_edge_is_found():
+    class Writes(Clipped):
+        def forward(self, prediction, target):
+            if not np.iscomplexobj(prediction):
+                np.clip(prediction, 1e-7, 1 - 1e-7, out=prediction)
+            return super().forward(prediction, target)
+
+    assert check(Writes(), CERTAIN, ONE_HOT).diagnosis.name == "writes into its arguments"
+
+
+def test_a_loss_with_a_gradient_of_another_shape_is_found_at_the_given_predictions():
+    class Short(Clipped):
+        def backward(self):
+            return super().backward()[:1]
+
+    report = check(Short(), CERTAIN, ONE_HOT)
+    assert report.verdict == "fail"
+    assert not report.setting
+
+
 @pytest.mark.parametrize("margin", [-1, 0, 1, 2])
 @pytest.mark.parametrize("loss", [mt.HingeLoss, mt.L1Loss, mt.HuberLoss])
 def test_losses_pass_at_their_kinks(loss, margin):

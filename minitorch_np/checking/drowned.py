@@ -50,7 +50,7 @@ class Drowned:
             elif best.share < 1:
                 partly.append(f"{best.drowned} of {best.depend} elements of {gradient_of(name)}")
         remarks = [
-            f"At this x, {self._lost(names)} lost in rounding, as where units are saturated; compared {setting} instead."
+            f"At this x, {self._lost(names)} lost in rounding, as where units are saturated; they were compared {setting} instead."
             for setting, names in elsewhere.items()
         ]
         if partly:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.checking.bug_search import CONCLUSIVE
 from minitorch_np.checking.layer_check import LayerCheck
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
 from minitorch_np.checking.report import GradcheckReport
@@ -58,7 +59,7 @@ class LossCheck:
         except ValueError as error:  # such as that a prediction beside 0 is no probability
             refusal, report = error, GradcheckReport(repr(self.layer), "fail", method="none")
         self.remarks += first.remarks
-        if report.verdict == "pass" and not _is_flat(report):
+        if (report.verdict == "pass" and not _is_flat(report)) or _is_beyond_numbers(report):
             return report
         predictions, loss = self._at_the_loss()
         edge = _edge(predictions)
@@ -106,7 +107,7 @@ class LossCheck:
         result = report.tensors["x"]
         if result.wrong is not None:
             return bool(edge.any()) and not (result.wrong & ~edge).any()
-        return result.worst is not None and bool(edge[result.worst[0]])
+        return bool(edge.any() if result.worst is None else edge[result.worst[0]])
 
     def _away(self, loss: LossLayer, predictions: NDArray) -> Iterator[tuple[str, LossLayer, NDArray]]:
         """The loss at predictions away from the edge, and at such targets too."""
@@ -127,6 +128,15 @@ class LossCheck:
 def _is_flat(report: GradcheckReport) -> bool:
     """Whether the loss does not move with its predictions."""
     return all(result.untouched for result in report.tensors.values())
+
+
+def _is_beyond_numbers(report: GradcheckReport) -> bool:
+    """Whether it fails for another reason than an infinite loss or wrong numbers, which an edge would explain."""
+    if report.verdict != "fail" or report.method == "none":
+        return False
+    wrong = [result for result in report.tensors.values() if result.verdict == "fail"]
+    compared = any(result.worst is not None or np.isfinite(result.excess) for result in wrong)
+    return not compared or any(diagnosis.name in CONCLUSIVE for diagnosis in report.diagnoses)
 
 
 def _are_probabilities(values: NDArray) -> bool:
