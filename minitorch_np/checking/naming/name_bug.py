@@ -12,6 +12,7 @@ from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.naming.edges import HALF_OF_A_PRODUCT
 from minitorch_np.checking.naming.places import DERIVATIVE, name_places
 from minitorch_np.checking.naming.search import Found, Search
+from minitorch_np.checking.naming.uses import name_uses
 from minitorch_np.checking.naming.words import Words
 from minitorch_np.checking.tracing.setting import Setting, settings
 
@@ -47,6 +48,9 @@ def name_bug(layer: Layer, x: NDArray, seconds: float = 4.0) -> list[Diagnosis]:
 
 def _named(pair: tuple[Setting, Setting], until: float) -> list[Diagnosis]:
     search = Search(pair, until)
+    by_uses = name_uses(search.backwards, search.wrong)
+    if by_uses:
+        return by_uses
     placed = name_places(pair, search.wrong)
     found = search.run(_SIMPLE if _tensors(placed).issuperset(search.wrong) else None)
     placed = [diagnosis for diagnosis in placed if not _simpler(found, diagnosis)]
