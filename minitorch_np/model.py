@@ -122,6 +122,7 @@ class Model(Weights, Calls, Layer):
         callbacks: Sequence[Callback] = (),
         resume: AnyPath | None = None,
         log_dir: AnyPath | None = None,
+        in_span: bool = False,
     ) -> History:
         """Learn from examples: for each batch forward, loss, backward, one step of the optimiser.
 
@@ -136,8 +137,7 @@ class Model(Weights, Calls, Layer):
             validation_data: a pair (x, y), or batches as for x, measured after every epoch.
             validation_split: the share of x and y, at their end, that is used for validation in place of validation_data.
             sample_weight: the weight of each example in the loss, (n,): the mean of w_i L_i. Metrics and validation ignore it.
-            class_weight: the weight of each class, {0: 1.0, 1: 2.5}. If y has a class for each step, each step is weighted. Raises
-                ValueError for targets that are no classes, such as several yes-or-no columns.
+            class_weight: the weight of each class, {0: 1.0, 1: 2.5}; of each step, if it has a class. Other targets raise ValueError.
             steps_per_epoch: batches in one epoch, of an iterable or generator. The next epoch continues where this one ended, and
                 starts again at the end of the data. By default an epoch takes all batches; data that never end need a number.
             validation_steps: batches of validation_data to measure on; each validation starts at the beginning.
@@ -147,6 +147,8 @@ class Model(Weights, Calls, Layer):
             resume: a file that keeps the state of the run. If it exists, the run continues from it, bit for bit, until `epochs`
                 are done; a file of another model, optimiser, callback or data is refused.
             log_dir: a folder for TensorBoard's event files (extra `tensorboard`).
+            in_span: train the first Dense in the space that the examples span. This changes results only by rounding, and is faster
+                if there are far fewer examples than features. Raises ValueError where results would differ, as with Adam.
 
         Returns:
             The History, also kept as `model.history`. Ctrl-C ends training after the current step; fit then returns the History too.
@@ -159,7 +161,6 @@ class Model(Weights, Calls, Layer):
         from minitorch_np.callbacks.callback_list import CallbackList  # the first fit loads these
         from minitorch_np.source.batches import as_source
         from minitorch_np.training import options
-        from minitorch_np.training.loop import Run
         from minitorch_np.training.preparation import Preparation
 
         who = self._require_compiled("fit")
@@ -173,7 +174,8 @@ class Model(Weights, Calls, Layer):
         data = Preparation(self, who, class_weight)
         data.prepare_training(x, y, sample_weight, source, validation_split)
         data.prepare_validation(validation_data, validation_steps)
-        run = Run(self, data, called, epochs=epochs, batch_size=batch_size, shuffle=in_new_order, progress=progress)
+        kind = options.kind_of_run(in_span, who)
+        run = kind(self, data, called, epochs=epochs, batch_size=batch_size, shuffle=in_new_order, progress=progress)
         if resume is not None:
             from minitorch_np.saving.checkpoint import Checkpoint
 

@@ -20,7 +20,12 @@ class Regularizer(OwnAttributes):
     """A penalty for the value of a parameter, and the gradient of the penalty.
 
     A subclass writes `__call__(value) -> float` and `gradient(value) -> array`, with the shape and dtype of the value.
+
+    Attributes:
+        rotation_invariant: True on classes whose penalty stays the same when the columns of a kernel are rotated: see docs/wide_data.md.
     """
+
+    rotation_invariant = False
 
     def __call__(self, value: NDArray) -> float:
         raise NotImplementedError(f"{self!r} has no __call__: write __call__(self, value) and return a number.")
@@ -79,6 +84,7 @@ class L2(Regularizer):
         l2: at least 0.
     """
 
+    rotation_invariant = True
     checks: Checks = {"l2": number()}
 
     def __init__(self, l2: float = 0.01) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
 from minitorch_np.base.replica import replica
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers import (
     BatchNormalization,
@@ -30,6 +31,7 @@ from minitorch_np.optimizers import Optimizer
 if TYPE_CHECKING:
     import numpy as np
 
+    from minitorch_np.base.parameter import Parameter
     from minitorch_np.base.randomness import Seed
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.metrics import Metric
@@ -185,11 +187,40 @@ class Sequential(Model):
             x = layer.forward(x)
         return found
 
-    def split_preprocessing(self) -> tuple[Layer | None, Layer]:
+    def split_preprocessing(self) -> tuple[Sequential | None, Sequential]:
         length = 0
         while length < len(self._layers) and self._layers[length].precomputable:
             length += 1
         return self[:length] if length else None, self[length:]
+
+    def first_dense(self, who: str) -> Dense:
+        """The Dense that gets what the preprocessing gives, one row per example; fit(in_span=True) needs it.
+
+        Raises:
+            ValueError: it is another layer, or its inputs are sequences; it names the layer.
+        """
+        rest = self.split_preprocessing()[1]
+        first = rest.layers[0] if len(rest) else None
+        if type(first) is not Dense:
+            raise ValueError(
+                f"{who}: expected a Dense first, after layers that only prepare the data (Input, Rescaling, Flatten, Normalization), "
+                f"got {first!r}. {_why_not_first(first)}, or leave in_span out."
+            )
+        if len(first.input_shape or ()) != 1:
+            raise ValueError(
+                f"{who}: expected one row of features per example before {first!r}, got {batch_of(first.input_shape or ())}. "
+                "Leave in_span out, or put Flatten() before it."
+            )
+        return first
+
+    def with_first_dense(self, kernel: Parameter) -> Sequential:
+        """The layers after the preprocessing, with the same weights but for the first kernel. See first_dense."""
+        rest = self.split_preprocessing()[1]
+        first = copy.copy(self.first_dense("fit"))
+        first._known = None
+        first.kernel = kernel
+        vars(rest)["layers"] = [first, *rest.layers[1:]]
+        return rest
 
     def example_input(self, shape: Shape, rng: np.random.Generator) -> NDArray:
         first = next((layer for layer in self._layers if not isinstance(layer, Input)), Input(shape))
@@ -222,6 +253,17 @@ class Sequential(Model):
             part.input_shape = before
             part.output_shape = chosen[-1].output_shape if chosen else before
         return part
+
+
+def _why_not_first(layer: Layer | None) -> str:
+    """What to do about this layer before the first Dense."""
+    if isinstance(layer, Dense):
+        return "It may compute something else than Dense does: use Dense"
+    if layer is not None and any(parameter.learnable for parameter in layer.parameters().values()):
+        return "Its outputs change in every step, so they have no fixed span: begin with a Dense"
+    return (
+        "Its outputs may differ from step to step, so they have no fixed span: remove it, or apply it to x before fit"
+    )
 
 
 def _one_by_one(model: Sequential) -> Iterator[Layer]:

@@ -58,8 +58,19 @@ class Parameter(AnswersForeignNames):
 
     changes: int = 0
     learnable: bool
+    _in_span: Any  # what fit(in_span=True) trains in its place; else not set
 
-    __slots__ = ("__weakref__", "_penalized", "_trainable", "_value", "grad", "learnable", "network", "regularizer")
+    __slots__ = (
+        "__weakref__",
+        "_in_span",
+        "_penalized",
+        "_trainable",
+        "_value",
+        "grad",
+        "learnable",
+        "network",
+        "regularizer",
+    )
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
         self._begin(np.array(as_floats(value, "value", "Parameter")), trainable)
@@ -117,16 +128,17 @@ class Parameter(AnswersForeignNames):
         """Set the value to this array, without a copy and with its dtype and order in memory."""
         self._value = value
 
-    def replica(self, *, copy: bool) -> Self:
+    def replica(self, *, copy: bool) -> Parameter:
         """Another Parameter with the same array, or with a copy of it, and no gradient."""
-        replica = self.sharing(self._value.copy(order="K") if copy else self._value, self.learnable)
+        value = self.value
+        replica = Parameter.sharing(value.copy(order="K") if copy else value, self.learnable)
         replica.trainable, replica.regularizer = self.trainable, self.regularizer
         return replica
 
     def add_penalty(self) -> None:
         """grad += the gradient of the regularizer's penalty, unless that has been done since the last backward."""
         if np.shape(self.grad) == self.shape and self.grad is not self._penalized:
-            self.grad = self._penalized = self.grad + self.regularizer.gradient(self._value)
+            self.grad = self._penalized = self.grad + self.regularizer.gradient(self.value)
 
     def renew(self) -> None:
         """Replace the array by a copy, which later steps change. A thread that still reads the earlier array sees no change."""

@@ -60,6 +60,7 @@ class Optimizer(OwnAttributes):
         iteration: number of the current step, from 1; 0 before the first.
         rate: the learning rate of the current step; 0 before the first.
         state: the dictionaries of all parameters, by their names.
+        rotation_invariant: True on classes whose steps turn with the weights: see docs/wide_data.md.
     """
 
     checks: Checks = {
@@ -69,6 +70,7 @@ class Optimizer(OwnAttributes):
         "global_clipnorm": anything,
         "clipvalue": anything,
     }
+    rotation_invariant = False
     rate: float = _RateOfStep()  # type: ignore[assignment]
     learning_rate: float | Schedule
     clipnorm: float | None

@@ -90,7 +90,7 @@ def _first_not_finite(parameters: Mapping[str, Parameter]) -> str | None:
 def stop_at_loss(run: Run, loss: float, x: NDArray) -> NoReturn:
     """Raise for a loss that is not finite; put the weights back."""
     spoilt = run.last_good.not_finite()
-    bad = first_bad_layer(run.model, run.rest, x)
+    bad = first_bad_layer(run.model, *run.as_given(x))
     before = f" {spoilt} was not finite before that batch." if spoilt else ""
     _stop(
         run,

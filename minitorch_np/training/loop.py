@@ -29,6 +29,7 @@ from minitorch_np.training.state import capture, generator_state, restore
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
+    from minitorch_np.layer import Layer
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
     from minitorch_np.saving.checkpoint import Checkpoint
@@ -238,6 +239,9 @@ class Run:
         self.model.optimizer.step(self.parameters)
         self.steps += 1
         return value
+
+    def as_given(self, x: NDArray) -> tuple[Layer, NDArray]:
+        return self.rest, x
 
     def _update_what_learns(self) -> None:
         """Find which parameters have a penalty, and the first layer that learns, where backward ends.

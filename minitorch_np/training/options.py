@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from minitorch_np.base.validation import check_flags, check_number, check_whole,
 from minitorch_np.source.batches import Batches
 from minitorch_np.source.source import Source
 from minitorch_np.training.defaults import Default
+
+if TYPE_CHECKING:
+    from minitorch_np.training.loop import Run
 
 
 def checked_batch_size(batch_size: int | None, who: str, data: Source | None = None) -> int | None:
@@ -27,6 +30,18 @@ def checked_batch_size(batch_size: int | None, who: str, data: Source | None = N
     if batch_size is None or (is_whole(batch_size) and batch_size >= 1):
         return batch_size if batch_size is None else int(batch_size)
     raise ValueError(f"{who}: batch_size is an int of at least 1, or None for the whole set, got {batch_size!r}.")
+
+
+def kind_of_run(in_span: bool, who: str) -> type[Run]:
+    """The class of the training loop: plain, or in the span of the examples."""
+    check_flags(who, {"in_span": in_span})
+    if in_span:
+        from minitorch_np.training.span_run import RunInSpan  # few runs need it
+
+        return RunInSpan
+    from minitorch_np.training.loop import Run
+
+    return Run
 
 
 def checked_shuffle(shuffle: bool | None, who: str, data: Source | None) -> bool:

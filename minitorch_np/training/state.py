@@ -27,7 +27,7 @@ def capture(run: Run) -> dict[str, Any]:
         },
         "stopped": run.model.stop_training,
         "data_seen": run.input_range.get_state(),
-        "weights": {name: parameter.value for name, parameter in run.parameters.items()},
+        "weights": {name: parameter.value for name, parameter in run.model.parameters().items()},
         "layers": {f"{place}.{name}": as_state(own[name]) for place, own, name in _own_state(run) if name in own},
         "trainable": {name: parameter.trainable for name, parameter in run.parameters.items()},
         "optimizer": run.model.optimizer.get_state(),
