@@ -393,7 +393,7 @@ def test_the_error_carries_the_report_and_says_how_to_repeat():
     assert report.worst.name == "kernel"
     text = str(report)
     assert len(text.splitlines()) <= 20
-    assert "LIKELY BUG: constant factor (kernel.grad). Every element is the true one times 2." in text
+    assert "LIKELY BUG: kernel.grad: constant factor. Every element is 2 times the true one." in text
     assert "rng=3" in text
 
 
@@ -401,8 +401,8 @@ def test_the_error_carries_the_report_and_says_how_to_repeat():
     ("hint", "told", "kept_back"),
     [
         (0, ["is WRONG"], ["kernel", "LIKELY BUG", "Multiply"]),
-        (1, ["kernel.grad", "worst element", "(dx and bias.grad are right)"], ["LIKELY BUG", "times 2", "1/2"]),
-        (2, ["LIKELY BUG: constant factor", "times 2"], ["Multiply kernel.grad by 1/2"]),
+        (1, ["kernel.grad", "worst element", "(dx and bias.grad are right)"], ["LIKELY BUG", "2 times", "1/2"]),
+        (2, ["LIKELY BUG: kernel.grad: constant factor", "2 times"], ["Multiply kernel.grad by 1/2"]),
         (3, ["Multiply kernel.grad by 1/2"], []),
     ],
 )

@@ -107,21 +107,29 @@ PLANTED = [
     (Scaled, "length constant", ["dx and W.grad", "`length`", "`t / length`", "missing", "constant"]),
     (Scaled, "length sign", ["dx and W.grad", "`length`", "`t / length`", "wrong sign"]),
     (Scaled, "summed", ["dx and W.grad", "multiplied by the number of elements averaged (4)", "forward averages"]),
-    (Scaled, "wrong axis", ["dx and W.grad", "`length`", "summed over axis 0", "axis 1 is due"]),
+    (Scaled, "wrong axis", ["dx and W.grad", "`length`", "summed over axis 0", "instead of axis 1"]),
     (Scaled, "no tanh'", ["dx and W.grad", "the derivative of `np.tanh(z)`", "missing"]),
     (Scaled, "1 - t", ["dx and W.grad", "the derivative of `np.tanh(z)`", "`1 - t`", "`1 - t**2`"]),
     (Scaled, "gain forgotten", ["dx and W.grad", "`h * self.gain.value`", "the factor `self.gain.value` is missing"]),
-    (Scaled, "t for h", ["gain.grad", "`h * self.gain.value`", "`t` stands where `h` is due"]),
-    (Scaled, "dy for dz", ["W.grad", "`x @ self.W.value`", "dy itself", "is due"]),
-    (Gathered, "inverted", ["dx and table.grad", "np.where(y > 0, y, 0.1 * y)", "0.1 and 1", "1 and 0.1 are due"]),
+    (Scaled, "t for h", ["gain.grad", "`h * self.gain.value`", "`t` is used instead of `h`"]),
+    (Scaled, "dy for dz", ["W.grad", "`x @ self.W.value`", "dy itself instead of the gradient at `z`"]),
+    (
+        Gathered,
+        "inverted",
+        ["dx and table.grad", "np.where(y > 0, y, 0.1 * y)", "0.1 and 1", "instead of 1 and 0.1", "Write 1 and 0.1"],
+    ),
     (Gathered, "reshaped", ["dx and table.grad", "transpose(0, 2, 1)", "only reshaped"]),
     (Gathered, "overwritten", ["table.grad", "self.table.value[[0, 2, 2, 5]]", "only one of its gradients"]),
     (Recurrence, "not carried", ["dx and U.grad", "`h`", "`h @ self.U.value`", "missing"]),
-    (Recurrence, "U not transposed", ["dx and U.grad", "`h @ self.U.value`", "`self.U.value` is not transposed"]),
+    (
+        Recurrence,
+        "U not transposed",
+        ["dx and U.grad", "`h @ self.U.value`", "`self.U.value` is used instead of its transpose"],
+    ),
     (
         Recurrence,
         "h of this step",
-        ["U.grad", "`h @ self.U.value`", "`h` of this step stands where `h` of the step before is due"],
+        ["U.grad", "`h @ self.U.value`", "`h` of this step is used instead of `h` of the step before"],
     ),
 ]
 SHAPES = {Scaled: (5, 3), Gathered: (5, 4, 3), Recurrence: (4, 5, 3)}
@@ -256,7 +264,7 @@ def test_a_sum_over_the_wrong_axis_is_named_whatever_shape_it_gives(units, axis)
         Shifted(), np.random.default_rng(0).normal(size=(5, units)), raise_exception=False
     ).diagnosis
     assert diagnosis.name == "summed over the wrong axis"
-    assert "is summed over axis 1 alone, where axis 0 is due. Write `doffset = dy.sum(axis=0)`" in str(diagnosis)
+    assert "is summed over axis 1 instead of axis 0. Write `doffset = dy.sum(axis=0)`" in str(diagnosis)
 
 
 def test_a_factor_that_is_a_function_of_x_is_named():
@@ -271,4 +279,4 @@ def test_a_factor_that_is_a_function_of_x_is_named():
 
     p = np.random.default_rng(0).uniform(0.2, 0.8, (6, 2))
     diagnosis = mt.gradcheck(Odds(), p, (p > 0.5) * 1.0, raise_exception=False).diagnosis
-    assert str(diagnosis).startswith("dx: the right gradient is multiplied by `x * (1 - x)`, a factor too many")
+    assert str(diagnosis).startswith("dx: the right gradient is multiplied by `x * (1 - x)`, an extra factor")

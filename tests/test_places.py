@@ -66,10 +66,10 @@ def windows_backward(step=2, taps=(0, 1, 2), flip=False, last=None) -> Callable:
     [
         (
             {"step": 1},
-            "at i along axis 1 of x for place i along dy's axis 1, where 2 i is due (the stride is forgotten)",
+            "at i instead of 2 * i for output i (the stride is forgotten), along axis 1 of x",
         ),
         ({"step": 0}, "(always the first window)"),
-        ({"taps": (0, 1)}, "place 2 of 0 to 2 gives nothing"),
+        ({"taps": (0, 1)}, "place 2 of 0 to 2 is left out"),
         ({"flip": True}, "in reverse order within its window along axis 1 of x"),
         ({"last": True}, "only dy at the last place of dy's axis 1 is sent back"),
     ],
@@ -86,7 +86,7 @@ def test_right_windows_are_not_accused():
 def test_numbers_are_followed_behind_an_activation():
     right = windows_backward(step=1)
     layer = Written(lambda s, x: np.tanh(windows(s, x)), lambda s, dy: right(s, dy * (1 - s.y**2)), (3,))
-    assert "where 2 i is due (the stride is forgotten)" in said(layer, normal(4, 9))
+    assert "at i instead of 2 * i for output i (the stride is forgotten)" in said(layer, normal(4, 9))
 
 
 def doubled_and_overwritten(layer, dy):
@@ -102,7 +102,7 @@ def overlapping(layer, x):
 
 def test_the_last_writer_of_overlapping_windows_is_named():
     words = said(Written(overlapping, doubled_and_overwritten, (3,)), normal(4, 8))
-    assert "gets the last of their gradients only, where they must be added" in words
+    assert "gets only the last of their gradients: they must be added" in words
 
 
 ORDER = np.array([2, 0, 3, 1, 4])
@@ -129,7 +129,7 @@ def swapped(layer, dy):
             lambda s, x: x.sum(1),
             lambda s, dy: np.full(s.x.shape, dy.sum()),
             (6, 5),
-            "it is summed over axis 0 of x too, and that one number stands everywhere along it",
+            "it is summed over axis 0 of x too, and is that one number everywhere along it",
         ),
         (
             lambda s, x: 2 * x,
@@ -157,13 +157,13 @@ def leaky(layer, x):
     [
         (
             lambda s, dy: np.where(s.x > 0, 1.0, 0.1),
-            "the incoming gradient is not used: there stands what dy = 1 gives",
+            "the incoming gradient is not used: it is what dy = 1 gives",
         ),
         (lambda s, dy: np.where(s.x > 0, dy, 0.1), "the incoming gradient is not used where x < 0"),
-        (lambda s, dy: dy * np.where(s.x > 0, 1, 0.2), "the derivative where x < 0 is 0.2, where 0.1 is due"),
+        (lambda s, dy: dy * np.where(s.x > 0, 1, 0.2), "the derivative where x < 0 is 0.2 instead of 0.1"),
         (
             lambda s, dy: dy * np.where(s.x > 0, s.x, s.y + 3),
-            "the derivative is x where x > 0 and 3 + 0.1 x where x < 0",
+            "the derivative is x where x > 0 and 3 + 0.1 * x where x < 0",
         ),
         (lambda s, dy: dy * np.where(s.x > 0, 1, 0), "is 0"),
     ],
@@ -178,7 +178,7 @@ def exponential(layer, x):
 
 def test_a_formula_of_y_is_told_beside_the_one_that_is_due():
     words = said(Written(exponential, lambda s, dy: dy * np.where(s.x > 0, 2, s.y + 1)), normal(6, 5))
-    assert "the derivative where x < 0 is 1 + y, where 2 exp(x) is due (y: the output)" in words
+    assert "the derivative where x < 0 is 1 + y instead of 2 * exp(x) (y: the output)" in words
 
 
 @pytest.mark.parametrize(
@@ -208,4 +208,4 @@ def test_a_backward_that_fails_for_other_upstream_gradients_is_let_be():
 def test_gradcheck_tells_the_places_that_the_graph_does_not_explain():
     layer = Written(exponential, lambda s, dy: dy * np.where(s.x > 0, 2, s.y + 1))
     report = mt.gradcheck(layer, normal(6, 5), rng=1, raise_exception=False)
-    assert "the derivative where x < 0 is 1 + y, where 2 exp(x) is due" in str(report.diagnoses[0])
+    assert "the derivative where x < 0 is 1 + y instead of 2 * exp(x)" in str(report.diagnoses[0])

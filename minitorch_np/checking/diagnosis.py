@@ -34,7 +34,7 @@ class Diagnosis:
     @property
     def sentence(self) -> str:
         """What is wrong, the tensor first."""
-        return self.detail if self.tensors else f"{self.name} ({gradient_of(self.tensor)}). {self.detail}"
+        return self.detail if self.tensors else f"{gradient_of(self.tensor)}: {self.name}. {self.detail}"
 
     @property
     def vague(self) -> bool:
@@ -42,8 +42,7 @@ class Diagnosis:
         return self.name in VAGUE
 
     def __str__(self) -> str:
-        what = self.detail if self.tensors else f"{self.name} ({gradient_of(self.tensor)}): {self.detail}"
-        return f"{what} {self.change}".rstrip()
+        return f"{self.sentence} {self.change}".rstrip()
 
 
 def diagnose(
@@ -74,31 +73,31 @@ def _explain_factor(
     c = factor(evidence.given, evidence.true) or 0.0
     batch, (other_batch, other) = len(evidence.x), factor_elsewhere()
     what = gradient_of(evidence.name)
-    observed = f"Every element is the true one times {fraction(c)}."
+    observed = f"Every element is {fraction(c)} times the true one."
     if other is not None and abs(c - other) > 1e-9 * abs(c):
-        becomes = f"{observed} With a batch of {other_batch} it becomes {fraction(other)}"
+        becomes = f"Every element is {fraction(c)} times the true one; with a batch of {other_batch} it is {fraction(other)} times"
         for name, power, rule, change in (
             (
                 "averaged over the batch",
                 1,
-                "follows 1 / batch",
-                f"Sum {what} over the batch; dy already carries the loss's 1/m.",
+                "1 / batch",
+                f"Sum {what} over the batch, without a mean: the loss divides by the batch size, once.",
             ),
             (
                 "missing 1/m",
                 -1,
-                "grows with the batch",
-                f"Divide {what} by the number of elements that the mean is taken over.",
+                "the batch size",
+                f"Divide {what} by the number of elements that forward averages over.",
             ),
         ):
             rest = c * float(batch) ** power
             if abs(rest - other * float(other_batch) ** power) < 1e-9 * abs(rest):
-                return name, f"{becomes}: it {rule}{times(rest, ', with a further factor of ')}.", change
+                return name, f"{becomes}: the factor is {rule}{times(rest)}.", change
         observed = f"{becomes}."
     if abs(c + 1) < 1e-9:
         return "sign flipped", observed, f"Change the sign of {what}."
     return (
         "constant factor",
         observed,
-        f"Multiply {what} by {fraction(1 / c)}, or take the factor out where it came in.",
+        f"Multiply {what} by {fraction(1 / c)}, or remove the factor {fraction(c)} where it came in.",
     )

@@ -19,6 +19,7 @@ class Alternative:
         says: the sentence, with the places that `Words.fill` knows, such as {operand} and {place}.
         rule: (step, gradient at the step, *constants) -> what goes back. The step is an Edge, a Region or a Spot.
         array: the array at hand that it uses, {array} in the sentence.
+        change: what to write instead, with the same places, where the line of NumPy is not known; or "".
         unknowns: how many constants the rule takes, which are solved for; the rule is affine in them.
     """
 
@@ -28,3 +29,4 @@ class Alternative:
     rule: Callable[..., Any]
     array: Reference | None = None
     unknowns: int = 0
+    change: str = ""

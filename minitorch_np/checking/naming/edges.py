@@ -86,20 +86,22 @@ def alternatives(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
 def paths(edge: Edge) -> Iterator[Alternative]:
     """The path is left out, or goes with another sign or factor."""
     if len(edge.node.operands) == 2 and edge.node.operands[0] is edge.node.operands[1]:
-        says = "of {operand} in {place}, which is used there twice, only one use is counted: the factor 2 is missing"
-        yield Alternative(1.6, "missing factor", says, lambda e, g: 0 * e.pull(g))
+        says = "{operand} is used twice in {place}, but only one use is counted: the factor 2 is missing"
+        yield Alternative(1.6, "missing factor", says, lambda e, g: 0 * e.pull(g), change="Multiply by 2.")
         return
     missing = "the path through {operand} in {place} is missing{when}: {operand} is taken as a constant there{source}"
     if edge.operand.leaf is not None:
         missing = "the path of {operand} through {place} is not counted{when}"
-    yield Alternative(1, "missing path", missing, lambda e, g: np.zeros(e.operand.value.shape))
+    change = "Add what goes back to {operand} from {place}."
+    yield Alternative(1, "missing path", missing, lambda e, g: np.zeros(e.operand.value.shape), change=change)
     says = "the path through {operand} in {place} has the wrong sign{when}{source}"
-    yield Alternative(1, "sign flipped", says, lambda e, g: e.pull(-g))
+    yield Alternative(1, "sign flipped", says, lambda e, g: e.pull(-g), change="Change the sign there.")
     if edge.operand.leaf is not None and len(edge.backward.users[edge.operand.index]) == 1:
         return  # a factor of its whole gradient
     says = "the path through {operand} in {place} is {factor}{when}{source}"
     price = 1.5 if edge.node.op == "mean" else 1.8
-    yield Alternative(price, "constant factor", says, lambda e, g, c: c * e.pull(g), unknowns=1)
+    change = "Without this factor it is right."
+    yield Alternative(price, "constant factor", says, lambda e, g, c: c * e.pull(g), unknowns=1, change=change)
 
 
 def _factors(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
@@ -120,7 +122,7 @@ def _factors(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
     if op in _SIDES:
         says = "the mask of {place} is inverted"
         yield Alternative(2, "wrong mask", says, lambda e, g: e.times(g, 1 - e.local))
-        says = "where {place} does not take {operand}, the slope is {number}, where 0 is due"
+        says = "where {place} does not take {operand}, the slope is {number} instead of 0"
         if op != "absolute" and sum(operand.active for operand in edge.node.operands) == 1:
             yield Alternative(
                 2, "wrong mask", says, lambda e, g, c: e.pull(g) + c * e.times(g, 1 - e.local), unknowns=1
@@ -134,10 +136,10 @@ def _factors(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
         if not fits(array, edge.shape):
             continue
         if op == "multiply" and edge.array(reference) is not edge.node.operands[1 - edge.k].value:
-            says = f"{_TO}, {{array}} stands where {{other}} is due"
+            says = f"{_TO}, {{array}} is used instead of {{other}}"
             rule = lambda e, g, r=reference: e.times(g, e.array(r))  # noqa: E731
             yield Alternative(2.5 + extra, "wrong array", says, rule, reference)
-        says = f"{_TO} there is a factor {{array}} too many"
+        says = f"{_TO} there is an extra factor {{array}}"
         rule = lambda e, g, r=reference: e.times(g, e.local * e.array(r))  # noqa: E731
         yield Alternative(3.2 + extra, "extra factor", says, rule, reference)
         if np.all(array != 0):
@@ -160,11 +162,14 @@ def _operands(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
         shape, square = other.value.shape, other.value.ndim > 1 and len(set(other.value.shape[-2:])) == 1
         due = f"{{other:{j}}}"
         if square:
-            says = f"for {{operand}} in {{place}}, {due} is not transposed, or is transposed once too often"
+            used = (
+                "used instead of its transpose" if edge.node.op == "matmul" else "used with its last two axes exchanged"
+            )
+            says = f"in the gradient for {{operand}} in {{place}}, {due} is {used}"
             rule = lambda e, g, j=j: e.with_operand(g, j, e.node.operands[j].value.swapaxes(-1, -2))  # noqa: E731
             yield Alternative(2, "Jacobian transposed", says, rule)
         for reference, array in arrays:
-            says = f"for {{operand}} in {{place}}, {{array}} stands where {due} is due"
+            says = f"in the gradient for {{operand}} in {{place}}, {{array}} is used instead of {due}"
             if array.shape == shape and edge.array(reference) is not other.value:
                 rule = lambda e, g, j=j, r=reference: e.with_operand(g, j, e.array(r))  # noqa: E731
                 yield Alternative(2.5, "wrong array", says, rule, reference)
@@ -177,7 +182,7 @@ def _operands(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
                 yield Alternative(2.55, "wrong array", says.replace("{array}", "{array} transposed"), rule, reference)
         for axis in range(len(shape)):
             for says, turn in _turned(axis):
-                says = f"for {{operand}} in {{place}}, {due} is {says}"
+                says = f"in the gradient for {{operand}} in {{place}}, {due} is {says}"
                 rule = lambda e, g, j=j, t=turn: e.with_operand(g, j, t(e.node.operands[j].value))  # noqa: E731
                 yield Alternative(3, "wrong places", says, rule)
 
@@ -199,26 +204,26 @@ def _incoming(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
         if gradient is None or site == node.site:
             continue
         if gradient.shape == edge.shape and not same(gradient, mine):
-            says = "what goes back to {operand} from {place} is made from {array}, where {gradient} is due"
+            says = "what goes back to {operand} from {place} is computed from {array} instead of {gradient}"
             yield Alternative(2.6, "wrong gradient", says, lambda e, g, r=at: e.pull(e.array(r)), at)
         if node.op in PRODUCTS and fits(gradient, edge.operand.value.shape) and group[0] is not edge.operand:
-            says = "at {operand}, {array} stands as it is: it must be carried back through {place}"
+            says = "the gradient for {operand} is {array} as it is: it was not carried back through {place}"
             rule = lambda e, g, r=at: np.broadcast_to(e.array(r), e.operand.value.shape) + 0.0  # noqa: E731
             yield Alternative(2.6, "not carried back", says, rule, at)
     if node.op in (*PRODUCTS, "multiply"):
         for reference, array in arrays:
             if array.shape == edge.shape:
-                says = "for {operand} in {place}, {array} stands where {gradient} is due"
+                says = "in the gradient for {operand} in {place}, {array} is used instead of {gradient}"
                 yield Alternative(3.5, "wrong array", says, lambda e, g, r=reference: e.pull(e.array(r)), reference)
     if node.op in PRODUCTS and len(edge.shape) > 1 and edge.shape[-1] == edge.shape[-2]:
-        says = "for {operand} in {place}, the incoming gradient is transposed, or is not, where it should be"
+        says = "in the gradient for {operand} in {place}, the incoming gradient is transposed, which it must not be"
         yield Alternative(2, "Jacobian transposed", says, lambda e, g: e.pull(np.swapaxes(g, -1, -2)))
     for axis, size in enumerate(edge.shape):
         for says, turn in _turned(axis) if size > 1 else ():
             says = f"the gradient that comes back to {{place}} is {says}"
             yield Alternative(3, "wrong places", says, lambda e, g, t=turn: e.pull(t(g)))
     if node.value.size > 1:
-        says = "for {operand} in {place}, the incoming gradient is not used: it is taken as 1"
+        says = "in the gradient for {operand} in {place}, the incoming gradient is not used: it is taken as 1"
         yield Alternative(2.9, "gradient not used", says, lambda e, g: e.pull(np.ones(g.shape)))
 
 
@@ -230,12 +235,12 @@ def _sums(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
     lead = len(shape) - len(due)
     shared = tuple(i for i, size in enumerate(shape) if i < lead or (due[i - lead] == 1 and size != 1))
     axes = " and ".join(map(str, shared))
-    says = f"{{operand}} is used by several elements along axis {axes} in {{place}}, but its gradient is not summed over them"
+    says = f"{{operand}} is shared along axis {axes} in {{place}}, but its gradient is not summed over axis {axes}"
     kind = "not summed over the batch" if shared == (0,) else "not summed"
     yield Alternative(2, kind, says, lambda e, g: g * e.local * np.ones(e.shape))
     several = [axis for axis, size in enumerate(shape) if size > 1]
     for axis in several if lead else ():
-        says = f"the gradient for {{operand}} in {{place}} is summed over axis {axis} alone, where axis {axes} is due"
+        says = f"the gradient for {{operand}} in {{place}} is summed over axis {axis} instead of axis {axes}"
         if (axis,) != shared:
             yield Alternative(
                 2.1, "summed over the wrong axis", says, lambda e, g, a=axis: (g * e.local * np.ones(e.shape)).sum(a)
@@ -246,7 +251,7 @@ def _sums(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
             if over == shared:
                 continue
             where = (
-                f"over axis {' and '.join(map(str, over))}: over axis {axes} is due, along which {{operand}} is shared"
+                f"over axis {' and '.join(map(str, over))} instead of axis {axes}, along which {{operand}} is shared"
             )
             says = f"the gradient for {{operand}} in {{place}} is summed {where}"
             for reference in outside:

@@ -55,7 +55,7 @@ class Factors:
             for name, pair in sizes:
                 for due, of in sizes:
                     if min(*pair, *of) > 1 and _are(values, (of[0] / pair[0], of[1] / pair[1])):
-                        return f"divided by {name} ({pair[0]}), where {due} ({of[0]}) is due"
+                        return f"divided by {name} ({pair[0]}), instead of by {due} ({of[0]})"
             return None
         return self._number(values[0])
 

@@ -49,7 +49,7 @@ def _outputs(matrix: Matrix, there: NDArray) -> Iterator[Finding]:
 
 def _only(words: str) -> Finding:
     loop = next((why for end, why in _LOOPS.items() if words.startswith(f"the {end} place of")), "")
-    return Finding(("only", words), f"only dy at {words} is sent back, the rest of dy gives nothing{loop}")
+    return Finding(("only", words), f"only dy at {words} is sent back, the rest of dy is not used{loop}")
 
 
 def _writers(matrix: Matrix, there: NDArray) -> Iterator[Finding]:
@@ -73,8 +73,9 @@ def _writers(matrix: Matrix, there: NDArray) -> Iterator[Finding]:
                     along = f" along axis {' and '.join(map(str, sorted(order)))}" if rest else ""
                     yield Finding(
                         ("writer", word, tuple(sorted(order))),
-                        f"an element of {matrix.name} that serves several places of dy{along} gets the {word} of their gradients only, "
-                        "where they must be added (= for +=, or += with the same index several times: use np.add.at)",
+                        f"an element of {matrix.name} that several outputs{along} use gets only the {word} of their gradients: "
+                        "they must be added",
+                        change="Write `+=` instead of `=`; where an index holds the same number twice, use np.add.at.",
                     )
 
 
@@ -86,7 +87,7 @@ def _rows(matrix: Matrix, there: NDArray) -> Iterator[Finding]:
         return
     for mask in (np.asarray(used & none), np.asarray(none)):
         for words in elements(matrix, mask):
-            yield Finding(("rows", words), f"is 0 {words}, where something is due; the rest is right")
+            yield Finding(("rows", words), f"is 0 {words}, which is not the true gradient; the rest is right")
 
 
 def _in_window(matrix: Matrix, there: NDArray) -> Iterator[Finding]:
@@ -106,8 +107,8 @@ def _in_window(matrix: Matrix, there: NDArray) -> Iterator[Finding]:
         missing = f"place{'s' if len(off) > 1 else ''} {', '.join(str(place) for place in off)}"
         yield Finding(
             ("window", matrix.turned, axis, tuple(map(int, off))),
-            f"of the window along {of}'s axis {axis} to which {reader} belongs, {missing} of 0 to {max(on + off)} gives nothing, "
-            "the rest is right",
+            f"of the window along {of}'s axis {axis} to which {reader} belongs, {missing} of 0 to {max(on + off)} "
+            f"{'is' if len(off) == 1 else 'are'} left out; the rest is right",
         )
 
 

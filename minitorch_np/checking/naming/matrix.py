@@ -98,12 +98,14 @@ class Finding:
     Attributes:
         key: what must be the same in both settings.
         says: the end of the sentence that begins with the tensor.
+        change: what to write instead, or "".
         holds: whether it is true of the matrix of another setting, where that takes fewer numbers than to find it anew.
     """
 
     key: tuple[Any, ...]
     says: str
     holds: Callable[[Matrix], bool] | None = None
+    change: str = ""
 
 
 def matrices(setting: Setting, names: list[str], until: float) -> Iterator[Matrix]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from minitorch_np.checking.naming.matrix import TOLERANCE, Finding, Matrix, Shap
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
 
+_REMEDY = "Use the index of forward."
 _AXIS_WORDS = 2  # how many ways to say it are tried for each axis
 
 
@@ -53,9 +54,9 @@ def moved(matrix: Matrix) -> Iterator[Finding]:
             says = (
                 f"dy is read at the wrong places for the elements of {matrix.name}: {words}"
                 if turned
-                else f"right numbers at wrong places: what belongs to an output is put {words}"
+                else f"its numbers are right, but at wrong places: what dy sends back is {words}"
             )
-            yield Finding(("moved", turned, key), says)
+            yield Finding(("moved", turned, key), says, change="" if turned else _REMEDY)
 
 
 def misread(matrix: Matrix) -> Iterator[Finding]:
@@ -175,8 +176,18 @@ def describe(moves: Moves) -> Iterator[tuple[tuple[object, ...], str]]:
     axes = [axis for axis in range(len(moves.shape)) if (moves.due[axis] != moves.put[axis]).any()]
     ways = [list(itertools.islice(_along(moves, axis), _AXIS_WORDS)) for axis in axes]
     for chosen in itertools.product(*ways):
-        words = dict.fromkeys(text for _, text in chosen)
-        yield tuple((axis, key) for axis, (key, _) in zip(axes, chosen, strict=True)), ", and ".join(words)
+        yield tuple((axis, key) for axis, (key, _) in zip(axes, chosen, strict=True)), _together(chosen, axes, moves.of)
+
+
+def _together(chosen: Sequence[tuple[object, str]], axes: list[int], of: str) -> str:
+    """The words for all axes; what is said of several axes alike is said once."""
+    alike: dict[str, list[int]] = {}
+    for axis, (_, text) in zip(axes, chosen, strict=True):
+        alike.setdefault(text.replace(f"axis {axis} of {of}", "{axes}"), []).append(axis)
+    return ", and ".join(
+        text.replace("{axes}", f"{'axis' if len(axes) == 1 else 'axes'} {' and '.join(map(str, axes))} of {of}")
+        for text, axes in alike.items()
+    )
 
 
 def _along(moves: Moves, axis: int) -> Iterator[tuple[tuple[object, ...], str]]:
@@ -207,8 +218,8 @@ def _along(moves: Moves, axis: int) -> Iterator[tuple[tuple[object, ...], str]]:
     for j in steps:
         solved = _whole_numbers([output[j]], put)
         if solved is not None:
-            place = f"{_term(*solved)} along {here} for place i along {moves.by}'s axis {j}"
-            yield ("picked", j, *solved), f"always at {place}, whatever place it belongs to"
+            place = f"{_term(*solved)} along {here}, i being the index along axis {j} of {moves.by}"
+            yield ("picked", j, *solved), f"always at {place}, wherever it belongs"
     yield from _within_window(moves, axis, steps, others)
     yield from _inverse_index(moves, axis, steps)
 
@@ -222,9 +233,8 @@ def _stride(moves: Moves, axis: int, j: int, solved: tuple[float, ...]) -> str:
     new = step + solved[0]
     why = " (the stride is forgotten)" if new == 1 < step else " (always the first window)" if not new else ""
     put, belongs = _term(new, start + solved[1]), _term(step, start)
-    return (
-        f"at {put} along axis {axis} of {moves.of} for place i along {moves.by}'s axis {j}, where {belongs} is due{why}"
-    )
+    index = "output i" if axis == j else f"index i of {moves.by}'s axis {j}"
+    return f"at {put} instead of {belongs} for {index}{why}, along axis {axis} of {moves.of}"
 
 
 def _within_window(
@@ -260,8 +270,8 @@ def _inverse_index(moves: Moves, axis: int, steps: list[int]) -> Iterator[tuple[
         if one and (due >= 0).all() and (put >= 0).all() and (due[put] == np.arange(count)).all():
             yield (
                 ("inverse", j),
-                f"along axis {axis} of {moves.of} by the inverse of forward's index: it stands on the wrong side "
-                "(dx = dy[index], where dx[index] = dy is due, or the other way round)",
+                f"along axis {axis} of {moves.of} by the inverse of forward's index: the index is on the wrong side "
+                "(dx = dy[index] instead of dx[index] = dy, or the other way round)",
             )
 
 
@@ -279,8 +289,8 @@ def _places(gap: float) -> str:
 
 
 def _term(step: float, start: float) -> str:
-    """Text such as "2 i + 1"."""
+    """Text such as "2 * i + 1"."""
     if not step:
         return f"{start:g}"
-    term = {1: "i", -1: "-i"}.get(int(step), f"{step:g} i")
+    term = {1: "i", -1: "-i"}.get(int(step), f"{step:g} * i")
     return f"{term} {'+' if start > 0 else '-'} {abs(start):g}" if start else term

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.checking.diagnosis import Diagnosis
+from minitorch_np.checking.evidence import factor
 from minitorch_np.checking.naming.edges import HALF_OF_A_PRODUCT
-from minitorch_np.checking.naming.places import DERIVATIVE, name_places
+from minitorch_np.checking.naming.places import DERIVATIVE, OWN_OUTPUT, name_places
 from minitorch_np.checking.naming.search import Found, Search
 from minitorch_np.checking.naming.uses import name_uses
 from minitorch_np.checking.naming.words import Words
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from minitorch_np.layer import Layer
 
 _NODES = 2_000  # the largest graph that is searched
-_SIMPLE = 3.5  # up to this price a change of the graph that explains everything says more than the places of numbers,
-_PLAIN = 2.05  # and up to this one more than the derivative of an elementwise layer, which is seen as it is
+# Up to this price a change of the graph that explains everything says more than the places of numbers,
+_SIMPLE = 3.5
+_PLAIN = 2.05  # up to this one more than the derivative of an elementwise layer, which is seen as it is,
+_PLAINEST = 1.9  # and up to this one more than that each output is taken for itself
 
 
 def name_bug(layer: Layer, x: NDArray, seconds: float = 4.0) -> list[Diagnosis]:
@@ -65,8 +68,9 @@ def _tensors(diagnoses: list[Diagnosis]) -> set[str]:
 
 def _simpler(found: list[Found], placed: Diagnosis) -> bool:
     """Whether a change of the graph explains everything, and says more than what the numbers of a tensor show."""
-    price = _PLAIN if placed.name == DERIVATIVE else _SIMPLE
-    whole = {name for f in found if f.whole and f.change.price <= price for name in f.tensors}
+    price = {DERIVATIVE: _PLAIN, OWN_OUTPUT: _PLAINEST}.get(placed.name, _SIMPLE)
+    some = placed.name == DERIVATIVE  # two bugs at once: the graph explains each in turn
+    whole = {name for f in found if (f.whole or some) and f.change.price <= price for name in f.tensors}
     return whole.issuperset(placed.tensors)
 
 
@@ -78,14 +82,20 @@ def _chosen(search: Search, found: list[Found]) -> list[Found]:
         told = candidate.whole or candidate.change.price <= _PLAIN  # of some tensors, a rare change is a coincidence
         if told and left.intersection(candidate.tensors):
             left.difference_update(candidate.tensors)
-            if not _needs_no_graph(candidate):
+            if not _needs_no_graph(search, candidate):
                 chosen.append(_one_of_two(candidate, found))
     return chosen
 
 
-def _needs_no_graph(found: Found) -> bool:
-    """Whether the whole gradient of one tensor has a factor, which the numbers alone tell as well."""
-    return found.change.node.leaf is not None and found.change.alternative.kind in ("constant factor", "sign flipped")
+def _needs_no_graph(search: Search, found: Found) -> bool:
+    """Whether one tensor alone is wrong, by a factor: the numbers alone tell that, and in fewer words."""
+    if found.change.alternative.kind not in ("constant factor", "sign flipped", "missing 1/m"):
+        return False
+    if found.change.node.leaf is not None:
+        return True
+    name = found.tensors[0]
+    given, true = search.first.observed[name], search.first.true[name]
+    return len(search.wrong) == 1 and factor(np.asarray(given, float), true) is not None
 
 
 def _one_of_two(found: Found, others: list[Found]) -> Found:
@@ -114,6 +124,6 @@ def _diagnosis(search: Search, found: Found) -> Diagnosis:
         "all zero" if zero else found.change.alternative.kind,
         names[0],
         words.sentence(found) + ".",
-        words.line(found.change),
+        words.remedy(found.change),
         names,
     )

@@ -36,7 +36,7 @@ _BINARY = {
 
 def derivative(node: Node, x: str, y: str) -> str:
     """The derivative of a function of one array, from the names of array and result."""
-    return _DERIVATIVES.get(node.op, "").format(x=_bracketed(x), y=_bracketed(y))
+    return _DERIVATIVES.get(node.op, "").format(x=bracketed(x), y=bracketed(y))
 
 
 def of_edge(node: Node, k: int, place: Place, incoming: str) -> tuple[str, str] | None:
@@ -46,10 +46,13 @@ def of_edge(node: Node, k: int, place: Place, incoming: str) -> tuple[str, str] 
         incoming: the name of the gradient at the node.
     """
     texts, operand = place.operands, node.operands[k]
+    if node.op == "where" and len(texts) == 3 and node.value.shape == operand.value.shape:
+        sides = (incoming, "0") if k == 0 else ("0", incoming)
+        return _variable(texts[1 + k]), f"np.where({texts[0]}, {', '.join(sides)})"
     if len(texts) != len(node.operands):
         return None
     if node.op == "power" and k == 0:
-        right = f"{incoming} * {_bracketed(texts[1])} * {_bracketed(texts[0])}**({texts[1]} - 1)"
+        right = f"{incoming} * {bracketed(texts[1])} * {bracketed(texts[0])}**({texts[1]} - 1)"
     elif node.op in _DERIVATIVES:
         right = f"{incoming} * ({derivative(node, texts[0], place.expression)})"
     elif node.op in _BINARY:
@@ -58,26 +61,45 @@ def of_edge(node: Node, k: int, place: Place, incoming: str) -> tuple[str, str] 
         if node.operands[0] is node.operands[-1] and node.op != "multiply":
             return None
         twice = "2 * " if node.operands[0] is node.operands[-1] else ""
-        right = twice + _BINARY[node.op][k].format(d=incoming, a=_bracketed(texts[0]), b=_bracketed(texts[1]))
-    elif node.op == "mean" and node.value.size == 1:
-        right = f"{incoming} / {_bracketed(texts[0])}.size * np.ones_like({texts[0]})"
+        right = twice + _BINARY[node.op][k].format(d=incoming, a=bracketed(texts[0]), b=bracketed(texts[1]))
+    elif node.op == "mean" and node.value.size == 1 and bracketed(texts[0]) == texts[0] and "(" not in texts[0]:
+        right = f"{incoming} / {bracketed(texts[0])}.size * np.ones_like({texts[0]})"
     else:
         return None
     shape, due = node.value.shape, operand.value.shape
     if node.op in _BINARY and node.op != "matmul" and shape != due:
         lead = len(shape) - len(due)
         axes = [i for i, size in enumerate(shape) if i < lead or (due[i - lead] == 1 and size != 1)]
-        right = f"{_bracketed(right)}.sum(axis={axes[0] if len(axes) == 1 else tuple(axes)}{'' if lead else ', keepdims=True'})"
+        right = f"{bracketed(right)}.sum(axis={axes[0] if len(axes) == 1 else tuple(axes)}{'' if lead else ', keepdims=True'})"
     return _variable(texts[k]), right
 
 
+def mask(node: Node, operand: str) -> str:
+    """Where the elements are that a maximum or minimum over axes took."""
+    axes, _ = node.detail
+    extreme = f"{bracketed(operand)}.{node.op}(axis={axes[0] if len(axes) == 1 else axes}, keepdims=True)"
+    return f"({operand} == {extreme})"
+
+
+def adding(expression: str, gradient: str, values: str) -> str:
+    """What adds the gradient of an indexed array, or "" if the expression is no index."""
+    try:
+        node = ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        return ""
+    if not isinstance(node, ast.Subscript):
+        return ""
+    index = ast.unparse(node.slice)
+    return f"np.add.at({gradient}, {f'({index})' if isinstance(node.slice, ast.Tuple) else index}, {values})"
+
+
 def _variable(text: str) -> str:
-    """A name for the gradient of an expression: drms for rms, dpart for one without a name."""
+    """A name for the gradient of an expression: drms for rms, dpart for one without a name, and for y, as dy is what backward is given."""
     name = text.removesuffix(".value").removeprefix("self.")
-    return f"d{name}" if name.isidentifier() else "dpart"
+    return f"d{name}" if name.isidentifier() and name != "y" else "dpart"
 
 
-def _bracketed(text: str) -> str:
+def bracketed(text: str) -> str:
     """The expression with parentheses, if it needs them before an operator."""
     try:
         node = ast.parse(text, mode="eval").body

@@ -21,32 +21,32 @@ def _sigmoid(x: NDArray) -> NDArray:
 
 _TERMS: dict[str, Callable[[NDArray, NDArray, NDArray], NDArray]] = {  # of x, y and the right derivative
     "1": lambda x, y, d: np.ones_like(x),
-    "(the right one)^2": lambda x, y, d: d * d,
+    "(the right one)**2": lambda x, y, d: d * d,
     "x": lambda x, y, d: x,
     "y": lambda x, y, d: y,
-    "x y": lambda x, y, d: x * y,
-    "x^2": lambda x, y, d: x * x,
-    "y^2": lambda x, y, d: y * y,
-    "x^3": lambda x, y, d: x**3,
+    "x * y": lambda x, y, d: x * y,
+    "x**2": lambda x, y, d: x * x,
+    "y**2": lambda x, y, d: y * y,
+    "x**3": lambda x, y, d: x**3,
     "exp(x)": lambda x, y, d: np.exp(x),
     "exp(-x)": lambda x, y, d: np.exp(-x),
     "exp(y)": lambda x, y, d: np.exp(y),
     "sigmoid(x)": lambda x, y, d: _sigmoid(x),
     "sigmoid(y)": lambda x, y, d: _sigmoid(y),
     "tanh(x)": lambda x, y, d: np.tanh(x),
-    "tanh(x)^2": lambda x, y, d: np.tanh(x) ** 2,
+    "tanh(x)**2": lambda x, y, d: np.tanh(x) ** 2,
     "sign(x)": lambda x, y, d: np.sign(x),
-    "1/x": lambda x, y, d: 1 / x,
-    "y/x": lambda x, y, d: y / x,
-    "1/y": lambda x, y, d: 1 / y,
-    "sigmoid(x) (1 - sigmoid(x))": lambda x, y, d: _sigmoid(x) * _sigmoid(-x),
-    "sigmoid(y) (1 - sigmoid(y))": lambda x, y, d: _sigmoid(y) * _sigmoid(-y),
-    "x sigmoid(x) (1 - sigmoid(x))": lambda x, y, d: x * _sigmoid(x) * _sigmoid(-x),
-    "exp(-x^2/2)": lambda x, y, d: np.exp(-x * x / 2),
-    "x exp(-x^2/2)": lambda x, y, d: x * np.exp(-x * x / 2),
-    "y (the right one)": lambda x, y, d: y * d,
-    "x (the right one)": lambda x, y, d: x * d,
-    "(the right one)/x": lambda x, y, d: d / x,
+    "1 / x": lambda x, y, d: 1 / x,
+    "y / x": lambda x, y, d: y / x,
+    "1 / y": lambda x, y, d: 1 / y,
+    "sigmoid(x) * (1 - sigmoid(x))": lambda x, y, d: _sigmoid(x) * _sigmoid(-x),
+    "sigmoid(y) * (1 - sigmoid(y))": lambda x, y, d: _sigmoid(y) * _sigmoid(-y),
+    "x * sigmoid(x) * (1 - sigmoid(x))": lambda x, y, d: x * _sigmoid(x) * _sigmoid(-x),
+    "exp(-x**2 / 2)": lambda x, y, d: np.exp(-x * x / 2),
+    "x * exp(-x**2 / 2)": lambda x, y, d: x * np.exp(-x * x / 2),
+    "y * (the right one)": lambda x, y, d: y * d,
+    "x * (the right one)": lambda x, y, d: x * d,
+    "(the right one) / x": lambda x, y, d: d / x,
 }
 
 
@@ -60,7 +60,8 @@ class _Piece(NamedTuple):
         parts = []
         for term, factor in zip(self.terms, self.factors, strict=True):
             number = f"{factor:.5g}"
-            parts.append(number if term == "1" else term if number == "1" else f"{number} {term}")
+            sign = {"1": "", "-1": "-"}.get(number)
+            parts.append(number if term == "1" else f"{sign}{term}" if sign is not None else f"{number} * {term}")
         return " + ".join(parts).replace("+ -", "- ") or "0"
 
 
@@ -119,7 +120,7 @@ def _due(matrix: Matrix, due: NDArray, regions: list[NDArray]) -> str:
     formulas = [str(next(iter(_fits(matrix, due, side, own=False)), "")) for side in regions]
     if not all(formulas):
         return ""
-    return f", where {' and '.join(formulas)} {'is' if len(formulas) == 1 else 'are'} due"
+    return f" instead of {' and '.join(formulas)}"
 
 
 def _columns(matrix: Matrix, side: NDArray) -> dict[str, NDArray]:

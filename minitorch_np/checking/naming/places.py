@@ -16,7 +16,7 @@ import numpy as np
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of
 from minitorch_np.checking.naming.left_out import left_out
-from minitorch_np.checking.naming.matrix import Finding, Matrix, matrices
+from minitorch_np.checking.naming.matrix import Finding, Matrix, coordinates, matrices
 from minitorch_np.checking.naming.moved import misread, moved
 from minitorch_np.checking.naming.parts import elements
 from minitorch_np.checking.naming.pieces import pieces
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from minitorch_np.checking.tracing.setting import Setting
 
 DERIVATIVE = "wrong derivative"  # the kind of bug of an elementwise layer
+_MOVED = "wrong places"
+OWN_OUTPUT = "diagonal only"  # a graph names the same by one of its sums, which explains less
 _FINDINGS = 20  # how many findings of a rule are looked at
 
 
@@ -36,7 +38,7 @@ def name_places(settings: tuple[Setting, Setting], failed: list[str], seconds: f
         settings: two, with other data. failed: the tensors whose gradients are wrong. seconds: the time that the matrices may take.
     """
     until = time.monotonic() + seconds
-    said: dict[tuple[str, str, str], list[str]] = {}
+    said: dict[tuple[str, str, str, str], list[str]] = {}
     with np.errstate(all="ignore"):
         try:
             first, second = ({m.name: m for m in matrices(setting, failed, until)} for setting in settings)
@@ -49,13 +51,14 @@ def name_places(settings: tuple[Setting, Setting], failed: list[str], seconds: f
                 found = _explain(before, other, _FOLLOWED) if before and other else None
             if found is not None:
                 kind, finding = found
-                said.setdefault((kind, finding.says, _line(first[name])), []).append(name)
+                said.setdefault((kind, finding.says, finding.change, _line(first[name])), []).append(name)
     return [_diagnosis(*what, names) for what, names in said.items()]
 
 
-def _diagnosis(kind: str, says: str, line: str, names: list[str]) -> Diagnosis:
+def _diagnosis(kind: str, says: str, change: str, line: str, names: list[str]) -> Diagnosis:
     tensors = " and ".join(", ".join(map(gradient_of, names)).rsplit(", ", 1))
-    return Diagnosis(kind, names[0], f"{tensors}: {says}.", line, tuple(names))
+    remedy = f"{change} {line}".strip() if kind == _MOVED else change or line
+    return Diagnosis(kind, names[0], f"{tensors}: {says}.", remedy, tuple(names))
 
 
 def _explain(first: Matrix, second: Matrix, rules: dict[_Rule, str]) -> tuple[str, Finding] | None:
@@ -97,12 +100,38 @@ def _dy_not_used(matrix: Matrix) -> Iterator[Finding]:
     right = matrix.same(matrix.seen, matrix.true).all(1) & matrix.same(matrix.at_zero, 0)
     if not (fixed | right).all() or not matrix.same(matrix.at_zero, ones)[fixed].all():
         return
-    says = "there stands what dy = 1 gives. Multiply by dy"
+    says, change = "it is what dy = 1 gives", "Multiply by dy."
     if not (right & any_due).any():
-        yield Finding(("dy not used",), f"the incoming gradient is not used: {says}")
+        yield Finding(("dy not used",), f"the incoming gradient is not used: {says}", change=change)
     for mask in (np.asarray(fixed), np.asarray(~right)):
         for words in elements(matrix, mask):
-            yield Finding(("dy not used", words), f"the incoming gradient is not used {words}: {says}")
+            yield Finding(("dy not used", words), f"the incoming gradient is not used {words}: {says}", change=change)
+
+
+def _own_output_alone(matrix: Matrix) -> Iterator[Finding]:
+    """Each element has the term of the output at its own place, and not those of the other outputs that it changes."""
+    if matrix.shape != matrix.outputs or len(matrix.true) < 2 or not matrix.linear:
+        return
+    own = np.diag(np.diagonal(matrix.true))
+    if not matrix.same(matrix.seen, own).all() or matrix.same(matrix.true, own).all():
+        return
+    element, output = np.nonzero(matrix.due)
+    places = coordinates(matrix.shape)
+    axes = [axis for axis, along in enumerate(places) if (along[element] != along[output]).any()]
+    along = f"along {'axis' if len(axes) == 1 else 'axes'} {' and '.join(map(str, axes))}"
+    says = (
+        f"each element has only the term of the output at its own place, but it changes the other outputs {along} too"
+    )
+    yield Finding(("own output",), says, change=_softmax(matrix, axes) or "Add the terms of the other outputs.")
+
+
+def _softmax(matrix: Matrix, axes: list[int]) -> str:
+    """The gradient of a softmax, if it is one."""
+    setting = matrix.setting
+    y, dy = setting.graph.output.value, setting.dy
+    if len(axes) != 1 or not np.allclose(setting.true[matrix.name], y * (dy - (dy * y).sum(axes[0], keepdims=True))):
+        return ""
+    return f"Write `dx = y * (dy - (dy * y).sum(axis={axes[0]}, keepdims=True))`, y being what forward returns."
 
 
 def _one_number(matrix: Matrix) -> Iterator[Finding]:
@@ -130,20 +159,21 @@ def _one_number(matrix: Matrix) -> Iterator[Finding]:
 def _one_number_words(matrix: Matrix, turned: bool, how: str, over: tuple[int, ...]) -> str:
     along = f"axis {' and '.join(map(str, over))}"
     if turned and how in ("first", "last"):
-        return f"dy's {how} place along {along} is used for all outputs along it, where each has its own"
+        return f"dy's {how} place along {along} is used for all outputs along it; each must use its own"
     if turned:
-        return f"dy is {how} over {along} first, and all outputs along it get that one number, where each has its own"
-    return f"it is {how} over {along} of {matrix.name} too, and that one number stands everywhere along it: sum over fewer axes"
+        return f"dy is {how} over {along} first, and all outputs along it get that one number; each must use its own"
+    return f"it is {how} over {along} of {matrix.name} too, and is that one number everywhere along it"
 
 
 _Rule = Callable[[Matrix], Iterator[Finding]]
 _RULES: dict[_Rule, str] = {
     _dy_not_used: "upstream gradient not used",
     pieces: DERIVATIVE,
+    _own_output_alone: OWN_OUTPUT,
     _one_number: "sum over a wrong axis",
     left_out: "gradients left out",
-    moved: "wrong places",
-    misread: "wrong places",
+    moved: _MOVED,
+    misread: _MOVED,
 }
 # rules for the columns behind an activation
 _FOLLOWED: dict[_Rule, str] = {left_out: _RULES[left_out], moved: _RULES[moved], misread: _RULES[misread]}

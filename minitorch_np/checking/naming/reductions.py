@@ -20,9 +20,8 @@ def alternatives(edge: Edge) -> Iterator[Alternative]:
     shape, (axes, _) = edge.operand.value.shape, edge.node.detail
     for axis, size in enumerate(shape):
         if (axis,) != axes and size > 1:
-            says = (
-                f"{{place}} is undone along axis {axis}, where forward went along axis {' and '.join(map(str, axes))}"
-            )
+            along = " and ".join(map(str, axes))
+            says = f"backward spreads the gradient of {{place}} along axis {axis} instead of axis {along}"
 
             def spread(e, g, axis=axis):
                 wide = np.broadcast_to(expand(e.node, g), e.operand.value.shape)
@@ -36,7 +35,7 @@ def alternatives(edge: Edge) -> Iterator[Alternative]:
     for price, says, rule in (
         (
             2,
-            f"goes to all elements, where it belongs to the {largest} alone",
+            f"goes to all elements instead of to the {largest} alone",
             lambda e, g: expand(e.node, g) * np.ones(e.along.shape),
         ),
         (
@@ -46,13 +45,13 @@ def alternatives(edge: Edge) -> Iterator[Alternative]:
         ),
         (
             2.2,
-            f"is shared by all elements, where it belongs to the {largest} alone",
+            f"is shared by all elements instead of going to the {largest} alone",
             lambda e, g: expand(e.node, g) * np.ones(e.along.shape) * e.node.value.size / e.along.size,
         ),
-        (2.05, f"goes to the first element, not to the {largest}", lambda e, g: _to_place(e, g, 0)),
-        (2.06, f"goes to the last element, not to the {largest}", lambda e, g: _to_place(e, g, -1)),
+        (2.05, f"goes to the first element instead of to the {largest}", lambda e, g: _to_place(e, g, 0)),
+        (2.06, f"goes to the last element instead of to the {largest}", lambda e, g: _to_place(e, g, -1)),
     ):
-        yield Alternative(price, "wrong element", f"the gradient of {{place}} {says}", rule)
+        yield Alternative(price, "wrong element", f"the gradient of {{place}} {says}", rule, change="{mask}")
 
 
 def _to_place(edge: Edge, gradient: NDArray, place: int) -> NDArray:
@@ -69,7 +68,7 @@ def of_matrix(edge: Edge) -> Iterator[Alternative]:
     rule: Callable[..., NDArray]
     if edge.shape != edge.operand.value.shape:
         return
-    says = "{place} is undone in the same direction, where backward must go the other way"
+    says = "backward applies {place} once more, in the same direction; it must go the other way"
     rule = lambda e, g: (jacobian(e.node, e.operand.value) @ g.ravel()).reshape(g.shape)  # noqa: E731
     yield Alternative(2.2, "wrong direction", says, rule)
     says = "of {place} only the diagonal is used: what an element does to other places is missing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,19 +124,19 @@ def regions(backward: TrueBackward) -> Iterator[Region]:
 
 # Derivatives that authors write, from x, the value below, and y, the result.
 _FORMULAS: dict[str, tuple[float, Callable[[NDArray, NDArray], NDArray]]] = {
-    "y (1 - y)": (1.3, lambda x, y: y * (1 - y)),
+    "y * (1 - y)": (1.3, lambda x, y: y * (1 - y)),
     "1 - y**2": (1.3, lambda x, y: 1 - y * y),
     "y": (1.9, lambda x, y: y),
     "y**2": (1.9, lambda x, y: y * y),
     "1 - y": (1.9, lambda x, y: 1 - y),
     "x": (2.0, lambda x, y: x),
     "-1": (2.04, lambda x, y: -np.ones_like(x)),
-    "1/x": (2.06, lambda x, y: 1 / x),
-    "1/y": (2.06, lambda x, y: 1 / y),
+    "1 / x": (2.06, lambda x, y: 1 / x),
+    "1 / y": (2.06, lambda x, y: 1 / y),
     "x**2": (2.06, lambda x, y: x * x),
     "1 + y": (2.1, lambda x, y: 1 + y),
-    "1/x**2": (2.1, lambda x, y: 1 / (x * x)),
-    "1/y**2": (2.1, lambda x, y: 1 / (y * y)),
+    "1 / x**2": (2.1, lambda x, y: 1 / (x * x)),
+    "1 / y**2": (2.1, lambda x, y: 1 / (y * y)),
     "x > 0": (2.1, lambda x, y: x > 0),
     "x < 0": (2.1, lambda x, y: x < 0),
     "exp(x)": (2.12, lambda x, y: np.exp(x)),
@@ -143,57 +144,69 @@ _FORMULAS: dict[str, tuple[float, Callable[[NDArray, NDArray], NDArray]]] = {
     "log(x)": (2.12, lambda x, y: np.log(np.abs(x))),
     "1 - x**2": (2.14, lambda x, y: 1 - x * x),
     "sign(x)": (2.14, lambda x, y: np.sign(x)),
-    "x (1 - x)": (2.16, lambda x, y: x * (1 - x)),
+    "x * (1 - x)": (2.16, lambda x, y: x * (1 - x)),
     "tanh(x)": (2.16, lambda x, y: np.tanh(x)),
     "sigmoid(x)": (2.2, lambda x, y: 1 / (1 + np.exp(-x))),
     "1 - tanh(x)**2": (2.28, lambda x, y: 1 - np.tanh(x) ** 2),
 }
-_OF_SIGMOID_AND_TANH = ("y (1 - y)", "1 - y**2")  # whose results are between -1 and 1
+_OF_SIGMOID_AND_TANH = ("y * (1 - y)", "1 - y**2")  # whose results are between -1 and 1
+
+
+def true_formula(region: Region) -> str:
+    """The derivative of an elementwise region from x, the value below, and y, the result; "" if it is none of the common ones."""
+    slope, values = region.slope, (region.bottom.value, region.top.value)
+    within = 1e-12 * np.abs(slope).max(initial=0)
+    return next((text for text, (_, f) in _FORMULAS.items() if np.allclose(slope, f(*values), 1e-9, within)), "")
 
 
 def alternatives(region: Region, arrays: Arrays) -> Iterator[Alternative]:
     """All that may stand for one region."""
-    rule: Callable[..., NDArray]
     if region.kind == "moves":
         yield from _moves(region)
         return
+    for alternative in _derivatives(region, arrays):
+        yield replace(alternative, change=alternative.change or "{derivative}")
+
+
+def _derivatives(region: Region, arrays: Arrays) -> Iterator[Alternative]:
+    """What authors take for the derivative of an elementwise region."""
+    rule: Callable[..., NDArray]
     of = "the derivative of {place} with respect to {bottom}"
     if len(region.inside) > 1:  # of one operation, its edge says so
-        yield Alternative(
-            1.4, "derivative forgotten", f"{of} is missing: it is taken as 1{{due}}", lambda r, g: g * np.ones(g.shape)
-        )
+        says = f"{of} is missing: it is taken as 1"
+        yield Alternative(1.4, "derivative forgotten", says, lambda r, g: g * np.ones(g.shape))
     for text, (price, formula) in _FORMULAS.items():
         if np.isfinite(formula(region.bottom.value, region.top.value)).all():
             known = text in _OF_SIGMOID_AND_TANH and region.top.op != "tanh" and len(region.inside) > 1
             known = known and np.abs(region.top.value).max() <= 1
-            says = f"{of} is taken as {{formula:{text}}}{{due}}"
+            says = f"{of} is taken as {{formula:{text}}}"
             rule = lambda r, g, f=formula: g * f(r.bottom.value, r.top.value)  # noqa: E731
             yield Alternative(price - 0.5 * known, "another derivative", says, rule)
     for price, says, rule in (
         (3.25, "is squared", lambda r, g: g * r.slope**2),
-        (3.25, "stands under a square root", lambda r, g: g * np.sign(r.slope) * np.sqrt(np.abs(r.slope))),
+        (3.25, "is taken under a square root", lambda r, g: g * np.sign(r.slope) * np.sqrt(np.abs(r.slope))),
         (2.3, "is taken as the function itself, {top}", lambda r, g: g * r.top.value * (r.slope != 0)),
         (2.3, "is taken as the function of its own result, {top}", lambda r, g: g * r.replay(r.top.value)),
-        (2.4, "is taken at the result {top}, where {bottom} is due", lambda r, g: g * _slope_at(r, r.top.value)),
+        (2.4, "is taken at its result {top} instead of at {bottom}", lambda r, g: g * _slope_at(r, r.top.value)),
         (2.6, "is multiplied by the sign of {bottom}", lambda r, g: g * r.slope * np.sign(r.bottom.value)),
         (2.6, "is taken without its sign", lambda r, g: g * np.abs(r.slope)),
     ):
-        yield Alternative(price, "another derivative", f"{of} {says}{{due}}", rule)
-    yield Alternative(
-        2.5, "another derivative", f"{of} is taken as the constant {{number}}{{due}}", lambda r, g, c: g * c, unknowns=1
-    )
+        yield Alternative(price, "another derivative", f"{of} {says}", rule)
+    says = f"{of} is taken as the constant {{number}}"
+    yield Alternative(2.5, "another derivative", says, lambda r, g, c: g * c, unknowns=1)
     if region.top.op in ("where", "maximum", "minimum", "absolute"):
-        says = f"{of} is {{numbers}} on its two sides, where {{slopes}} are due"
-        yield Alternative(2.1, "wrong slopes", says, lambda r, g, a, b: g * np.where(side(r.top), a, b), unknowns=2)
+        says = f"{of} is {{numbers}} on its two sides instead of {{slopes}}"
+        rule = lambda r, g, a, b: g * np.where(side(r.top), a, b)  # noqa: E731
+        yield Alternative(2.1, "wrong slopes", says, rule, unknowns=2, change="Write {slopes}, one for each side.")
     for reference, array in arrays:
         if not fits(array, region.top.value.shape):
             continue
-        says = f"{of} is taken as {{array}}{{due}}"
+        says = f"{of} is taken as {{array}}"
         yield Alternative(3, "another derivative", says, lambda r, g, a=reference: g * r.array(a), reference)
-        says = f"{of} has a factor {{array}} too many{{due}}"
+        says = f"{of} has a factor {{array}} too many"
         yield Alternative(3.1, "extra factor", says, lambda r, g, a=reference: g * r.slope * r.array(a), reference)
         if np.all(array != 0):
-            says = f"in {of} the factor {{array}} is missing{{due}}"
+            says = f"in {of} the factor {{array}} is missing"
             yield Alternative(
                 3.1, "missing factor", says, lambda r, g, a=reference: g * r.slope / r.array(a), reference
             )
@@ -216,14 +229,14 @@ def _moves(region: Region) -> Iterator[Alternative]:
     rule: Callable[..., NDArray]
     top, bottom = region.top.value.shape, region.bottom.value.shape
     back = "on the way back through {place} to {bottom}, "
-    several = back + "an element that is used several times gets "
+    several = "an element of {bottom} that {place} uses several times gets "
     for price, how, says in (
-        (2, "last", "only one of its gradients: they must be added (np.add.at; = and a fancy-index += keep one)"),
+        (2, "last", "only one of its gradients: they must be added"),
         (2.1, "first", "only the first of its gradients: they must be added"),
-        (2.2, "mean", "the average of its gradients, where their sum is due"),
+        (2.2, "mean", "the average of its gradients instead of their sum"),
     ):
         rule = lambda r, g, how=how: r.place(r.sources(), g, how)  # noqa: E731
-        yield Alternative(price, "not added up", several + says, rule)
+        yield Alternative(price, "not added up", several + says, rule, change="{adding}")
     for axis, size in enumerate(bottom):
         for says, to in _PLACES.items() if size > 1 else ():
             rule = lambda r, g, a=axis, f=to: r.place(_moved(r.sources(), r.bottom.value.shape, a, f), g)  # noqa: E731

@@ -54,7 +54,9 @@ def of_tensor(backward: TrueBackward, leaf: Node, arrays: Arrays) -> Iterator[Al
             yield Alternative(2.8, "wrong places", f"its two halves along axis {axis} are exchanged", rule)
         for other in range(axis):
             rule = lambda s, g, a=axis, b=other: np.swapaxes(g, a, b)  # noqa: E731
-            yield Alternative(2.8, "transposed", f"axes {other} and {axis} are exchanged: it is transposed", rule)
+            says = "it is transposed" if len(shape) == 2 else f"axes {other} and {axis} are exchanged"
+            change = "Transpose it: `.T`." if len(shape) == 2 else f"Exchange them back: `.swapaxes({other}, {axis})`."
+            yield Alternative(2.8, "transposed", says, rule, change=change)
         for part in _blocks(size) if axis or leaf.leaf != "x" else ():
             says = f"it is {{factor}} at {part.start} to {part.stop - 1} of axis {axis}, and right elsewhere"
             rule = lambda s, g, c, a=axis, p=part: _in_block(g, c, a, p)  # noqa: E731
@@ -62,7 +64,7 @@ def of_tensor(backward: TrueBackward, leaf: Node, arrays: Arrays) -> Iterator[Al
     for extra, reference, array in with_functions(arrays, backward):
         if not fits(array, shape) or array is leaf.value:
             continue
-        says = "the right gradient is multiplied by {array}, a factor too many"
+        says = "the right gradient is multiplied by {array}, an extra factor"
         yield Alternative(2.7 + extra, "extra factor", says, lambda s, g, r=reference: g * s.array(r), reference)
         if np.all(array != 0):
             says = "the factor {array} is missing, or it is divided by {array} once too often"
@@ -89,11 +91,11 @@ def _of_another_value(backward: TrueBackward, leaf: Node) -> Iterator[Alternativ
         if group[0].value.shape != leaf.value.shape or len(group) > 1 or group[0].index not in backward.at:
             continue
         at = GradientAt(site)
-        says = "it is {array} alone{other_paths}"
-        yield Alternative(2.3, "not carried back", says, lambda s, g, r=at: s.array(r), at)
+        says, change = "{one_path}", "Carry back what is left out, and add it."
+        yield Alternative(2.3, "not carried back", says, lambda s, g, r=at: s.array(r), at, change=change)
         says = "it is {array} times {number}"
         yield Alternative(3.3, "not carried back", says, lambda s, g, c, r=at: c * s.array(r), at, unknowns=1)
-        says = "{array}, times {number}, is added: a term too many"
+        says = "{array}, times {number}, is added: an extra term"
         yield Alternative(2.9, "extra term", says, lambda s, g, c, r=at: g + c * s.array(r), at, unknowns=1)
     itself = Leaf(str(leaf.leaf))
     says = "{array} times {number} is added, a term that forward does not have"

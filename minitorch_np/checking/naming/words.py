@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.checking.evidence import fraction, gradient_of
+from minitorch_np.checking.evidence import gradient_of
 from minitorch_np.checking.naming import numpy_line
 from minitorch_np.checking.naming.arrays_at_hand import Constant, Function, GradientAt, Kept, Leaf, Reference, Value
 from minitorch_np.checking.naming.edges import Edge
 from minitorch_np.checking.naming.factors import Factors
-from minitorch_np.checking.naming.regions import Region, side
+from minitorch_np.checking.naming.phrases import LONG, Phrases, short
+from minitorch_np.checking.naming.spots import Spot
 from minitorch_np.checking.tracing.source import Place
 
 if TYPE_CHECKING:
-    from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.naming.backward import TrueBackward
     from minitorch_np.checking.naming.change import Change
     from minitorch_np.checking.naming.scenes import Scenes
     from minitorch_np.checking.naming.search import Found
     from minitorch_np.checking.tracing.graph import Node
-
-_LONG = 60
 
 
 class Words:
@@ -41,41 +39,59 @@ class Words:
         if change.parts:
             first, second = change.parts
             return f"{self.clause(first, ((), ()))}; and {self.clause(second, constants)}"
-        phrases = _Phrases(self, change, constants)
-        pattern = re.compile(r"\{([a-z_]+)(?::([^}]*))?\}")
-        return pattern.sub(lambda m: str(getattr(phrases, m[1])(*filter(None, [m[2]]))), change.alternative.says)
+        return self._filled(change.alternative.says, change, constants)
 
-    def line(self, change: Change) -> str:
+    def remedy(self, change: Change) -> str:
+        """What to write instead: as NumPy in the user's variables if it is a single step, else in words."""
+        if change.parts:
+            return " ".join(filter(None, map(self.remedy, change.parts)))
+        line = "" if change.alternative.kind == "constant factor" else self._line(change)
+        return line or self._filled(change.alternative.change, change, ((), ()))
+
+    def _filled(self, text: str, change: Change, constants: tuple[tuple[float, ...], tuple[float, ...]]) -> str:
+        phrases = Phrases(self, change, constants)
+        pattern = re.compile(r"\{([a-z_]+)(?::([^}]*))?\}")
+        return pattern.sub(lambda m: str(getattr(phrases, m[1])(*filter(None, [m[2]]))), text)
+
+    def _line(self, change: Change) -> str:
         """What goes back there, as NumPy in the user's variables; empty if it is no single step."""
         step = change.step
-        if change.parts or not isinstance(step, Edge):
+        if isinstance(step, Spot) and step.node.leaf is not None:
+            users = self.backward.users.get(step.node.index, [])
+            step = Edge(self.backward, *users[0]) if len(users) == 1 else step
+        if not isinstance(step, Edge):
             return ""
         place = Place(step.node) if self.scenes.inside(step.node, step.k) else self.scenes.place(step.node)
-        incoming = self._incoming(step.node, place)
+        incoming = self.incoming(step.node, place)
         line = numpy_line.of_edge(step.node, step.k, place, incoming)
         if line is None:
             return ""
         name, right = line
-        if len(right) > 2 * _LONG:
+        if name == "dpart" and step.operand.leaf is not None:
+            name = gradient_of(step.operand.leaf)
+        if len(right) > 2 * LONG:
             return ""
         notes = [f"{incoming} being {self.gradient(step.node)}"] if incoming != "dy" else []
         notes += [f"dpart being the gradient for {self.operand(step.node, step.k)}"] if name == "dpart" else []
         missing = change.alternative.kind == "missing path" and step.operand.leaf is not None
         verb, equals = ("Add", "+=") if missing else ("Write", "=")
-        return f"{verb} `{name} {equals} {right}`" + (f", {' and '.join(notes)}." if notes else ".")
+        looped = len(self.backward.groups.get(step.node.site, ())) > 1
+        loop = " Do so in every step, from the last to the first." if looped and change.when == "" else ""
+        return f"{verb} `{name} {equals} {right}`" + (f", {' and '.join(notes)}." if notes else ".") + loop
 
-    def _incoming(self, node: Node, place: Place) -> str:
+    def incoming(self, node: Node, place: Place) -> str:
         """A name for the gradient at a node that the expression does not use."""
         if np.array_equal(self.backward.at[node.index], self.backward.dy):
             return "dy"
+        variable = place.variable.removeprefix("self.")
         used = set(re.findall(r"[A-Za-z_]\w*", place.expression))
         names = (
-            f"d{place.variable}" if place.variable and place.variable.isidentifier() else "g",
+            f"d{variable}" if variable.isidentifier() else "g",
             "g",
             "grad",
             "upstream",
         )
-        return next(name for name in names if name not in used)
+        return next(name for name in names if name not in {*used, "dy"})
 
     def name(self, node: Node) -> str:
         """The variable that holds a node, or its expression."""
@@ -87,7 +103,7 @@ class Words:
                 break
             depth += 1  # what a helper returns has the name that its caller gives it
             place = Place(node, depth)
-        return place.variable if place.variable and place.variable.isidentifier() else short(place.expression)
+        return place.variable if re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", place.variable) else short(place.expression)
 
     def quoted(self, node: Node) -> str:
         """The name, or the line where there is no source."""
@@ -148,128 +164,3 @@ class Words:
             return "dy itself"
         line = f" (line {self.scenes.place(node).line})" if self.name(node) else ""
         return f"the gradient at {self.quoted(node)}{line}"
-
-
-class _Phrases:
-    """What the places in a sentence stand for."""
-
-    def __init__(self, words: Words, change: Change, constants: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
-        self.words, self.change, self.constants = words, change, constants
-        self.step, self.node = change.step, change.node
-
-    @property
-    def region(self) -> Region:
-        if not isinstance(self.step, Region):
-            raise TypeError(f"{self.change.alternative.says!r} is said of a region")
-        return self.step
-
-    @property
-    def k(self) -> int:
-        return getattr(self.step, "k", 0)
-
-    def when(self) -> str:
-        return self.change.when
-
-    def place(self) -> str:
-        return self.words.where(self.node, getattr(self.step, "k", None))
-
-    def operand(self) -> str:
-        return self.words.operand(self.node, self.k)
-
-    def other(self, number: str = "") -> str:
-        """Another operand; if the array in its place has the same words, with what tells the two apart."""
-        k = int(number) if number else 1 - self.k if self.k < 2 else 0
-        name, reference = self.words.operand(self.node, k), self.change.alternative.array
-        if not isinstance(reference, Value) or name != self.words.array(reference):
-            return name
-        operand = self.node.operands[k]
-        return f"{name} of the step before" if operand.site == reference.site else self.words.where(operand)
-
-    def array(self) -> str:
-        says, reference = self.change.alternative.says, self.change.alternative.array
-        name = self.words.array(reference)
-        with_other = re.search(r"\{other(?::(\d))?\}", says)
-        if not with_other or not isinstance(reference, Value):
-            return name
-        other = self.other(with_other[1] or "")
-        if other == f"{name} of the step before":
-            return f"{name} of this step"
-        return self.words.where(self.words.backward.groups[reference.site][-1]) if name in other != name else name
-
-    def gradient(self) -> str:
-        return self.words.gradient(self.node)
-
-    def value(self) -> str:
-        return self.words.value(self.node)
-
-    def top(self) -> str:
-        return self.words.quoted(self.node)
-
-    def bottom(self) -> str:
-        bottom = self.region.bottom
-        if bottom.frames and bottom.frames == self.node.frames:  # a step within one call, such as the sum within a norm
-            return f"the argument of its {self.node.op}"
-        return self.words.quoted(bottom)
-
-    def source(self) -> str:
-        """Where the operand comes from, if from another line."""
-        operand, scenes = self.node.operands[self.k], self.words.scenes
-        if operand.leaf is not None or not operand.active or scenes.hidden(self.node) >= 0.3:
-            return ""
-        if scenes.place(operand).line == scenes.place(self.node).line:
-            return ""
-        place = scenes.place(operand)
-        return f" (it comes from line {place.line}, `{short(place.statement)}`)" if place.statement else ""
-
-    def factor(self) -> str:
-        first, second = self.constants
-        return self.words.factors.words((first[0], second[0]), self.node) or ""
-
-    def number(self) -> str:
-        return fraction(self.constants[0][0])
-
-    def numbers(self) -> str:
-        return " and ".join(f"{c:.5g}" for c in self.constants[0])
-
-    def slopes(self) -> str:
-        slope, first = self.region.slope, np.broadcast_to(side(self.node), self.node.value.shape)
-        return " and ".join(_one_number(slope[where]) for where in (first, ~first))
-
-    def due(self) -> str:
-        """The true derivative, if the region is one operation."""
-        if len(self.region.inside) > 1:
-            return ""
-        if self.node.op == "multiply" and self.node.operands[0] is not self.node.operands[1]:
-            k = self.node.operands.index(self.region.bottom)
-            return f" (it is {self.words.operand(self.node, 1 - k)})"
-        text = numpy_line.derivative(self.node, self.words.name(self.region.bottom), self.words.name(self.node))
-        return f" (it is `{text}`)" if text and self.words.name(self.node) else ""
-
-    def formula(self, text: str) -> str:
-        """A formula of x and y, which are a region's bottom and top."""
-        names = {"x": self.words.name(self.region.bottom), "y": self.words.name(self.node)}
-        if not all(names.values()):
-            return f"`{text}` (x being what goes in, y what comes out)"
-        named = {key: name if name.isidentifier() else f"({name})" for key, name in names.items()}
-        return "`" + re.sub(r"\b[xy]\b", lambda m: named[m[0]], text) + "`"
-
-    def other_paths(self) -> str:
-        """The paths of a tensor besides the one that stands alone."""
-        reference = self.change.alternative.array
-        if not isinstance(reference, GradientAt):
-            raise TypeError(reference)
-        alone = self.words.backward.groups[reference.site][-1]
-        users = [user for user, _ in self.words.backward.users.get(self.node.index, [])]
-        others = dict.fromkeys(self.words.where(user) for user in users if user is not alone)
-        if alone not in users or not others:
-            return ": it has not gone through the rest"
-        return f": the other paths of {self.node.leaf}, through {' and '.join(list(others)[:3])}, are left out"
-
-
-def _one_number(values: NDArray) -> str:
-    different = set(np.round(values.ravel(), 9))
-    return f"{different.pop():.5g}" if len(different) == 1 else "another function"
-
-
-def short(text: str) -> str:
-    return text if len(text) <= _LONG else f"{text[:30]} … {text[-26:]}"
