@@ -138,15 +138,15 @@ class Comparison:
             direction = rng.choice([-1.0, 1.0], value.shape)
             if number % 2 and floor:
                 direction = direction * (floor / np.maximum(np.abs(analytic), floor))
-            slope, _ = self.truth.slope(name, direction)
-            result.untouched &= not np.any(slope)
-            result.excess = max(result.excess, self._along(name, direction, analytic)[2])
+            _, _, excess, moves = self._along(name, direction, analytic)
+            result.untouched &= not moves
+            result.excess = max(result.excess, excess)
         if result.excess > 1:
             result.verdict = "fail"
         return result
 
-    def _along(self, name: str, direction: NDArray, analytic: NDArray) -> tuple[float, float, float]:
-        """Backward's slope along a direction, the true one, and the error over its bound, at most 1 at a kink."""
+    def _along(self, name: str, direction: NDArray, analytic: NDArray) -> tuple[float, float, float, bool]:
+        """Backward's slope along a direction, the true one, the error over its bound, at most 1 at a kink, and whether any output moves."""
         slope, method_error = self.truth.slope(name, direction)
         true, a = float((slope * self.dy).sum()), float((np.real(analytic) * direction).sum())
         terms = float((np.abs(analytic) * np.abs(direction)).sum()) + float(np.abs(slope * self.dy).sum())
@@ -161,7 +161,7 @@ class Comparison:
             or self._is_lost(name, direction, slope, max(error, abs(a)))
         ):
             excess = 1.0
-        return a, true, excess
+        return a, true, excess, bool(np.any(slope))
 
     def _is_lost(self, name: str, direction: NDArray, slope: NDArray, size: float) -> bool:
         """Whether a slope along a direction, and the change of y that it means, are below the last digits of the layer."""
@@ -197,7 +197,7 @@ class Comparison:
         if analytic is None or result.verdict == "fail":
             return
         for direction in tied_directions(self.values[name]):
-            a, true, excess = self._along(name, direction, analytic)
+            a, true, excess, _ = self._along(name, direction, analytic)
             if excess > 1 and abs(a - true) > _TIED_TWICE * (abs(a) + abs(true)):
                 elements = np.count_nonzero(direction)
                 value = float(self.values[name][direction != 0][0])

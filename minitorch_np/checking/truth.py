@@ -40,6 +40,7 @@ class Truth:
         self.reason = "chosen by the caller" if method == "differences" else ""
         self.confirmed = method == "auto"
         self.refuted = False
+        self._steps: dict[str, float] = {}  # of the complex step, for each value as it is
         if method == "auto":
             self._try_complex(rng)
 
@@ -53,7 +54,9 @@ class Truth:
         """d y / d value along a direction, one number for each output, and an upper bound of the method's own error."""
         value = self.subject.values()[name] if at is None else at
         if self.method == "complex step":
-            return complex_slope(self.subject, name, value, direction), 0.0
+            if at is None and name not in self._steps:
+                self._steps[name] = complex_step(value)
+            return complex_slope(self.subject, name, value, direction, None if at is not None else self._steps[name]), 0.0
         slope, error = difference_slope(self.subject, name, value, direction)
         return slope, 10 * error + 1e-300
 
@@ -128,8 +131,15 @@ def _tried(subject: Subject, name: str, nearby: NDArray, direction: NDArray, exa
     return _Trial(agrees=False, refuted=False)
 
 
-def complex_slope(subject: Subject, name: str, value: NDArray, direction: NDArray) -> NDArray:
-    step = max(_COMPLEX_STEP * rms(value), _SMALLEST_STEP)
+def complex_step(value: NDArray) -> float:
+    return max(_COMPLEX_STEP * rms(value), _SMALLEST_STEP)
+
+
+def complex_slope(
+    subject: Subject, name: str, value: NDArray, direction: NDArray, step: float | None = None
+) -> NDArray:
+    """The slope along a direction; a caller that asks for many has computed the step once."""
+    step = complex_step(value) if step is None else step
     return np.imag(subject.forward({name: value + (1j * step) * direction})) / step
 
 
@@ -159,4 +169,5 @@ def rms(values: NDArray) -> float:
     largest = float(np.abs(values).max(initial=0))
     if not largest or not np.isfinite(largest):
         return 1.0
-    return largest * float(np.sqrt(np.mean(np.square(values / largest))))
+    scaled = np.ravel(values / largest)
+    return largest * float(np.sqrt(np.dot(scaled, scaled) / scaled.size))
