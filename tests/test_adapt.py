@@ -520,6 +520,79 @@ def test_the_command_takes_files_and_the_names_of_parameters(tmp_path, capsys):
     assert "theta (slope)" in capsys.readouterr().out
 
 
+@pytest.fixture
+def command(tmp_path, capsys):
+    """Runs gradcheck on a class of a file, and returns its exit status and what it printed."""
+    from minitorch_np.cli import main
+
+    (tmp_path / "theirs.py").write_text(
+        "import numpy as np\n"
+        "import minitorch_np as mt\n"
+        "class Net:\n"
+        "    def __init__(self): self.theta = np.arange(1.0, 4)\n"
+        "    def run(self, x): self.x = x; self.out = x * self.theta\n"
+        "    def back(self, d): self.slope = (d * self.x).sum(axis=0) / len(d); self.down = d * self.theta\n"
+        "class Steps:\n"
+        "    def __init__(self): self.W = np.arange(1.0, 4)\n"
+        "    def forward(self, x): self.x = x; return x * self.W\n"
+        "    def backward(self, d):\n"
+        "        dx = d * self.W\n"
+        "        self.W = self.W - 0.1 * (d * self.x).sum(axis=0)\n"
+        "        return dx\n"
+        "loss = mt.MSELoss()\n"
+        "model = mt.Sequential([mt.Dense(2)])\n"
+    )
+    for name, array in {"x": X, "y": X[:, :2], "other": X[:1]}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    np.savez(tmp_path / "both.npz", x=X, y=X)
+
+    def run(name, *options):
+        status = main(["gradcheck", f"{tmp_path}/theirs.py:{name}", *(o.replace("@", f"{tmp_path}/") for o in options)])
+        return status, "".join(capsys.readouterr())
+
+    return run
+
+
+def test_the_command_takes_every_name_that_adapt_takes(command):
+    names = ["--forward", "run", "--backward", "back", "--output", "out", "--dx", "down", "--parameters", "theta=slope"]
+    assert command("Net", "--x", "@x.npy", *names, "--averaged")[0] == 0
+    status, text = command("Net", "--x", "@x.npy", *names, "--hint", "1")
+    assert status == 1
+    assert "is WRONG for slope (dx is right)" in text
+    assert "LIKELY BUG" not in text
+    assert command("Steps", "--shape", "5,3", "--learning-rate", "0.1")[0] == 0
+    assert command("Steps", "--shape", "5,3", "--learning-rate", "0.2")[0] == 1
+    assert command("model", "--x", "@x.npy", "--y", "@y.npy", "--loss", "mse")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Steps", "--shape", "5,4"], "forward raised ValueError"),
+        (["Steps", "--shape", "5,4"], "Shapes: x (5, 4), self.x (5, 4), self.W (3,)"),
+        (["Steps", "--x", "@both.npz"], "a file of several arrays (x, y)"),
+        (["Steps", "--x", "@none.npy"], "none.npy: there is no such file"),
+        (["model", "--shape", "5,3", "--loss", "mse"], "give them too, --y y.npy"),
+        (["loss", "--x", "@x.npy"], "give them too, --y y.npy"),
+        (["model", "--x", "@x.npy", "--y", "@y.npy"], "give the loss too, such as --loss mse"),
+        (["model", "--x", "@x.npy", "--y", "@y.npy", "--loss", "mze"], "Did you mean 'mse'?"),
+        (["model", "--x", "@x.npy", "--averaged"], "--averaged: only for code from elsewhere, and this is a Layer"),
+        (["Steps", "--x", "@x.npy", "--backward", "back"], "no method 'back'"),
+    ],
+)
+def test_the_command_says_what_is_wrong_with_what_it_was_given(command, arguments, message):
+    status, text = command(*arguments)
+    assert status == 2
+    assert message in text
+    assert "Traceback" not in text
+
+
+def test_parameters_without_their_gradients_are_refused_by_the_command(command, capsys):
+    with pytest.raises(SystemExit):
+        command("Steps", "--shape", "5,3", "--parameters", "W")
+    assert "expected parameters with their gradients, such as W=dW,b=db, got 'W'" in capsys.readouterr().err
+
+
 class MaxPool:
     """A pool of one image, with no axis for the examples."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from minitorch_np.cli.error import CommandError, one_line
 
+_TOLD = ("parameters", "examples", "forward", "backward", "output", "dx", "learning_rate", "averaged")  # to adapt
 _STATUS = {"pass": 0, "fail": 1, "inconclusive": 2}
 
 
@@ -29,12 +31,6 @@ def add_to(commands: Any) -> None:
     given.add_argument("--x", metavar="FILE", help="the inputs, a .npy file")
     check.add_argument("--y", metavar="FILE", help="the targets, a .npy file")
     check.add_argument("--loss", help="for a model: the name of a loss behind it, such as mse; needs --y")
-    check.add_argument(
-        "--parameters", metavar="W=dW,b=db", help="where parameters and their gradients are (gradcheck.adapt)"
-    )
-    check.add_argument(
-        "--examples", choices=("rows", "columns", "one"), help="how x arranges examples (gradcheck.adapt)"
-    )
     check.add_argument("--seed", type=int, default=0)
     check.add_argument(
         "--hint", type=int, choices=range(4), default=3, help="0 right or wrong, 1 where, 2 which bug, 3 the remedy"
@@ -42,6 +38,21 @@ def add_to(commands: Any) -> None:
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     check.add_argument("--plot", metavar="FILE", help="draw the errors of the worst tensor")
     check.set_defaults(run=_gradcheck)
+    elsewhere = check.add_argument_group("code from elsewhere", "what cannot be found in it (gradcheck.adapt)")
+    elsewhere.add_argument("--parameters", type=_pairs, metavar="W=dW,b=db", help="parameters and their gradients")
+    elsewhere.add_argument("--examples", choices=("rows", "columns", "one"), help="how x arranges examples")
+    elsewhere.add_argument("--forward", metavar="NAME", help="the method, if it is not a usual one")
+    elsewhere.add_argument("--backward", metavar="NAME", help="the method, if it is not a usual one")
+    elsewhere.add_argument("--output", metavar="NAME", help="the attribute that holds y, if forward returns nothing")
+    elsewhere.add_argument(
+        "--dx", metavar="NAME", help="the attribute, or the key of what backward returns, with dL/dx"
+    )
+    elsewhere.add_argument(
+        "--learning-rate", type=float, metavar="RATE", help="of a backward that changes the parameters"
+    )
+    elsewhere.add_argument(
+        "--averaged", action="store_true", help="backward divides gradients of parameters by the batch"
+    )
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -54,31 +65,52 @@ def _shape(text: str) -> tuple[int, ...]:
     return shape
 
 
+def _pairs(text: str) -> dict[str, str]:
+    pairs = {name.strip(): gradient.strip() for name, _, gradient in (pair.partition("=") for pair in text.split(","))}
+    if not all(pairs) or not all(pairs.values()):
+        raise argparse.ArgumentTypeError(f"expected parameters with their gradients, such as W=dW,b=db, got {text!r}")
+    return pairs
+
+
 def _array(path: str) -> Any:
     try:
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise CommandError(f"{path}: there is no such file") from error
     except (OSError, ValueError, EOFError) as error:
         raise CommandError(f"{path}: not a .npy file that can be read: {one_line(error)}") from error
+    if not isinstance(array, np.ndarray):
+        raise CommandError(f"{path}: a file of several arrays ({', '.join(array)}). Save one with np.save.")
+    return array
 
 
 def _gradcheck(options: argparse.Namespace) -> int:
     from minitorch_np.checking import gradcheck
     from minitorch_np.checking.adapting import adapt
+    from minitorch_np.layer import Layer
     from minitorch_np.losses import Loss
 
     target = _load(options.target)
     rng = np.random.default_rng(options.seed)
     x: Any = options.shape if options.x is None else _array(options.x)
     y = None if options.y is None else _array(options.y)
+    if y is None and (options.loss or (isinstance(target, Loss) and options.x)):
+        raise CommandError(f"{options.loss or options.target}: a loss compares with targets: give them too, --y y.npy")
+    if isinstance(target, Layer) and y is not None and not options.loss:
+        raise CommandError("--y holds the targets of a loss: give the loss too, such as --loss mse, or leave --y out")
     if isinstance(target, Loss) and options.x is None:
         x, y = rng.uniform(0.05, 0.95, options.shape), rng.uniform(0.05, 0.95, options.shape)
     try:
-        if options.parameters or options.examples:
-            pairs = dict(pair.split("=", 1) for pair in options.parameters.split(",")) if options.parameters else None
-            target = adapt(target, parameters=pairs, examples=options.examples)
+        told = {name: getattr(options, name) for name in _TOLD if getattr(options, name)}
+        if told and isinstance(target, (Layer, Loss)):
+            raise ValueError(
+                f"{', '.join('--' + name.replace('_', '-') for name in told)}: only for code from elsewhere, and this is a "
+                f"{'Layer' if isinstance(target, Layer) else 'Loss'}. Leave it out."
+            )
+        target = adapt(target, **told) if told else target
         report = gradcheck(target, x, y, loss=options.loss, rng=options.seed, hint=options.hint, raise_exception=False)
     except Exception as error:
-        raise CommandError(f"{options.target}: forward failed with {one_line(error)}") from error
+        raise CommandError(f"{options.target}: {_reason(error)}") from error
     print(report.to_json() if options.json else report)
     if options.plot:
         try:
@@ -86,6 +118,16 @@ def _gradcheck(options: argparse.Namespace) -> int:
         except (ValueError, ImportError, OSError) as error:
             raise CommandError(str(error)) from error
     return _STATUS[report.verdict]
+
+
+def _reason(error: Exception) -> str:
+    """The message of an error of this package; for one that the checked code raises, also its line and the shapes there."""
+    from minitorch_np.checking.crash import describe
+
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    if isinstance(error, ValueError) and Path(last.f_code.co_filename).is_relative_to(Path(__file__).parents[1]):
+        return str(error).removeprefix("gradcheck: ")
+    return describe(error, "forward")
 
 
 def _load(text: str) -> Any:
