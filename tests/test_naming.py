@@ -264,7 +264,10 @@ def test_a_sum_over_the_wrong_axis_is_named_whatever_shape_it_gives(units, axis)
         Shifted(), np.random.default_rng(0).normal(size=(5, units)), raise_exception=False
     ).diagnosis
     assert diagnosis.name == "summed over the wrong axis"
-    assert "is summed over axis 1 instead of axis 0. Write `doffset = dy.sum(axis=0)`" in str(diagnosis)
+    assert (
+        "is summed over axis 1 instead of axis 0, along which `self.offset.value` is shared. Write `doffset = dy.sum(axis=0)`"
+        in str(diagnosis)
+    )
 
 
 def test_a_factor_that_is_a_function_of_x_is_named():

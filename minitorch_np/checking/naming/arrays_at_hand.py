@@ -129,7 +129,9 @@ def with_functions(arrays: Arrays, backward: TrueBackward) -> Iterator[tuple[flo
     for reference, array in arrays if len(backward.nodes) < _MANY else ():
         if array.size < 2 or (isinstance(reference, Value) and reference.steps):
             continue
-        both_signs = bool(np.any(array > 0)) and bool(np.any(array < 0))
+        # The signs of a parameter are the same in both settings, and prove little.
+        drawn = not isinstance(reference, Leaf) or reference.name == "x"
+        both_signs = drawn and bool(np.any(array > 0)) and bool(np.any(array < 0))
         share = bool(np.all((array >= 0) & (array <= 1)))
         for text, function in FUNCTIONS.items():
             if (both_signs or text not in _OF_BOTH_SIGNS) and (share or text not in _OF_SHARES):

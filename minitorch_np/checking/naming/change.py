@@ -26,6 +26,8 @@ ITERATIONS: dict[str, Callable[[int, int], bool]] = {
     " in all iterations but the first": lambda visit, last: visit > 0,
     " in all iterations but the last": lambda visit, last: visit < last,
 }
+# What a change may raise in a setting that it does not fit.
+DOES_NOT_FIT = (ValueError, IndexError, KeyError, ZeroDivisionError, TypeError, np.linalg.LinAlgError)
 Constants = tuple[float, ...]
 Apply = Callable[[TrueBackward, Constants], Detour]
 

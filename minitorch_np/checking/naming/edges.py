@@ -1,4 +1,8 @@
-"""What authors write for one edge of backward: the way from the result of one operation to one of its operands."""
+"""What authors write for one edge of backward: the way from the result of one operation to one of its operands.
+
+Each function yields the mistakes of one kind, which `alternatives` puts together. A rule gets the edge in the setting and iteration in
+which it is tried, and the gradient that comes in; it returns what goes back to the operand.
+"""
 
 from __future__ import annotations
 
@@ -59,12 +63,6 @@ class Edge:
     def array(self, reference: Reference) -> NDArray:
         return reference.value(self.backward, self.node.visit)
 
-    @property
-    def along(self) -> NDArray:
-        """The largest elements of a maximum over axes, as a mask of its operand."""
-        value = self.node.value
-        return self.operand.value == (value if self.node.detail[1] else np.expand_dims(value, self.node.detail[0]))
-
 
 def alternatives(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
     """All that may stand for one edge."""
@@ -72,12 +70,16 @@ def alternatives(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
     if edge.node.operands[0] is edge.node.operands[-1] and len(edge.node.operands) > 1:
         return  # of x * x the two edges are one: the factor 2 is missing
     if edge.local is not None:
-        yield from _factors(edge, arrays)
+        yield from _missing_factor(edge)
+        if edge.node.op in _SIDES:
+            yield from _wrong_mask(edge)
+        yield from _with_arrays(edge, arrays)
+        yield from _mean_subtracted(edge)
         yield from _sums(edge, arrays)
     if edge.node.op in PRODUCTS:
         yield from _operands(edge, arrays)
-    if edge.node.op in ("sum", "mean", "max", "min"):
-        yield from reductions.alternatives(edge)
+    if edge.node.op in ("max", "min"):
+        yield from reductions.of_largest(edge)
     if callable(edge.node.detail):
         yield from reductions.of_matrix(edge)
     yield from _incoming(edge, arrays)
@@ -104,38 +106,38 @@ def paths(edge: Edge) -> Iterator[Alternative]:
     yield Alternative(price, "constant factor", says, lambda e, g, c: c * e.pull(g), unknowns=1, change=change)
 
 
-def _factors(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
-    """The factor of an elementwise operation is missing, another one, or meets another array."""
-    rule: Callable[..., NDArray]
-    op, local = edge.node.op, edge.local
-    if not np.all(local == 1):
-        kind, says = "missing factor", f"{_TO} the factor {{other}} is missing"
-        if op == "divide" and edge.k == 0:
-            of_mean = not edge.node.operands[1].active and edge.node.operands[1].value.size == 1
-            kind, says = "missing 1/m" if of_mean else kind, "the division by {other} in {place} is missing"
-        elif op in _SIDES:
-            says = "the mask of {place} is missing: the gradient passes on both sides"
-        elif op != "multiply":
-            kind = "derivative forgotten"
-            says = "the derivative of {place} with respect to {operand} is missing: it is taken as 1"
-        yield Alternative(1.4, kind, says, lambda e, g: e.times(g, 1.0))
-    if op in _SIDES:
-        says = "the mask of {place} is inverted"
-        yield Alternative(2, "wrong mask", says, lambda e, g: e.times(g, 1 - e.local))
+def _missing_factor(edge: Edge) -> Iterator[Alternative]:
+    """The factor of an elementwise operation is taken as 1."""
+    op, kind, says = edge.node.op, "missing factor", f"{_TO} the factor {{other}} is missing"
+    if np.all(edge.local == 1):
+        return
+    if op == "divide" and edge.k == 0:
+        of_mean = not edge.node.operands[1].active and edge.node.operands[1].value.size == 1
+        kind, says = "missing 1/m" if of_mean else kind, "the division by {other} in {place} is missing"
+    elif op in _SIDES:
+        says = "the mask of {place} is missing: the gradient passes on both sides"
+    elif op != "multiply":
+        kind = "derivative forgotten"
+        says = "the derivative of {place} with respect to {operand} is missing: it is taken as 1"
+    yield Alternative(1.4, kind, says, lambda e, g: e.times(g, 1.0))
+
+
+def _wrong_mask(edge: Edge) -> Iterator[Alternative]:
+    """An operation that takes one side of a condition has its mask inverted, or a slope on the other side too."""
+    yield Alternative(2, "wrong mask", "the mask of {place} is inverted", lambda e, g: e.times(g, 1 - e.local))
+    if edge.node.op != "absolute" and sum(operand.active for operand in edge.node.operands) == 1:
         says = "where {place} does not take {operand}, the slope is {number} instead of 0"
-        if op != "absolute" and sum(operand.active for operand in edge.node.operands) == 1:
-            yield Alternative(
-                2, "wrong mask", says, lambda e, g, c: e.pull(g) + c * e.times(g, 1 - e.local), unknowns=1
-            )
-    for reference, array in arrays:
-        if op in _SIDES and fits(array, edge.shape) and np.any(array > 0) and not np.all(array > 0):
-            says = "the mask of {place} is made from {array} > 0, which is not the side that forward takes"
-            rule = lambda e, g, r=reference: e.times(g, e.array(r) > 0)  # noqa: E731
-            yield Alternative(2.6, "wrong mask", says, rule, reference)
+        rule = lambda e, g, c: e.pull(g) + c * e.times(g, 1 - e.local)  # noqa: E731
+        yield Alternative(2, "wrong mask", says, rule, unknowns=1)
+
+
+def _with_arrays(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
+    """The factor of an elementwise operation is another array, or has an array at hand too many or too few."""
+    rule: Callable[..., NDArray]
     for extra, reference, array in with_functions(arrays, edge.backward):
         if not fits(array, edge.shape):
             continue
-        if op == "multiply" and edge.array(reference) is not edge.node.operands[1 - edge.k].value:
+        if edge.node.op == "multiply" and edge.array(reference) is not edge.node.operands[1 - edge.k].value:
             says = f"{_TO}, {{array}} is used instead of {{other}}"
             rule = lambda e, g, r=reference: e.times(g, e.array(r))  # noqa: E731
             yield Alternative(2.5 + extra, "wrong array", says, rule, reference)
@@ -146,15 +148,18 @@ def _factors(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
             says = f"{_TO} the factor {{array}} is missing, or it is divided by {{array}} once too often"
             rule = lambda e, g, r=reference: e.times(g, e.local / e.array(r))  # noqa: E731
             yield Alternative(3.3 + extra, "missing factor", says, rule, reference)
-    for axis in range(edge.operand.value.ndim):
-        if edge.operand.value.shape[axis] > 1:
+
+
+def _mean_subtracted(edge: Edge) -> Iterator[Alternative]:
+    for axis, size in enumerate(edge.operand.value.shape):
+        if size > 1:
             says = f"on the way to {{operand}} in {{place}} a mean over axis {axis} is subtracted, which forward does not have"
             rule = lambda e, g, a=axis: e.pull(g) - e.pull(g).mean(a, keepdims=True)  # noqa: E731
             yield Alternative(3, "extra term", says, rule)
 
 
 def _operands(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
-    """A matrix product with another array, or with the right one turned around."""
+    """A matrix product with another array, or with the right one transposed."""
     rule: Callable[..., NDArray]
     for j, other in enumerate(edge.node.operands):
         if j == edge.k:
@@ -173,29 +178,10 @@ def _operands(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
             if array.shape == shape and edge.array(reference) is not other.value:
                 rule = lambda e, g, j=j, r=reference: e.with_operand(g, j, e.array(r))  # noqa: E731
                 yield Alternative(2.5, "wrong array", says, rule, reference)
-            if (
-                array.ndim > 1
-                and array.swapaxes(-1, -2).shape == shape
-                and not (square and edge.array(reference) is other.value)
-            ):
-                rule = lambda e, g, j=j, r=reference: e.with_operand(g, j, e.array(r).swapaxes(-1, -2))  # noqa: E731
-                yield Alternative(2.55, "wrong array", says.replace("{array}", "{array} transposed"), rule, reference)
-        for axis in range(len(shape)):
-            for says, turn in _turned(axis):
-                says = f"in the gradient for {{operand}} in {{place}}, {due} is {says}"
-                rule = lambda e, g, j=j, t=turn: e.with_operand(g, j, t(e.node.operands[j].value))  # noqa: E731
-                yield Alternative(3, "wrong places", says, rule)
-
-
-def _turned(axis: int) -> Iterator[tuple[str, Callable[[NDArray], NDArray]]]:
-    """An array shifted or reversed along an axis, in words and as a function."""
-    yield f"shifted by one along axis {axis}", lambda a: np.roll(a, 1, axis) if axis < a.ndim else a
-    yield f"shifted by one along axis {axis}", lambda a: np.roll(a, -1, axis) if axis < a.ndim else a
-    yield f"in reverse order along axis {axis}", lambda a: np.flip(a, axis) if axis < a.ndim else a
 
 
 def _incoming(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
-    """The gradient that comes in is another one, is turned around, or is not used at all."""
+    """The gradient that comes in is another one, or is not used at all."""
     rule: Callable[..., NDArray]
     backward, node = edge.backward, edge.node
     mine = backward.at[node.index]
@@ -215,20 +201,13 @@ def _incoming(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
             if array.shape == edge.shape:
                 says = "in the gradient for {operand} in {place}, {array} is used instead of {gradient}"
                 yield Alternative(3.5, "wrong array", says, lambda e, g, r=reference: e.pull(e.array(r)), reference)
-    if node.op in PRODUCTS and len(edge.shape) > 1 and edge.shape[-1] == edge.shape[-2]:
-        says = "in the gradient for {operand} in {place}, the incoming gradient is transposed, which it must not be"
-        yield Alternative(2, "Jacobian transposed", says, lambda e, g: e.pull(np.swapaxes(g, -1, -2)))
-    for axis, size in enumerate(edge.shape):
-        for says, turn in _turned(axis) if size > 1 else ():
-            says = f"the gradient that comes back to {{place}} is {says}"
-            yield Alternative(3, "wrong places", says, lambda e, g, t=turn: e.pull(t(g)))
     if node.value.size > 1:
         says = "in the gradient for {operand} in {place}, the incoming gradient is not used: it is taken as 1"
         yield Alternative(2.9, "gradient not used", says, lambda e, g: e.pull(np.ones(g.shape)))
 
 
 def _sums(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
-    """The operand is broadcast, so its gradient is a sum: over other axes, an average, or no sum at all."""
+    """The operand is broadcast, so its gradient is a sum: over other axes, or no sum at all."""
     shape, due = edge.shape, edge.operand.value.shape
     if shape == due:
         return
@@ -239,41 +218,29 @@ def _sums(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
     kind = "not summed over the batch" if shared == (0,) else "not summed"
     yield Alternative(2, kind, says, lambda e, g: g * e.local * np.ones(e.shape))
     several = [axis for axis, size in enumerate(shape) if size > 1]
-    for axis in several if lead else ():
-        says = f"the gradient for {{operand}} in {{place}} is summed over axis {axis} instead of axis {axes}"
-        if (axis,) != shared:
-            yield Alternative(
-                2.1, "summed over the wrong axis", says, lambda e, g, a=axis: (g * e.local * np.ones(e.shape)).sum(a)
-            )
     outside: list[Reference | None] = [None, *(r for r, a in arrays if a.shape == due and np.all(a != 0))]
     for count in range(1, len(several) + 1):
         for over in itertools.combinations(several, count):
             if over == shared:
                 continue
-            where = (
-                f"over axis {' and '.join(map(str, over))} instead of axis {axes}, along which {{operand}} is shared"
+            says = (
+                f"the gradient for {{operand}} in {{place}} is summed over axis {' and '.join(map(str, over))} "
+                f"instead of axis {axes}, along which {{operand}} is shared"
             )
-            says = f"the gradient for {{operand}} in {{place}} is summed {where}"
             for reference in outside:
                 for inverse in (False, True) if reference is not None or edge.node.op == "divide" else (False,):
 
                     def rule(e, g, over=over, r=reference, inverse=inverse):
                         factor = 1.0 if r is None else e.array(r)  # stands outside of the sum
                         factor = factor / e.operand.value if inverse else factor
-                        return factor * _sum_over(g * e.local / factor * np.ones(e.shape), over, e.operand.value.shape)
+                        return factor * _sum_over(e, g * e.local / factor * np.ones(e.shape), over)
 
                     price = 2 + 0.1 * count + (0.3 if reference is not None else 0) + (0.2 if inverse else 0)
                     yield Alternative(price, "summed over the wrong axis", says, rule)
-            says = f"the gradient for {{operand}} in {{place}} is averaged {where}"
-
-            def mean(e, g, over=over):
-                wide = g * e.local * np.ones(e.shape)
-                sizes = [np.prod([e.shape[i] for i in axes]) for axes in (shared, over)]
-                return _sum_over(wide, over, e.operand.value.shape) * sizes[0] / sizes[1]
-
-            yield Alternative(2.3 + 0.1 * count, "averaged over the wrong axis", says, mean)
 
 
-def _sum_over(wide: NDArray, axes: tuple[int, ...], shape: tuple[int, ...]) -> NDArray:
-    kept = wide.sum(axes)
-    return kept if kept.shape == shape else wide.sum(axes, keepdims=True)
+def _sum_over(edge: Edge, wide: NDArray, axes: tuple[int, ...]) -> NDArray:
+    """The sum as the gradient of a parameter, which may get another shape; of other values it must broadcast."""
+    due = edge.operand.value.shape
+    total = wide.sum(axes, keepdims=len(due) == wide.ndim)
+    return total if edge.operand.leaf is not None or total.shape == due else wide.sum(axes, keepdims=True)

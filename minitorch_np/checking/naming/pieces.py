@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from minitorch_np.checking.naming.formulas import FORMULAS
 from minitorch_np.checking.naming.matrix import TOLERANCE, Finding, Matrix
 from minitorch_np.checking.naming.parts import sides
 
@@ -15,39 +16,7 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
 
 
-def _sigmoid(x: NDArray) -> NDArray:
-    return 1 / (1 + np.exp(-x))
-
-
-_TERMS: dict[str, Callable[[NDArray, NDArray, NDArray], NDArray]] = {  # of x, y and the right derivative
-    "1": lambda x, y, d: np.ones_like(x),
-    "(the right one)**2": lambda x, y, d: d * d,
-    "x": lambda x, y, d: x,
-    "y": lambda x, y, d: y,
-    "x * y": lambda x, y, d: x * y,
-    "x**2": lambda x, y, d: x * x,
-    "y**2": lambda x, y, d: y * y,
-    "x**3": lambda x, y, d: x**3,
-    "exp(x)": lambda x, y, d: np.exp(x),
-    "exp(-x)": lambda x, y, d: np.exp(-x),
-    "exp(y)": lambda x, y, d: np.exp(y),
-    "sigmoid(x)": lambda x, y, d: _sigmoid(x),
-    "sigmoid(y)": lambda x, y, d: _sigmoid(y),
-    "tanh(x)": lambda x, y, d: np.tanh(x),
-    "tanh(x)**2": lambda x, y, d: np.tanh(x) ** 2,
-    "sign(x)": lambda x, y, d: np.sign(x),
-    "1 / x": lambda x, y, d: 1 / x,
-    "y / x": lambda x, y, d: y / x,
-    "1 / y": lambda x, y, d: 1 / y,
-    "sigmoid(x) * (1 - sigmoid(x))": lambda x, y, d: _sigmoid(x) * _sigmoid(-x),
-    "sigmoid(y) * (1 - sigmoid(y))": lambda x, y, d: _sigmoid(y) * _sigmoid(-y),
-    "x * sigmoid(x) * (1 - sigmoid(x))": lambda x, y, d: x * _sigmoid(x) * _sigmoid(-x),
-    "exp(-x**2 / 2)": lambda x, y, d: np.exp(-x * x / 2),
-    "x * exp(-x**2 / 2)": lambda x, y, d: x * np.exp(-x * x / 2),
-    "y * (the right one)": lambda x, y, d: y * d,
-    "x * (the right one)": lambda x, y, d: x * d,
-    "(the right one) / x": lambda x, y, d: d / x,
-}
+_OWN = "(the right one)**2"
 
 
 class _Piece(NamedTuple):
@@ -66,24 +35,24 @@ class _Piece(NamedTuple):
 
 
 def pieces(matrix: Matrix) -> Iterator[Finding]:
-    """The derivative that was taken, where it is wrong, and the one that is due."""
+    """The derivative that was taken, where it is wrong, and the one that is due; the formulas with the fewest terms first."""
     if not _elementwise(matrix):
         return
     due, seen = np.diagonal(matrix.true), np.diagonal(matrix.seen)
     wrong = ~matrix.same(seen, due)
-    parts = _parts(matrix)
-    for words, side in parts.items():
-        if wrong[side].any() and not wrong[~side].any():
-            for taken in _fits(matrix, seen, side):
-                place = f" {words}" if words else ""
-                says = f"the derivative{place} is {taken}{_due(matrix, due, [side])}"
-                yield _finding({words: taken}, says)
-    named = list(parts.items())[:-1]
+    *named, whole = _parts(matrix).items()
+    found: list[tuple[int, Finding]] = []
     for (words, side), (opposite, other) in zip(named[::2], named[1::2], strict=True):
         for first, second in itertools.product(_fits(matrix, seen, side), _fits(matrix, seen, other)):
-            if len(first.terms) + len(second.terms) < 4 and wrong[side].any() and wrong[other].any():
+            terms = len(first.terms) + len(second.terms)
+            if terms < 4 and wrong[side].any() and wrong[other].any():
                 says = f"the derivative is {first} {words} and {second} {opposite}{_due(matrix, due, [side, other])}"
-                yield _finding({words: first, opposite: second}, says)
+                found.append((terms, _finding({words: first, opposite: second}, says)))
+    for words, side in [*named, whole]:
+        for taken in _fits(matrix, seen, side) if wrong[side].any() and not wrong[~side].any() else ():
+            says = f"the derivative{words and ' '}{words} is {taken}{_due(matrix, due, [side])}"
+            found.append((len(taken.terms), _finding({words: taken}, says)))
+    yield from (finding for _, finding in sorted(found, key=lambda item: item[0]))
 
 
 def _elementwise(matrix: Matrix) -> bool:
@@ -126,24 +95,25 @@ def _due(matrix: Matrix, due: NDArray, regions: list[NDArray]) -> str:
 def _columns(matrix: Matrix, side: NDArray) -> dict[str, NDArray]:
     """The values of each term on one side."""
     y, due = matrix.setting.graph.output.value.ravel()[side], np.diagonal(matrix.true)[side]
+    x = matrix.value.ravel()[side]
     with np.errstate(all="ignore"):
-        return {term: formula(matrix.value.ravel()[side], y, due) for term, formula in _TERMS.items()}
+        return {"1": np.ones_like(x), _OWN: due * due} | {text: formula(x, y) for text, formula in FORMULAS.items()}
 
 
 def _fits(matrix: Matrix, derivative: NDArray, side: NDArray, *, own: bool = True) -> list[_Piece]:
-    """The formulas with the fewest terms that give the derivative on one side; own: also those with the right derivative in them."""
+    """The formulas with the fewest terms that give the derivative on one side; own: also the square of the right one."""
     values, size = derivative[side], np.abs(derivative[side]).max(initial=0)
     if matrix.same(values, 0).all():
         return [_Piece((), ())]
     columns = {
         term: column
         for term, column in _columns(matrix, side).items()
-        if np.isfinite(column).all() and np.any(column) and (own or "right" not in term)
+        if np.isfinite(column).all() and np.any(column) and (own or term != _OWN)
     }
     found: list[_Piece] = []
     for count in (1, 2):
         for terms in itertools.combinations(columns, count):
-            if found or len(values) < count + 3 or (count > 1 and any("right" in term for term in terms)):
+            if found or len(values) < count + 3 or (count > 1 and _OWN in terms):
                 continue
             table = np.stack([columns[term] for term in terms], 1)
             factors, _, rank, _ = np.linalg.lstsq(table, values, rcond=1e-10)

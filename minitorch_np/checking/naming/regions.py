@@ -11,6 +11,7 @@ import numpy as np
 
 from minitorch_np.checking.naming.alternative import Alternative
 from minitorch_np.checking.naming.arrays_at_hand import Arrays, Reference, fits
+from minitorch_np.checking.naming.formulas import FORMULAS, Formula
 from minitorch_np.checking.tracing.operations import BINARY, UNARY, pull_back
 
 if TYPE_CHECKING:
@@ -32,14 +33,18 @@ class Region:
     def __init__(self, backward: TrueBackward, kind: str, top: Node, bottom: Node, inside: frozenset[int]) -> None:
         self.backward, self.kind, self.top, self.bottom, self.inside = backward, kind, top, bottom, inside
 
+    @property
+    def steps(self) -> list[Node]:
+        """The nodes inside, in the order of forward."""
+        start, end = (self.backward.position[node.index] for node in (self.bottom, self.top))
+        return [node for node in self.backward.nodes[start : end + 1] if node.index in self.inside]
+
     def pull(self, gradient: NDArray) -> NDArray:
         """What truly goes back from the top to the bottom."""
         gradients = {self.top.index: gradient}
-        for node in self.backward.nodes[self.backward.position[self.top.index] :: -1]:
-            if node.index not in gradients or node.index not in self.inside:
-                continue
+        for node in reversed(self.steps):
             for k, operand in enumerate(node.operands):
-                if operand.active:
+                if operand.active and node.index in gradients:
                     more = pull_back(node, k, gradients[node.index])
                     gradients[operand.index] = gradients.get(operand.index, 0) + more
         return gradients.get(self.bottom.index, np.zeros(self.bottom.value.shape))
@@ -50,38 +55,26 @@ class Region:
         return self.pull(np.ones(self.top.value.shape))
 
     def replay(self, value: NDArray) -> NDArray:
-        """The region's function of another value."""
-        done = {self.bottom.index: value}
-
-        def of(node: Node) -> NDArray:
-            if not node.active or node.index not in self.inside:
-                return done.get(node.index, node.value) if node.active else node.value
-            if node.index in done:
-                return done[node.index]
-            a = [of(operand) for operand in node.operands]
+        """The function of an elementwise region, of another value."""
+        results = {self.bottom.index: value}
+        for node in self.steps:
+            a = [results.get(operand.index, operand.value) for operand in node.operands]
             if node.op == "where":
-                result = np.where(node.detail, *a)
+                results[node.index] = np.where(node.detail, *a)
             elif node.op in ("absolute", "fabs"):
-                result = np.where(a[0].real > 0, a[0], -a[0])
+                results[node.index] = np.where(a[0].real > 0, a[0], -a[0])
             else:
-                result = getattr(np, node.op)(*a)
-            return done.setdefault(node.index, result)
-
-        return of(self.top)
+                results[node.index] = getattr(np, node.op)(*a)
+        return results[self.top.index]
 
     def sources(self) -> NDArray:
         """For each element of the top, the number of the element of the bottom that it is, or -1."""
-        maps = {self.bottom.index: np.arange(self.bottom.value.size).reshape(self.bottom.value.shape)}
-
-        def of(node: Node) -> NDArray:
-            if not node.active or node.index not in maps:
-                if not node.active or node.index not in self.inside:
-                    return np.full(node.value.shape, -1)
-                flat = np.concatenate([[-1], *(of(operand).ravel() for operand in node.operands)])
-                maps[node.index] = flat[node.detail]
-            return maps[node.index]
-
-        return of(self.top)
+        shape = self.bottom.value.shape
+        numbers = {self.bottom.index: np.arange(self.bottom.value.size).reshape(shape)}
+        for node in self.steps:
+            operands = [numbers.get(o.index, np.full(o.value.shape, -1)).ravel() for o in node.operands]
+            numbers[node.index] = np.concatenate([[-1], *operands])[node.detail]
+        return numbers[self.top.index]
 
     def place(self, sources: NDArray, gradient: NDArray, how: str = "add") -> NDArray:
         """Put the gradients of the top's elements at these elements of the bottom."""
@@ -89,8 +82,6 @@ class Region:
         to, what = sources[known], np.broadcast_to(gradient, sources.shape)[known]
         if how == "last":
             flat[to] = what
-        elif how == "first":
-            flat[to[::-1]] = what[::-1]
         else:
             np.add.at(flat, to, what)
         if how == "mean":
@@ -122,33 +113,16 @@ def regions(backward: TrueBackward) -> Iterator[Region]:
             below |= {operand.index: operand for operand in bottom.operands if operand.active}
 
 
-# Derivatives that authors write, from x, the value below, and y, the result.
-_FORMULAS: dict[str, tuple[float, Callable[[NDArray, NDArray], NDArray]]] = {
-    "y * (1 - y)": (1.3, lambda x, y: y * (1 - y)),
-    "1 - y**2": (1.3, lambda x, y: 1 - y * y),
-    "y": (1.9, lambda x, y: y),
-    "y**2": (1.9, lambda x, y: y * y),
-    "1 - y": (1.9, lambda x, y: 1 - y),
-    "x": (2.0, lambda x, y: x),
-    "-1": (2.04, lambda x, y: -np.ones_like(x)),
-    "1 / x": (2.06, lambda x, y: 1 / x),
-    "1 / y": (2.06, lambda x, y: 1 / y),
-    "x**2": (2.06, lambda x, y: x * x),
-    "1 + y": (2.1, lambda x, y: 1 + y),
-    "1 / x**2": (2.1, lambda x, y: 1 / (x * x)),
-    "1 / y**2": (2.1, lambda x, y: 1 / (y * y)),
-    "x > 0": (2.1, lambda x, y: x > 0),
-    "x < 0": (2.1, lambda x, y: x < 0),
-    "exp(x)": (2.12, lambda x, y: np.exp(x)),
-    "cos(x)": (2.12, lambda x, y: np.cos(x)),
-    "log(x)": (2.12, lambda x, y: np.log(np.abs(x))),
-    "1 - x**2": (2.14, lambda x, y: 1 - x * x),
-    "sign(x)": (2.14, lambda x, y: np.sign(x)),
-    "x * (1 - x)": (2.16, lambda x, y: x * (1 - x)),
-    "tanh(x)": (2.16, lambda x, y: np.tanh(x)),
-    "sigmoid(x)": (2.2, lambda x, y: 1 / (1 + np.exp(-x))),
-    "1 - tanh(x)**2": (2.28, lambda x, y: 1 - np.tanh(x) ** 2),
+_DERIVATIVES: dict[str, Formula] = {
+    "y * (1 - y)": lambda x, y: y * (1 - y),
+    "1 - y**2": lambda x, y: 1 - y * y,
+    "1 - y": lambda x, y: 1 - y,
+    "1 + y": lambda x, y: 1 + y,
+    "1 - x**2": lambda x, y: 1 - x * x,
+    **FORMULAS,
 }
+_PRICES = {"y * (1 - y)": 1.3, "1 - y**2": 1.3, "y": 1.9, "1 - y": 1.9}  # of the frequent ones
+_OF = "the derivative of {place} with respect to {bottom}"
 _OF_SIGMOID_AND_TANH = ("y * (1 - y)", "1 - y**2")  # whose results are between -1 and 1
 
 
@@ -156,60 +130,56 @@ def true_formula(region: Region) -> str:
     """The derivative of an elementwise region from x, the value below, and y, the result; "" if it is none of the common ones."""
     slope, values = region.slope, (region.bottom.value, region.top.value)
     within = 1e-12 * np.abs(slope).max(initial=0)
-    return next((text for text, (_, f) in _FORMULAS.items() if np.allclose(slope, f(*values), 1e-9, within)), "")
+    return next((text for text, f in _DERIVATIVES.items() if np.allclose(slope, f(*values), 1e-9, within)), "")
 
 
 def alternatives(region: Region, arrays: Arrays) -> Iterator[Alternative]:
     """All that may stand for one region."""
     if region.kind == "moves":
         yield from _moves(region)
-        return
-    for alternative in _derivatives(region, arrays):
-        yield replace(alternative, change=alternative.change or "{derivative}")
+    else:
+        for alternative in itertools.chain(_derivatives(region), _slopes(region), _extra_factor(region, arrays)):
+            yield replace(alternative, change=alternative.change or "{derivative}")
 
 
-def _derivatives(region: Region, arrays: Arrays) -> Iterator[Alternative]:
-    """What authors take for the derivative of an elementwise region."""
+def _derivatives(region: Region) -> Iterator[Alternative]:
+    """The derivative is missing, another formula, or taken of another value."""
     rule: Callable[..., NDArray]
-    of = "the derivative of {place} with respect to {bottom}"
     if len(region.inside) > 1:  # of one operation, its edge says so
-        says = f"{of} is missing: it is taken as 1"
-        yield Alternative(1.4, "derivative forgotten", says, lambda r, g: g * np.ones(g.shape))
-    for text, (price, formula) in _FORMULAS.items():
+        yield Alternative(
+            1.4, "derivative forgotten", f"{_OF} is missing: it is taken as 1", lambda r, g: g * np.ones(g.shape)
+        )
+    for text, formula in _DERIVATIVES.items():
         if np.isfinite(formula(region.bottom.value, region.top.value)).all():
             known = text in _OF_SIGMOID_AND_TANH and region.top.op != "tanh" and len(region.inside) > 1
             known = known and np.abs(region.top.value).max() <= 1
-            says = f"{of} is taken as {{formula:{text}}}"
+            says = f"{_OF} is taken as {{formula:{text}}}"
             rule = lambda r, g, f=formula: g * f(r.bottom.value, r.top.value)  # noqa: E731
-            yield Alternative(price - 0.5 * known, "another derivative", says, rule)
+            yield Alternative(_PRICES.get(text, 2.1) - 0.5 * known, "another derivative", says, rule)
     for price, says, rule in (
-        (3.25, "is squared", lambda r, g: g * r.slope**2),
-        (3.25, "is taken under a square root", lambda r, g: g * np.sign(r.slope) * np.sqrt(np.abs(r.slope))),
-        (2.3, "is taken as the function itself, {top}", lambda r, g: g * r.top.value * (r.slope != 0)),
         (2.3, "is taken as the function of its own result, {top}", lambda r, g: g * r.replay(r.top.value)),
         (2.4, "is taken at its result {top} instead of at {bottom}", lambda r, g: g * _slope_at(r, r.top.value)),
         (2.6, "is multiplied by the sign of {bottom}", lambda r, g: g * r.slope * np.sign(r.bottom.value)),
-        (2.6, "is taken without its sign", lambda r, g: g * np.abs(r.slope)),
     ):
-        yield Alternative(price, "another derivative", f"{of} {says}", rule)
-    says = f"{of} is taken as the constant {{number}}"
+        yield Alternative(price, "another derivative", f"{_OF} {says}", rule)
+
+
+def _slopes(region: Region) -> Iterator[Alternative]:
+    """The derivative is a constant, or one on each side of a condition."""
+    says = f"{_OF} is taken as the constant {{number}}"
     yield Alternative(2.5, "another derivative", says, lambda r, g, c: g * c, unknowns=1)
     if region.top.op in ("where", "maximum", "minimum", "absolute"):
-        says = f"{of} is {{numbers}} on its two sides instead of {{slopes}}"
+        says = f"{_OF} is {{numbers}} on its two sides instead of {{slopes}}"
         rule = lambda r, g, a, b: g * np.where(side(r.top), a, b)  # noqa: E731
         yield Alternative(2.1, "wrong slopes", says, rule, unknowns=2, change="Write {slopes}, one for each side.")
+
+
+def _extra_factor(region: Region, arrays: Arrays) -> Iterator[Alternative]:
     for reference, array in arrays:
         if not fits(array, region.top.value.shape):
             continue
-        says = f"{of} is taken as {{array}}"
-        yield Alternative(3, "another derivative", says, lambda r, g, a=reference: g * r.array(a), reference)
-        says = f"{of} has a factor {{array}} too many"
+        says = f"{_OF} has a factor {{array}} too many"
         yield Alternative(3.1, "extra factor", says, lambda r, g, a=reference: g * r.slope * r.array(a), reference)
-        if np.all(array != 0):
-            says = f"in {of} the factor {{array}} is missing"
-            yield Alternative(
-                3.1, "missing factor", says, lambda r, g, a=reference: g * r.slope / r.array(a), reference
-            )
 
 
 def _slope_at(region: Region, value: NDArray) -> NDArray:
@@ -232,7 +202,6 @@ def _moves(region: Region) -> Iterator[Alternative]:
     several = "an element of {bottom} that {place} uses several times gets "
     for price, how, says in (
         (2, "last", "only one of its gradients: they must be added"),
-        (2.1, "first", "only the first of its gradients: they must be added"),
         (2.2, "mean", "the average of its gradients instead of their sum"),
     ):
         rule = lambda r, g, how=how: r.place(r.sources(), g, how)  # noqa: E731
@@ -241,18 +210,6 @@ def _moves(region: Region) -> Iterator[Alternative]:
         for says, to in _PLACES.items() if size > 1 else ():
             rule = lambda r, g, a=axis, f=to: r.place(_moved(r.sources(), r.bottom.value.shape, a, f), g)  # noqa: E731
             yield Alternative(2.5, "wrong places", f"{back}gradients go to {says.format(axis=axis)}", rule)
-        if size % 2 == 0:
-            says = f"{back}the two halves along axis {axis} are exchanged"
-            rule = lambda r, g, a=axis: np.roll(r.pull(g), r.bottom.value.shape[a] // 2, a)  # noqa: E731
-            yield Alternative(2.4, "wrong places", says, rule)
-    for axis, size in enumerate(top):
-        if size > 1:
-            says = f"{back}the gradient is read at neighbouring places along axis {axis}: the stride of forward is forgotten"
-            yield Alternative(2.6, "stride forgotten", says, lambda r, g, a=axis: _read_packed(r, g, a))
-        if size % 2 == 0:
-            says = f"{back}the two halves along axis {axis} of the gradient are exchanged"
-            rule = lambda r, g, a=axis: r.pull(np.roll(g, r.top.value.shape[a] // 2, a))  # noqa: E731
-            yield Alternative(2.4, "wrong places", says, rule)
     if region.top.value.size == region.bottom.value.size:
         says = back + "the gradient is only reshaped, which does not undo the order of the axes"
         yield Alternative(2, "axes not undone", says, lambda r, g: g.reshape(r.bottom.value.shape))
@@ -263,38 +220,18 @@ def _moves(region: Region) -> Iterator[Alternative]:
                 yield Alternative(2.5, "axes not undone", says, rule)
 
 
-def _packed(places: NDArray, last: int) -> NDArray:
-    """Places with a stride, pushed together."""
-    used = np.unique(places)
-    steps = np.unique(np.diff(used))
-    return places if len(steps) != 1 else used[0] + (places - used[0]) // steps[0]
-
-
 _PLACES: dict[str, Callable[[NDArray, int], NDArray]] = {
     "the first place along axis {axis}, not to the one that was picked": lambda at, last: 0 * at,
-    "the last place along axis {axis}, not to the one that was picked": lambda at, last: 0 * at + last,
+    "the place one later along axis {axis}": lambda at, last: (at + 1) % (last + 1),
     "places along axis {axis} that end one too early: what was picked at the last place goes to the one before": (
         lambda at, last: np.minimum(at, last - 1)
     ),
-    "places in reverse order along axis {axis}": lambda at, last: last - at,
-    "the place one later along axis {axis}": lambda at, last: (at + 1) % (last + 1),
-    "the place one earlier along axis {axis}": lambda at, last: (at - 1) % (last + 1),
-    "neighbouring places along axis {axis}: the stride of forward is forgotten": _packed,
 }
 
 
 def _moved(sources: NDArray, shape: tuple[int, ...], axis: int, to: Callable[[NDArray, int], NDArray]) -> NDArray:
+    """The numbers of the sources, with another place along one axis."""
     known = sources >= 0
     at = list(np.unravel_index(np.where(known, sources, 0), shape))
     at[axis] = to(at[axis], shape[axis] - 1)
     return np.where(known, np.ravel_multi_index(at, shape), -1)
-
-
-def _read_packed(region: Region, gradient: NDArray, axis: int) -> NDArray:
-    sources = region.sources()
-    known = np.nonzero(sources >= 0)
-    read = list(known)
-    read[axis] = _packed(known[axis], 0)
-    flat = np.zeros(region.bottom.value.size)
-    np.add.at(flat, sources[known], np.broadcast_to(gradient, sources.shape)[tuple(read)])
-    return flat.reshape(region.bottom.value.shape)

@@ -57,10 +57,6 @@ def of_tensor(backward: TrueBackward, leaf: Node, arrays: Arrays) -> Iterator[Al
             says = "it is transposed" if len(shape) == 2 else f"axes {other} and {axis} are exchanged"
             change = "Transpose it: `.T`." if len(shape) == 2 else f"Exchange them back: `.swapaxes({other}, {axis})`."
             yield Alternative(2.8, "transposed", says, rule, change=change)
-        for part in _blocks(size) if axis or leaf.leaf != "x" else ():
-            says = f"it is {{factor}} at {part.start} to {part.stop - 1} of axis {axis}, and right elsewhere"
-            rule = lambda s, g, c, a=axis, p=part: _in_block(g, c, a, p)  # noqa: E731
-            yield Alternative(2.55, "constant factor", says, rule, unknowns=1)
     for extra, reference, array in with_functions(arrays, backward):
         if not fits(array, shape) or array is leaf.value:
             continue
@@ -72,19 +68,6 @@ def of_tensor(backward: TrueBackward, leaf: Node, arrays: Arrays) -> Iterator[Al
     yield from _of_another_value(backward, leaf)
 
 
-def _blocks(size: int) -> Iterator[slice]:
-    """Halves, thirds and quarters of an axis, of at least two elements."""
-    for parts in (2, 3, 4):
-        if size % parts == 0 and size // parts > 1:
-            yield from (slice(start, start + size // parts) for start in range(0, size, size // parts))
-
-
-def _in_block(gradient: NDArray, c: float, axis: int, part: slice) -> NDArray:
-    factors = np.ones(gradient.shape[axis])
-    factors[part] = c
-    return gradient * factors.reshape([-1 if i == axis else 1 for i in range(gradient.ndim)])
-
-
 def _of_another_value(backward: TrueBackward, leaf: Node) -> Iterator[Alternative]:
     """The gradient at another value stands there, or is added; and a multiple of the tensor itself is added."""
     for site, group in backward.groups.items():
@@ -93,8 +76,6 @@ def _of_another_value(backward: TrueBackward, leaf: Node) -> Iterator[Alternativ
         at = GradientAt(site)
         says, change = "{one_path}", "Carry back what is left out, and add it."
         yield Alternative(2.3, "not carried back", says, lambda s, g, r=at: s.array(r), at, change=change)
-        says = "it is {array} times {number}"
-        yield Alternative(3.3, "not carried back", says, lambda s, g, c, r=at: c * s.array(r), at, unknowns=1)
         says = "{array}, times {number}, is added: an extra term"
         yield Alternative(2.9, "extra term", says, lambda s, g, c, r=at: g + c * s.array(r), at, unknowns=1)
     itself = Leaf(str(leaf.leaf))
