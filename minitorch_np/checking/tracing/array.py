@@ -104,6 +104,13 @@ class TracedArray(np.ndarray):
         return format(plain(self)[()], specification)
 
 
+def holds_traced(value: Any) -> bool:
+    """Whether it is a traced array, or a list in which there is one."""
+    if isinstance(value, (list, tuple)):
+        return any(holds_traced(item) for item in value)
+    return isinstance(value, TracedArray)
+
+
 def plain(value: Any) -> Any:
     """The same without nodes; also within lists, tuples and dictionaries."""
     if isinstance(value, TracedArray):
@@ -148,9 +155,14 @@ def node_of(array: TracedArray) -> Node:
 def as_node(value: Any) -> Node:
     if isinstance(value, TracedArray):
         return node_of(value)
-    if isinstance(value, (list, tuple)) and any(isinstance(item, TracedArray) for item in value):
-        return as_node(np.stack([item if isinstance(item, TracedArray) else wrap(constant(item)) for item in value]))
-    return constant(value)
+    return as_node(stacked(value)) if holds_traced(value) else constant(value)
+
+
+def stacked(value: Any) -> Any:
+    """A traced array of nested lists with traced numbers."""
+    if isinstance(value, (list, tuple)):
+        return np.stack([stacked(item) for item in value])
+    return value if isinstance(value, TracedArray) else wrap(constant(value))
 
 
 def write(array: TracedArray, node: Node) -> None:

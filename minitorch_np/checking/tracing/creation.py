@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import stride_tricks
 
-from minitorch_np.checking.tracing.array import TracedArray, node_of, plain, wrap
+from minitorch_np.checking.tracing.array import TracedArray, holds_traced, node_of, plain, stacked, wrap
 from minitorch_np.checking.tracing.errors import TraceError
 from minitorch_np.checking.tracing.graph import constant
 from minitorch_np.checking.tracing.products import sliding_product
@@ -41,19 +41,6 @@ _MATH: dict[Any, Callable[..., Any]] = {
 _SCIPY = ["convolve", "correlate", "fftconvolve", "convolve2d", "correlate2d"]
 
 
-def _holds_traced(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_holds_traced(item) for item in value)
-    return isinstance(value, TracedArray)
-
-
-def _stack(values: Any) -> Any:
-    """A traced array of nested lists with traced numbers."""
-    if not isinstance(values, (list, tuple)):
-        return values
-    return np.stack([_stack(value) for value in values])
-
-
 def _creator(original: Any, *args: Any, **kwargs: Any) -> Any:
     with paused():
         made = original(*plain(args), **plain(kwargs))
@@ -61,9 +48,9 @@ def _creator(original: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _converter(original: Any, values: Any, dtype: Any = None, **kwargs: Any) -> Any:
-    if not _holds_traced(values):
+    if not holds_traced(values):
         return original(values, dtype, **kwargs)
-    array = _stack(values)
+    array = stacked(values)
     if dtype is not None and np.dtype(dtype).kind not in "fc":
         return array.astype(dtype)
     return array.copy() if original is np.array and array is values else array
@@ -71,15 +58,15 @@ def _converter(original: Any, values: Any, dtype: Any = None, **kwargs: Any) -> 
 
 def _from_iterator(original: Any, values: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
     values = list(values)
-    return np.stack(values) if _holds_traced(values) else original(values, dtype, *args, **kwargs)
+    return np.stack(values) if holds_traced(values) else original(values, dtype, *args, **kwargs)
 
 
 def _of_list(original: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
-    return original(_stack(values) if _holds_traced(values) else values, *args, **kwargs)
+    return original(stacked(values) if holds_traced(values) else values, *args, **kwargs)
 
 
 def _of_numbers(original: Any, *args: Any) -> Any:
-    return _MATH[original](*args) if _holds_traced(args) else original(*args)
+    return _MATH[original](*args) if holds_traced(args) else original(*args)
 
 
 def _as_strided(original: Any, x: Any, shape: Any = None, strides: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -106,7 +93,7 @@ def _as_strided(original: Any, x: Any, shape: Any = None, strides: Any = None, *
 
 
 def _sliding(original: Any, a: Any, b: Any, mode: str = "full", *args: Any, **kwargs: Any) -> Any:
-    if not _holds_traced((a, b)):
+    if not holds_traced((a, b)):
         return original(a, b, mode, *args, **kwargs)
     if args or kwargs:
         raise TraceError(f"{original.__name__} with more than a mode is not traced")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minitorch_np.checking.tracing.array import FUNCTIONS, TracedArray, as_node, gather, plain, wrap
+from minitorch_np.checking.tracing.array import FUNCTIONS, TracedArray, as_node, gather, holds_traced, plain, wrap
 from minitorch_np.checking.tracing.errors import TraceError
 from minitorch_np.checking.tracing.graph import constant
 from minitorch_np.checking.tracing.recorder import record
@@ -35,39 +35,13 @@ _CONSTANT = [
 _LIKE = [np.zeros_like, np.empty_like, np.ones_like, np.full_like]
 
 
-class _Slot:
-    """Stands for the n-th array in a function's arguments."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-
-
-def _take_out(value: Any, arrays: list[Any]) -> Any:
-    """The same arguments with slots for traced arrays, which are appended to `arrays`."""
-    if isinstance(value, TracedArray):
-        arrays.append(value)
-        return _Slot(len(arrays) - 1)
-    if isinstance(value, (list, tuple)):
-        return (
-            [_take_out(item, arrays) for item in value]
-            if isinstance(value, list)
-            else tuple(_take_out(item, arrays) for item in value)
-        )
-    return value
-
-
-def _put_in(value: Any, arrays: Any) -> Any:
-    if isinstance(value, _Slot):
-        return arrays[value.n]
-    if isinstance(value, (list, tuple)):
-        return type(value)(_put_in(item, arrays) for item in value) if type(value) in (list, tuple) else value
-    return value
-
-
 def _move(function: Any, args: Any, kwargs: Any) -> Any:
-    arrays: list[Any] = []
-    args = _take_out(args, arrays)
-    return gather(lambda *given: function(*_put_in(args, given), **kwargs), arrays)
+    """One argument is moved, an array or a list of arrays: the first that is traced."""
+    place = next((n for n, value in enumerate(args) if holds_traced(value)), None)
+    if place is None:
+        raise TraceError(f"np.{function.__name__} with an array by name is not traced")
+    before, after = plain(args[:place]), plain(args[place + 1 :])
+    return gather(lambda array: function(*before, array, *after, **plain(kwargs)), [args[place]])
 
 
 def _join(function: Any, args: Any, kwargs: Any) -> Any:
@@ -214,11 +188,6 @@ def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, n
     return _where(np.isfinite(x), x, np.nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf))
 
 
-@handles(np.append)
-def _append(arr: Any, values: Any, axis: Any = None) -> Any:
-    return np.concatenate([np.ravel(arr), np.ravel(values)] if axis is None else [arr, values], axis=axis or 0)
-
-
 @handles(np.real, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.real_if_close)
 def _itself(a: Any) -> Any:
     return a
@@ -252,14 +221,6 @@ def _median(a: Any, axis: Any = None, out: Any = None, overwrite_input: Any = Fa
     return np.take(_sort(a, axis), sorted({last // 2, last - last // 2}), axis).mean(axis, keepdims=keepdims)
 
 
-@handles(np.cumsum)
-def _cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    if axis is None:
-        a, axis = a.ravel(), 0
-    function = functools.partial(np.cumsum, axis=axis)
-    return into(out, wrap(record("np.cumsum", [as_node(a)], function(as_node(a).value), function)))
-
-
 def _whole(function: Any) -> Callable[..., Any]:
     """A function of one array whose Jacobian is computed by complex step."""
 
@@ -276,9 +237,12 @@ for _function in (np.linalg.inv, np.linalg.det, np.linalg.matrix_power):
     handles(_function)(_whole(_function))
 
 
-@handles(np.cumprod)
-def _cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    return into(out, _whole(np.cumprod)(a, axis))
+def _cumulative(function: Any) -> Callable[..., Any]:
+    return lambda a, axis=None, dtype=None, out=None: into(out, _whole(function)(a, axis))
+
+
+for _function in (np.cumsum, np.cumprod):
+    handles(_function)(_cumulative(_function))
 
 
 @handles(np.linalg.solve)

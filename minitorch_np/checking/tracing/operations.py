@@ -140,11 +140,16 @@ def jacobian(node: Node, v: NDArray) -> NDArray:
     """d result / d operand by complex step, for a function of one array that is analytic."""
     if node.value.size * v.size > _LARGEST_JACOBIAN:
         raise TraceError(f"{node.op} of {v.size} numbers has too large a Jacobian")
+    own = v is node.operands[0].value
+    if own and node.memo:
+        return node.memo[0]
     columns = np.zeros((node.value.size, v.size))
     for place in range(v.size):
         at = v.astype(complex)
         at.flat[place] += 1j * _STEP
         columns[:, place] = node.detail(at).imag.ravel() / _STEP
+    if own:
+        node.memo[0] = columns
     return columns
 
 
@@ -228,16 +233,6 @@ def _einsum(node: Node, k: int, g: NDArray, v: Sequence[NDArray]) -> NDArray:
     return whole
 
 
-def _cumulative_sum(node: Node, k: int, g: NDArray, v: Sequence[NDArray]) -> NDArray:
-    axis = node.detail.keywords["axis"]
-    return np.flip(np.cumsum(np.flip(g, axis), axis), axis).reshape(v[0].shape)
-
-
-def _added_at(node: Node, k: int, g: NDArray, v: Sequence[NDArray]) -> NDArray:
-    places = node.detail.args[0]
-    return unbroadcast(np.asarray(g).ravel()[places], v[0].shape)
-
-
 _PULL_BACK: dict[str, Callable[[Node, int, Any, Sequence[NDArray]], NDArray]] = {
     "where": _where,
     "gather": _gather,
@@ -248,6 +243,4 @@ _PULL_BACK: dict[str, Callable[[Node, int, Any, Sequence[NDArray]], NDArray]] = 
     "prod": _product,
     "matmul": _matmul,
     "einsum": _einsum,
-    "np.cumsum": _cumulative_sum,
-    "np.add.at": _added_at,
 }
