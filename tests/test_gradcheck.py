@@ -647,14 +647,16 @@ def test_pytest_shortens_the_report_to_the_hint(tmp_path):
         "import minitorch_np as mt\n\n"
         "class Doubled(mt.Sigmoid):\n"
         "    def backward(self, dy):\n        return 2 * super().backward(dy)\n\n"
-        "def test_gradients():\n    mt.assert_gradients(Doubled(), (5, 3))\n"
+        "def test_gradients():\n    mt.assert_gradients(Doubled(), (5, 3))\n\n"
+        "def test_rule():\n    mt.check_optimizer(lambda w, dw: w + 0.1 * dw, mt.SGD(0.1))\n"
     )
     line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hint"]
     only_this = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     for hint, told in (("1", False), ("2", True)):
         done = subprocess.run([*line, hint], capture_output=True, text=True, cwd=tmp_path, env=only_this, check=False)
         assert "is WRONG for dx" in done.stdout, done.stdout + done.stderr
-        assert ("LIKELY BUG" in done.stdout) is told
+        assert ("LIKELY BUG: dx: " in done.stdout) is told
+        assert ("LIKELY BUG: the step has the wrong sign" in done.stdout) is told
 
 
 @pytest.fixture

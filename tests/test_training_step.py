@@ -134,11 +134,11 @@ def test_nothing_is_changed_afterwards():
     ("change", "message"),
     [
         (lambda g, p, x: -g, "goes uphill.*\n.*Subtract"),
-        (lambda g, p, x: g / len(x), "divided by the batch twice"),
+        (lambda g, p, x: g / len(x), "divided by the batch size twice"),
         (lambda g, p, x: g * len(x), "a sum over the batch"),
-        (lambda g, p, x: 2 * g, "the due one times 2"),
+        (lambda g, p, x: 2 * g, "2 times the right one"),
         (lambda g, p, x: g - 0.01 * p, "plus 0.001 times the parameter.*\n.*weights grow"),
-        (lambda g, p, x: g + 0.01 * p, "plus -0.001 times the parameter.*\n.*name it in the rule"),
+        (lambda g, p, x: g + 0.01 * p, "plus -0.001 times the parameter.*\n.*give the rule with it"),
         (lambda g, p, x: g * np.cos(p), "No known mistake"),
     ],
 )
@@ -250,3 +250,30 @@ def test_parameters_in_tuples_and_of_the_class_are_found():
             step, lambda net, x, y: ((x @ net.layers[0]["W"]) ** 2).sum(), net, X, Y, optimizer=mt.SGD(0.1)
         )
     np.testing.assert_array_equal(Net.layers[0]["W"], parameters()["W1"])
+
+
+@pytest.mark.parametrize(
+    ("hint", "told", "kept_back"),
+    [
+        (0, "check_training_step is WRONG", "step"),
+        (1, "changed by", "uphill"),
+        (2, "goes uphill", "Subtract"),
+        (3, "Subtract the gradient", "no such text"),
+    ],
+)
+def test_hint_decides_how_much_is_told(hint, told, kept_back):
+    def step(p, x, y):
+        p["w"] += 0.1 * 2 * x.T @ (x @ p["w"] - y) / y.size
+
+    def cost(p, x, y):
+        return ((x @ p["w"] - y) ** 2).mean()
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    with pytest.raises(TrainingStepError) as error:
+        check_training_step(step, cost, {"w": rng.normal(size=(3, 2))}, x, y, optimizer=mt.SGD(0.1), hint=hint)
+    text = str(error.value)
+    assert told in text
+    assert kept_back not in text.replace("check_training_step", "")
+    with pytest.raises(ValueError, match="hint is 0, 1, 2 or 3"):
+        check_training_step(step, cost, {"w": x}, x, y, optimizer="sgd", hint=4)

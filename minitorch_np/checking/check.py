@@ -26,6 +26,7 @@ from minitorch_np.checking.loss_check import LossCheck
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
 from minitorch_np.checking.subject import GlobalRandomness
+from minitorch_np.checking.told_error import check_hint
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
 from minitorch_np.losses.finding import find as find_loss
@@ -101,8 +102,7 @@ def gradcheck(
     if method not in ("auto", "complex", "differences"):
         raise ValueError(f"gradcheck: method is 'auto', 'complex' or 'differences', got {method!r}.")
     flag("gradcheck", "raise_exception", raise_exception)
-    if hint not in (0, 1, 2, 3):
-        raise ValueError(f"gradcheck: hint is 0, 1, 2 or 3, got {hint!r}.")
+    check_hint("gradcheck", hint)
     flag("gradcheck", "strict_dtype", strict_dtype)
     spawn(rng, 0)  # raises unless it is a seed
     randomness = GlobalRandomness()

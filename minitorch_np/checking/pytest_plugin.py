@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 
 from minitorch_np.checking import GradcheckError, assert_gradients
+from minitorch_np.checking.told_error import ToldError
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +40,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     error = call.excinfo.value if call.excinfo is not None else None
     if hint is not None and isinstance(error, GradcheckError):
         error.report.hint = hint
+    if hint is not None and isinstance(error, ToldError):
+        error.hint = hint
 
 
 def pytest_configure(config: pytest.Config) -> None:

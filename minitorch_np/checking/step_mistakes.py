@@ -69,8 +69,8 @@ class StepRecord:
         return {name: values[name] - self.before[-1][name] for name in values}
 
 
-def explain(record: StepRecord, wrong: list[str], graph: Graph | None) -> str:
-    """What is wrong with the last step, and the mistake if it is a known one.
+def explain(record: StepRecord, wrong: list[str], graph: Graph | None) -> tuple[str, str, str]:
+    """What is wrong with the last step, the mistake if it is a known one, and what to change.
 
     Args:
         wrong: the parameters with wrong values.
@@ -81,11 +81,9 @@ def explain(record: StepRecord, wrong: list[str], graph: Graph | None) -> str:
     index = f"[{', '.join(map(str, place))}]" if place else ""
     right = [other for other in record.before[-1] if other not in wrong]
     verb = "is" if len(right) == 1 else "are"
-    first = f"check_training_step: step {len(record.before)} is wrong for {', '.join(wrong)}"
-    lines = [
-        f"{first} ({', '.join(right)} {verb} right)." if right else f"{first}.",
-        f" {name}{index} moved by {record.moved(name)[place]:.7g}, expected {record.due(name)[place]:.7g} by {record.rule!r}.",
-    ]
+    seen = f"step {len(record.before)} is wrong for {', '.join(wrong)}"
+    seen += f" ({', '.join(right)} {verb} right)." if right else "."
+    seen += f"\n {name}{index} changed by {record.moved(name)[place]:.7g}, expected {record.due(name)[place]:.7g} by {record.rule!r}."
     for mistake in (_not_moved, _adds_up, _factor, _decay):
         found = mistake(record, wrong)
         if found is not None:
@@ -93,13 +91,11 @@ def explain(record: StepRecord, wrong: list[str], graph: Graph | None) -> str:
     else:
         found = _updated_too_early(record, wrong, graph)
     if found is not None:
-        return "\n".join([*lines, f" LIKELY BUG: {found[0]}", f"   {found[1]}"])
-    text = "No known mistake explains the step."
+        return seen, *found
+    text = "No known mistake explains the step. Check backward alone with gradcheck, and the update alone with check_optimizer."
     if len(record.before) > 1:
         text += " Earlier steps were right: look at what is kept from one step to the next."
-    return "\n".join(
-        [*lines, f" {text} Check backward alone with gradcheck, and the update alone with check_optimizer."]
-    )
+    return seen, "", text
 
 
 def _not_moved(record: StepRecord, wrong: list[str]) -> tuple[str, str] | None:
@@ -124,7 +120,7 @@ def _adds_up(record: StepRecord, wrong: list[str]) -> tuple[str, str] | None:
     moved = record.again(sums)
     if not all(_same(record.moved(name), moved[name]) for name in wrong):
         return None
-    return "gradients add up over the steps.", "Set each gradient anew in every step: dW = …, not dW += …."
+    return "gradients add up over the steps.", "Begin every step with new gradients: dW = …, not dW += …."
 
 
 def _factor(record: StepRecord, wrong: list[str]) -> tuple[str, str] | None:
@@ -141,15 +137,19 @@ def _factor(record: StepRecord, wrong: list[str]) -> tuple[str, str] | None:
         )
     for n in record.sizes:
         if n > 1 and abs(c * n - 1) < _MATCH:
-            change = (
-                "The cost is a mean already: its gradient carries 1 / batch. Divide once, in the loss or in the step."
+            change = "The cost is a mean, so its gradient is divided by the batch size already. Divide once, in the loss or in the step."
+            return (
+                f"the step of {who} is {fraction(1 / n)} of the right one: it is divided by the batch size twice.",
+                change,
             )
-            return f"the step of {who} is {fraction(1 / n)} of the due one: it is divided by the batch twice.", change
         if n > 1 and abs(c / n - 1) < _MATCH:
             change = "The cost is a mean: divide the gradient by the number of examples."
-            return f"the step of {who} is {n} times the due one: the gradient is a sum over the batch.", change
-    text = f"the step of {who} is the due one times {_rounded(c)}."
-    return text, "Look at the learning rate, and for a factor that is missing or too many."
+            return (
+                f"the step of {who} is {n} times the right one: the gradient is a sum over the batch, not a mean.",
+                change,
+            )
+    text = f"the step of {who} is {_rounded(c)} times the right one."
+    return text, "Look at the learning rate, and for a factor that is missing or that should not be there."
 
 
 def _decay(record: StepRecord, wrong: list[str]) -> tuple[str, str] | None:
@@ -160,20 +160,20 @@ def _decay(record: StepRecord, wrong: list[str]) -> tuple[str, str] | None:
         return None
     rate = record.rule.current_rate()
     decay = float(getattr(record.rule, "weight_decay", 0) or 0)
-    text = f"the step of {', '.join(wrong)} is the due one plus {_rounded(c)} times the parameter"
+    text = f"the step of {', '.join(wrong)} is the right one plus {_rounded(c)} times the parameter"
     if decay and abs(c - 2 * rate * decay) < 1e-3 * abs(c):
         return (
             f"{text}: weight decay has the wrong sign.",
-            "Decay makes weights smaller: dW + weight_decay * W, then W -= rate * ….",
+            "Decay makes weights smaller: add weight_decay * W to dW, then W -= rate * dW.",
         )
     if decay and abs(c - rate * decay) < 1e-3 * abs(c):
         return f"{text}: weight decay is missing.", "Add weight_decay * W to the gradient."
     sign = (
         "Its sign makes weights grow."
         if c > 0
-        else "If it is meant, name it in the rule, such as SGD(0.1, weight_decay=0.01)."
+        else "If you want it, give the rule with it, such as SGD(0.1, weight_decay=0.01)."
     )
-    return f"{text}: a penalty or a decay that the cost and the rule do not have.", sign
+    return f"{text}: a decay that neither the cost nor the rule has.", sign
 
 
 def _updated_too_early(record: StepRecord, wrong: list[str], graph: Graph | None) -> tuple[str, str] | None:
@@ -185,9 +185,9 @@ def _updated_too_early(record: StepRecord, wrong: list[str], graph: Graph | None
         gradients = _with_new_values(graph, {name: after[name] for name in changed})
         moved = record.again([*record.gradients[:-1], gradients])
         if all(_same(record.moved(name), moved[name]) for name in wrong):
-            of = f"the new {changed[0]}" if len(changed) == 1 else "parameters that were new already"
+            of = f"the new {changed[0]}" if len(changed) == 1 else "the new parameters"
             text = f"the gradient of {', '.join(wrong)} was computed with {of}: the update came too early."
-            return text, "Compute all gradients first, then change the parameters."
+            return text, "Compute all gradients first, and change the parameters after that."
     return None
 
 

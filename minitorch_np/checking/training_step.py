@@ -14,6 +14,7 @@ from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.arrays_inside import FloatArrays
 from minitorch_np.checking.step_mistakes import Rule, StepRecord, explain
 from minitorch_np.checking.subject import GlobalRandomness, State
+from minitorch_np.checking.told_error import ToldError, check_hint
 from minitorch_np.checking.tracing.graph import Graph
 from minitorch_np.checking.tracing.trace import TraceError, trace
 from minitorch_np.optimizers import Optimizer
@@ -25,7 +26,7 @@ _RELATIVE = 1e-7  # how well the differences know a gradient, in proportion
 _OF_LARGEST = 1e-9  # and to the largest of them all
 
 
-class TrainingStepError(AssertionError):
+class TrainingStepError(ToldError):
     """A training step does not change the parameters as its rule does."""
 
 
@@ -39,6 +40,7 @@ def check_training_step(
     *,
     optimizer: Optimizer | str,
     steps: int = 3,
+    hint: int = 3,
 ) -> None:
     """Compare what `step` does to the parameters with the rule of an optimiser, applied to the true gradient of `cost`.
 
@@ -50,6 +52,7 @@ def check_training_step(
             arrays on which the cost depends are the parameters.
         x, y: one batch. Every step is given the same one. Without y, `step` and `cost` are called without it.
         optimizer: the rule, such as SGD(0.1), or its name as in compile.
+        hint: how much the error tells: 0 right or wrong, 1 the step and a number with both values, 2 the mistake, 3 what to change.
         steps: the number of steps; a later one shows gradients that add up, and momentum.
 
     The true gradient is taken by differences of fourth order of `cost`, in float64. The parameters are the same afterwards as before.
@@ -63,6 +66,7 @@ def check_training_step(
             raise ValueError(f"check_training_step: {name} is a function, got {given!r:.80}.{instead_of(given)}")
     if isinstance(optimizer, type):
         raise ValueError(f"check_training_step:{instead_of(optimizer)}")
+    check_hint("check_training_step", hint)
     rule = find_optimizer(optimizer, "check_training_step") if isinstance(optimizer, str) else copy.deepcopy(optimizer)
     if not isinstance(rule, Optimizer):
         raise ValueError(f"check_training_step: optimizer is one such as SGD(0.1), or its name; got {optimizer!r:.80}.")
@@ -70,6 +74,9 @@ def check_training_step(
     state, randomness = State([parameters, getattr(step, "__self__", None)]), GlobalRandomness()
     try:
         _Check(step, cost, parameters, (x,) if y is None else (x, y), rule).run(steps)
+    except TrainingStepError as error:
+        error.hint = int(hint)
+        raise
     finally:
         state.restore()
         randomness.restore()
@@ -137,7 +144,7 @@ class _Check:
                 if not (np.abs(after[name] - value) <= allowed).all():
                     wrong.append(name)
             if wrong:
-                raise TrainingStepError(explain(record, wrong, self._graph(before)))
+                raise TrainingStepError("check_training_step", *explain(record, wrong, self._graph(before)))
 
     def _call(self, function: Callable[..., Any]) -> Any:
         """Call step or cost in the way that its arguments ask for."""
