@@ -24,7 +24,7 @@ _JACOBIAN = 4_000_000  # the most numbers in a Jacobian
 # A probe with one of these names explains the wrong numbers, and comes before what the numbers themselves suggest.
 CONCLUSIVE = {
     "accumulates", "stale cache", "draws anew in backward", "ignores the upstream gradient", "never set",
-    "writes into its arguments",
+    "writes into its arguments", "memory that was never set",
 }  # fmt: skip
 _EVEN_IF_NOT_LINEAR = {"extra term", "lost precision", "wrong mask"}
 

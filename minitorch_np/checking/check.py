@@ -18,7 +18,7 @@ from minitorch_np.base.node import Node
 from minitorch_np.base.randomness import spawn
 from minitorch_np.base.validation import check_order, flag
 from minitorch_np.checking.adapting import Foreign, adapt, adapt_loss, is_pair
-from minitorch_np.checking.adapting.telling import in_float64
+from minitorch_np.checking.adapting.telling import in_float64, without_axes
 from minitorch_np.checking.inputs import are_whole, build, given_or_drawn, is_shape
 from minitorch_np.checking.layer_check import LayerCheck
 from minitorch_np.checking.layers_inside import layers_with_inputs
@@ -215,8 +215,9 @@ def _check(
             report.names = _their_names(part)
     if isinstance(layer, Foreign):
         report.verdict = "inconclusive" if report.verdict == "pass" and layer.remarks() else report.verdict
-        report.findings = [*layer.remarks(), *report.findings]
-        remarks += in_float64(layer.wide)
+        unseen = layer.remarks()
+        report.findings = [*report.findings, *unseen] if report.verdict == "fail" else [*unseen, *report.findings]
+        remarks += [*in_float64(layer.wide), *without_axes(layer.lacking, layer.values)]
     if report.verdict == "pass" and all(result.untouched for result in report.tensors.values()):
         report.verdict = "inconclusive"
         report.findings.append(_nothing_compared(report))

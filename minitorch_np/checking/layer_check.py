@@ -74,6 +74,7 @@ class LayerCheck:
             self._check_in(setting, subject, first=first, whole=first and thorough, thorough=thorough)
             if self._is_decided(setting):
                 return self.report
+        self.remarks += self.settings.remarks
         self._check_what_is_drowned()
         return self.report
 
@@ -165,7 +166,7 @@ class LayerCheck:
         if failed:
             at_x = setting not in self.settings.sizes
             found = self._explain(comparison, results, failed, found, at_x=at_x)
-        else:
+        elif not found:
             self.report.findings += notes
         self._add(setting, results, found)
 
@@ -292,7 +293,7 @@ class LayerCheck:
         self.report.verdict = "fail"
         text = describe(error, "backward")
         self.report.findings.append(f"{setting}: {text}" if setting else text)
-        if isinstance(error, TypeError) and "NoneType" in str(error):
+        if isinstance(error, TypeError) and "+=: 'NoneType'" in str(error):
             self.report.diagnoses.append(
                 Diagnosis("accumulates", "x", "backward adds to a grad that is None.", "Write grad = ….")
             )

@@ -104,7 +104,9 @@ class LossCheck:
             return True
         if isinstance(self.layer, ModelWithLoss):
             return bool(edge.any())
-        result = report.tensors["x"]
+        result = report.tensors.get("x")
+        if result is None:  # of a network, whose parameters alone are checked
+            return bool(edge.any())
         if result.wrong is not None:
             return bool(edge.any()) and not (result.wrong & ~edge).any()
         return bool(edge.any() if result.worst is None else edge[result.worst[0]])

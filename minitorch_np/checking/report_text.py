@@ -71,8 +71,8 @@ def headline(report: GradcheckReport) -> str:
         text += f" for {_gradients(wrong)}"
         right = [name for name, result in report.tensors.items() if result.verdict == "pass"]
         text += f" ({_gradients(right)} {'is' if len(right) == 1 else 'are'} right)" if right else ""
-    elif report.findings:
-        text += f": {report.findings[0].partition(':')[0].rstrip('.')}"
+    elif faults := [finding for finding in report.findings if finding not in report.remarks]:
+        text += f": {faults[0].partition(':')[0].rstrip('.')}"
     elif report.diagnoses:
         text += f": {report.diagnoses[0].name if report.hint >= 2 else 'backward breaks a rule of the contract'}"
     return f"{text}, {report.setting}" if report.setting else text

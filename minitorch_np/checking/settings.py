@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.checking.adapting import Foreign
 from minitorch_np.checking.inputs import other_inputs_of
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
-from minitorch_np.checking.subject import Subject, trainable
+from minitorch_np.checking.subject import Subject, other_inputs, trainable
 from minitorch_np.checking.truth import rms
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from minitorch_np.layer import Layer
 
 SIZE_1 = "for x and parameters of size 1"
+_FOR_TRAINING = (
+    "After a forward in inference mode, backward still belongs to the last forward in training mode. "
+    "That is right where it is never called then."
+)
 
 
 class Settings:
@@ -26,6 +31,7 @@ class Settings:
     Attributes:
         elsewhere: the settings so far whose inputs are others than x.
         sizes: the settings of ordinary size, with the size of x.
+        remarks: why a setting was left out.
     """
 
     sizes: Mapping[str, float] = {SIZE_1: 1.0, "for x of size 0.001 and parameters of size 1": 1e-3}
@@ -33,6 +39,7 @@ class Settings:
     def __init__(self, layer: Layer, x: NDArray, rng: np.random.Generator) -> None:
         self.layer, self.x, self.rng = layer, x, rng
         self.elsewhere: set[str] = set()
+        self.remarks: list[str] = []
 
     def all(self, *, elsewhere: bool) -> Iterator[tuple[str, Subject]]:
         """The same layer with other parameters, batch sizes, modes, memory layouts and, if elsewhere, inputs."""
@@ -41,7 +48,11 @@ class Settings:
             yield "with the parameters as they are", Subject(self.layer, self.x)
         yield from self._other_batches()
         if any(node.training for _, node in self.layer.walk()):
-            yield "in inference mode", self._subject(self.x, training=False)
+            subject = self._subject(self.x, training=False)
+            if isinstance(self.layer, Foreign) and self._is_for_training_alone(subject):
+                self.remarks.append(_FOR_TRAINING)
+            else:
+                yield "in inference mode", subject
         if self.x.ndim > 1:
             subject = self._subject(self.x)
             subject.x = np.asfortranarray(subject.x)
@@ -61,12 +72,32 @@ class Settings:
                 continue  # whatever forward raises, it does not take that batch
             yield f"for a batch of {count}", subject
 
+    def _is_for_training_alone(self, subject: Subject) -> bool:
+        """Whether backward, after a forward in inference mode, still takes what the last forward in training kept."""
+        layer, gradients = copy.deepcopy(subject.layer), []
+        dy = np.random.default_rng(3).normal(size=np.shape(subject.forward()))
+        try:
+            for seed in (1, 2):
+                layer.training = True
+                layer.forward(other_inputs(subject.x, np.random.default_rng(seed)))
+                layer.training = False
+                layer.forward(subject.x.copy())
+                found = [layer.backward(dy.copy()), *(p.grad for p in trainable(layer).values())]
+                gradients.append([np.array(one) for one in found if isinstance(one, np.ndarray)])
+        except Exception:  # the check itself reports it
+            return False
+        return any(
+            a.shape == b.shape and not np.allclose(a, b, rtol=1e-6, atol=0) for a, b in zip(*gradients, strict=False)
+        )
+
     def _is_one_matrix(self) -> bool:
         """Whether the rows of a square x are no examples of their own: in another order they give another result."""
         order = np.roll(np.arange(len(self.x)), 1)
         try:
             y = np.array(self._subject(self.x, training=False).forward())
-            rolled = np.array(Subject(self._with_targets(order), self.x[order], training=False).forward())
+            jitter = np.random.default_rng(7)
+            turned = Subject(self._with_targets(order), self.x[order], training=False, jitter=jitter)
+            rolled = np.array(turned.forward())
         except Exception:
             return False
         if y.shape != rolled.shape:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.answers import instead_of
-from minitorch_np.checking.adapting.calls import BACKWARD, FORWARD, SLOPE, method_of, owner_of
+from minitorch_np.checking.adapting.calls import BACKWARD, FORWARD, SLOPE, method_of, owner_of, parameters_of
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.foreign import Foreign
 from minitorch_np.checking.adapting.foreign_code import ForeignCode, Options
 from minitorch_np.checking.adapting.frameworks import JaxCode, TorchCode, is_jax, is_torch
-from minitorch_np.checking.adapting.functions import Slope, is_slope
+from minitorch_np.checking.adapting.functions import Slope, is_right_slope, is_slope
 from minitorch_np.checking.adapting.graphs import Graph, node_class
 from minitorch_np.checking.adapting.layout import Layout
 from minitorch_np.checking.adapting.wrapping import pull, with_gradient
@@ -89,6 +89,10 @@ def adapt(
     if callable(target) and callable(backward):
         return _pair(target, backward, parameters, given, options)
     names = forward or method_of(target, FORWARD), backward or method_of(target, BACKWARD)
+    if backward is None and all(names) and _takes_the_same(target, str(names[0]), str(names[1])):
+        methods = getattr(target, str(names[0])), getattr(target, str(names[1]))
+        if is_right_slope(*methods):
+            return Slope(*methods, type(target).__name__)
     if isinstance(backward, str) or isinstance(forward, str) or all(names):
         return _object(target, names, parameters, given, options)  # type: ignore[arg-type]
     slope = method_of(target, SLOPE)
@@ -101,6 +105,15 @@ def adapt(
         f"adapt: {type(target).__name__} has no method {missing!r}. Name its methods: adapt(layer, forward='…', backward='…'). "
         f"For two functions write {_PAIR}."
     )
+
+
+def _takes_the_same(target: Any, forward: str, backward: str) -> bool:
+    """Whether both methods take one argument of one name, so that backward may be a derivative without a gradient from above."""
+    needed = [
+        [name for name, one in (parameters_of(getattr(target, method)) or {}).items() if one.default is one.empty]
+        for method in (forward, backward)
+    ]
+    return len(needed[1]) == 1 and needed[0] == needed[1]
 
 
 def _of_framework(

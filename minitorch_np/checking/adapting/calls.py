@@ -158,7 +158,7 @@ def backward_call(
             return "dy"
         if word in _RATE:
             return "rate"
-        if word in _CACHE or word.endswith("cache"):
+        if is_cache(word):
             return "cache"
         if first and upstream is None:
             return "dy"
@@ -172,6 +172,12 @@ def backward_call(
 
     remedy = "Give its value: adapt(…, arguments={NAME: …}). If these are labels, give them as y, with a loss: gradcheck(net, x, y, loss=…)."
     return _call(function, given, who, role, remedy)
+
+
+def is_cache(name: str) -> bool:
+    """Whether a name says that it is what forward keeps for backward."""
+    word = low(name)
+    return word in _CACHE or word.endswith("cache")
 
 
 def loss_call(function: Callable[..., Any], given: Mapping[str, Any], who: str, *, upstream: bool = False) -> Call:

@@ -17,6 +17,7 @@ from minitorch_np.checking.adapting.calls import (
     Call,
     backward_call,
     forward_call,
+    is_cache,
     method_of,
     parameters_of,
 )
@@ -43,6 +44,7 @@ class Code:
     ) -> None:
         self.root, self.given_forward, self.given_backward, self.given = root, forward, backward, dict(arguments)
         self.is_pair = not isinstance(forward, str)
+        self.resets = True  # whether to call a method such as zero_grad before each forward
         outside = outer_variables(forward, backward) if self.is_pair and not root else {}
         self.is_outside = bool(outside)
         self.root = outside or root
@@ -84,7 +86,7 @@ class Code:
                 with contextlib.suppress(AttributeError):
                     root.training = training
             reset = method_of(root, RESETS)
-            if reset and not parameters_of(getattr(root, reset)):
+            if self.resets and reset and not parameters_of(getattr(root, reset)):
                 with contextlib.suppress(Exception):  # an object that has not run yet may have nothing to reset
                     getattr(root, reset)()
         values = self._values(root) | {"x": x, "training": training}
@@ -99,12 +101,12 @@ class Code:
         """
         extras = list(returned[1:]) if isinstance(returned, (tuple, list)) else []
         values = self._values(root) | {"dy": dy, "x": x, "y": y, "rate": rate, "training": True}
-        values["cache"] = extras[-1] if extras else None
+        values["cache"] = cache = self._cache_of(extras)
         values |= {f"extra {number}": extra for number, extra in enumerate(extras)}
         if (
             self.is_pair and extras and len(self.backward_call.roles) == 2
         ):  # backward(dout, cache), whatever the name of the cache
-            values |= {role: extras[-1] for role in self.backward_call.roles.values() if role != "dy"}
+            values |= {role: cache for role in self.backward_call.roles.values() if role != "dy"}
         elif self.is_pair and not extras and "extra 0" in self.backward_call.roles.values():
             raise ValueError(
                 f"gradcheck: backward of {self.name} takes {', '.join(self.backward_call.roles)}, and forward returns no cache to hand it. "
@@ -112,7 +114,7 @@ class Code:
             )
         positional, named = self.backward_call.arguments(values, "dy")
         if self.backward_call.plain and extras:
-            positional.append(extras[-1])
+            positional.append(cache)
         return self._function(self.given_backward, root)(*positional, **named)
 
     def listed(self, root: Any) -> dict[str, Any]:
@@ -122,6 +124,14 @@ class Code:
             with contextlib.suppress(Exception):  # it takes arguments, or is no method for this
                 found[name] = called(root, name)
         return found
+
+    def _cache_of(self, extras: list[Any]) -> Any:
+        """Which of the values that forward returns besides y is the cache: the one of that name, the only collection, or the last."""
+        names = returned_names(self._function(self.given_forward, self.root))[1:]
+        named = [extra for name, extra in zip(names, extras, strict=False) if is_cache(name)]
+        collections = [extra for extra in extras if isinstance(extra, (tuple, list, dict))]
+        chosen = named if len(named) == 1 else collections if len(collections) == 1 else extras[-1:]
+        return chosen[0] if chosen else None
 
     def return_names(self) -> list[str]:
         """The variables that backward returns as a tuple, from its source; [] if they are not known."""

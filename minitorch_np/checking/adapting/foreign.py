@@ -22,7 +22,7 @@ class Foreign(Layer):
     `meet(x)` runs it and finds out what its arrays are; `looked_at()` says what was found.
     """
 
-    shared: tuple[str, ...] = ("wide",)  # attributes that copies share
+    shared: tuple[str, ...] = ("wide", "lacking")  # attributes that copies share
     forgotten: tuple[str, ...] = ()  # attributes that are None in copies
 
     def __init__(self, examples: str | None = None) -> None:
@@ -30,6 +30,7 @@ class Foreign(Layer):
         self.layout = Layout(examples or "rows")
         self.values: dict[str, Parameter] = {}
         self.wide: set[str] = set()  # shared by all copies
+        self.lacking: dict[str, Shape] = {}  # gradients without axes of length 1 that their values have; shared too
         self._dtype = np.dtype(np.float64)  # until the run with float32
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -68,6 +69,15 @@ class Foreign(Layer):
             self.wide.add(name)
             return array.astype(np.float32)
         return array
+
+    def in_shape(self, name: str, gradient: NDArray) -> NDArray:
+        """The gradient with the axes of length 1 that broadcasting would add, as for b of (1, 3) and db of (3,)."""
+        shape = self.values[name].shape
+        missing = len(shape) - gradient.ndim
+        if missing > 0 and (1,) * missing + gradient.shape == shape:
+            self.lacking[name] = gradient.shape
+            return gradient.reshape(shape)
+        return gradient
 
     def build(self, input_shape: Shape) -> None:
         """Inside a model: x is known by its shape alone."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
+from minitorch_np.checking.adapting.between_calls import Calls, adds_up, bears_resets, cut, set_rates, stacked
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.convention import divides_by_the_batch, is_net
 from minitorch_np.checking.adapting.foreign import Foreign
@@ -17,9 +18,8 @@ from minitorch_np.checking.adapting.reading import Reader, Reading
 from minitorch_np.checking.adapting.sources import Source
 from minitorch_np.checking.adapting.telling import averaging, looked_at, missing_dx, their_names, unseen_parameters
 from minitorch_np.checking.adapting.trial import Trial
-from minitorch_np.checking.arrays_inside import copied, get, is_number, put
-from minitorch_np.checking.evidence import gradient_of, same
-from minitorch_np.checking.subject import GlobalRandomness, State
+from minitorch_np.checking.arrays_inside import Path, copied, get, is_number, put
+from minitorch_np.checking.evidence import gradient_of
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray, Shape
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # Of a backward that makes the step: a power of two, so that the change divided by it is the gradient to rounding.
 _RATE = 2.0**30
 _SMALL_RATE = 0.125  # where the gradient is kept as well
-_RATE_NAMES = ("lr", "learning_rate", "eta", "rate", "step_size", "alpha")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class ForeignCode(Foreign):
         needs_forward: whether each backward needs a forward of its own.
     """
 
-    shared = ("reading", "options", "wide")
+    shared = ("reading", "options", "wide", "lacking", "updates")
     forgotten = ("_x", "_returned", "_y")
 
     def __init__(self, code: Code, options: Options) -> None:
@@ -71,19 +70,25 @@ class ForeignCode(Foreign):
         self.averaged = bool(options.averaged)
         self.reading: Reading | None = None
         self.takes_whole_numbers = False
+        self.growing: dict[Path, int] = {}
+        self.updates: dict[Path, Calls] = {}  # shared by all copies
         self.divides = self.asks_for_dx = self.spent = self.needs_forward = False
 
     def meet(self, x: NDArray) -> NDArray:
+        self.code.resets = bears_resets(self.code, x)
         whole = x.dtype.kind in "biu"
         if whole and self._shape_of_y(x.astype(np.float64)) is not None:
             x = x.astype(np.float64)
         if self.told_layout is None and columns_not_rows(self._shape_of_y, x):
             self.layout = Layout("columns")
         trial = Trial(self.code, x, self.options.output, self.options.dx)
+        self.growing = trial.growing
+        if self.told_layout is None and isinstance(trial.returned, (list, tuple)) and trial.dx.paths == [()]:
+            self.layout = Layout("one")  # the rows of x are several inputs
         self.reading = Reader(self.code, trial, self.options.pairs).read()
         if whole and self.reading.dx.kind == "missing":
             x = x.astype(np.int64)
-        self.code.root = trial.ready
+        self.code.root, self.updates = trial.ready, trial.recorded
         for name, paths in self.reading.parameters.items():
             self.values[name] = Parameter.sharing(np.array(get(trial.ready, paths[0]), np.float64))
         self._find_rate(x)
@@ -91,7 +96,7 @@ class ForeignCode(Foreign):
         self.takes_whole_numbers = x.dtype.kind in "biu"
         self.examples_met = len(rows) if rows.ndim else 1
         self.know_shapes(rows, self.forward(rows))
-        self.needs_forward = self._adds_up(rows)
+        self.needs_forward = adds_up(self, rows)
         if self.options.averaged is None:
             self.divides = divides_by_the_batch(self, rows)
             self.averaged = self.divides and self.layout.examples == "columns"
@@ -117,6 +122,7 @@ class ForeignCode(Foreign):
 
     def _run(self, x: NDArray) -> NDArray:
         reading, root = self._read(), self.code.root
+        cut(root, self.growing)
         self._put_parameters()
         self._returned = self.code.forward(root, x, training=self.training)
         self._y = np.asarray(reading.output.read(root, self._returned))
@@ -136,13 +142,15 @@ class ForeignCode(Foreign):
                 zeros: Any = np.zeros(self.values[name].shape, self.values[name].value.dtype)
                 for path in source.paths:
                     put(root, path, zeros if zeros.ndim else zeros[()])
+            elif source.kind == "optimiser":
+                self._calls(source).clear()
         returned = self.code.backward(root, self.layout.theirs(dy), self._x, self._returned, self._y, self._rate())
         for name, source in reading.gradients.items():
             gradient = self._gradient(name, source, returned)
             if is_number(gradient) and self.averaged:
                 gradient = gradient * np.asarray(len(dy), gradient.dtype)
             self.values[name].grad = self.narrow(gradient_of(name), gradient)
-        dx = reading.dx.read(root, returned)
+        dx = stacked(reading.dx.read(root, returned))
         return self.narrow("dx", self.layout.ours(dx)) if is_number(dx) else dx
 
     def _put_parameters(self) -> None:
@@ -151,36 +159,20 @@ class ForeignCode(Foreign):
             for path in paths:
                 put(self.code.root, path, value.copy() if value.ndim else value[()])
 
-    def _adds_up(self, rows: NDArray) -> bool:
-        """Whether a second backward gives another result, and not so after a new forward, as in a graph that is made for one backward."""
-
-        def gradients() -> list[Any]:
-            dx = self.backward(dy)
-            return [np.array(a) for a in (dx, *(parameter.grad for parameter in self.values.values())) if is_number(a)]
-
-        dy = np.random.default_rng(2).normal(size=np.shape(self.forward(rows)))
-        randomness, state = GlobalRandomness(), State(self.code.root)
-        try:
-            first, second = gradients(), gradients()
-            state.restore()
-            self.forward(rows)
-            gradients()
-            self.forward(rows)
-            third = gradients()
-        except Exception:  # the check itself reports it
-            return False
-        finally:
-            state.restore()
-            randomness.restore()
-        return not _same(first, second) and _same(first, third)
-
     def _gradient(self, name: str, source: Source, returned: Any) -> Any:
         if source.kind == "update":
             before = self.values[name].value
             after = np.asarray(get(self.code.root, self._read().parameters[name][0]))
             return (before - after) / np.asarray(self._rate(), before.dtype)
-        gradient = source.read(self.code.root, returned)
-        return np.array(gradient) if is_number(gradient) else gradient
+        if source.kind == "optimiser":
+            own = [get(self.code.root, path) for path in self._read().parameters[name]]
+            gradient = next((told for value, told in self._calls(source) if any(value is one for one in own)), None)
+        else:
+            gradient = source.read(self.code.root, returned)
+        return self.in_shape(name, np.array(gradient)) if is_number(gradient) else gradient
+
+    def _calls(self, source: Source) -> Calls:
+        return self.updates[source.paths[0]]
 
     def _read(self) -> Reading:
         if self.reading is None:
@@ -202,7 +194,7 @@ class ForeignCode(Foreign):
         return _RATE if updates else _SMALL_RATE
 
     def _find_rate(self, x: NDArray) -> None:
-        """For updates with a rate that is no argument: the attribute that holds it.
+        """For updates with a rate that is no argument: set it where it is held, in the object or in its optimisers.
 
         Raises:
             ValueError: there is none, so the gradient cannot be told from the change.
@@ -210,13 +202,11 @@ class ForeignCode(Foreign):
         updated = [name for name, source in self._read().gradients.items() if source.kind == "update"]
         if not updated or self.code.takes_rate or self.options.learning_rate is not None:
             return
-        named = next((name for name in _RATE_NAMES if isinstance(getattr(self.code.root, name, None), float)), None)
-        if named is None or self.code.is_pair:
+        if self.code.is_pair or not set_rates(self.code.root, _RATE):
             raise ValueError(
                 f"gradcheck: backward of {self!r} changes {', '.join(updated)} itself and keeps no gradient. "
                 "Say its learning rate: adapt(layer, learning_rate=0.01)."
             )
-        setattr(self.code.root, named, _RATE)
 
     # Layout
 
@@ -247,9 +237,3 @@ class ForeignCode(Foreign):
         except Exception:  # whatever a class of somebody else raises
             return self.code.name
         return shown if len(shown) < 80 and " at 0x" not in shown and "\n" not in shown else self.code.name
-
-
-def _same(first: list[Any], second: list[Any]) -> bool:
-    return len(first) == len(second) and all(
-        a.shape == b.shape and same(a, b) for a, b in zip(first, second, strict=True)
-    )

@@ -60,7 +60,8 @@ class Graph(Foreign):
         """
         if self.single_numbers:
             outs = [self._call([self.node(number) for number in row]) for row in x]
-            return np.array([[one.data for one in out] if isinstance(out, (list, tuple)) else out.data for out in outs])
+            y = np.array([[one.data for one in out] if isinstance(out, (list, tuple)) else out.data for out in outs])
+            return y.astype(np.float64) if y.dtype.kind in "biu" else y  # a node may hold a whole 0
         y = np.asarray(_array(self.formula(self.node(x))))
         if y.shape[:1] not in ((), x.shape[:1]):
             raise ValueError("another number of examples")

@@ -12,6 +12,7 @@ from minitorch_np.checking.adapting.calls import LOSS, LOSS_GRADIENT, Call, loss
 from minitorch_np.checking.adapting.code import returned_names
 from minitorch_np.checking.adapting.foreign import Foreign
 from minitorch_np.checking.adapting.gradient_names import is_of_input, match_last
+from minitorch_np.checking.adapting.in_order import in_likeliest_order, without_ones
 from minitorch_np.checking.adapting.sources import parts_of
 from minitorch_np.checking.arrays_inside import Path, get, is_floats, is_number, leaves, put, text
 from minitorch_np.checking.evidence import gradient_of
@@ -31,7 +32,7 @@ class ForeignLoss(Foreign, LossLayer):
         arguments: further arguments that are passed as they are.
     """
 
-    shared = ("value_method", "gradient_method", "wide")
+    shared = ("value_method", "gradient_method", "wide", "lacking")
 
     def __init__(
         self,
@@ -78,21 +79,57 @@ class ForeignLoss(Foreign, LossLayer):
         ids: dict[int, list[Path]] = {}
         for path in found:
             ids.setdefault(id(get(root, path)), []).append(path)
+        unnamed: list[list[Path]] = []
         for paths in ids.values():
             if not np.array_equal(found[paths[0]], get(root, paths[0])):
                 continue
             part = next(
                 (p for p, (name, _) in parts.items() if name and any(match_last(name, path) for path in paths)), None
             )
-            name = text(paths[0])
             if part is not None:
-                self.places[name], self.parts[name] = sorted(paths, key=len), part
-                self.values[name] = Parameter.sharing(np.array(found[paths[0]], np.float64))
+                self._take(paths, part)
             elif self._moves(x, paths):
-                self.left_out[name] = np.shape(found[paths[0]])
+                unnamed.append(paths)
+        self._take_in_order(x, unnamed, parts)
         self.dx = self._find_dx(x, gradients, parts)
         self.know_shapes(x, first)
         return x
+
+    def _take(self, paths: list[Path], part: Path) -> None:
+        name = text(paths[0])
+        self.places[name], self.parts[name] = sorted(paths, key=len), part
+        self.values[name] = Parameter.sharing(np.array(get(self.root, paths[0]), np.float64))
+
+    def _take_in_order(self, x: NDArray, rest: list[list[Path]], parts: dict[Path, tuple[str, Any]]) -> None:
+        """Parameters whose gradients have no names, in the order in which they were returned."""
+        used = list(self.parts.values())
+        free = {part: value for part, (_, value) in parts.items() if part not in used and is_number(value)}
+        shapes = [np.shape(get(self.root, paths[0])) for paths in rest]
+
+        def error(order: list[Path]) -> float:
+            return sum(self._error_of(x, paths, free[part]) for paths, part in zip(rest, order, strict=True))
+
+        order = in_likeliest_order({part: np.shape(value) for part, value in free.items()}, shapes, error)
+        fits = [without_ones(np.shape(free[part])) for part in order] == [without_ones(shape) for shape in shapes]
+        for number, paths in enumerate(rest):
+            if fits:
+                self._take(paths, order[number])
+            else:
+                self.left_out[text(paths[0])] = shapes[number]
+
+    def _error_of(self, x: NDArray, paths: list[Path], gradient: NDArray) -> float:
+        """How far a gradient is from the slope of the loss along one direction, relative to both."""
+        value = np.array(get(self.root, paths[0]))
+        direction = np.random.default_rng(2).normal(size=value.shape)
+        losses = []
+        for sign in (1, -1):
+            for path in paths:
+                put(self.root, path, value + sign * 1e-5 * direction)
+            losses.append(float(np.sum(self._value(x))))
+        for path in paths:
+            put(self.root, path, value)
+        true, told = (losses[0] - losses[1]) / 2e-5, float((np.reshape(gradient, value.shape) * direction).sum())
+        return abs(true - told) / (abs(true) + abs(told) + 1e-300)
 
     def _find_dx(self, x: NDArray, gradients: Any, parts: dict[Path, tuple[str, Any]]) -> Path | None:
         used = list(self.parts.values())
@@ -138,9 +175,9 @@ class ForeignLoss(Foreign, LossLayer):
         gradients, _ = self._gradients(self._x, None)
         for name, part in self.parts.items():
             gradient = get(gradients, part)
-            self.values[name].grad = (
-                self.narrow(gradient_of(name), dy * np.asarray(gradient)) if is_number(gradient) else None
-            )
+            if is_number(gradient):
+                gradient = self.narrow(gradient_of(name), self.in_shape(name, dy * np.asarray(gradient)))
+            self.values[name].grad = gradient if is_number(gradient) else None
         dx = None if self.dx is None else get(gradients, self.dx)
         return self.narrow("dx", dy * np.asarray(dx)) if is_number(dx) else None
 
@@ -154,13 +191,7 @@ class ForeignLoss(Foreign, LossLayer):
                 raise ValueError(
                     f"gradcheck: {self._name()} returns {type(returned).__name__} for x and y, expected the loss and its gradients."
                 )
-            return (
-                next(
-                    item for item in returned if np.ndim(item) == 0 and item is not None and not isinstance(item, dict)
-                )
-                if any(np.ndim(item) == 0 and item is not None and not isinstance(item, dict) for item in returned)
-                else returned[0]
-            )
+            return next((item for item in returned if is_number(item) and np.ndim(item) == 0), returned[0])
         return returned
 
     def _gradients(self, x: NDArray, value: NDArray | None) -> tuple[Any, list[str]]:
@@ -168,7 +199,7 @@ class ForeignLoss(Foreign, LossLayer):
         if self.gradient_method is None:
             if value is None:
                 self._value(x)
-            rest = [item for item in self._returned if np.ndim(item) or isinstance(item, (dict, list, tuple))]
+            rest = [item for item in self._returned if isinstance(item, (dict, list, tuple)) or np.ndim(item)]
             names = returned_names(self._function(self.value_method))
             return (rest[0] if len(rest) == 1 else tuple(rest)), names[1:] if len(rest) > 1 else []
         call = self.gradient_call
@@ -222,7 +253,9 @@ class ForeignLoss(Foreign, LossLayer):
         ]
 
     def _name(self) -> str:
-        return getattr(self.root, "__name__", type(self.root).__name__)
+        name = getattr(self.root, "__name__", type(self.root).__name__)
+        whole = isinstance(self.value_method, str) and self.gradient_method is None
+        return f"{name}.{self.value_method}" if whole else name
 
     def __repr__(self) -> str:
         return self._name()

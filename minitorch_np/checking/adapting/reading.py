@@ -14,6 +14,7 @@ import numpy as np
 
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.gradient_names import match, match_last, plain
+from minitorch_np.checking.adapting.in_order import in_likeliest_order, without_ones
 from minitorch_np.checking.adapting.sources import Part, Source
 from minitorch_np.checking.adapting.trial import Trial, equal
 from minitorch_np.checking.arrays_inside import Path, find, get, is_floats, is_number, text
@@ -66,8 +67,8 @@ class Reader:
         if self.pairs is not None:
             self._take_named(self.pairs)
             return self.reading
-        rest = self._constant_arrays()
-        for rule in (self._in_a_pair, self._attribute_by_name, self._returned_by_name):
+        rest = [paths for paths in self._constant_arrays() if not self._is_fixed(paths)]
+        for rule in (self.trial.update_of, self._in_a_pair, self._attribute_by_name, self._returned_by_name):
             rest = self._apply(rule, rest)
         used = [paths for paths in rest if self.trial.is_in_y(paths)]
         unused = [paths for paths in rest if paths not in used]
@@ -125,6 +126,13 @@ class Reader:
                 self.reading.guessed.add(text(paths[0]))
         return left
 
+    def _is_fixed(self, paths: Places) -> bool:
+        """Whether the array is of an object that says that it is not trained."""
+        fixed = self.trial.is_fixed(paths[0])
+        if fixed and self.trial.is_in_y(paths):
+            self.reading.constants[text(paths[0])] = self._shape(paths)
+        return fixed
+
     # The rules, from the surest to the least sure
 
     def _in_a_pair(self, paths: Places) -> Source | None:
@@ -162,9 +170,19 @@ class Reader:
         parts = [
             part
             for part in self.trial.parts
-            if part.source not in taken and part.source.paths != [()] and (is_number(part.value) or part.value is None)
+            if part.source not in taken
+            and (part.source.paths != [()] or self.reading.dx.kind == "missing")
+            and (is_number(part.value) or part.value is None)
         ]
-        shapes, given = [self._shape(paths) for paths in rest], [np.shape(part.value) for part in parts]
+        by_path = {part.path: part for part in parts}
+
+        def error(order: list[Path]) -> float:
+            return sum(self.trial.error_of(p, by_path[path].value) for p, path in zip(rest, order, strict=True))
+
+        shapes = [without_ones(self._shape(paths)) for paths in rest]
+        order = in_likeliest_order({path: np.shape(part.value) for path, part in by_path.items()}, shapes, error)
+        parts = [by_path[path] for path in order]
+        given = [without_ones(np.shape(part.value)) for part in parts]
         if len(parts) == len(rest) and (shapes == given or sorted(shapes) != sorted(given)):
             for paths, part in zip(rest, parts, strict=True):
                 self.reading.add(paths, part.source)
@@ -172,9 +190,10 @@ class Reader:
 
         def only_part_of_the_shape(paths: Places) -> Source | None:
             fitting: list[Part] = [
-                part for part, shape in zip(parts, given, strict=True) if shape == self._shape(paths)
+                part for part, shape in zip(parts, given, strict=True) if shape == without_ones(self._shape(paths))
             ]
-            return fitting[0].source if len(fitting) == 1 and shapes.count(self._shape(paths)) == 1 else None
+            alone = len(fitting) == 1 and shapes.count(without_ones(self._shape(paths))) == 1
+            return fitting[0].source if alone else None
 
         return self._apply(only_part_of_the_shape, rest)
 
@@ -206,7 +225,7 @@ class Reader:
             name, words = text(paths[0]), {word for step in paths[0] for word in plain(step).lower().split("_")}
             if self.code.takes_parameters:
                 self.reading.add(paths, Source("missing"))
-            elif outside or words.intersection(_CONSTANTS):
+            elif outside or words.intersection(_CONSTANTS) or self.trial.follows_batch(paths[0]):
                 self.reading.constants[name] = self._shape(paths)
             else:
                 self.reading.unseen[name] = self._shape(paths)

@@ -18,7 +18,7 @@ class Source:
 
     Attributes:
         kind: in an "attribute" of the object, in what backward "returned", in what a method returns when it is "called", in an
-            "update" of the parameter, or nowhere ("missing").
+            "update" of the parameter, in a call of an "optimiser" inside the object, or nowhere ("missing").
         paths: its places there; several for one array in several attributes. A path of "called" begins with the method's name.
     """
 
@@ -40,7 +40,9 @@ class Source:
             return f"returned[{path}]" if path else "returned"
         if self.kind == "called":
             return f"{self.paths[0][0]}()" + (f"[{text(self.paths[0][1:])}]" if len(self.paths[0]) > 1 else "")
-        return {"attribute": path, "update": "its change", "missing": "none"}[self.kind]
+        return {
+            "attribute": path, "update": "its change", "missing": "none", "optimiser": f"given to {path}",
+        }[self.kind]  # fmt: skip
 
 
 @dataclass

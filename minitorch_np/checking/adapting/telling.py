@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.reading import Reading
 from minitorch_np.checking.arrays_inside import text
 from minitorch_np.checking.evidence import gradient_of
+
+if TYPE_CHECKING:
+    from minitorch_np.base.parameter import Parameter
+    from minitorch_np.base.shapes import Shape
 
 _MOST = 12  # parameters that are listed
 _FEW = 6  # arrays that are listed as left out
@@ -87,3 +94,11 @@ def in_float64(wide: set[str]) -> list[str]:
     *first, last = sorted(wide)
     named = f"{', '.join(first)} and {last} are" if first else f"{last} is"
     return [f"For float32 inputs, {named} float64. That is right, but slower than float32."]
+
+
+def without_axes(lacking: Mapping[str, Shape], values: Mapping[str, Parameter]) -> list[str]:
+    """A remark on gradients that lack axes of length 1 that their values have."""
+    return [
+        f"{gradient_of(name)} has shape {shape}, and {name} {values[name].shape}: right where broadcasting adds the axis."
+        for name, shape in lacking.items()
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray
+from minitorch_np.checking.adapting.between_calls import cut, growing_lists, record_updates, stacked
 from minitorch_np.checking.adapting.calls import GRADIENT_LISTS, PARAMETER_LISTS, low
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.gradient_names import is_of_input
@@ -19,6 +20,7 @@ _OUTPUTS = (
     "output", "outputs", "out", "y", "Y", "a", "A", "activation", "activations", "result", "z", "Z", "y_hat", "y_pred", "prediction",
 )  # fmt: skip
 _TRIAL_RATE = 0.125
+_SMALL = 1e-5  # of the differences that tell which gradient is whose
 _TRIALS = 300  # arrays that are changed to see whether y depends on them
 
 
@@ -35,9 +37,11 @@ class Trial:
         self.code, self.x = code, x
         self.tried: dict[Path, bool] = {}
         rng = np.random.default_rng(0)
+        self.growing = growing_lists(code, x)
         self.root = root = copied(code.root)
         other = _other(x, rng)
         self.returned_y = code.forward(root, x.copy())
+        self.recorded = record_updates(root)
         self.ready = copied(root)  # with the parameters that only forward makes
         self.before = _snapshot(root)
         self.places = places(root)
@@ -45,16 +49,19 @@ class Trial:
         y = np.asarray(self._y(self.returned_y))
         self.failed = ""
         self.returned: Any = None
+        self.dy = rng.normal(size=y.shape)
         try:
-            self.returned = code.backward(root, rng.normal(size=y.shape), x.copy(), self.returned_y, y, _TRIAL_RATE)
+            self.returned = code.backward(root, self.dy.copy(), x.copy(), self.returned_y, y, _TRIAL_RATE)
         except Exception as error:  # the check itself reports it
             self.failed = f"{type(error).__name__}: {error}"
+        self.updates = {path: calls[:] for path, calls in self.recorded.items() if calls}
         self.after = _snapshot(root)
         self.returned_parts = parts_of(self.returned, code.return_names())
         self.parts = self.returned_parts + self._listed_parts()
         self.gradient_places = places(root)
         self.partners = self._partners()
         try:
+            cut(root, self.growing)
             again = code.forward(root, other)
             self.later = _snapshot(root)
             y = np.asarray(self._y(again))
@@ -108,10 +115,14 @@ class Trial:
             if path is None:
                 raise ValueError(f"adapt: backward of {self.code.name} makes no {named!r}.")
             return Source("attribute", [path])
-        for part in self.returned_parts:
-            if is_of_input(part.name, self.code.x_name) and (part.value is None or self._is_like_x(part.value)):
-                return part.source
+        named_so = [part for part in self.returned_parts if is_of_input(part.name, self.code.x_name)]
+        named_so.sort(key=lambda part: part.value is not None and not self._is_like_x(part.value))
+        if named_so:  # of another shape than x, it is wrong, but it is dx
+            return named_so[0].source
         if isinstance(self.returned, (np.ndarray, np.generic, float)):
+            of_x = self.x.dtype.kind == "f" or self._is_like_x(self.returned)
+            return Source("returned", [()]) if of_x else Source("missing")
+        if self._is_like_x(stacked(self.returned)):
             return Source("returned", [()])
         for part in self.returned_parts:  # {"x": dx, "w": dw}
             if low(part.name) == low(self.code.x_name) and self._is_like_x(part.value):
@@ -160,6 +171,40 @@ class Trial:
     def written_to(self, path: Path) -> Source:
         group = next((group for group in self.gradient_places if path in group), [path])
         return Source("attribute", [path, *(other for other in group if other != path)])
+
+    def update_of(self, paths: list[Path]) -> Source | None:
+        """The optimiser inside the object that is given the array."""
+        for path, calls in self.updates.items():
+            if any(value is get(self.root, own) for value, _ in calls for own in paths):
+                return Source("optimiser", [path])
+        return None
+
+    def follows_batch(self, path: Path) -> bool:
+        """Whether the array has another shape for another number of examples, as a state has that forward makes anew."""
+        root = copied(self.code.root)
+        try:
+            self.code.forward(root, np.concatenate([self.x, self.x[:1]]))
+        except Exception:  # the code does not bear another number
+            return False
+        return np.shape(get(root, path)) != np.shape(get(self.root, path))
+
+    def is_fixed(self, path: Path) -> bool:
+        """Whether the object that holds the array says that it is not trained."""
+        return getattr(get(self.root, path[:-1]), "trainable", None) is False
+
+    def error_of(self, paths: list[Path], gradient: Any) -> float:
+        """How far a gradient is from the slope of y, along one direction, relative to both."""
+        value = np.asarray(get(self.ready, paths[0]), float)
+        direction = np.random.default_rng(2).normal(size=value.shape)
+        slopes = []
+        for sign in (1, -1):
+            root = copied(self.ready)
+            cut(root, self.growing)
+            for path in paths:
+                put(root, path, value + sign * _SMALL * direction)
+            slopes.append(sign * float((np.asarray(self._y(self.code.forward(root, self.x.copy()))) * self.dy).sum()))
+        true, told = sum(slopes) / (2 * _SMALL), float((np.reshape(gradient, value.shape) * direction).sum())
+        return abs(true - told) / (abs(true) + abs(told) + 1e-300)
 
     def is_in_y(self, paths: list[Path]) -> bool:
         """Whether y changes with the array."""
