@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,7 +91,8 @@ class Search:
             return []
         with np.errstate(all="ignore"):
             candidates = Candidates(self.first, self.second, self.wrong, self.scenes)
-            changes = sorted(candidates.all(), key=self._turn)
+            half = (time.monotonic() + self.until) / 2
+            changes = sorted(takewhile(lambda _: time.monotonic() < half, candidates.all()), key=self._turn)
             self._try_one(change for change in changes if dearest is None or change.price <= dearest)
             if dearest is None and not any(found.whole and found.change.price <= _SIMPLE for found in self.found):
                 self._try_two(changes)
