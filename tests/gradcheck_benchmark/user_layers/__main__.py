@@ -16,15 +16,10 @@ import numpy as np
 import minitorch_np as mt
 
 from ..layers import scaled
-from . import activations, attention, composites, convolutions, embeddings, losses, normalisations, recurrent
 from .base import variants
+from .cases import CLASSES
 
-FAMILIES = (normalisations, convolutions, recurrent, attention, activations, losses, composites, embeddings)
 SCALES = (1.0, 1e-5, 1e5)
-
-
-def classes() -> list[type]:
-    return [cls for family in FAMILIES for cls in family.CLASSES]
 
 
 def check(target: object, cls: type, seed: int = 1, dtype: str = "float64") -> mt.GradcheckReport:
@@ -36,7 +31,7 @@ def check(target: object, cls: type, seed: int = 1, dtype: str = "float64") -> m
 
 def wrong() -> Iterator[tuple[type, str, str, type]]:
     """The class, the bug, its description and the wrong class."""
-    for cls in classes():
+    for cls in CLASSES:
         for bug, words, variant in variants(cls):
             if bug is not None:
                 yield cls, bug, words, variant
@@ -61,7 +56,7 @@ def main() -> None:
     args = parser.parse_args()
     killed: Counter[float] = Counter()
     named, count, seconds = 0, 0, []
-    chosen = [c for c in classes() if not args.wanted or any(part in c.__name__ for part in args.wanted)]
+    chosen = [c for c in CLASSES if not args.wanted or any(part in c.__name__ for part in args.wanted)]
     for cls, bug, words, variant in wrong():
         if cls not in chosen:
             continue
