@@ -359,3 +359,13 @@ def test_a_sweep_without_a_node_sends_nothing_through_it(rng):
     cotangents, contributions = graph.sweep(np.ones(3), without={tanh_node.index})
     np.testing.assert_array_equal(cotangents[graph.leaves["x"].index], np.ones(3))
     assert (tanh_node.index, 0) not in contributions
+
+
+def test_functions_of_one_array_are_traced_whether_or_not_their_derivative_is_written_down(rng):
+    special = pytest.importorskip("scipy.special", reason="needs SciPy, which scikit-learn brings")
+
+    def forward(arrays):
+        x = arrays["x"]
+        return np.arctan(x) * np.log2(3 + x) + special.erf(x) - np.sinh(x) * special.gamma(3 + x)
+
+    assert error_of_gradients(forward, {"x": rng.uniform(-1, 1, (4, 3))}, rng) < 1e-12

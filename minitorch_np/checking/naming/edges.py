@@ -80,7 +80,7 @@ def alternatives(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
         yield from _operands(edge, arrays)
     if edge.node.op in ("max", "min"):
         yield from reductions.of_largest(edge)
-    if callable(edge.node.detail):
+    if callable(edge.node.detail) and not isinstance(edge.node.detail, np.ufunc):
         yield from reductions.of_matrix(edge)
     yield from _incoming(edge, arrays)
 

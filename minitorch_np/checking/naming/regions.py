@@ -12,14 +12,12 @@ import numpy as np
 from minitorch_np.checking.naming.alternative import Alternative
 from minitorch_np.checking.naming.arrays_at_hand import Arrays, Reference, fits
 from minitorch_np.checking.naming.formulas import FORMULAS, Formula
-from minitorch_np.checking.tracing.operations import BINARY, UNARY, pull_back
+from minitorch_np.checking.tracing.operations import elementwise, pull_back
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.naming.backward import TrueBackward
     from minitorch_np.checking.tracing.graph import Node
-
-_ELEMENTWISE = {*UNARY, *BINARY, "where"}
 
 
 class Region:
@@ -64,7 +62,7 @@ class Region:
             elif node.op in ("absolute", "fabs"):
                 results[node.index] = np.where(a[0].real > 0, a[0], -a[0])
             else:
-                results[node.index] = getattr(np, node.op)(*a)
+                results[node.index] = node.detail(*a)
         return results[self.top.index]
 
     def sources(self) -> NDArray:
@@ -95,7 +93,7 @@ class Region:
 def regions(backward: TrueBackward) -> Iterator[Region]:
     """Every region: all paths from its top down lead through its bottom."""
     for top in backward.nodes:
-        if top.leaf is not None or not (top.op in _ELEMENTWISE or top.op == "gather"):
+        if not (elementwise(top) or top.op == "gather"):
             continue
         kind = "moves" if top.op == "gather" else "elementwise"
         inside, below = {top.index}, {operand.index: operand for operand in top.operands if operand.active}
@@ -105,7 +103,7 @@ def regions(backward: TrueBackward) -> Iterator[Region]:
             if len(below) == 1 and alike:
                 yield Region(backward, kind, top, bottom, frozenset(inside))
             if bottom.leaf is not None or not (
-                bottom.op == "gather" if kind == "moves" else bottom.op in _ELEMENTWISE and alike
+                bottom.op == "gather" if kind == "moves" else elementwise(bottom) and alike
             ):
                 break
             del below[bottom.index]

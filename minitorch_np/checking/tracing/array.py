@@ -183,7 +183,7 @@ def write(array: TracedArray, node: Node) -> None:
         numbers[array.places.ravel() - 1] = np.arange(1, array.size + 1)
         among_zeros = np.concatenate([[0.0], new.value.ravel()])[numbers].reshape(parent.shape)
         placed = record("gather", [new], among_zeros, numbers.reshape(parent.shape), step="put")
-        changed = record(node.op, [above, placed], plain(parent), step="whole")
+        changed = record(node.op, [above, placed], plain(parent), node.detail, step="whole")
     else:
         numbers = np.arange(1, parent.size + 1)
         numbers[array.places.ravel() - 1] = np.arange(1, array.size + 1) + parent.size

@@ -27,7 +27,8 @@ class Node:
         operands: the nodes that it was computed from.
         value: a copy of the result.
         detail: what else the derivative needs. gather: for each element of the result the number of its source, counted from 1 through all
-            operands, or 0 for a filler. Reductions: (axes, keepdims). where: the condition. einsum: the subscripts. A function: itself.
+            operands, or 0 for a filler. Reductions: (axes, keepdims). where: the condition. einsum: the subscripts. A ufunc or a function:
+            itself.
         leaf: the name, for "leaf".
         active: whether it depends on a leaf. Constants are not kept in the graph, and have index -1.
         index: rises in the order of forward.

@@ -54,12 +54,13 @@ def _call(ufunc: np.ufunc, inputs: Any) -> TracedArray:
     name = ufunc.__name__
     if name in _SAME:
         return wrap(as_node(inputs[0]))
-    if name not in UNARY and name not in BINARY and name != "matmul":
+    analytic = ufunc.nin == 1 and "D->D" in ufunc.types  # its derivative is computed by complex step
+    if not analytic and name not in UNARY and name not in BINARY and name != "matmul":
         raise TraceError(f"np.{name} is not traced")
     nodes = [as_node(value) for value in inputs]
     with np.errstate(all="ignore"):  # the first forward has warned
         value = ufunc(*(node.value for node in nodes))
-    return wrap(record(name, nodes, value))
+    return wrap(record(name, nodes, value, ufunc))
 
 
 def _step(ufunc: np.ufunc, method: str, inputs: Any, out: Any, axis: Any, keepdims: bool) -> Any:
@@ -119,7 +120,7 @@ def _add_at(array: Any, key: Any, values: Any) -> None:
         value = placed(new.value)
     put = record("np.add.at", [new], value, placed)
     np.add.at(plain(array), key, new.value)
-    write(array, record("add", [base, put], plain(array), step="whole"))
+    write(array, record("add", [base, put], plain(array), np.add, step="whole"))
 
 
 def _placed(places: NDArray, shape: tuple[int, ...], values: NDArray) -> NDArray:
