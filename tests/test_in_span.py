@@ -156,7 +156,7 @@ def test_a_step_works_on_the_small_kernel():
 
     class Noting(mt.Tanh):
         def forward(self, x):
-            if built and hasattr(kernel_of(model), "_in_span"):
+            if built and getattr(kernel_of(model), "_in_span", None):
                 shapes.append(kernel_of(model)._in_span.small.shape)
             return super().forward(x)
 
@@ -429,6 +429,24 @@ def test_a_change_through_an_old_reference_is_refused():
     model = network()
     with pytest.raises(RuntimeError, match=r"older than the last step.*Read it anew"):
         model.fit(*data(), epochs=10, batch_size=5, callbacks=[Do(note, 3), Do(change, 5)], in_span=True)
+    assert type(kernel_of(model)) is mt.Parameter
+    assert type(model.optimizer.state[KERNEL]) is dict
+
+
+@pytest.mark.parametrize("inside_too", [False, True])
+def test_a_callback_may_fit_the_same_model(inside_too):
+    x, y = data()
+
+    def run(model, in_span):
+        def more(model):
+            model.fit(*data(6), epochs=2, batch_size=4, in_span=in_span and inside_too)
+
+        history = model.fit(x, y, epochs=6, batch_size=5, callbacks=[Do(more)], in_span=in_span)
+        return history["loss"]
+
+    (plain, losses), (other, losses_too) = pair(run)
+    assert_same(plain, other)
+    np.testing.assert_allclose(losses_too, losses, rtol=0, atol=1e-12)
 
 
 def test_early_stopping_restores_the_best_weights():

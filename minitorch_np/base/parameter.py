@@ -58,7 +58,7 @@ class Parameter(AnswersForeignNames):
 
     changes: int = 0
     learnable: bool
-    _in_span: Any  # what fit(in_span=True) trains in its place; else not set
+    _in_span: Any  # what fit(in_span=True) trains in its place; not set before such a fit, None after it
 
     __slots__ = (
         "__weakref__",

@@ -82,12 +82,12 @@ class FoldedParameter(Parameter):
 
         @grad.setter
         def grad(self, grad):
-            self._in_span.stale.discard(GRAD)
+            self._fold(GRAD)
             _slot.__set__(self, grad)
 
     def _fold(self, key: str) -> None:
-        kernel = getattr(self, "_in_span", None)
-        if kernel is not None:  # else another thread has ended the fit just now
+        kernel = self._in_span
+        if kernel is not None:  # else the fit has ended just now, in another thread
             kernel.fold(key)
 
     def replace(self, value: NDArray) -> None:
@@ -160,7 +160,7 @@ class KernelInSpan:
         self.lock = threading.RLock()  # held during a step and while a thread folds
         self.stale: set[str] = set()
         self._looked: set[str] = set()  # what was read since the last step, and may have been changed
-        own = dict(optimizer.state.get(name, {}))
+        own = {key: array for key, array in optimizer.state.get(name, {}).items()}  # noqa: C416 dict() would not fold
         self._at_first = {VALUE: whole.value.copy(order="K"), **{key: array.copy() for key, array in own.items()}}
         if kept is not None:
             self._at_first = kept["at_first"]
@@ -221,12 +221,13 @@ class KernelInSpan:
     def leave(self) -> None:
         """Fold everything, and make the kernel and the optimiser's state plain ones again."""
         with self.lock:
-            for key in [GRAD, *self._folded]:
-                self.fold(key)
-            if self.optimizer.state.get(self.name) is self._whole_state:
-                self.optimizer.state[self.name] = dict(self._whole_state.plain())
-            self.whole.__class__ = Parameter
-            del self.whole._in_span
+            try:
+                for key in [GRAD, *self._folded]:
+                    self.fold(key)
+            finally:
+                if self.optimizer.state.get(self.name) is self._whole_state:
+                    self.optimizer.state[self.name] = {key: self._array(key) for key in self._whole_state}
+                self.whole.__class__, self.whole._in_span = Parameter, None
 
     def get_state(self) -> dict[str, Any]:
         """What determines the coordinates to the bit: the arrays that the basis was made from, and the small ones."""
