@@ -62,6 +62,8 @@ def wrong_mask(e: Evidence) -> Found:
     text = "Elements are 0 where the true ones are not, or the other way round; all others are right."
     if np.array_equal(e.given != 0, e.dy > 0):
         text = "It is 0 where dy is not above 0: the mask is made from dy."
+    elif not e.elementwise and not e.of_loss and e.name == "x":
+        return "wrong elements", f"{text} Gradients go to other elements than those that forward picked.", ""
     return "wrong mask", text, "Mask with the condition that forward used, on the same array."
 
 

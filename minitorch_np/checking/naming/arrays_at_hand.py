@@ -41,14 +41,21 @@ class Kept:
 
 @dataclass(frozen=True)
 class Value:
-    """What one place of the source computes, in the same iteration or `steps` later."""
+    """What one place of the source computes, in the same iteration or `steps` later.
+
+    Attributes:
+        wraps: before the first iteration comes the last one, as with index t - 1 where t is 0.
+    """
 
     site: object
     steps: int = 0
+    wraps: bool = False
 
     def value(self, backward: TrueBackward, visit: int) -> NDArray:
         group = backward.groups[self.site]
         place = visit + self.steps if len(group) > 1 else 0
+        if self.wraps:
+            return group[place % len(group)].value
         return group[min(place, len(group) - 1)].value if place >= 0 else np.zeros_like(group[0].value)
 
 
@@ -110,6 +117,8 @@ def arrays_at_hand(backward: TrueBackward) -> Arrays:
         found.append((Value(site), node.value))
         if len(group) > 1:
             found.append((Value(site, -1), node.value))
+            if any(user.visit == 1 for user, _ in backward.users.get(node.index, [])):
+                found.append((Value(site, -1, wraps=True), node.value))
         found += [
             (Constant(site, k), operand.value)
             for k, operand in enumerate(node.operands)

@@ -12,12 +12,14 @@ from minitorch_np.checking.naming.arrays_at_hand import arrays_at_hand
 from minitorch_np.checking.naming.change import (
     ITERATIONS,
     Change,
+    added_up,
     all_regions,
     at_edge,
     at_region,
     at_spot,
     carried,
     each_edge,
+    exchanged,
     region_key,
 )
 
@@ -28,10 +30,17 @@ if TYPE_CHECKING:
     from minitorch_np.checking.tracing.graph import Node
 
 _PATHS = ("missing path", "sign flipped")
+_FORGOTTEN = (
+    "missing factor",
+    "derivative forgotten",
+    "Jacobian transposed",
+)  # also in one of a few iterations, such as layers
+_FEW = 4
 # What a change costs more
 _IN_SOME_ITERATIONS = 0.5
 _HIDDEN_OPERAND = 0.3  # the value below an edge is an inner step of a helper
 _HIDDEN_REGION = 0.7
+_PART = 0.3  # a region of several steps that is only a part of an expression
 _STEP_OF_REGION = 0.05  # for each step of a region after the first
 
 
@@ -49,6 +58,7 @@ class Candidates:
 
     def all(self) -> Iterator[Change]:
         yield from self._of_edges()
+        yield from exchanged(self.first, self.wrong)
         yield from self._of_values()
         yield from self._of_regions()
         for name in self.wrong:
@@ -70,7 +80,8 @@ class Candidates:
                 if path and edge.node.part is not None:
                     continue  # of `a, b = array`: said of the variable
                 yield at_edge(edge, alternative).dearer(extra)
-                if path and len(group) > 1 and not alternative.unknowns:
+                once = path or (alternative.kind in _FORGOTTEN and len(group) <= _FEW and alternative.array is None)
+                if once and len(group) > 1 and not alternative.unknowns:
                     for when in filter(None, ITERATIONS):
                         yield at_edge(edge, alternative, when).dearer(extra + _IN_SOME_ITERATIONS)
 
@@ -86,7 +97,10 @@ class Candidates:
             if shared or unpacked:
                 yield from (at_spot(spot, a).dearer(hidden) for a in spots.of_variable())
             if len(group) > 1 and node.op != "gather":
-                yield carried(spot, spots.NOT_CARRIED).dearer(hidden)
+                users = self.first.users.get(group[0].index, [])
+                is_sum = node.op == "add" and any(user.site == site for user, _ in users)
+                yield carried(spot, spots.ONLY_LAST if is_sum else spots.NOT_CARRIED).dearer(hidden)
+                yield added_up(spot, spots.ADDED_UP).dearer(hidden)
 
     def _of_regions(self) -> Iterator[Change]:
         seen = set()
@@ -99,6 +113,7 @@ class Candidates:
             seen.add(key)
             hidden = self.scenes.hidden(region.top)
             extra = hidden + _STEP_OF_REGION * (len(region.inside) - 1)
+            extra += _PART * (len(region.inside) > 1 and not self.scenes.is_named(region.top))
             extra += _HIDDEN_REGION if hidden or self.scenes.hidden(region.bottom) else 0
             yield from (at_region(region, a).dearer(extra) for a in regions.alternatives(region, self.arrays))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.checking.naming.alternative import Alternative
+from minitorch_np.checking.naming.arrays_at_hand import Leaf, Reference, Value
 from minitorch_np.checking.naming.backward import Detour, Rule, TrueBackward
 from minitorch_np.checking.naming.edges import Edge
 from minitorch_np.checking.naming.regions import Region, regions
@@ -15,7 +18,6 @@ from minitorch_np.checking.naming.spots import Spot
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
-    from minitorch_np.checking.naming.alternative import Alternative
     from minitorch_np.checking.tracing.graph import Node
 
 # Which iterations of a loop, in words: the whole loop, or all but its ends.
@@ -132,6 +134,34 @@ def carried(spot: Spot, alternative: Alternative) -> Change:
     return Change(alternative.price, alternative, spot, apply)
 
 
+def added_up(spot: Spot, alternative: Alternative) -> Change:
+    """What comes back from the next iteration is added to what came from all later ones, as by `dh_next += ...`."""
+    site = spot.node.site
+
+    def apply(backward: TrueBackward, constants: Constants) -> Detour:
+        group = backward.groups[site]
+        total: dict[str, NDArray] = {}
+
+        def of_node(node: Node) -> Rule:
+            own = sum(
+                backward.sent.get((user.index, k), 0 * node.value)
+                for user, k in backward.users.get(node.index, [])
+                if user.visit == node.visit or len(backward.groups[user.site]) < len(group)
+            )
+
+            def rule(gradient: NDArray) -> NDArray:
+                if node is group[-1]:
+                    total.clear()
+                total["later"] = total.get("later", 0 * gradient) + gradient - own
+                return own + total["later"]
+
+            return rule
+
+        return Detour(nodes={node.index: of_node(node) for node in group})
+
+    return Change(alternative.price, alternative, spot, apply)
+
+
 def both(first: Change, second: Change, price: float) -> Change:
     """Two changes at once; constants that are solved for belong to the second."""
 
@@ -139,6 +169,31 @@ def both(first: Change, second: Change, price: float) -> Change:
         return first.apply(backward, ()) | second.apply(backward, constants)
 
     return Change(price, second.alternative, second.step, apply, parts=[first, second])
+
+
+def exchanged(backward: TrueBackward, wrong: list[str]) -> Iterator[Change]:
+    """Of two products with the same array, each goes back with the other's matrix."""
+    products = [edge for _, edge in each_edge(backward) if edge.node.op == "matmul" and edge.k == 0]
+    for one, other in itertools.combinations(products, 2):
+        matrices = [edge.node.operands[1] for edge in (one, other)]
+        if (
+            not np.array_equal(one.operand.value, other.operand.value)
+            or matrices[0].value.shape != matrices[1].value.shape
+        ):
+            continue
+        if backward.leaves_of[one.operand.index].isdisjoint(wrong) or matrices[0] is matrices[1]:
+            continue
+        references = [Leaf(m.leaf) if m.leaf else Value(m.site) for m in matrices]
+        says = "in the gradient for {operand}, {other} and {array} are exchanged: {other} belongs to {place}"
+        changes = [
+            at_edge(edge, Alternative(2.9, "wrong array", says, _with(reference), reference))
+            for edge, reference in zip((one, other), reversed(references), strict=True)
+        ]
+        yield replace(changes[0], apply=both(changes[0], changes[1], 0).apply)
+
+
+def _with(reference: Reference) -> Callable[[Edge, NDArray], NDArray]:
+    return lambda edge, gradient: edge.with_operand(gradient, 1, edge.array(reference))
 
 
 def _bound(alternative: Alternative, step: Edge | Region | Spot, constants: Constants) -> Callable[[NDArray], NDArray]:

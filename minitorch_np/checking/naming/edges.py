@@ -14,7 +14,7 @@ import numpy as np
 
 from minitorch_np.checking.naming import reductions
 from minitorch_np.checking.naming.alternative import Alternative
-from minitorch_np.checking.naming.arrays_at_hand import Arrays, GradientAt, Reference, fits, with_functions
+from minitorch_np.checking.naming.arrays_at_hand import Arrays, GradientAt, Reference, Value, fits, with_functions
 from minitorch_np.checking.naming.backward import TrueBackward, same
 from minitorch_np.checking.tracing.operations import local_derivative, pull_back, unbroadcast
 
@@ -62,6 +62,11 @@ class Edge:
 
     def array(self, reference: Reference) -> NDArray:
         return reference.value(self.backward, self.node.visit)
+
+    def differs(self, reference: Reference, k: int) -> bool:
+        """Whether an array at hand is not the k-th operand, in some iteration at least."""
+        wraps = isinstance(reference, Value) and reference.wraps
+        return wraps or self.array(reference) is not self.node.operands[k].value
 
 
 def alternatives(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
@@ -137,7 +142,7 @@ def _with_arrays(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
     for extra, reference, array in with_functions(arrays, edge.backward):
         if not fits(array, edge.shape):
             continue
-        if edge.node.op == "multiply" and edge.array(reference) is not edge.node.operands[1 - edge.k].value:
+        if edge.node.op == "multiply" and edge.differs(reference, 1 - edge.k):
             says = f"{_TO}, {{array}} is used instead of {{other}}"
             rule = lambda e, g, r=reference: e.times(g, e.array(r))  # noqa: E731
             yield Alternative(2.5 + extra, "wrong array", says, rule, reference)
@@ -175,7 +180,7 @@ def _operands(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
             yield Alternative(2, "Jacobian transposed", says, rule)
         for reference, array in arrays:
             says = f"in the gradient for {{operand}} in {{place}}, {{array}} is used instead of {due}"
-            if array.shape == shape and edge.array(reference) is not other.value:
+            if array.shape == shape and edge.differs(reference, j):
                 rule = lambda e, g, j=j, r=reference: e.with_operand(g, j, e.array(r))  # noqa: E731
                 yield Alternative(2.5, "wrong array", says, rule, reference)
 
@@ -189,7 +194,7 @@ def _incoming(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
         gradient, at = backward.at.get(group[0].index), GradientAt(site)
         if gradient is None or site == node.site:
             continue
-        if gradient.shape == edge.shape and not same(gradient, mine):
+        if gradient.shape == edge.shape and not same(gradient, mine) and not _is_one_path(group[0], node):
             says = "what goes back to {operand} from {place} is computed from {array} instead of {gradient}"
             yield Alternative(2.6, "wrong gradient", says, lambda e, g, r=at: e.pull(e.array(r)), at)
         if node.op in PRODUCTS and fits(gradient, edge.operand.value.shape) and group[0] is not edge.operand:
@@ -204,6 +209,19 @@ def _incoming(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
     if node.value.size > 1:
         says = "in the gradient for {operand} in {place}, the incoming gradient is not used: it is taken as 1"
         yield Alternative(2.9, "gradient not used", says, lambda e, g: e.pull(np.ones(g.shape)))
+
+
+def _is_one_path(user: Node, node: Node) -> bool:
+    """Whether a value is a sum in which a node's elements are: then its gradient is what comes along some of the node's paths."""
+    seen, pending = {user.index}, [user]
+    while pending:
+        value = pending.pop()
+        below = value.operands if value.op in ("gather", "add", "subtract") else []
+        if any(operand is node for operand in below):
+            return True
+        pending += [operand for operand in below if operand.active and operand.index not in seen]
+        seen.update(operand.index for operand in below)
+    return False
 
 
 def _sums(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minitorch_np.checking.evidence import fraction
+from minitorch_np.checking.tracing.source import Place
 
 if TYPE_CHECKING:
     from minitorch_np.checking.naming.backward import TrueBackward
     from minitorch_np.checking.tracing.graph import Node
 
 _WITHIN = 1e-6
+_COMMON = (0, 1, 2, -1, -2, 0.5)  # numbers that say nothing of where they come from
 AVERAGED = "the number of elements averaged"
 _POWERS = (
     ("multiplied by {n}", lambda n: n),
@@ -51,13 +54,53 @@ class Factors:
                 if _are(values, (power(pair[0]), power(pair[1]))):
                     summed = node is not None and node.op == "mean" and name == AVERAGED and says == _POWERS[0][0]
                     return says.format(n=f"{name} ({pair[0]})") + (": summed, where forward averages" if summed else "")
+        named = self._scalar(values)
+        if named is not None:
+            return named
         if not _are(values, (values[0], values[0])):
             for name, pair in sizes:
                 for due, of in sizes:
                     if min(*pair, *of) > 1 and _are(values, (of[0] / pair[0], of[1] / pair[1])):
                         return f"divided by {name} ({pair[0]}), instead of by {due} ({of[0]})"
             return None
-        return self._number(values[0])
+        return self._number(values[0], whole=node is not None and node.leaf is not None)
+
+    def is_named(self, values: tuple[float, float], node: Node) -> bool:
+        """Whether the factor is more than a number or a power of the batch size."""
+        words = self.words(values, node) or ""
+        averaged = words.startswith("divided by") and " (" in words
+        return "`" in words or (averaged and "the batch size" not in words and "the number of" not in words)
+
+    def _scalar(self, values: tuple[float, float]) -> str | None:
+        """A single number that forward computes with, in the author's words."""
+        scalars = dict(self._scalars())
+        for text, (a, b) in scalars.items():
+            if _are(values, (1 / a, 1 / b)):
+                return f"divided by `{text}`: this factor is missing, or it is divided by it once too often"
+        for text, pair in scalars.items():
+            if _are(values, pair):
+                return f"multiplied by `{text}` once too often"
+        return None
+
+    def _scalars(self) -> Iterator[tuple[str, tuple[float, float]]]:
+        """Values of one element in forward, but for the most common numbers, in both settings."""
+        first, second = self.backwards
+        for name, leaf in first.leaves.items():
+            if leaf.value.size == 1:
+                yield name, (leaf.value.item(), second.leaves[name].value.item())
+        for site, group in first.groups.items():
+            node, other = group[0], second.groups.get(site, group)[0]
+            place = Place(node)
+            texts = (
+                [*place.operands, place.variable or place.expression]
+                if len(place.operands) == len(node.operands)
+                else []
+            )
+            for text, a, b in zip(texts, [*node.operands, node], [*other.operands, other], strict=False):
+                if a.value.size == b.value.size == 1 and text and len(text) < 40:
+                    pair = float(a.value.item()), float(b.value.item())
+                    if pair[0] not in _COMMON and all(np.isfinite(pair)) and all(pair):
+                        yield text, pair
 
     def _sizes(self, node: Node | None) -> Iterator[tuple[str, tuple[int, int]]]:
         """Sizes by name, in both settings."""
@@ -78,7 +121,7 @@ class Factors:
                 counts = [m.operands[0].value.size // max(m.value.size, 1) for m in (n, second.groups[n.site][0])]
                 yield AVERAGED, (counts[0], counts[1])
 
-    def _number(self, value: float) -> str:
+    def _number(self, value: float, *, whole: bool) -> str:
         for name, number in self._kept():
             for says, due in (
                 (f"multiplied by {name}", number),
@@ -88,21 +131,32 @@ class Factors:
             ):
                 if due and abs(value / due - 1) < 1e-9:
                     return says
-        for whole in (2, *range(3, 400)):
-            if abs(value * whole - 1) < 1e-9:
-                return f"divided by {whole}{self._where(whole)}"
-            if abs(value / whole - 1) < 1e-9:
-                return f"multiplied by {whole}{self._where(whole)}"
+        for number in range(2, 400):
+            where = self._where(number, whole=whole)
+            if abs(value * number - 1) < 1e-9:
+                return f"divided by {number}{where}"
+            if abs(value / number - 1) < 1e-9:
+                return f"multiplied by {number}{where}"
         return f"multiplied by {fraction(value)}"
 
-    def _where(self, whole: int) -> str:
-        """Which axes have this length in both settings."""
+    def _where(self, number: int, *, whole: bool) -> str:
+        """Which axes have this length in both settings; of a whole gradient, also how many outputs share an element."""
+        if number == 2 and not whole:
+            return ""
         axes = []
         for name in ("y", *self.backwards[0].leaves):
             nodes = [b.output if name == "y" else b.leaves[name] for b in self.backwards]
             shapes = [node.value.shape for node in nodes]
-            axes += [f"axis {a} of {name}" for a, (m, n) in enumerate(zip(*shapes, strict=False)) if m == n == whole]
-        return f" ({whole} is the length of {' and of '.join(axes[:3])})" if axes and whole > 2 else ""
+            axes += [f"axis {a} of {name}" for a, (m, n) in enumerate(zip(*shapes, strict=False)) if m == n == number]
+        facts = [f"{number} is the length of {' and of '.join(axes[:3])}"] if axes else []
+        shapes = [b.output.value.shape for b in self.backwards]
+        for first, last in itertools.combinations(range(1, len(shapes[0]) + 1) if whole else (), 2):
+            if last > first + 1 and all(np.prod(shape[first:last]) == number for shape in shapes):
+                facts.append(f"{number} is the number of places along axes {first} to {last - 1} of y")
+        x = self.backwards[0].leaves.get("x")
+        if whole and x is not None and self.backwards[0].output.value.size == number * x.value.size:
+            facts.append(f"each element of x serves {number} outputs")
+        return f" ({', and '.join(facts)})" if facts else ""
 
     def _kept(self) -> Iterator[tuple[str, float]]:
         """The numbers that the layer keeps under a name, such as a slope."""
@@ -112,7 +166,7 @@ class Factors:
                 value = vars(owner).get(name, getattr(type(owner), name, None))
                 if name.startswith("_") or isinstance(value, bool) or not isinstance(value, (int, float)):
                     continue
-                if value not in (0, 1, 2, -1, 0.5) and np.isfinite(value):
+                if value not in _COMMON and np.isfinite(value):
                     yield name, float(value)
 
 

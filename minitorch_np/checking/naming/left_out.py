@@ -85,6 +85,9 @@ def _rows(matrix: Matrix, there: NDArray) -> Iterator[Finding]:
     whole, none = (there == matrix.due).all(1), ~there.any(1)
     if not (whole | none).all():
         return
+    if whole.sum() <= none.sum():
+        for words in block((whole & used).reshape(matrix.shape), matrix.name):
+            yield Finding(("rows only", words), f"only {words} has its gradient, all other elements are 0")
     for mask in (np.asarray(used & none), np.asarray(none)):
         for words in elements(matrix, mask):
             yield Finding(("rows", words), f"is 0 {words}, which is not the true gradient; the rest is right")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from minitorch_np.checking.naming.index_maps import inverse_index, tiled
 from minitorch_np.checking.naming.matrix import TOLERANCE, Finding, Matrix, Shape, coordinates
 
 if TYPE_CHECKING:
@@ -220,8 +221,9 @@ def _along(moves: Moves, axis: int) -> Iterator[tuple[tuple[object, ...], str]]:
         if solved is not None:
             place = f"{_term(*solved)} along {here}, i being the index along axis {j} of {moves.by}"
             yield ("picked", j, *solved), f"always at {place}, wherever it belongs"
+    yield from tiled(moves, axis, steps)
     yield from _within_window(moves, axis, steps, others)
-    yield from _inverse_index(moves, axis, steps)
+    yield from inverse_index(moves, axis, steps)
 
 
 def _stride(moves: Moves, axis: int, j: int, solved: tuple[float, ...]) -> str:
@@ -256,23 +258,6 @@ def _within_window(
                         ("axes in window", first, second),
                         f"with axes {first} and {second} of {moves.of} exchanged within its window",
                     )
-
-
-def _inverse_index(moves: Moves, axis: int, steps: list[int]) -> Iterator[tuple[tuple[object, ...], str]]:
-    """Output i belongs at index[i], and stands where index is i."""
-    count = moves.shape[axis]
-    for j in steps:
-        if moves.outputs[j] != count:
-            continue
-        due, put = np.full(count, -1), np.full(count, -1)
-        due[moves.output[j]], put[moves.output[j]] = moves.due[axis], moves.put[axis]
-        one = (due[moves.output[j]] == moves.due[axis]).all() and (put[moves.output[j]] == moves.put[axis]).all()
-        if one and (due >= 0).all() and (put >= 0).all() and (due[put] == np.arange(count)).all():
-            yield (
-                ("inverse", j),
-                f"along axis {axis} of {moves.of} by the inverse of forward's index: the index is on the wrong side "
-                "(dx = dy[index] instead of dx[index] = dy, or the other way round)",
-            )
 
 
 def _whole_numbers(columns: list[NDArray], values: NDArray) -> tuple[float, ...] | None:

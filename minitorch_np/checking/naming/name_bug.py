@@ -92,7 +92,8 @@ def _needs_no_graph(search: Search, found: Found) -> bool:
     if found.change.alternative.kind not in ("constant factor", "sign flipped", "missing 1/m"):
         return False
     if found.change.node.leaf is not None:
-        return True
+        first, second = found.constants or ((), ())
+        return not first or not search.factors.is_named((first[0], second[0]), found.change.node)
     name = found.tensors[0]
     given, true = search.first.observed[name], search.first.true[name]
     return len(search.wrong) == 1 and factor(np.asarray(given, float), true) is not None

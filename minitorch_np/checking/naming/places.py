@@ -20,9 +20,11 @@ from minitorch_np.checking.naming.matrix import Finding, Matrix, coordinates, ma
 from minitorch_np.checking.naming.moved import misread, moved
 from minitorch_np.checking.naming.parts import elements
 from minitorch_np.checking.naming.pieces import pieces
+from minitorch_np.checking.naming.shifted import shifted
 from minitorch_np.checking.tracing.source import Place
 
 if TYPE_CHECKING:
+    from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.tracing.setting import Setting
 
 DERIVATIVE = "wrong derivative"  # the kind of bug of an elementwise layer
@@ -149,11 +151,20 @@ def _one_number(matrix: Matrix) -> Iterator[Finding]:
                     end[tuple(place if axis in over else slice(None) for axis in range(true.ndim))] = total
                 same = np.broadcast_to(total, true.shape)
                 ways = {"summed": same, "averaged": same / np.prod([m.shape[axis] for axis in over])}
-                ways |= dict(zip(("first", "last"), ends, strict=True)) if turned else {}
+                if turned:
+                    ways |= dict(zip(("first", "last"), ends, strict=True))
+                else:
+                    ways |= {end: _of_end(true, over, end) for end in ("first", "last")}
                 for how, numbers in ways.items():
                     size = max(np.abs(seen).max(), np.abs(numbers).max())
                     if m.same(seen, numbers, size).all() and not m.same(seen, true, size).all():
                         yield Finding(("one number", turned, how, over), _one_number_words(matrix, turned, how, over))
+
+
+def _of_end(true: NDArray, over: tuple[int, ...], end: str) -> NDArray:
+    """The numbers of the first or the last place along some axes, at all places."""
+    place = slice(0, 1) if end == "first" else slice(-1, None)
+    return np.broadcast_to(true[tuple(place if axis in over else slice(None) for axis in range(true.ndim))], true.shape)
 
 
 def _one_number_words(matrix: Matrix, turned: bool, how: str, over: tuple[int, ...]) -> str:
@@ -162,6 +173,8 @@ def _one_number_words(matrix: Matrix, turned: bool, how: str, over: tuple[int, .
         return f"dy's {how} place along {along} is used for all outputs along it; each must use its own"
     if turned:
         return f"dy is {how} over {along} first, and all outputs along it get that one number; each must use its own"
+    if how in ("first", "last"):
+        return f"the numbers of the {how} place along {along} of {matrix.name} are at all places along it: an index does not move"
     return f"it is {how} over {along} of {matrix.name} too, and is that one number everywhere along it"
 
 
@@ -174,6 +187,7 @@ _RULES: dict[_Rule, str] = {
     left_out: "gradients left out",
     moved: _MOVED,
     misread: _MOVED,
+    shifted: _MOVED,
 }
 # rules for the columns behind an activation
 _FOLLOWED: dict[_Rule, str] = {left_out: _RULES[left_out], moved: _RULES[moved], misread: _RULES[misread]}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.checking.naming import elsewhere
 from minitorch_np.checking.naming.alternative import Alternative
 from minitorch_np.checking.naming.arrays_at_hand import Arrays, Reference, fits
 from minitorch_np.checking.naming.formulas import FORMULAS, Formula
@@ -65,6 +66,10 @@ class Region:
                 results[node.index] = node.detail(*a)
         return results[self.top.index]
 
+    def slope_at(self, value: NDArray) -> NDArray:
+        """The derivative of an elementwise region where its bottom has another value."""
+        return self.replay(value + 1e-60j).imag / 1e-60
+
     def sources(self) -> NDArray:
         """For each element of the top, the number of the element of the bottom that it is, or -1."""
         shape = self.bottom.value.shape
@@ -115,6 +120,8 @@ _DERIVATIVES: dict[str, Formula] = {
     "y * (1 - y)": lambda x, y: y * (1 - y),
     "1 - y**2": lambda x, y: 1 - y * y,
     "1 - y": lambda x, y: 1 - y,
+    "(1 - y)**2": lambda x, y: (1 - y) ** 2,
+    "1 / (1 + x)**2": lambda x, y: 1 / (1 + x) ** 2,
     "1 + y": lambda x, y: 1 + y,
     "1 - x**2": lambda x, y: 1 - x * x,
     **FORMULAS,
@@ -136,7 +143,8 @@ def alternatives(region: Region, arrays: Arrays) -> Iterator[Alternative]:
     if region.kind == "moves":
         yield from _moves(region)
     else:
-        for alternative in itertools.chain(_derivatives(region), _slopes(region), _extra_factor(region, arrays)):
+        more = (elsewhere.alternatives(region, arrays), _extra_factor(region, arrays))
+        for alternative in itertools.chain(_derivatives(region), _slopes(region), *more):
             yield replace(alternative, change=alternative.change or "{derivative}")
 
 
@@ -156,7 +164,7 @@ def _derivatives(region: Region) -> Iterator[Alternative]:
             yield Alternative(_PRICES.get(text, 2.1) - 0.5 * known, "another derivative", says, rule)
     for price, says, rule in (
         (2.3, "is taken as the function of its own result, {top}", lambda r, g: g * r.replay(r.top.value)),
-        (2.4, "is taken at its result {top} instead of at {bottom}", lambda r, g: g * _slope_at(r, r.top.value)),
+        (2.4, "is taken at its result {top} instead of at {bottom}", lambda r, g: g * r.slope_at(r.top.value)),
         (2.6, "is multiplied by the sign of {bottom}", lambda r, g: g * r.slope * np.sign(r.bottom.value)),
     ):
         yield Alternative(price, "another derivative", f"{_OF} {says}", rule)
@@ -178,10 +186,6 @@ def _extra_factor(region: Region, arrays: Arrays) -> Iterator[Alternative]:
             continue
         says = f"{_OF} has a factor {{array}} too many"
         yield Alternative(3.1, "extra factor", says, lambda r, g, a=reference: g * r.slope * r.array(a), reference)
-
-
-def _slope_at(region: Region, value: NDArray) -> NDArray:
-    return region.replay(value + 1e-60j).imag / 1e-60
 
 
 def side(node: Node) -> NDArray:
@@ -208,8 +212,16 @@ def _moves(region: Region) -> Iterator[Alternative]:
         for says, to in _PLACES.items() if size > 1 else ():
             rule = lambda r, g, a=axis, f=to: r.place(_moved(r.sources(), r.bottom.value.shape, a, f), g)  # noqa: E731
             yield Alternative(2.5, "wrong places", f"{back}gradients go to {says.format(axis=axis)}", rule)
+        picked = size > 1 and region.bottom.value.size > region.top.value.size
+        for says, spread in _TO_ALL.items() if picked else ():
+            rule = lambda r, g, a=axis, f=spread: f(r.pull(g), a) + np.zeros(r.bottom.value.shape)  # noqa: E731
+            yield Alternative(2.45, "wrong places", f"{back}{says.format(axis=axis)}", rule)
     if region.top.value.size == region.bottom.value.size:
-        says = back + "the gradient is only reshaped, which does not undo the order of the axes"
+        says = back + (
+            "the gradient is passed on as it came: the new order that forward gives to the elements is not undone"
+            if top == bottom
+            else "the gradient is only reshaped, which does not undo the order of the axes"
+        )
         yield Alternative(2, "axes not undone", says, lambda r, g: g.reshape(r.bottom.value.shape))
         for order in itertools.permutations(range(len(top))) if 2 < len(top) < 7 else ():
             if len(region.inside) < 3 and (len(region.inside) == 2 or tuple(top[i] for i in order) == bottom):
@@ -223,6 +235,16 @@ _PLACES: dict[str, Callable[[NDArray, int], NDArray]] = {
     "the place one later along axis {axis}": lambda at, last: (at + 1) % (last + 1),
     "places along axis {axis} that end one too early: what was picked at the last place goes to the one before": (
         lambda at, last: np.minimum(at, last - 1)
+    ),
+}
+
+
+_TO_ALL: dict[str, Callable[[NDArray, int], NDArray]] = {
+    "gradients go to all places along axis {axis}, not only to the one that was picked": lambda g, axis: g.sum(
+        axis, keepdims=True
+    ),
+    "gradients are shared by all places along axis {axis} instead of going to the one that was picked": lambda g, axis: (
+        g.mean(axis, keepdims=True)
     ),
 }
 

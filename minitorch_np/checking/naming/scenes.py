@@ -41,6 +41,11 @@ class Scenes:
         one_expression = all(user.frames and user.frames[0] == node.frames[0] for user in users)
         return 0.3 * inner + 0.25 * one_expression
 
+    def is_named(self, node: Node) -> bool:
+        """Whether a node has a name of its own, as a variable or as what a function returns, and is no part of an expression."""
+        places = [Place(node, depth) for depth in range(self.depth(node) + 1)] if node.frames else []
+        return any(place.variable or place.statement == f"return {place.expression}" for place in places)
+
     def inside(self, node: Node, k: int | None) -> bool:
         """Whether a node is an inner step of a helper, or its k-th operand is made in the same call of it."""
         call = self._call(node)

@@ -84,4 +84,11 @@ def _of_another_value(backward: TrueBackward, leaf: Node) -> Iterator[Alternativ
 
 
 _SAYS = "what {value} passes on to the next step is not carried back: the path from a step to the one before is missing"
+_ADDED = (
+    "what {value} passes on to the next step is added up over the steps on the way back, instead of that of the step after "
+    "alone (+= for =)"
+)
+_ONLY_LAST = "of the terms that {top} adds up, only the last one gets its gradient"
+ONLY_LAST = Alternative(1.02, "missing path", _ONLY_LAST, lambda e, g: 0 * e.pull(g))
+ADDED_UP = Alternative(2.2, "added up over the steps", _ADDED, lambda s, g: g)  # the rule is in change.added_up
 NOT_CARRIED = Alternative(1.02, "missing path", _SAYS, lambda e, g: 0 * e.pull(g))  # of each edge to the next step

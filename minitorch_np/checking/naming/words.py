@@ -39,7 +39,8 @@ class Words:
         if change.parts:
             first, second = change.parts
             return f"{self.clause(first, ((), ()))}; and {self.clause(second, constants)}"
-        return self._filled(change.alternative.says, change, constants)
+        says = change.alternative.says
+        return self._filled(says if "{when}" in says else says + "{when}", change, constants)
 
     def remedy(self, change: Change) -> str:
         """What to write instead: as NumPy in the user's variables if it is a single step, else in words."""
@@ -71,7 +72,9 @@ class Words:
             name = gradient_of(step.operand.leaf)
         if len(right) > 2 * LONG:
             return ""
-        notes = [f"{incoming} being {self.gradient(step.node)}"] if incoming != "dy" else []
+        inner = self.scenes.inside(step.node, step.k) and place.expression
+        at = f"the gradient at `{short(place.expression)}`" if inner else self.gradient(step.node)
+        notes = [f"{incoming} being {at}"] if incoming != "dy" else []
         notes += [f"dpart being the gradient for {self.operand(step.node, step.k)}"] if name == "dpart" else []
         missing = change.alternative.kind == "missing path" and step.operand.leaf is not None
         verb, equals = ("Add", "+=") if missing else ("Write", "=")
@@ -154,6 +157,8 @@ class Words:
             return self.operand(self.backward.groups[reference.site][-1], reference.k)
         if isinstance(reference, Value):
             text = self.quoted(self.backward.groups[reference.site][-1])
+            if reference.wraps:
+                return f"{text} of the step before (which for the first step is the last one: index -1)"
             return f"{text} of the step before" if reference.steps else text
         if isinstance(reference, GradientAt):
             return self.gradient(self.backward.groups[reference.site][-1])
