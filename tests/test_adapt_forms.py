@@ -670,6 +670,226 @@ def methods_of_a_class_that_is_only_a_name(bug):
     return adapt(Affine, parameters={"w": W, "b": B}, arguments={"ctx": ctx}), (5, 3)
 
 
+# Nets with their loss, and forms that are rare
+
+
+@form("W", "b")
+def a_net_whose_loss_takes_the_prediction(bug):
+    class Net:
+        def __init__(self):
+            self.W, self.b = W.copy(), B.copy()
+
+        def forward(self, X):
+            self.X = X
+            self.out = X @ self.W + self.b
+            return self.out
+
+        def compute_loss(self, y_hat, y):
+            return 0.5 * np.sum((y_hat - y) ** 2)
+
+        def backward(self, X, y, y_hat):
+            self.dW, self.db = X.T @ (y_hat - y), bias(y_hat - y, bug)
+
+    return Net(), X, Y
+
+
+@form("W", "b")
+def a_net_whose_gradient_is_a_tuple_without_names(bug):
+    class Net:
+        def __init__(self):
+            self.W, self.b = W.copy(), B.copy()
+
+        def loss(self, X, y):
+            return np.mean((X @ self.W + self.b - y) ** 2)
+
+        def gradient(self, X, y):
+            d = 2 * (X @ self.W + self.b - y) / y.size
+            return X.T @ d, bias(d, bug)
+
+    return Net(), X, Y
+
+
+@form("W", "b")
+def loss_and_gradients_in_one_tuple(bug):
+    class Net:
+        def __init__(self):
+            self.W, self.b = W.copy(), B.copy()
+
+        def loss(self, X, y=None):
+            d = X @ self.W + self.b - y
+            return 0.5 * np.sum(d * d), X.T @ d, bias(d, bug)
+
+    return Net(), X, Y
+
+
+@form("layers.0.W", "layers.0.b", "layers.1.W", "layers.1.b")
+def a_net_with_layers_and_the_loss(bug):
+    class Dense:
+        def __init__(self, w, b):
+            self.W, self.b = w.copy(), b.copy()
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def backward(self, d):
+            self.dW, self.db = self.x.T @ d, bias(d, bug)
+            return d @ self.W.T
+
+    class Net:
+        def __init__(self):
+            self.layers = [Dense(W, B), Dense(W2, B2)]
+
+        def forward(self, X):
+            for layer in self.layers:
+                X = layer.forward(X)
+            return X
+
+        def loss(self, X, y):
+            self.y = self.forward(X)
+            return 0.5 * np.sum((self.y - y) ** 2)
+
+        def backward(self, X, y):
+            d = self.y - y
+            for layer in reversed(self.layers):
+                d = layer.backward(d)
+
+    return Net(), X, Y2
+
+
+@form("p.W", "p.b")
+def a_loss_of_outer_parameters(bug):
+    p = {"W": W.copy(), "b": B.copy()}
+
+    def loss(X, y):
+        return 0.5 * np.sum((X @ p["W"] + p["b"] - y) ** 2)
+
+    def gradient(X, y):
+        d = X @ p["W"] + p["b"] - y
+        return {"W": X.T @ d, "b": bias(d, bug)}
+
+    return (loss, gradient), X, Y
+
+
+@form("w", "b")
+def numbers_as_parameters(bug):
+    class Line:
+        def __init__(self):
+            self.w, self.b = 0.5, 0.1
+
+        def forward(self, x):
+            self.x = x
+            return self.w * x + self.b
+
+        def backward(self, d):
+            self.dw, self.db = np.sum(self.x * d), np.mean(d) if bug else np.sum(d)
+            return self.w * d
+
+    return Line(), (5, 1)
+
+
+@form("weights.0", "weights.1")
+def an_array_of_arrays(bug):
+    class Layer:
+        def __init__(self):
+            self.weights, self.dweights = np.empty(2, object), np.empty(2, object)
+            self.weights[:] = [W.copy(), B.copy()]
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.weights[0] + self.weights[1]
+
+        def backward(self, d):
+            self.dweights[0], self.dweights[1] = self.x.T @ d, bias(d, bug)
+            return d @ self.weights[0].T
+
+    return Layer(), (5, 3)
+
+
+@form("W", "b")
+def a_layer_that_returns_its_backward(bug):
+    class Layer:
+        def __init__(self):
+            self.W, self.b = W.copy(), B.copy()
+
+        def __call__(self, X):
+            def backprop(dY):
+                self.d_W, self.d_b = X.T @ dY, bias(dY, bug)
+                return dY @ self.W.T
+
+            return X @ self.W + self.b, backprop
+
+    return Layer(), (5, 3)
+
+
+@form("W", "b")
+def a_layer_with_a_vjp(bug):
+    class Layer:
+        def __init__(self):
+            self.W, self.b = W.copy(), B.copy()
+
+        def __call__(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def vjp(self, g):
+            self.W_bar, self.b_bar = self.x.T @ g, bias(g, bug)
+            return g @ self.W.T
+
+    return Layer(), (5, 3)
+
+
+@form("n.W", "n.b")
+def functions_around_an_object(bug):
+    class Net:
+        def __init__(self):
+            self.W, self.b = W.copy(), B.copy()
+
+        def run(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def back(self, d):
+            self.dW, self.db = self.x.T @ d, bias(d, bug)
+            return d @ self.W.T
+
+    n = Net()
+    return (lambda x: n.run(x), lambda d: n.back(d)), (5, 3)
+
+
+@form("W", "b")
+def two_methods_of_an_object(bug):
+    (run, _), x = functions_around_an_object(bug)
+    n = run.__closure__[0].cell_contents
+    return (n.run, n.back), x
+
+
+@form("W", "b")
+def functions_on_variables_of_their_module(bug):
+    module = {"W": W.copy(), "b": B.copy(), "bug": bug, "bias": bias, "__name__": "notebook"}
+    source = """
+def affine(x):
+    return x @ W + b
+
+def forward(x):
+    global last
+    last = x
+    return affine(x)
+
+def backward(d):
+    global dW, db
+    dW, db = last.T @ d, bias(d, bug)
+    return d @ W.T
+"""
+    exec(source, module)
+    before = {name: id(value) for name, value in module.items() if name != "__builtins__"}
+    MODULES.append((module, before))
+    return (module["forward"], module["backward"]), (5, 3)
+
+
+MODULES: list = []
+
+
 # One example, frameworks
 
 
@@ -766,6 +986,25 @@ def test_parameters_are_seen_and_right_passes_and_wrong_fails(name):
     assert set(right.tensors) - {"x"} == {short(name) for name in names}, right
     assert wrong.verdict == "fail", wrong
     assert set(wrong.tensors) == set(right.tensors)
+
+
+def test_the_variables_of_a_module_are_not_changed():
+    check(*functions_on_variables_of_their_module(False))
+    module, before = MODULES[-1]
+    assert {name: id(value) for name, value in module.items() if name != "__builtins__"} == before
+    np.testing.assert_array_equal(module["W"], W)
+
+
+def test_a_net_whose_loss_is_not_known_is_asked_for_it():
+    class Net:
+        def forward(self, X):
+            return X @ W
+
+        def backward(self, y):
+            return None
+
+    with pytest.raises(ValueError, match=r"Net has forward\(x\), and no loss of which backward is the gradient"):
+        check(Net(), X, Y)
 
 
 def short(name):

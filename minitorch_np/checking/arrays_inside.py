@@ -86,7 +86,7 @@ def get(root: Any, path: Path) -> Any:
     for step in path:
         if isinstance(root, dict):
             root = root.get(step)
-        elif isinstance(root, (list, tuple)) and isinstance(step, int):
+        elif isinstance(root, (list, tuple, np.ndarray)) and isinstance(step, int):
             root = root[step] if step < len(root) else None
         else:
             root = getattr(root, step, None) if isinstance(step, str) else None
@@ -98,7 +98,7 @@ def put(root: Any, path: Path, value: Any) -> None:
     holder, step = get(root, path[:-1]), path[-1]
     if isinstance(holder, Parameter):
         holder.replace(value)
-    elif isinstance(holder, (dict, list)):
+    elif isinstance(holder, (dict, list, np.ndarray)):
         holder[step] = value
     elif isinstance(holder, tuple):
         steps = [name for name, _ in _members(holder)]
@@ -190,7 +190,7 @@ def _members(item: Any) -> Iterator[tuple[Any, Any]]:
         yield from item.items()
     elif isinstance(item, tuple) and hasattr(item, "_fields"):
         yield from zip(item._fields, item, strict=True)
-    elif isinstance(item, (list, tuple)):
+    elif isinstance(item, (list, tuple)) or (isinstance(item, np.ndarray) and item.dtype == object and item.ndim == 1):
         yield from enumerate(item)
     elif isinstance(item, Parameter):
         yield "value", item.value

@@ -217,7 +217,7 @@ def _check(
         report.verdict = "inconclusive" if report.verdict == "pass" and layer.remarks() else report.verdict
         unseen = layer.remarks()
         report.findings = [*report.findings, *unseen] if report.verdict == "fail" else [*unseen, *report.findings]
-        remarks += [*in_float64(layer.wide), *without_axes(layer.lacking, layer.values)]
+        remarks += [*in_float64(set(layer.wide)), *without_axes(layer.lacking, layer.values)]
     if report.verdict == "pass" and all(result.untouched for result in report.tensors.values()):
         report.verdict = "inconclusive"
         report.findings.append(_nothing_compared(report))

@@ -226,7 +226,7 @@ class Comparison:
         """
         index = tuple(np.array(places).T)
         allowed, drowned = self.measured.allowed(name)[index], self.measured.drowned(name)[index]
-        scale = np.maximum(np.abs(self.values[name][index]), 1e-6 * rms(self.values[name]))
+        scale = np.maximum(np.abs(np.atleast_1d(self.values[name][index])), 1e-6 * rms(self.values[name]))
         lost = np.maximum(_SEEN * np.abs(self.y.ravel()), self.measured.least_y())
         seen = (np.abs(slopes) * scale[:, None] > lost).any(axis=1)
         small = ~seen & (np.abs(a) <= drowned) & (error <= drowned)

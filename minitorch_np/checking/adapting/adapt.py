@@ -18,7 +18,7 @@ from minitorch_np.checking.adapting.frameworks import JaxCode, TorchCode, is_jax
 from minitorch_np.checking.adapting.functions import Slope, is_right_slope, is_slope
 from minitorch_np.checking.adapting.graphs import Graph, node_class
 from minitorch_np.checking.adapting.layout import Layout
-from minitorch_np.checking.adapting.wrapping import pull, with_gradient
+from minitorch_np.checking.adapting.wrapping import pull, returns_a_function, with_gradient
 from minitorch_np.layer import Layer
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def adapt(
     slope = method_of(target, SLOPE)
     if names[0] and slope and not inspect.isfunction(target):
         return Slope(getattr(target, names[0]), getattr(target, slope), type(target).__name__)
+    if names[0] and slope is None and returns_a_function(getattr(target, names[0])) and not inspect.isroutine(target):
+        return _object(target, (names[0], pull), parameters, given, options)
     if inspect.isroutine(target) or (callable(target) and not names[1] and not hasattr(target, "__dict__")):
         return _pair(with_gradient(target), pull, parameters, given, options)
     missing = "forward" if names[0] is None or names[0] == "__call__" else "backward"
@@ -203,9 +205,10 @@ def _as_floats(value: Any) -> Any:
     return value
 
 
-def _object(target: Any, names: tuple[str, str], parameters: Any, given: dict[str, Any], options: Options) -> Layer:
+def _object(target: Any, names: tuple[str, Any], parameters: Any, given: dict[str, Any], options: Options) -> Layer:
+    """An object with these methods; its backward may also be a function of dy and of what forward returned."""
     for method, word in zip(names, ("forward", "backward"), strict=True):
-        if method is None or not callable(getattr(target, method, None)):
+        if not callable(method) and (method is None or not callable(getattr(target, method, None))):
             raise ValueError(
                 f"adapt: {type(target).__name__} has no method {method or word!r}. "
                 "Name its methods: adapt(layer, forward='…', backward='…')."

@@ -16,7 +16,7 @@ FORWARD = (
 )  # fmt: skip
 BACKWARD = (
     "backward", "backward_pass", "backward_propagation", "back_propagation", "backpropagation", "backward_prop", "backprop",
-    "back_prop", "backpropagate", "back_propagate", "backward_propagate", "propagate_backward", "bprop", "bwd", "back",
+    "back_prop", "backpropagate", "back_propagate", "backward_propagate", "propagate_backward", "bprop", "bwd", "back", "vjp", "pullback",
 )  # fmt: skip
 SLOPE = ("derivative", "grad", "gradient", "prime", "deriv", "d", "df", "dfn", "derive", "local_gradient")
 LOSS = (
@@ -98,7 +98,7 @@ class Call:
 def method_of(target: Any, names: tuple[str, ...]) -> str | None:
     """The first of these names that is a method of the object; a class's own `__call__` counts."""
     for name in names:
-        there = hasattr(type(target), name) if name == "__call__" else callable(getattr(target, name, None))
+        there = callable(target if name == "__call__" else getattr(target, name, None))
         if there and not (name == "__call__" and isinstance(target, type)):
             return name
     return None
@@ -180,11 +180,14 @@ def is_cache(name: str) -> bool:
     return word in _CACHE or word.endswith("cache")
 
 
-def loss_call(function: Callable[..., Any], given: Mapping[str, Any], who: str, *, upstream: bool = False) -> Call:
+def loss_call(
+    function: Callable[..., Any], given: Mapping[str, Any], who: str, *, upstream: bool = False, of_net: bool = False
+) -> Call:
     """loss(prediction, target) in either order, told by the names; otherwise the prediction comes first.
 
     Args:
         upstream: whether the first of the arguments may be a gradient from above, which is 1.
+        of_net: whether x and the prediction are two things.
 
     Raises:
         ValueError: an argument has no default and no known meaning.
@@ -199,6 +202,8 @@ def loss_call(function: Callable[..., Any], given: Mapping[str, Any], who: str, 
             return "dy"
         if name == target or (target is None and "x" in known and "y" not in known):
             return "y"
+        if of_net and is_prediction(name):
+            return "prediction"
         if "x" not in known and (word in _PREDICTION or needed):
             return "x"
         return "training" if word in _TRAINING else "rate" if word in _RATE else None
@@ -232,6 +237,11 @@ def _call(
         elif needed:
             raise ValueError(f"gradcheck: {who} also takes {bare!r}. {remedy.replace('NAME', repr(bare))}")
     return call
+
+
+def is_prediction(name: str) -> bool:
+    """Whether an argument of this name is what a net computes, and not its x."""
+    return low(name) in _PREDICTION and low(name) not in _INPUT
 
 
 def low(name: str) -> str:

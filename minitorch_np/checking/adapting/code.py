@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from minitorch_np.checking.adapting.calls import (
     GRADIENT_LISTS,
     PARAMETER_LISTS,
@@ -34,6 +36,8 @@ class Code:
         forward, backward: the functions, or the names of the methods.
         arguments: further arguments that are passed as they are.
     """
+
+    returns_dx_first = True  # in a tuple, even if it has another shape than x
 
     def __init__(
         self,
@@ -78,6 +82,10 @@ class Code:
     @property
     def takes_rate(self) -> bool:
         return "rate" in self.backward_call.roles.values()
+
+    def upstream(self, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+        """A gradient from above, for a trial."""
+        return rng.normal(size=shape)
 
     def forward(self, root: Any, x: Any, *, training: bool = True) -> Any:
         """What forward returns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,7 +30,7 @@ class Foreign(Layer):
         self.told_layout = examples
         self.layout = Layout(examples or "rows")
         self.values: dict[str, Parameter] = {}
-        self.wide: set[str] = set()  # shared by all copies
+        self.wide: deque[str] = deque()  # shared by all copies; no set, which State would put back as it was
         self.lacking: dict[str, Shape] = {}  # gradients without axes of length 1 that their values have; shared too
         self._dtype = np.dtype(np.float64)  # until the run with float32
 
@@ -66,7 +67,7 @@ class Foreign(Layer):
     def narrow(self, name: str, array: Any) -> Any:
         """The array as float32 in the run with float32. Constants of somebody else's code are often float64; that is no wrong derivative."""
         if self._dtype == np.float32 and isinstance(array, (np.ndarray, np.generic)) and array.dtype == np.float64:
-            self.wide.add(name)
+            self.wide.append(name)
             return array.astype(np.float32)
         return array
 

@@ -49,7 +49,7 @@ class Trial:
         y = np.asarray(self._y(self.returned_y))
         self.failed = ""
         self.returned: Any = None
-        self.dy = rng.normal(size=y.shape)
+        self.dy = code.upstream(y.shape, rng)
         try:
             self.returned = code.backward(root, self.dy.copy(), x.copy(), self.returned_y, y, _TRIAL_RATE)
         except Exception as error:  # the check itself reports it
@@ -131,7 +131,8 @@ class Trial:
         fitting = [part for part in arrays if self._is_like_x(part.value) and part.partner is None]
         if fitting and not isinstance(self.returned, dict):
             return fitting[0].source
-        if arrays and isinstance(self.returned, tuple) and arrays[0].path == (0,) and not arrays[0].name:
+        first = self.code.returns_dx_first and isinstance(self.returned, tuple)
+        if arrays and first and arrays[0].path == (0,) and not arrays[0].name:
             return arrays[0].source
         found = [
             path for path in self.last

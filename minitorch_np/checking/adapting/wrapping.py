@@ -71,6 +71,13 @@ def with_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
+def returns_a_function(function: Any) -> bool:
+    """Whether a function makes another one inside, which may be its backward."""
+    constants = getattr(getattr(function, "__code__", None), "co_consts", ())
+    made = [one.co_name for one in constants if isinstance(one, types.CodeType)]
+    return any(name == "<lambda>" or not name.startswith("<") for name in made)
+
+
 def pull(dout: NDArray, cache: Any) -> Any:
     """The backward of such a function."""
     if callable(cache):
