@@ -600,6 +600,16 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path, often, step):
     assert dict(whole.history) == dict(resumed.history)
 
 
+def test_a_run_that_was_resumed_without_a_step_can_be_continued_to_the_bit(tmp_path):
+    x, y = data()
+    whole, last = network(), network()
+    whole.fit(x, y, epochs=8, batch_size=5, in_span=True)
+    for epochs, model in ((3, network()), (3, network()), (8, last)):
+        model.fit(x, y, epochs=epochs, batch_size=5, in_span=True, resume=tmp_path / "run")
+    for one, two in zip(whole.get_weights(), last.get_weights(), strict=True):
+        np.testing.assert_array_equal(two, one)
+
+
 def test_a_run_is_resumed_in_the_way_in_which_it_began(tmp_path):
     x, y = data()
     for first, second in ((True, False), (False, True)):

@@ -187,7 +187,9 @@ class InSpan(Callback):
         self.restored: dict[str, Any] | None = None
 
     def get_state(self) -> dict[str, Any]:
-        return {} if self.kernel is None else as_state(self.kernel.get_state())
+        if self.kernel is None:  # no step was taken since the start, or since the file was read
+            return self.restored or {}
+        return as_state(self.kernel.get_state())
 
     def set_state(self, state: dict[str, Any]) -> None:
         if not state:
