@@ -118,6 +118,34 @@ class Resetting(Keeping):
         self.seen = {}
 
 
+class Cell:
+    """One step of a recurrent layer: it counts its steps, keeps each of them, and adds the next step's gradient to that from above."""
+
+    def __init__(self, bug=False):
+        self.bug, self.W, self.U, self.b = bug, W.copy(), np.eye(4) / 2, B.copy()
+        self.kept, self.steps, self.current, self.later = {"x": [], "h": []}, 0, 0, None
+
+    def zero_grad(self):
+        self.kept, self.later = {"x": [], "h": []}, []
+
+    def forward(self, x):
+        self.steps, self.current = self.steps + 1, self.current + 1
+        if not self.kept["h"]:
+            self.kept["h"].append(np.zeros((len(x), 4)))
+        self.kept["x"].append(x)
+        self.kept["h"].append(np.tanh(x @ self.W + self.kept["h"][-1] @ self.U + self.b))
+        return self.kept["h"][-1]
+
+    def backward(self, d):
+        self.current -= 1
+        t = self.current
+        d = d if self.later is None else d + self.later
+        d = d * (1 - self.kept["h"][t + 1] ** 2)
+        self.dW, self.dU, self.db = self.kept["x"][t].T @ d, self.kept["h"][t].T @ d, bias(d, self.bug)
+        self.later = d @ self.U.T
+        return d @ self.W.T
+
+
 class Layered:
     """A net whose backward returns a list for each layer, the last one first."""
 
@@ -163,6 +191,7 @@ class TwoInputs:
         (Nested, (5, 3), {"W", "b"}),
         (Keeping, (5, 3), {"params.w", "params.b"}),
         (Resetting, (5, 3), {"params.w", "params.b"}),
+        (Cell, (5, 3), {"W", "U", "b"}),
         (lambda bug: Keeping(inner=Keeping(bug)), (5, 3), {"inner.params.w", "inner.params.b"}),
         (Layered, (5, 3), {f"layers.{n}.{name}" for n in range(3) for name in "Wb"}),
         (lambda bug: Layered(bug, (4, 4, 4)), (5, 4), {f"layers.{n}.{name}" for n in range(2) for name in "Wb"}),
@@ -293,6 +322,31 @@ class Masked:
 
     def backward(self, d):
         return d * self.mask * (0.5 if self.bug else 1)
+
+
+class Keeps:
+    """Keeps what backward needs only in training, and forgets it at each reset."""
+
+    def __init__(self, bug=False):
+        self.bug, self.x = bug, None
+
+    def clear_grad(self):
+        self.x = None
+
+    def forward(self, data, training=False):
+        if training:
+            self.x = data
+        return data**3
+
+    def backward(self, d):
+        return (2 if self.bug else 3) * d * self.x**2
+
+
+def test_a_backward_that_finds_nothing_after_inference_gets_a_remark():
+    report = check(Keeps())
+    assert report.verdict == "pass"
+    assert "or finds nothing" in " ".join(report.remarks)
+    assert check(Keeps(bug=True)).verdict == "fail"
 
 
 def test_a_backward_that_is_for_training_alone_gets_a_remark():

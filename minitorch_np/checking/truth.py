@@ -56,7 +56,9 @@ class Truth:
         if self.method == "complex step":
             if at is None and name not in self._steps:
                 self._steps[name] = complex_step(value)
-            return complex_slope(self.subject, name, value, direction, None if at is not None else self._steps[name]), 0.0
+            return complex_slope(
+                self.subject, name, value, direction, None if at is not None else self._steps[name]
+            ), 0.0
         slope, error = difference_slope(self.subject, name, value, direction)
         return slope, 10 * error + 1e-300
 

@@ -66,7 +66,7 @@ def _recorder(calls: Calls, value: int, gradient: int) -> Callable[..., Any]:
 def bears_resets(code: Code, x: NDArray) -> bool:
     """Whether the object still works if its method such as zero_grad is called before each forward.
 
-    It may take away more than gradients: the state of a cell that has not run yet.
+    It may take away more than gradients: the state of a cell. Where lists grow, they are kept short in another way.
     """
     if code.is_pair or method_of(code.root, RESETS) is None:
         return True
@@ -74,38 +74,65 @@ def bears_resets(code: Code, x: NDArray) -> bool:
     def works() -> bool:
         root = copied(code.root)
         try:
-            y = code.forward(root, x.copy())
-            code.backward(root, np.ones(np.shape(y)), x.copy(), y, y, 0.0)
+            returned = code.forward(root, x.copy())
+            y = returned[0] if isinstance(returned, tuple) else returned
+            code.backward(root, np.ones(np.shape(y)), x.copy(), returned, y, 0.0)
         except Exception:  # whatever code of somebody else raises
             return False
         return True
 
-    code.resets = True
-    if works():
-        return True
     code.resets = False
-    return not works()
+    grows, fine = bool(_growing(code, x)), works()
+    if grows and fine:
+        return False
+    code.resets = True
+    return works() or not fine
 
 
-def growing_lists(code: Code, x: NDArray) -> dict[Path, int]:
-    """The lists that are longer after each forward, with their lengths before the first: what was seen, kept for backward."""
-    root = copied(code.root)
-    lengths = []
-    with contextlib.suppress(Exception):  # a second forward that is refused; forward itself is tried elsewhere
+def before_forward(code: Code, x: NDArray, ready: Any) -> Any | None:
+    """The object as it is before a forward, if every forward adds to its lists and counters; otherwise None.
+
+    Args:
+        ready: the object after one forward.
+    """
+    growing = _growing(code, x)
+    if not growing:
+        return None
+    root = copied(ready)
+    for path, size in growing.items():
+        item = get(root, path)
+        if isinstance(item, list):
+            del item[size:]
+        else:
+            put(root, path, size)
+    return root
+
+
+def _growing(code: Code, x: NDArray) -> dict[Path, int]:
+    """The lists and counters that grow by the same with each forward, and their sizes before the first; {} if no list does."""
+    root, seen = copied(code.root), []
+    try:
         for _ in range(3):
-            lengths.append({path: len(item) for path, item in walk(root) if isinstance(item, list)})
             code.forward(root, x.copy())
-    if len(lengths) < 3:
+            seen.append({path: _size(item) for path, item in walk(root) if _size(item) is not None})
+    except Exception:  # a second forward that is refused; forward itself is tried elsewhere
         return {}
-    before, first, second = lengths
-    return {path: before.get(path, 0) for path, n in second.items() if before.get(path, 0) < first.get(path, 0) < n}
+    first, second, third = seen
+    growing = {
+        path: 2 * size - second[path]
+        for path, size in first.items()
+        if path in second
+        and path in third
+        and third[path] - second[path] == second[path] - size > 0 <= 2 * size - second[path]
+    }
+    return growing if any(isinstance(get(root, path), list) for path in growing) else {}
 
 
-def cut(root: Any, lists: dict[Path, int]) -> None:
-    for path, length in lists.items():
-        kept = get(root, path)
-        if isinstance(kept, list):
-            del kept[length:]
+def _size(item: Any) -> Any:
+    """The length of a list, or a whole number, which may count."""
+    return (
+        len(item) if isinstance(item, list) else item if isinstance(item, int) and not isinstance(item, bool) else None
+    )
 
 
 def set_rates(root: Any, rate: float) -> bool:

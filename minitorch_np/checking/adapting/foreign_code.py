@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
-from minitorch_np.checking.adapting.between_calls import Calls, adds_up, bears_resets, cut, set_rates, stacked
+from minitorch_np.checking.adapting.between_calls import Calls, adds_up, bears_resets, set_rates, stacked
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.convention import divides_by_the_batch, is_net
 from minitorch_np.checking.adapting.foreign import Foreign
@@ -61,7 +61,7 @@ class ForeignCode(Foreign):
         needs_forward: whether each backward needs a forward of its own.
     """
 
-    shared = ("reading", "options", "wide", "lacking", "updates")
+    shared = ("reading", "options", "wide", "lacking", "updates", "fresh")
     forgotten = ("_x", "_returned", "_y")
 
     def __init__(self, code: Code, options: Options) -> None:
@@ -70,7 +70,7 @@ class ForeignCode(Foreign):
         self.averaged = bool(options.averaged)
         self.reading: Reading | None = None
         self.takes_whole_numbers = False
-        self.growing: dict[Path, int] = {}
+        self.fresh: Any = None  # the object before a forward, if each of them adds to its lists
         self.updates: dict[Path, Calls] = {}  # shared by all copies
         self.divides = self.asks_for_dx = self.spent = self.needs_forward = False
 
@@ -82,7 +82,7 @@ class ForeignCode(Foreign):
         if self.told_layout is None and columns_not_rows(self._shape_of_y, x):
             self.layout = Layout("columns")
         trial = Trial(self.code, x, self.options.output, self.options.dx)
-        self.growing = trial.growing
+        self.fresh = trial.fresh
         if self.told_layout is None and isinstance(trial.returned, (list, tuple)) and trial.dx.paths == [()]:
             self.layout = Layout("one")  # the rows of x are several inputs
         self.reading = Reader(self.code, trial, self.options.pairs).read()
@@ -96,7 +96,7 @@ class ForeignCode(Foreign):
         self.takes_whole_numbers = x.dtype.kind in "biu"
         self.examples_met = len(rows) if rows.ndim else 1
         self.know_shapes(rows, self.forward(rows))
-        self.needs_forward = adds_up(self, rows)
+        self.needs_forward = self.fresh is not None or adds_up(self, rows)
         if self.options.averaged is None:
             self.divides = divides_by_the_batch(self, rows)
             self.averaged = self.divides and self.layout.examples == "columns"
@@ -122,7 +122,8 @@ class ForeignCode(Foreign):
 
     def _run(self, x: NDArray) -> NDArray:
         reading, root = self._read(), self.code.root
-        cut(root, self.growing)
+        if self.fresh is not None:
+            root = self.code.root = copied(self.fresh)
         self._put_parameters()
         self._returned = self.code.forward(root, x, training=self.training)
         self._y = np.asarray(reading.output.read(root, self._returned))
@@ -131,12 +132,12 @@ class ForeignCode(Foreign):
         return self._y
 
     def backward(self, dy: NDArray) -> Any:
-        reading, root = self._read(), self.code.root
+        reading = self._read()
         if self.spent:
             self._put_parameters()  # a backward that makes the step has changed them
         if self.spent and self.needs_forward:
             self._run(self._x)
-        self.spent = True
+        self.spent, root = True, self.code.root
         for name, source in reading.gradients.items():
             if source.kind == "attribute":  # many classes add to it
                 zeros: Any = np.zeros(self.values[name].shape, self.values[name].value.dtype)

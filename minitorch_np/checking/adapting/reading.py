@@ -231,7 +231,7 @@ class Reader:
                 self.reading.unseen[name] = self._shape(paths)
 
     def _shape(self, paths: Places) -> Shape:
-        return np.shape(self.trial.last[paths[0]])
+        return np.shape(self.trial.later[paths[0]])
 
     def _written_like(self, paths: Places) -> Places:
         """The arrays of the parameter's shape that backward writes, and that are neither taken nor values of forward."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.checking.adapting.between_calls import cut, growing_lists, record_updates, stacked
+from minitorch_np.checking.adapting.between_calls import before_forward, record_updates, stacked
 from minitorch_np.checking.adapting.calls import GRADIENT_LISTS, PARAMETER_LISTS, low
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.gradient_names import is_of_input
@@ -37,12 +37,12 @@ class Trial:
         self.code, self.x = code, x
         self.tried: dict[Path, bool] = {}
         rng = np.random.default_rng(0)
-        self.growing = growing_lists(code, x)
         self.root = root = copied(code.root)
         other = _other(x, rng)
         self.returned_y = code.forward(root, x.copy())
         self.recorded = record_updates(root)
         self.ready = copied(root)  # with the parameters that only forward makes
+        self.fresh = before_forward(code, x, self.ready)
         self.before = _snapshot(root)
         self.places = places(root)
         self.output = self._find_output(output)
@@ -54,14 +54,20 @@ class Trial:
             self.returned = code.backward(root, self.dy.copy(), x.copy(), self.returned_y, y, _TRIAL_RATE)
         except Exception as error:  # the check itself reports it
             self.failed = f"{type(error).__name__}: {error}"
-        self.updates = {path: calls[:] for path, calls in self.recorded.items() if calls}
+        given = {path: [value for value, _ in calls] for path, calls in self.recorded.items()}
+        self.updates = {  # by the place of a parameter, the optimiser inside the object that is given it
+            path: optimiser
+            for group in self.places for path in group for optimiser, values in given.items()
+            if any(value is get(root, path) for value in values)
+        }  # fmt: skip
         self.after = _snapshot(root)
         self.returned_parts = parts_of(self.returned, code.return_names())
         self.parts = self.returned_parts + self._listed_parts()
         self.gradient_places = places(root)
         self.partners = self._partners()
         try:
-            cut(root, self.growing)
+            if self.fresh is not None:
+                self.root = root = copied(self.fresh)
             again = code.forward(root, other)
             self.later = _snapshot(root)
             y = np.asarray(self._y(again))
@@ -175,10 +181,8 @@ class Trial:
 
     def update_of(self, paths: list[Path]) -> Source | None:
         """The optimiser inside the object that is given the array."""
-        for path, calls in self.updates.items():
-            if any(value is get(self.root, own) for value, _ in calls for own in paths):
-                return Source("optimiser", [path])
-        return None
+        found = next((self.updates[path] for path in paths if path in self.updates), None)
+        return Source("optimiser", [found]) if found is not None else None
 
     def follows_batch(self, path: Path) -> bool:
         """Whether the array has another shape for another number of examples, as a state has that forward makes anew."""
@@ -199,8 +203,7 @@ class Trial:
         direction = np.random.default_rng(2).normal(size=value.shape)
         slopes = []
         for sign in (1, -1):
-            root = copied(self.ready)
-            cut(root, self.growing)
+            root = copied(self.ready if self.fresh is None else self.fresh)
             for path in paths:
                 put(root, path, value + sign * _SMALL * direction)
             slopes.append(sign * float((np.asarray(self._y(self.code.forward(root, self.x.copy()))) * self.dy).sum()))
