@@ -214,8 +214,11 @@ def _check(
             report.where = f"{place} ({part!r})" if place else ""
             report.names = _their_names(part)
     if isinstance(layer, Foreign):
+        report.names = _their_names(layer)
         report.verdict = "inconclusive" if report.verdict == "pass" and layer.remarks() else report.verdict
-        unseen = layer.remarks()
+        crashed = report.verdict == "fail" and not report.tensors  # then nothing is known of dx or gradients
+        unseen = [] if crashed else layer.remarks()
+        report.looked_at = "" if crashed else report.looked_at
         report.findings = [*report.findings, *unseen] if report.verdict == "fail" else [*unseen, *report.findings]
         remarks += [*in_float64(set(layer.wide)), *without_axes(layer.lacking, layer.values)]
     if report.verdict == "pass" and all(result.untouched for result in report.tensors.values()):

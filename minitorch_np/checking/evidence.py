@@ -54,7 +54,10 @@ class Evidence:
 
 def gradient_of(tensor: str) -> str:
     """The name of a gradient in the report: dx, or the parameter's grad."""
-    return "dx" if tensor == "x" else f"{tensor}.grad"
+    place, _, last = tensor.rpartition(".")
+    if last == "x":
+        return f"dx of {place}" if place else "dx"
+    return f"{tensor}.grad"
 
 
 def same(a: NDArray, b: NDArray, within: float = _MATCH) -> bool:

@@ -29,8 +29,8 @@ class Kink:
     def __str__(self) -> str:
         low, high = self.slopes
         return (
-            f"KINK at {self.tensor}{list(self.index)} = {self.value:.4g}: one-sided slopes {low:.4g} and {high:.4g}, "
-            f"backward {self.backward:.4g} is in [{min(low, high):.4g}, {max(low, high):.4g}]: a valid subgradient"
+            f"KINK at {self.tensor}{list(self.index)} = {self.value:.4g}: the slope is {low:.4g} on one side and {high:.4g} on the "
+            f"other; backward gives {self.backward + 0:.4g}, which is one of the two or between them: right"
         )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ROWS = 6  # of the table
 _MORE = 3  # findings and kinks
 _LEGEND = " error: |backward - true|; allowed: the largest error that rounding can explain"
+_LEGEND_OF_NAN = " nan: gradients are set to nan before backward, and stay nan where it writes nothing, or adds with +="
 _SUMS = "weighted sums"
 _LEGEND_OF_SUMS = f" {_SUMS}: the gradient was multiplied by random weights and added up, instead of element by element"
 
@@ -37,7 +38,11 @@ def describe(report: GradcheckReport) -> str:
         lines += [_in_their_words(line, report.names) for line in _diagnoses(report)]
     if report.hint >= 1:
         lines += [f" {kink}" for kink in report.kinks[:_MORE]]
-        lines += [f" true values: from forward alone, by {report.method}"] if report.method not in ("", "none") else []
+        lines += (
+            [f" true values: from forward alone, by {report.method}"]
+            if report.method not in ("", "none") and report.tensors
+            else []
+        )
         lines += [f" Remark: {remark}" for remark in report.remarks[:_MORE]]
     lines += [f" to repeat this check: rng={report.seed!r}"] if report.seed is not None else []
     return "\n".join(_with_their_names(line, report.names) for line in lines)
@@ -100,6 +105,7 @@ def _table(report: GradcheckReport) -> list[str]:
     ]
     lines += [f" … and {len(results) - _ROWS} more"] if len(results) > _ROWS else []
     lines += [_LEGEND] if any_values else []
+    lines += [_LEGEND_OF_NAN] if any(row[5] == "nan" for row in rows) else []
     lines += [_LEGEND_OF_SUMS] if any(row[3] == _SUMS for row in rows) else []
     return lines + [text for name, result in results[:_ROWS] if (text := _shapes(name, result))]
 

@@ -47,7 +47,7 @@ class Truth:
     def description(self) -> str:
         """The method, and why it was chosen."""
         if self.reason:
-            return f"{self.method}: {self.reason}"
+            return f"finite {self.method}: {self.reason}"
         return self.method + "; finite differences agree" * self.confirmed
 
     def slope(self, name: str, direction: NDArray, at: NDArray | None = None) -> tuple[NDArray, float]:
@@ -79,7 +79,7 @@ class Truth:
             if trial.refuted and self._also_at_moderate_x(name, direction, rng):
                 self.refuted = True
                 return self._use_differences(
-                    f"complex step and differences disagree for {name}: some operation there loses the imaginary part"
+                    f"forward loses the imaginary part of complex numbers for {name}, as abs, var and std do"
                 )
         return None
 

@@ -21,6 +21,8 @@ def block(mask: NDArray, of: str) -> Iterator[str]:
     along = [np.nonzero(mask.any(tuple(a for a in range(mask.ndim) if a != axis)))[0] for axis in range(mask.ndim)]
     if np.prod([len(places) for places in along]) != mask.sum():
         return
+    if mask.ndim > 1 and mask.sum() == 1:
+        yield f"place {[int(places[0]) for places in along]}"
     parts = [(axis, places) for axis, places in enumerate(along) if len(places) < mask.shape[axis]]
     for fewest in (True, False):
         yield " and ".join(

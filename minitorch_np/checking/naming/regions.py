@@ -184,7 +184,7 @@ def _extra_factor(region: Region, arrays: Arrays) -> Iterator[Alternative]:
     for reference, array in arrays:
         if not fits(array, region.top.value.shape):
             continue
-        says = f"{_OF} has a factor {{array}} too many"
+        says = f"{_OF} has an extra factor {{array}}"
         yield Alternative(3.1, "extra factor", says, lambda r, g, a=reference: g * r.slope * r.array(a), reference)
 
 
