@@ -56,9 +56,10 @@ class Truth:
         if self.method == "complex step":
             if at is None and name not in self._steps:
                 self._steps[name] = complex_step(value)
-            return complex_slope(
-                self.subject, name, value, direction, None if at is not None else self._steps[name]
-            ), 0.0
+            slope = complex_slope(self.subject, name, value, direction, None if at is not None else self._steps[name])
+            if np.isfinite(slope).all():
+                return slope, 0.0
+        # In complex numbers 1 / (1 + exp(1000)) is nan: there the differences decide.
         slope, error = difference_slope(self.subject, name, value, direction)
         return slope, 10 * error + 1e-300
 
