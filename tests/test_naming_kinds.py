@@ -143,6 +143,19 @@ class WrapsAround(Recurrent):
         return self.h[1:][t - 1]  # of t = 0 the last
 
 
+class KeepsOneStep(Recurrent):
+    """What forward keeps of a step is overwritten by the next one."""
+
+    def backward(self, dy):
+        dW, dU, dx, later = np.zeros((3, 2)), np.zeros((2, 2)), np.zeros_like(self.x), 0
+        for t in reversed(range(dy.shape[1])):
+            dz = (dy[:, t] + later) * (1 - self.h[-1] ** 2)
+            dW, dU = dW + self.x[:, -1].T @ dz, dU + self.h[-2].T @ dz
+            dx[:, t], later = dz @ self.W.value.T, dz @ self.U.value.T
+        self.W.grad, self.U.grad = dW, dU
+        return dx
+
+
 class PreviousResult(Recurrent):
     def result(self, t):
         return self.h[t]
@@ -252,6 +265,23 @@ class ExchangedWeights(Theirs):
         return da @ self.W.value.T + db @ self.V.value.T
 
 
+class MixedWithoutShares(Theirs):
+    shapes = {"G": (3, 2), "W": (2, 3, 2)}
+
+    def forward(self, x):
+        p = 1 / (1 + np.exp(-(x @ self.G.value)))
+        o = np.tanh(np.einsum("bd,edu->beu", x, self.W.value))
+        self.cache = x, p, o
+        return np.einsum("be,beu->bu", p, o)
+
+    def backward(self, dy):
+        x, p, o = self.cache
+        da = dy[:, None] * (1 - o**2)  # p is missing
+        ds = np.einsum("bu,beu->be", dy, o) * p * (1 - p)
+        self.W.grad, self.G.grad = np.einsum("bd,beu->edu", x, da), x.T @ ds
+        return ds @ self.G.value.T + np.einsum("beu,edu->bd", da, self.W.value)
+
+
 CASES = {
     SlopeWithoutAlpha: ((5, 4), ("the derivative where x < 0 is 1 + y instead of 1.5 * exp(x)",), ("slope is",)),
     SquareForCube: ((4, 3), ("np.sqrt(", "Write `1 / (2 *"), ("square root",)),
@@ -265,6 +295,7 @@ CASES = {
     ),
     AddedUp: ((3, 4, 3), ("is added up over the steps on the way back",), ()),
     WrapsAround: ((3, 4, 3), ("which for the first step is the last one: index -1",), ()),
+    KeepsOneStep: ((3, 4, 3), ("undone with the arrays of the last step", "in a list"), ()),
     PreviousResult: ((3, 4, 3), ("made from another array than",), ()),
     OneLayerLeftOut: ((5, 4), ("the factor `self.mask` is missing in the first iteration",), ()),
     SmallestInstead: ((5, 6), ("goes to the smallest element instead of the largest",), ()),
@@ -277,6 +308,7 @@ CASES = {
     TiledForRepeated: ((3, 4, 2), ("at i % 4 along axis 1", "instead of at i // 2"), ()),
     WindowStandsStill: ((3, 6, 2), ("w.grad: the numbers of the first place along axis 0", "does not move"), ()),
     FirstOfWindow: ((3, 4, 4), ("only every second place from 0 on of x's axis 1",), ("mask",)),
+    MixedWithoutShares: ((5, 3), ("dx and W.grad", "the factor `p` is missing"), ()),
     ExchangedWeights: (
         (5, 3),
         ("`self.V.value` and `W` are exchanged: `self.V.value` belongs to `x @ self.V.value`",),

@@ -21,6 +21,7 @@ from minitorch_np.checking.naming.change import (
     each_edge,
     exchanged,
     region_key,
+    undone_with_last,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Candidates:
     def all(self) -> Iterator[Change]:
         yield from self._of_edges()
         yield from exchanged(self.first, self.wrong)
+        yield from undone_with_last(self.first, spots.WITH_LAST)
         yield from self._of_values()
         yield from self._of_regions()
         for name in self.wrong:

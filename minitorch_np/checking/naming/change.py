@@ -15,6 +15,7 @@ from minitorch_np.checking.naming.backward import Detour, Rule, TrueBackward
 from minitorch_np.checking.naming.edges import Edge
 from minitorch_np.checking.naming.regions import Region, regions
 from minitorch_np.checking.naming.spots import Spot
+from minitorch_np.checking.tracing.operations import pull_back
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -160,6 +161,30 @@ def added_up(spot: Spot, alternative: Alternative) -> Change:
         return Detour(nodes={node.index: of_node(node) for node in group})
 
     return Change(alternative.price, alternative, spot, apply)
+
+
+def undone_with_last(backward: TrueBackward, alternative: Alternative) -> Iterator[Change]:
+    """Every iteration of a loop is undone with the arrays of the last one, which alone were kept."""
+    loops = {len(group): group for group in backward.groups.values() if len(group) > 1 and group[0].op != "gather"}
+    for group in loops.values():
+
+        def apply(backward: TrueBackward, constants: Constants, site: object = group[0].site) -> Detour:
+            count = len(backward.groups[site])
+            edges: dict[tuple[int, int], Rule] = {
+                (node.index, k): _of_node(steps[-1], k)
+                for steps in backward.groups.values()
+                if len(steps) == count and steps[0].op != "gather"
+                for node in steps
+                for k, operand in enumerate(node.operands)
+                if operand.active and steps[-1].operands[k].active
+            }
+            return Detour(edges=edges)
+
+        yield Change(alternative.price, alternative, Spot(backward, group[-1]), apply)
+
+
+def _of_node(node: Node, k: int) -> Rule:
+    return lambda gradient: pull_back(node, k, gradient)
 
 
 def both(first: Change, second: Change, price: float) -> Change:

@@ -178,6 +178,10 @@ def _operands(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
             says = f"in the gradient for {{operand}} in {{place}}, {due} is {used}"
             rule = lambda e, g, j=j: e.with_operand(g, j, e.node.operands[j].value.swapaxes(-1, -2))  # noqa: E731
             yield Alternative(2, "Jacobian transposed", says, rule)
+        if edge.node.op == "einsum":
+            says = f"in the gradient for {{operand}} in {{place}}, the factor {due} is missing"
+            rule = lambda e, g, j=j: e.with_operand(g, j, np.ones(e.node.operands[j].value.shape))  # noqa: E731
+            yield Alternative(1.9, "missing factor", says, rule)
         for reference, array in arrays:
             says = f"in the gradient for {{operand}} in {{place}}, {{array}} is used instead of {due}"
             if array.shape == shape and edge.differs(reference, j):

@@ -88,6 +88,10 @@ _ADDED = (
     "what {value} passes on to the next step is added up over the steps on the way back, instead of that of the step after "
     "alone (+= for =)"
 )
+_WITH_LAST = "every step of the loop is undone with the arrays of the last step: the cache holds one step, or the last one is read"
+WITH_LAST = Alternative(
+    2.0, "wrong step", _WITH_LAST, lambda s, g: g, change="Keep the arrays of every step, in a list."
+)
 _ONLY_LAST = "of the terms that {top} adds up, only the last one gets its gradient"
 ONLY_LAST = Alternative(1.02, "missing path", _ONLY_LAST, lambda e, g: 0 * e.pull(g))
 ADDED_UP = Alternative(2.2, "added up over the steps", _ADDED, lambda s, g: g)  # the rule is in change.added_up
