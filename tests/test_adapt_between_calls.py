@@ -461,7 +461,23 @@ class OfOutput:
         return data * (1 - data)
 
 
-def test_slopes_in_two_more_forms():
+class OfWhatItKept:
+    """backward takes anything, and looks at what forward kept alone."""
+
+    def __init__(self, factor=1):
+        self.factor = factor
+
+    def forward(self, data):
+        self.last = data
+        return data**3
+
+    def backward(self, *_):
+        return self.factor * 3 * self.last**2
+
+
+def test_slopes_in_three_more_forms():
+    assert check(OfWhatItKept())
+    assert check(OfWhatItKept(2)).verdict == "fail"
     assert check(OfLast())
     assert check(OfLast(2)).verdict == "fail"
     report = check(OfOutput())

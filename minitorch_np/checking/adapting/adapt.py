@@ -110,12 +110,12 @@ def adapt(
 
 
 def _takes_the_same(target: Any, forward: str, backward: str) -> bool:
-    """Whether both methods take one argument of one name, so that backward may be a derivative without a gradient from above."""
+    """Whether both methods take one argument of one name, or backward none by name: it may be a derivative without dy."""
     needed = [
         [name for name, one in (parameters_of(getattr(target, method)) or {}).items() if one.default is one.empty]
         for method in (forward, backward)
     ]
-    return len(needed[1]) == 1 and needed[0] == needed[1]
+    return not needed[1] or (len(needed[1]) == 1 and needed[0] == needed[1])
 
 
 def _of_framework(

@@ -52,12 +52,14 @@ class Slope(Foreign):
         y = np.asarray(self.pair[0](x.copy()))
         true = (np.asarray(self.pair[0](x + 1e-6)) - np.asarray(self.pair[0](x - 1e-6))) / 2e-6
         if y.shape == x.shape:  # sigmoid_prime is often written for y; it is taken so if it is right so, and not for x
-            right_for_x, right_for_y = (np.allclose(self._slope(v), true, rtol=1e-4, atol=1e-6) for v in (x, y))
+            right_for_x, right_for_y = (np.allclose(self._slope(x, v), true, rtol=1e-4, atol=1e-6) for v in (x, y))
             self.of_y = right_for_y and not right_for_x
         self.know_shapes(x, y)
         return x
 
-    def _slope(self, value: NDArray) -> Any:
+    def _slope(self, x: NDArray, value: NDArray) -> Any:
+        """The derivative for a value, x or y; the function runs once more before, for it may keep what it had last."""
+        self.pair[0](x.copy())
         if self.of_last:
             return np.asarray(self.pair[1]())
         try:
@@ -74,9 +76,7 @@ class Slope(Foreign):
 
     def backward(self, dy: NDArray) -> NDArray:
         x, y = self.cache
-        if self.of_last:
-            self.pair[0](x)
-        slope = self._slope(y if self.of_y else x)
+        slope = self._slope(x, y if self.of_y else x)
         if slope.shape == (*dy.shape, dy.shape[-1]):  # a Jacobian for each example
             return self.narrow("dx", np.einsum("...i,...ij->...j", dy, slope))
         return self.narrow("dx", dy * slope)
