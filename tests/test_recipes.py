@@ -43,6 +43,7 @@ def test_cats_offline_says_so_and_ends_with_a_trained_network(tmp_path):
         "Using the digits 3 and 8 of the package instead of the cats. train_catvnoncat.h5 was not found"
     )
     assert "MINITORCH_NP_DATA" in done.stdout.splitlines()[0]
+    assert "in_span" not in done.stdout  # there are more images than pixels
     assert "not significant, chance alone can do that (exact McNemar p =" in done.stdout
     assert {path.name for path in (tmp_path / "output").iterdir()} == {
         "example.png", "learning_curve.png", "mislabelled.png", "metrics.json", "digit_classifier.keras"
@@ -99,6 +100,7 @@ def test_cats_report_their_data_and_scores(tmp_path, cats):
         "209 training and 50 test images of 64 x 64 pixels with 3 channels",
         "x (209, 64, 64, 3)  y (209,)  non-cat 65.6%, cat 34.4%",
         "dense_1 (Dense)           (batch, 20)             245,780",
+        "the first layer is trained in their span (in_span=True)",
         "cost after  100 steps",
         "always 'cat'                          66.0%       17   52% to 78%",
     ):
