@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from minitorch_np import initializers, layers, losses, optimizers, regularizers
 from minitorch_np.base.answers import in_module
+from minitorch_np.base.blocks import set_threads
 from minitorch_np.base.functions import sigmoid
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.layer import Layer
@@ -37,7 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Callback", "GradcheckError", "GradcheckReport", "History", "Layer", "Metric", "Model", "ModelFileError", "Parameter",
     "Sequential", "Source", "assert_gradients", "callbacks", "check_optimizer", "check_training_step", "datasets", "gradcheck", "initializers",
-    "layers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "sigmoid",
+    "layers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "set_threads", "sigmoid",
     "significance", "tuning",
 ]  # fmt: skip
 __all__ += layers.__all__

@@ -68,6 +68,8 @@ class Layer(Node):
             this on, see pass_wants_dx.
         precomputable: True on classes whose outputs stay the same during training: they have no learnable parameters, no
             randomness and no mode. At the front of a Sequential they run once per call of fit, not once per step.
+        uses_blocks: True on classes that compute large arrays with `in_blocks`: a model that has such a layer is trained, and predicts,
+            on all cores, with one thread in BLAS. See base/blocks.py.
         elementwise: True on classes of this package whose y always has the shape of x.
         built, input_shape, output_shape: known after the first call; shapes leave the batch out.
         in_keras: True on classes that Keras has too, under the same name and with the same arguments.
@@ -84,6 +86,7 @@ class Layer(Node):
     in_keras = False
     keras_activation: str | None = None
     elementwise = False
+    uses_blocks = False
     keras_places: Mapping[str, str] = {}
     _streams: Streams | None = None
     _generator: np.random.Generator | None = None

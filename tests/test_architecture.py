@@ -15,9 +15,9 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Each package or module may import from those before it, and from itself. The modules of base have an order of their own.
 ORDER = [
-    {"base.text", "base.callers", "base.console", "base.files", "base.state", "base.arrays", "base.code"},
+    {"base.text", "base.callers", "base.console", "base.files", "base.state", "base.arrays", "base.code", "base.blas_threads"},
     {"base.hdf5", "base.allocation", "base.shapes", "base.validation", "base.randomness", "base.cache"},
-    {"base.functions"}, {"base.answers"}, {"base.by_name"}, {"base.configurable"}, {"base.parameter"}, {"base.node"}, {"base.contract", "base.replica"},
+    {"base.functions", "base.blocks"}, {"base.answers"}, {"base.by_name"}, {"base.configurable"}, {"base.parameter"}, {"base.node"}, {"base.contract", "base.replica"},
     {"source"}, {"regularizers"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
     {"schedules"}, {"callbacks"}, {"training"}, {"saving"}, {"model"}, {"sequential"}, {"datasets"},
     {"checking"}, {"tuning"}, {"cli"}, {"__main__"}, {""},

@@ -145,13 +145,15 @@ def test_other_inputs_than_built_for_are_refused(layer, rng):
 
 
 @pytest.mark.parametrize("block", [1, 100, 700, 5000])
-@pytest.mark.parametrize("filters", [4, 20])
+@pytest.mark.parametrize(("channels", "filters"), [(2, 4), (9, 20)])  # whole windows, and rows of windows, side by side
 @pytest.mark.parametrize("options", [{}, {"padding": "same"}, {"strides": (2, 3), "padding": "same"}])
-def test_a_convolution_is_the_same_in_blocks_of_any_size(rng, monkeypatch, block, filters, options):
-    x, found = rng.normal(size=(3, 9, 8, 2)), []
+def test_a_convolution_is_the_same_in_blocks_of_any_size(rng, monkeypatch, block, channels, filters, options):
+    x, found = rng.normal(size=(3, 9, 8, channels)), []
     for size in (10**9, block):
-        monkeypatch.setattr("minitorch_np.layers.convolution.BLOCK", size)
-        monkeypatch.setattr("minitorch_np.layers.convolution.SMALL_PRODUCT", size * filters)
+        for name in ("base.blocks.LEAST", "base.blocks.MOST", "layers.correlation.MOST"):
+            monkeypatch.setattr(f"minitorch_np.{name}", size)
+        monkeypatch.setattr("minitorch_np.layers.correlation.SMALL_PRODUCT", size * filters)
+        monkeypatch.setattr("minitorch_np.layers.correlation.FEW_WINDOWS", 1)
         layer = mt.Conv2D(filters, (3, 2), **options).initialize(x.shape[1:], 0, np.float64)
         y = layer(x)
         dx = layer.backward(np.cos(np.arange(y.size)).reshape(y.shape))

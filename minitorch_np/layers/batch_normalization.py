@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
+from minitorch_np.base.blocks import blocks_of, in_blocks
 from minitorch_np.base.functions import channel_products, channel_sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
@@ -80,13 +83,11 @@ class BatchNormalization(_Normalized):
         if of_the_batch := self.training and not self._frozen():
             values = rows.size / len(self.moving_mean.value)
             mean = self._sums(rows) / values
-            centered = rows - self._along(mean, rows)
-            variance = self._sums(centered, centered) / values
+            centered, variance = self._centered(rows, mean)
             if self.is_rough(mean, variance) and np.isfinite(variance).all():  # fit reports an overflow
                 exact = rows.astype(np.float64)
                 mean = self._sums(exact) / values
-                exact -= self._along(mean, exact)
-                variance = self._sums(exact, exact) / values
+                exact, variance = self._centered(exact, mean)
                 centered = exact.astype(rows.dtype)
             self._move(mean, variance)
         else:
@@ -94,7 +95,15 @@ class BatchNormalization(_Normalized):
         inverse = (1 / np.sqrt(variance + self._epsilon)).astype(rows.dtype, copy=False)
         self.cache = centered, inverse, of_the_batch
         scale = self._along(self._scaled(inverse), rows)
-        y = centered * scale if self.beta is None else centered * scale + self._along(self.beta.value, rows)
+        shift = None if self.beta is None else self._along(self.beta.value, rows)
+        y = np.empty(rows.shape, np.result_type(centered, scale, *([] if shift is None else [shift])))
+
+        def scale_and_shift(block: slice) -> None:
+            np.multiply(centered[block], scale, out=y[block])
+            if shift is not None:
+                y[block] += shift
+
+        in_blocks(scale_and_shift, blocks_of(rows))
         return self._images(y, shape)
 
     def backward(self, dy: NDArray) -> NDArray:
@@ -122,8 +131,17 @@ class BatchNormalization(_Normalized):
         if not of_the_batch:
             return self._images(rows * scale, shape)
         values = rows.size / len(inverse)
-        from_variance, from_mean = dgamma * inverse / values, dbeta / values
-        dx = (rows - centered * self._along(from_variance, rows) - self._along(from_mean, rows)) * scale
+        from_variance = self._along(dgamma * inverse / values, rows)
+        from_mean = self._along(dbeta / values, rows)
+        dx = np.empty_like(rows)
+
+        def combine(block: slice) -> None:
+            here = np.multiply(centered[block], from_variance, out=dx[block])
+            np.subtract(rows[block], here, out=here)
+            here -= from_mean
+            here *= scale
+
+        in_blocks(combine, blocks_of(rows))
         return self._images(dx, shape)
 
     def _frozen(self) -> bool:
@@ -148,8 +166,24 @@ class BatchNormalization(_Normalized):
 
     def _sums(self, rows: NDArray, others: NDArray | None = None) -> NDArray:
         """The sum of each channel, or of its products with others."""
-        columns = channel_sums(rows) if others is None else channel_products(rows, others)
-        return channel_sums(columns.reshape(-1, *self.moving_mean.shape))
+
+        def of_block(block: slice) -> NDArray:
+            columns = channel_sums(rows[block]) if others is None else channel_products(rows[block], others[block])
+            return channel_sums(columns.reshape(-1, *self.moving_mean.shape))
+
+        return reduce(np.add, in_blocks(of_block, blocks_of(rows)))
+
+    def _centered(self, rows: NDArray, mean: NDArray) -> tuple[NDArray, NDArray]:
+        """rows - mean, and the mean of its squares."""
+        centered, along = np.empty_like(rows), self._along(mean, rows)
+
+        def of_block(block: slice) -> NDArray:
+            np.subtract(rows[block], along, out=centered[block])
+            columns = channel_products(centered[block], centered[block])
+            return channel_sums(columns.reshape(-1, *mean.shape))
+
+        squares = reduce(np.add, in_blocks(of_block, blocks_of(rows)))
+        return centered, squares / (rows.size / len(mean))
 
     def _along(self, vector: NDArray, rows: NDArray) -> NDArray:
         """One number for each channel, repeated to the length of a row."""

@@ -6,6 +6,7 @@ import operator
 
 import numpy as np
 
+from minitorch_np.base.blocks import blocks_of, in_blocks
 from minitorch_np.base.functions import sums
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag, optional
@@ -59,14 +60,21 @@ class MaxPooling2D(_Pooling2D):
 
     def forward(self, x: NDArray) -> NDArray:
         """Compares the pixels of a window one after the other with the largest so far, for all windows at once."""
-        windows = self._windows
-        first, *others = windows.pixels(windows.pad(x, -np.inf), windows.count(x.shape[1:3]))
-        y, larger = copied(first), []
-        for pixels in map(copied, others):
-            if self.keep_cache:
-                larger.append(pixels > y)
-            np.maximum(y, pixels, out=y)
-        self.cache = x.shape, larger
+        windows, count = self._windows, self._windows.count(x.shape[1:3])
+        y = np.empty((len(x), *count, x.shape[3]), x.dtype)
+
+        def pool(images: slice) -> list[NDArray]:
+            first, *others = windows.pixels(windows.pad(x[images], -np.inf), count)
+            largest, larger = y[images], []
+            set_pixels(largest, first)
+            for pixels in map(copied, others):
+                if self.keep_cache:
+                    larger.append(pixels > largest)
+                np.maximum(largest, pixels, out=largest)
+            return larger
+
+        blocks = blocks_of(x)
+        self.cache = x.shape, list(zip(blocks, in_blocks(pool, blocks), strict=True))
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
@@ -76,18 +84,23 @@ class MaxPooling2D(_Pooling2D):
         the first such pixel that it meets, and leaves 0 for those before. Where several are equally large, as zeros often are
         after ReLU, the derivative does not exist. Then the first of them, row by row, gets all of dy.
         """
-        shape, larger = self.cache
+        shape, blocks = self.cache
         windows = self._windows
         dx = windows.zeros(shape, dy.dtype)
         disjoint = all(stride >= size for stride, size in zip(windows.strides, windows.size, strict=True))
         add = set_pixels if disjoint else operator.iadd
-        first, *others = windows.pixels(dx, dy.shape[1:3])
-        left = dy
-        for pixels, is_larger in zip(reversed(others), reversed(larger), strict=True):
-            taken = left * is_larger
-            left = left - taken
-            add(pixels, taken)
-        add(first, left)
+
+        def give(block: tuple[slice, list[NDArray]]) -> None:
+            images, larger = block
+            left = dy[images]
+            first, *others = windows.pixels(dx[images], dy.shape[1:3])
+            for pixels, is_larger in zip(reversed(others), reversed(larger), strict=True):
+                taken = left * is_larger
+                left = left - taken
+                add(pixels, taken)
+            add(first, left)
+
+        in_blocks(give, blocks)
         return windows.crop(dx, shape[1:3])
 
 

@@ -128,7 +128,7 @@ def copied(pixels: NDArray) -> NDArray:
 
 def set_pixels(pixels: NDArray, values: NDArray) -> None:
     """pixels[...] = values, for a view (..., channels) into an image whose channels are contiguous."""
-    _whole(pixels)[...] = _whole(np.ascontiguousarray(values))
+    _whole(pixels)[...] = _whole(values)
 
 
 def _whole(pixels: NDArray) -> NDArray:

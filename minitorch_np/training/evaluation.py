@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from minitorch_np.base.blocks import all_cores
 from minitorch_np.base.cache import Call
 from minitorch_np.base.callers import caller
 from minitorch_np.base.contract import calling
@@ -71,7 +72,11 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, cal
     called.set_up(model, 1, examples.steps(batch_size), verbose=False)
     called.call("on_predict_begin", {})
     outputs: list[NDArray] = []
-    with sharing.reading(model) as replica, closing(examples.batches(batch_size)) as batches:
+    with (
+        sharing.reading(model) as replica,
+        all_cores(uses_blocks(model)),
+        closing(examples.batches(batch_size)) as batches,
+    ):
         for number, (x, _, _) in enumerate(batches):
             called.call("on_predict_batch_begin", number, {})
             with calling(Call(replica, inference=True)):
@@ -99,7 +104,7 @@ def measure(
         look: called with the outputs of the first batch, and with its first example.
     """
     total, count = 0.0, 0
-    with sharing.reading(layer) as replica:
+    with sharing.reading(layer) as replica, all_cores(uses_blocks(layer)):
         loss_replica = Replicator(keep_cache=True).of(loss)
         gathered = [copy.deepcopy(metric) for metric in metrics]
         for metric in gathered:
@@ -127,6 +132,11 @@ def measure(
     measured = {"loss": total / count + penalties, **{metric.name: metric.checked_result() for metric in gathered}}
     callbacks.call("on_test_end", measured)
     return numbers_in(measured)  # with what callbacks wrote into it
+
+
+def uses_blocks(layer: Layer) -> bool:
+    """Whether the layer, or one inside it, computes in blocks, for which several threads pay."""
+    return any(getattr(node, "uses_blocks", False) for _, node in layer.walk())
 
 
 def regularized(parameters: Iterable[Parameter]) -> list[Parameter]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.blocks import all_cores
 from minitorch_np.base.cache import Call
 from minitorch_np.base.console import progress_is_visible, say
 from minitorch_np.base.contract import calling, has_user_classes, trained
@@ -21,7 +22,7 @@ from minitorch_np.metrics import finding
 from minitorch_np.source.source import fingerprint
 from minitorch_np.training import divergence, sharing
 from minitorch_np.training.changes import Changes, owners_in
-from minitorch_np.training.evaluation import measure, penalty, regularized
+from minitorch_np.training.evaluation import measure, penalty, regularized, uses_blocks
 from minitorch_np.training.history import History
 from minitorch_np.training.interrupt import Interrupt
 from minitorch_np.training.sharing import Fitting
@@ -121,6 +122,7 @@ class Run:
         # NumPy need not warn of an overflow: it makes the loss infinite or NaN, and the error for that names the layer.
         with (
             sharing.fitting(self.fitting, f"{type(model).__name__}.fit"),
+            all_cores(uses_blocks(model)),
             trained(model, sharing.reading),
             model.in_mode(training=True, keep_cache=True),
             np.errstate(over="ignore", invalid="ignore", divide="ignore"),

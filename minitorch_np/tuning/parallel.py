@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
+from minitorch_np.base import blas_threads
 from minitorch_np.base.validation import is_whole
 
 _NEEDED = ("joblib", "threadpoolctl")
@@ -60,10 +61,14 @@ def installed() -> bool:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS computes with one thread inside the `with` block, if threadpoolctl is installed.
+    """BLAS computes with one thread inside the `with` block. A BLAS other than OpenBLAS needs threadpoolctl for that.
 
     The threads of a process share that limit, so only the last one to leave restores it.
     """
+    if blas_threads.switch() is not None:
+        with blas_threads.one_blas_thread():
+            yield
+        return
     if not importlib.util.find_spec("threadpoolctl"):
         yield
         return

@@ -1,0 +1,232 @@
+"""Blocks: large arrays are computed in blocks of examples, on all cores.
+
+The blocks depend on the arrays alone, and sums of their results are added in their order. So a result has the same bits for any
+number of threads. Threads work only inside `all_cores`, where BLAS has one thread.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from minitorch_np.base.blas_threads import blas_threads, one_blas_thread
+from minitorch_np.base.validation import check_whole
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
+    from minitorch_np.base.shapes import NDArray
+
+Block = TypeVar("Block")
+Result = TypeVar("Result")
+Buffer = TypeVar("Buffer")
+
+# A thread gains time where its calls of NumPy take 30 microseconds and more: below LEAST numbers there is one block. A block of at
+# most MOST numbers stays in the cache of a core.
+LEAST, MOST = 2**17, 2**18
+
+_wanted: int | None = None
+_may_use_threads: ContextVar[bool] = ContextVar("may_use_threads", default=False)
+_kept: ContextVar[dict[Hashable, list[Any]] | None] = ContextVar("kept_buffers", default=None)
+
+
+def set_threads(count: int | None) -> None:
+    """Set the number of threads that training and prediction use for convolutions, pooling and normalisation of images.
+
+    Results do not depend on it. Without this call it is the environment variable MINITORCH_NP_THREADS, or else the number of threads
+    that BLAS has, which is one for each core, or OPENBLAS_NUM_THREADS.
+
+    Args:
+        count: at least 1; None goes back to that number.
+    """
+    global _wanted
+    if count is not None:
+        check_whole("set_threads", "count", count, 1)
+    _wanted = count
+
+
+def thread_count() -> int:
+    """The number of threads; see set_threads."""
+    if _wanted is not None:
+        return _wanted
+    given = os.environ.get("MINITORCH_NP_THREADS")
+    if not given:
+        return blas_threads()
+    if not given.isdecimal() or int(given) < 1:
+        raise ValueError(
+            f"MINITORCH_NP_THREADS: expected a number of threads, at least 1, got {given!r}. Unset it or correct it."
+        )
+    return int(given)
+
+
+@contextmanager
+def all_cores(useful: bool = True) -> Iterator[None]:
+    """Inside the `with` block `in_blocks` uses threads and BLAS has one thread, if that is useful and BLAS can be switched."""
+    if not useful:
+        yield
+        return
+    with one_blas_thread() as switched:
+        tokens = _may_use_threads.set(switched), _kept.set({})
+        try:
+            yield
+        finally:
+            _may_use_threads.reset(tokens[0])
+            _kept.reset(tokens[1])
+
+
+def block_length(examples: int, numbers: int) -> int:
+    """How many examples a block has, if all of them have this many numbers: halves, quarters … of them."""
+    parts = 1
+    if numbers >= LEAST:
+        parts = 2
+        while numbers > parts * MOST:
+            parts *= 2
+    return max(1, -(-examples // parts))
+
+
+def slices(count: int, length: int) -> list[slice]:
+    """slice(0, length), slice(length, 2 * length) … up to count. An empty batch is one slice.
+
+    >>> slices(5, 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return [slice(start, min(start + length, count)) for start in range(0, max(1, count), length)]
+
+
+def blocks_of(x: NDArray) -> list[slice]:
+    """Slices of the first axis, such as the batch, that divide x into blocks."""
+    return slices(len(x), block_length(len(x), x.size))
+
+
+def in_blocks(work: Callable[[Block], Result], blocks: Sequence[Block]) -> list[Result]:
+    """[work(block) for block in blocks], on several cores inside `all_cores`.
+
+    `work` writes only what no other block reads. If it raises, so does this, once no block runs any more.
+    """
+    others = 0
+    if len(blocks) > 1 and _may_use_threads.get():
+        others = min(thread_count(), len(blocks)) - 1
+    if not others:
+        return [work(block) for block in blocks]
+    token = _may_use_threads.set(False)  # blocks inside a block run one after the other
+    try:
+        return _Work(work, blocks).run(others)
+    finally:
+        _may_use_threads.reset(token)
+
+
+@contextmanager
+def borrowed(make: Callable[..., Buffer], *arguments: Hashable) -> Iterator[Buffer]:
+    """make(*arguments) for the `with` block. Inside `all_cores` it is kept, and lent again for the same arguments.
+
+    It is for arrays that a block writes and reads before it ends. They must not become part of a result.
+    """
+    kept = _kept.get()
+    free = [] if kept is None else kept.setdefault((make, *arguments), [])
+    try:
+        buffer = free.pop()
+    except IndexError:
+        buffer = make(*arguments)
+    yield buffer
+    free.append(buffer)
+
+
+class _Work:
+    """Blocks that several threads take: the caller from the front, the others from the back, so that in every layer a core meets
+    the examples that it had in the layer before.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], blocks: Sequence[Any]) -> None:
+        from queue import SimpleQueue
+
+        self.work, self.count, self.todo = work, len(blocks), deque(enumerate(blocks))
+        self.results: list[Any] = [None] * len(blocks)
+        self.ended: SimpleQueue[BaseException | None] = (
+            SimpleQueue()
+        )  # one entry for each block that another thread took
+
+    def run(self, others: int) -> list[Any]:
+        _helpers.ask(self.help, others)
+        taken, errors = 0, []
+        try:
+            while block := self._take(self.todo.popleft):
+                taken += 1
+                self.results[block[0]] = self.work(block[1])
+        finally:
+            while self._take(self.todo.pop):  # after an error in this thread
+                taken += 1
+            errors = [self.ended.get() for _ in range(self.count - taken)]
+        for error in errors:
+            if error is not None:
+                raise error
+        return self.results
+
+    def help(self) -> None:
+        """Runs in another thread, perhaps when nothing is left."""
+        while block := self._take(self.todo.pop):
+            try:
+                self.results[block[0]] = self.work(block[1])
+            except BaseException as error:
+                self.ended.put(error)
+            else:
+                self.ended.put(None)
+
+    @staticmethod
+    def _take(pop: Callable[[], tuple[int, Any]]) -> tuple[int, Any] | None:
+        try:
+            return pop()
+        except IndexError:
+            return None
+
+
+class _Helpers:
+    """Threads that wait for work. They end with the interpreter, and a process that was forked starts its own."""
+
+    def __init__(self) -> None:
+        self.lock, self.started = threading.Lock(), 0
+        self.jobs: SimpleQueue[Callable[[], None]] | None = None
+
+    def ask(self, job: Callable[[], None], count: int) -> None:
+        """Run the job in up to `count` threads, as soon as they are free, with the context of the caller, such as np.errstate."""
+        with self.lock:
+            if self.jobs is None:
+                from queue import SimpleQueue
+
+                self.jobs = SimpleQueue()
+            while self.started < count and self._start():
+                pass
+        for _ in range(min(count, self.started)):
+            context = contextvars.copy_context()
+            self.jobs.put(lambda context=context: context.run(job))  # type: ignore[misc]
+
+    def _start(self) -> bool:
+        """Start a thread. False where there are none, as in a browser or at the end of the interpreter."""
+        try:
+            threading.Thread(target=self._wait, name=f"minitorch_np {self.started + 1}", daemon=True).start()
+        except RuntimeError:
+            return False
+        self.started += 1
+        return True
+
+    def _wait(self) -> None:
+        jobs = self.jobs
+        while jobs is not None:
+            jobs.get()()
+
+
+_helpers = _Helpers()
+
+
+def _after_fork() -> None:
+    global _helpers
+    _helpers = _Helpers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

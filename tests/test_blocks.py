@@ -1,0 +1,310 @@
+"""Work in blocks on several threads: results, errors and BLAS's threads are as if there were one."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+from minitorch_np.base import blas_threads, blocks
+from minitorch_np.base.blocks import all_cores, block_length, borrowed, in_blocks, set_threads, slices
+
+switched = pytest.mark.skipif(
+    blas_threads.switch() is None, reason="this NumPy has a BLAS whose threads cannot be switched"
+)
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@pytest.fixture(autouse=True)
+def four_threads():
+    set_threads(4)
+    yield
+    set_threads(None)
+
+
+def test_blocks_are_halved_until_they_fit_into_a_cache():
+    assert block_length(100, 2**17 - 1) == 100  # one block, so no threads
+    assert block_length(100, 2**17) == 50
+    assert block_length(16, 2**20) == 4
+    assert block_length(3, 2**30) == 1
+    assert slices(0, 5) == [slice(0, 0)]  # an empty batch is one block
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_results_are_in_order(threads):
+    set_threads(threads)
+    with all_cores():
+        assert in_blocks(lambda block: block.start, slices(17, 2)) == list(range(0, 17, 2))
+
+
+@switched
+def test_two_blocks_are_computed_at_the_same_time():
+    both = threading.Barrier(2)  # which only two threads together can pass
+    with all_cores():
+        in_blocks(lambda block: both.wait(timeout=30), slices(2, 1))
+
+
+def test_without_all_cores_there_are_no_threads():
+    assert set(in_blocks(lambda block: threading.get_ident(), slices(9, 1))) == {threading.get_ident()}
+
+
+def test_blocks_inside_a_block_are_computed_where_they_are():
+    def outer(block):
+        return set(in_blocks(lambda inner: threading.get_ident(), slices(4, 1))) == {threading.get_ident()}
+
+    with all_cores():
+        assert all(in_blocks(outer, slices(8, 1)))
+
+
+@pytest.mark.parametrize("error", [IndexError, ValueError, SystemExit])
+def test_an_error_is_raised_with_its_traceback_once_no_block_runs(error):
+    running = set()
+
+    def fails_in_the_last(block):
+        running.add(block.start)
+        time.sleep(0.01)
+        running.discard(block.start)
+        if block.start == 7:
+            raise error("the last block")
+
+    with all_cores():
+        with pytest.raises(error, match="the last block") as raised:
+            in_blocks(fails_in_the_last, slices(8, 1))
+        assert not running
+        assert "fails_in_the_last" in "".join(traceback.format_tb(raised.value.__traceback__))
+        assert in_blocks(lambda block: block.start, slices(4, 1)) == [0, 1, 2, 3]
+
+
+def test_ctrl_c_inside_a_block_stops_the_work_and_puts_blas_back():
+    before, done = blas_threads.blas_threads(), []
+
+    def interrupted(block):
+        done.append(block.start)
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt), all_cores():
+        in_blocks(interrupted, slices(1000, 1))
+    assert len(done) < 1000
+    assert blas_threads.blas_threads() == before
+
+
+def test_what_the_caller_has_set_holds_in_all_threads():
+    with all_cores(), np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        in_blocks(lambda block: np.ones(1) / np.zeros(1) if block.start == 7 else time.sleep(0.01), slices(8, 1))
+
+
+def test_where_no_thread_can_start_the_caller_does_all(monkeypatch):
+    def cannot(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", cannot)
+    monkeypatch.setattr(blocks, "_helpers", blocks._Helpers())
+    with all_cores():
+        assert in_blocks(lambda block: block.start, slices(6, 1)) == list(range(6))
+
+
+def test_a_blas_that_cannot_be_switched_is_left_alone(monkeypatch):
+    monkeypatch.setattr(blas_threads, "switch", lambda: None)
+    with all_cores():
+        assert set(in_blocks(lambda block: threading.get_ident(), slices(9, 1))) == {threading.get_ident()}
+
+
+@switched
+def test_blas_has_one_thread_until_the_last_user_has_ended():
+    switch = blas_threads.switch()
+    before = switch.get()
+    switch.set(2)
+    try:
+        inside, leave = threading.Event(), threading.Event()
+
+        def other():
+            with all_cores():
+                inside.set()
+                leave.wait(30)
+
+        thread = threading.Thread(target=other)
+        with all_cores():
+            assert switch.get() == 1
+            thread.start()
+            inside.wait(30)
+        assert switch.get() == 1
+        assert blas_threads.blas_threads() == 2
+        leave.set()
+        thread.join()
+        assert switch.get() == 2
+    finally:
+        switch.set(before)
+
+
+def test_buffers_are_lent_again_inside_all_cores_only():
+    made = []
+
+    def make(size):
+        made.append(size)
+        return np.empty(size)
+
+    def use(size):
+        with borrowed(make, size) as buffer:
+            return buffer
+
+    assert use(3) is not use(3)
+    with all_cores():
+        assert use(4) is use(4)
+        with borrowed(make, 4) as one, borrowed(make, 4) as other:
+            assert one is not other
+    with all_cores():
+        use(4)
+    assert made == [3, 3, 4, 4, 4]
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "two", True])
+def test_a_number_of_threads_is_at_least_one(count):
+    with pytest.raises(ValueError, match=r"set_threads: count is an int of at least 1, got"):
+        set_threads(count)
+
+
+def test_the_environment_gives_the_number_of_threads(monkeypatch):
+    set_threads(None)
+    monkeypatch.setenv("MINITORCH_NP_THREADS", "3")
+    assert blocks.thread_count() == 3
+    monkeypatch.setenv("MINITORCH_NP_THREADS", "many")
+    with pytest.raises(ValueError, match=r"MINITORCH_NP_THREADS: expected a number of threads, at least 1, got 'many'"):
+        blocks.thread_count()
+
+
+# Whole networks
+
+IMAGES = """
+import sys
+import numpy as np
+import minitorch_np as mt
+from minitorch_np.base import blocks
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(48, 12, 12, 3)), rng.integers(0, 3, 48)
+def trained(dtype="float32", seed=0):
+    blocks.LEAST, blocks.MOST = 2**8, 2**9  # so that small images have many blocks
+    layers = [mt.Input((12, 12, 3)), mt.Conv2D(8, 3, padding="same"), mt.BatchNormalization(), mt.ReLU(), mt.MaxPooling2D()]
+    layers += [mt.Conv2D(8, 3, strides=2), mt.ReLU(), mt.Flatten(), mt.Dense(3)]
+    model = mt.Sequential(layers, rng=seed, dtype=dtype).compile(mt.Adam(0.01), mt.CrossEntropyLoss())
+    model.fit(x.astype(dtype), y, epochs=5, batch_size=16)
+    return model
+def bits(model):
+    return b"".join(p.value.tobytes() for p in model.parameters().values()) + model.predict(x).tobytes()
+"""
+
+
+def output_of(program, **environment):
+    environment = {**os.environ, **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", IMAGES + program], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_network_has_the_same_bits_for_any_number_of_threads():
+    program = "import hashlib\nfor d in ('float32', 'float64'): print(hashlib.sha256(bits(trained(d))).hexdigest())"
+    found = {
+        output_of(program, OPENBLAS_NUM_THREADS=str(blas), MINITORCH_NP_THREADS=str(own))
+        for blas, own in [(1, 1), (2, 1), (1, 2), (2, 3), (8, 8)]
+    }
+    assert len(found) == 1
+
+
+def test_networks_that_are_trained_in_threads_of_the_user_do_not_disturb_each_other():
+    output_of("""
+from concurrent.futures import ThreadPoolExecutor
+alone = [bits(trained(seed=seed)) for seed in range(4)]
+with ThreadPoolExecutor(4) as pool:
+    models = list(pool.map(lambda seed: trained(seed=seed), range(4)))
+assert [bits(model) for model in models] == alone
+""")
+
+
+@forks
+def test_a_forked_process_has_threads_of_its_own():
+    output_of(
+        """
+import os
+before = bits(trained())
+child = os.fork()
+if child == 0:
+    os._exit(0 if bits(trained()) == before else 3)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+""",
+        MINITORCH_NP_THREADS="3",
+    )
+
+
+@forks
+def test_a_process_that_is_forked_during_a_fit_gets_blas_as_it_was():
+    output_of(
+        """
+import os, threading
+from minitorch_np.base.blas_threads import blas_threads, switch
+from minitorch_np.base.blocks import all_cores
+before, inside, leave = blas_threads(), threading.Event(), threading.Event()
+def fit():
+    with all_cores():
+        inside.set()
+        leave.wait()
+thread = threading.Thread(target=fit)
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    os._exit(0 if switch() is None or switch().get() == before else 3)
+leave.set()
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+""",
+        OPENBLAS_NUM_THREADS="2",
+    )
+
+
+def test_workers_of_joblib_compute_the_same():
+    pytest.importorskip("joblib")
+    output_of(
+        """
+from joblib import Parallel, delayed
+def job(seed):
+    return bits(trained(seed=seed))
+alone = [job(seed) for seed in range(2)]
+assert Parallel(n_jobs=2)(delayed(job)(seed) for seed in range(2)) == alone
+""",
+        MINITORCH_NP_THREADS="2",
+    )
+
+
+def test_outputs_are_never_written_into_again(rng):
+    model = mt.Sequential([mt.Input((8, 8, 3)), mt.Conv2D(4, 3), mt.MaxPooling2D(), mt.Flatten(), mt.Dense(1)], rng=0)
+    conv, seen = model.layers[0], []
+    forward, backward = conv.forward, conv.backward
+
+    def noting(function):
+        def noted(array):
+            result = function(array)
+            seen.append((result, result.copy()))
+            return result
+
+        return noted
+
+    conv.forward, conv.backward, conv.wants_dx = noting(forward), noting(backward), True
+    x = rng.normal(size=(8, 8, 8, 3)).astype(np.float32)
+    with all_cores():
+        for _ in range(3):
+            y = model(x * rng.normal(), training=True)
+            model.backward(np.ones_like(y))
+    assert len(seen) >= 3
+    for result, copy in seen:
+        np.testing.assert_array_equal(result, copy)
+
+
+def test_an_interpreter_that_ends_while_threads_wait_ends():
+    output_of("trained()", MINITORCH_NP_THREADS="8")
