@@ -806,6 +806,25 @@ def an_array_of_arrays(bug):
     return Layer(), (5, 3)
 
 
+@form("w", "b")
+def lists_of_numbers(bug):
+    class Layer:
+        def __init__(self):
+            self.w, self.b = W.tolist(), B.tolist()
+
+        def forward(self, x):
+            self.x = x
+            return np.array(
+                [[sum(v * w[j] for v, w in zip(row, self.w, strict=True)) + self.b[j] for j in range(4)] for row in x]
+            )
+
+        def backward(self, d):
+            self.dw, self.db = (self.x.T @ d).tolist(), bias(d, bug).tolist()
+            return d @ np.array(self.w).T
+
+    return Layer(), (5, 3)
+
+
 @form("W", "b")
 def a_layer_that_returns_its_backward(bug):
     class Layer:

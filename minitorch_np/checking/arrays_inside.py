@@ -29,11 +29,16 @@ _MOST = 5_000  # places that are looked at; a larger object is a graph of its ca
 
 
 def leaves(root: Any) -> dict[Path, Any]:
-    """The arrays, floats and Nones inside an object, a list, a tuple or a dictionary, by their paths; an array alone has the path ()."""
+    """The arrays, floats and Nones inside an object, a list, a tuple or a dictionary, by their paths; an array alone has the path ().
+
+    A list of floats, or of such lists of one length, counts as an array.
+    """
     found: dict[Path, Any] = {}
     for path, item in walk(root):
         if is_number(item) or item is None:
             found[path] = item
+        elif is_table(item):
+            found[path] = np.array(item, float)
     return found
 
 
@@ -42,13 +47,22 @@ def places(root: Any) -> list[list[Path]]:
     groups: dict[int, list[Path]] = {}
     for path, value in leaves(root).items():
         if isinstance(value, np.ndarray):
-            groups.setdefault(id(value), []).append(path)
+            groups.setdefault(id(get(root, path)), []).append(path)
     return [sorted(paths, key=len) for paths in groups.values()]
 
 
 def is_number(value: Any) -> bool:
     """Whether it is an array of numbers, or a float."""
     return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiuc")
+
+
+def is_table(value: Any) -> bool:
+    """Whether it is a list of floats, or of such lists of one length."""
+    if not isinstance(value, list) or not value:
+        return False
+    if isinstance(value[0], list):
+        return all(is_table(row) and len(row) == len(value[0]) for row in value)
+    return all(isinstance(item, (float, np.floating)) for item in value)
 
 
 def is_floats(value: Any) -> bool:
@@ -174,7 +188,7 @@ def walk(root: Any) -> Iterator[tuple[Path, Any]]:
     while pending and len(seen) < _MOST:
         path, item = pending.pop(0)
         yield path, item
-        is_leaf = is_number(item) or item is None or is_closed(item)
+        is_leaf = is_number(item) or item is None or is_closed(item) or is_table(item)
         if not is_leaf and id(item) not in seen and len(path) < _DEPTH:
             seen.add(id(item))
             pending += [((*path, step), member) for step, member in _members(item)]

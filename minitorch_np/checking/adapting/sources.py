@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.checking.adapting.code import called
-from minitorch_np.checking.arrays_inside import Path, get, leaves, text, walk
+from minitorch_np.checking.arrays_inside import Path, get, is_table, leaves, text, walk
 
 
 @dataclass
@@ -31,8 +31,10 @@ class Source:
             return None
         path = self.paths[0]
         if self.kind == "called":
-            return get(called(root, path[0]), path[1:])
-        return get(returned if self.kind == "returned" else root, path)
+            found = get(called(root, path[0]), path[1:])
+        else:
+            found = get(returned if self.kind == "returned" else root, path)
+        return np.array(found, float) if is_table(found) else found
 
     def shown(self) -> str:
         path = text(self.paths[0]) if self.paths else ""
