@@ -121,9 +121,7 @@ def _own_output_alone(matrix: Matrix) -> Iterator[Finding]:
     places = coordinates(matrix.shape)
     axes = [axis for axis, along in enumerate(places) if (along[element] != along[output]).any()]
     along = f"along {'axis' if len(axes) == 1 else 'axes'} {' and '.join(map(str, axes))}"
-    says = (
-        f"each element has only the term of the output at its own place, but it changes the other outputs {along} too"
-    )
+    says = f"each element has only the term of the output at its own place, but {matrix.name} changes the other outputs {along} too"
     yield Finding(("own output",), says, change=_softmax(matrix, axes) or "Add the terms of the other outputs.")
 
 
