@@ -104,6 +104,32 @@ class DerivativeElsewhere(Theirs):
         return np.hstack([dy * np.tanh(self.b), dy * self.a * (1 - np.tanh(self.a) ** 2)])
 
 
+def gelu(v):
+    return 0.5 * v * (1 + np.tanh(0.8 * (v + 0.04 * v**3)))
+
+
+def gelu_slope(v):
+    t = np.tanh(0.8 * (v + 0.04 * v**3))
+    return 0.5 * (1 + t) + 0.4 * v * (1 - t**2) * (1 + 0.12 * v**2)
+
+
+class HelpersDerivativeElsewhere(Theirs):
+    def forward(self, x):
+        self.a, self.b = np.split(x, 2, axis=-1)
+        return self.a * gelu(self.b)
+
+    def backward(self, dy):
+        return np.hstack([dy * gelu(self.b), dy * self.a * gelu_slope(self.a)])
+
+
+class AveragesWithSums(Theirs):
+    def forward(self, x):
+        return x.reshape(len(x), 2, 3, 2).mean(axis=2)
+
+    def backward(self, dy):
+        return np.repeat(dy[:, :, None], 3, axis=2).reshape(len(dy), 6, 2)
+
+
 class Recurrent(Theirs):
     shapes = {"W": (3, 2), "U": (2, 2)}
 
@@ -293,6 +319,12 @@ CASES = {
         ("the derivative of `np.tanh(self.b)`", "is taken at `self.a` instead of at `self.b`"),
         (),
     ),
+    HelpersDerivativeElsewhere: (
+        (5, 6),
+        ("the derivative of `gelu(self.b)`", "taken at `self.a` instead of at `self.b`"),
+        (),
+    ),
+    AveragesWithSums: ((4, 6, 2), ("multiplied by the number of elements averaged (3)",), ("constant factor",)),
     AddedUp: ((3, 4, 3), ("is added up over the steps on the way back",), ()),
     WrapsAround: ((3, 4, 3), ("which for the first step is the last one: index -1",), ()),
     KeepsOneStep: ((3, 4, 3), ("undone with the arrays of the last step", "in a list"), ()),

@@ -25,6 +25,7 @@ FORMULAS: dict[str, Formula] = {
     "1 / x**2": lambda x, y: 1 / (x * x),
     "y / x": lambda x, y: y / x,
     "exp(x)": lambda x, y: np.exp(x),
+    "exp(-x)": lambda x, y: np.exp(-x),
     "exp(y)": lambda x, y: np.exp(y),
     "tanh(x)": lambda x, y: np.tanh(x),
     "sign(x)": lambda x, y: np.sign(x),

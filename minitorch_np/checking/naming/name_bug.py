@@ -88,15 +88,17 @@ def _chosen(search: Search, found: list[Found]) -> list[Found]:
 
 
 def _needs_no_graph(search: Search, found: Found) -> bool:
-    """Whether one tensor alone is wrong, by a factor: the numbers alone tell that, and in fewer words."""
+    """Whether one tensor alone is wrong, by its sign or a factor that follows the batch size: the numbers alone tell that in fewer words."""
     if found.change.alternative.kind not in ("constant factor", "sign flipped", "missing 1/m"):
         return False
     if found.change.node.leaf is not None:
         first, second = found.constants or ((), ())
         return not first or not search.factors.is_named((first[0], second[0]), found.change.node)
     name = found.tensors[0]
-    given, true = search.first.observed[name], search.first.true[name]
-    return len(search.wrong) == 1 and factor(np.asarray(given, float), true) is not None
+    factors = [factor(np.asarray(b.observed[name], float), b.true[name]) for b in search.backwards]
+    if len(search.wrong) > 1 or factors[0] is None or factors[1] is None:
+        return False
+    return found.change.alternative.kind == "sign flipped" or abs(factors[0] - factors[1]) > 1e-9 * abs(factors[0])
 
 
 def _one_of_two(found: Found, others: list[Found]) -> Found:

@@ -107,7 +107,11 @@ class Phrases:
 
     def derivative(self) -> str:
         """The true derivative of a region, to be written in place of the wrong one; or what to do if it is no common formula."""
-        if self.node.op == "multiply" and self.node.operands[0] is not self.node.operands[1]:
+        if (
+            self.node.op == "multiply"
+            and self.region.bottom in self.node.operands
+            and self.node.operands[0] is not self.node.operands[1]
+        ):
             return f"Write {self.words.operand(self.node, 1 - self.node.operands.index(self.region.bottom))}."
         text = numpy_line.derivative(self.node, "x", "y") if len(self.region.inside) == 1 else ""
         text = text or true_formula(self.region)

@@ -124,6 +124,7 @@ _DERIVATIVES: dict[str, Formula] = {
     "1 / (1 + x)**2": lambda x, y: 1 / (1 + x) ** 2,
     "1 + y": lambda x, y: 1 + y,
     "1 - x**2": lambda x, y: 1 - x * x,
+    "x * (1 - x)": lambda x, y: x * (1 - x),
     **FORMULAS,
 }
 _PRICES = {"y * (1 - y)": 1.3, "1 - y**2": 1.3, "y": 1.9, "1 - y": 1.9}  # of the frequent ones
@@ -155,6 +156,8 @@ def _derivatives(region: Region) -> Iterator[Alternative]:
         yield Alternative(
             1.4, "derivative forgotten", f"{_OF} is missing: it is taken as 1", lambda r, g: g * np.ones(g.shape)
         )
+    if len(region.inside) == 1 and np.all(region.slope == 1):
+        return  # of `x - 1` nobody takes a derivative
     for text, formula in _DERIVATIVES.items():
         if np.isfinite(formula(region.bottom.value, region.top.value)).all():
             known = text in _OF_SIGMOID_AND_TANH and region.top.op != "tanh" and len(region.inside) > 1
