@@ -33,6 +33,9 @@ _TIED_TWICE = 1e-3  # a gradient given to several of equal elements is wrong by 
 _FLOOR = 1e-14  # of the largest bound in the tensor
 _HIDDEN = 1e-10  # slopes smaller than this share of y / v are lost in the rounding of y
 _SEEN = 1e-14  # of y: a change of y by less, when a value changes by its own size, is lost in its last digit
+_BELOW = 0.1  # times the gradient at which forward has no digits left: no error so small is seen in anything
+_SHARE = 1e-2  # an error hides if it may be such a share of the gradient
+_KINKS = 200  # elements that are tried one by one
 _LOOKED_AT = 40  # small slopes that are told from the rounding of 0
 _UNDERFLOW = 1e-240  # a slope that the complex step can no longer see
 
@@ -158,6 +161,7 @@ class Comparison:
             slopes_beside(self.subject, self.dy, name, direction, a) is not None
             or is_tie(self.truth, self.dy, name, direction, a)
             or error <= self.measured.along(name, direction)
+            or error <= float((_BELOW * self.measured.drowned(name) * np.abs(direction)).sum())
             or self._is_lost(name, direction, slope, max(error, abs(a)))
         ):
             excess = 1.0
@@ -177,9 +181,13 @@ class Comparison:
     def _accept_kinks(
         self, name: str, places: Sequence[tuple[int, ...]], wrong: NDArray, a: NDArray, result: TensorResult
     ) -> None:
-        """Accept elements at a kink whose gradient is between the one-sided slopes."""
+        """Accept elements at a kink whose gradient is between the one-sided slopes.
+
+        Of many suspects, the last are accepted if they have the value of a kink among the first.
+        """
         suspects = np.flatnonzero(wrong)
-        for number in suspects[:200]:
+        values = np.array([self.values[name][places[int(number)]] for number in suspects])
+        for number in suspects[:_KINKS]:
             place, given = places[number], float(np.real(a[number]))
             direction = self._unit(name, place)
             slopes = slopes_beside(self.subject, self.dy, name, direction, given)
@@ -188,8 +196,10 @@ class Comparison:
                 result.kinks.append(Kink(name, place, float(self.values[name][place]), slopes, given))
             elif is_tie(self.truth, self.dy, name, direction, given):
                 wrong[number] = False
-            elif len(suspects) > 200:
+            elif len(suspects) > _KINKS:
                 return
+        kinks = [kink.value for kink in result.kinks]
+        wrong[suspects[_KINKS:][np.isin(values[_KINKS:], kinks)]] = False
 
     def ties(self, name: str, result: TensorResult) -> None:
         """Compare along the directions that move equal elements together; a wrong slope there fails the tensor."""
@@ -229,8 +239,11 @@ class Comparison:
         scale = np.maximum(np.abs(np.atleast_1d(self.values[name][index])), 1e-6 * rms(self.values[name]))
         lost = np.maximum(_SEEN * np.abs(self.y.ravel()), self.measured.least_y())
         seen = (np.abs(slopes) * scale[:, None] > lost).any(axis=1)
-        small = ~seen & (np.abs(a) <= drowned) & (error <= drowned)
-        accepted = wrong & ((error <= allowed) | small)
+        below = _BELOW * drowned
+        small = (~seen & (np.abs(a) <= drowned) & (error <= drowned)) | (
+            (np.abs(a) <= below / _SHARE) & (error <= below)
+        )
+        accepted = wrong & ((error <= allowed) | (error <= below) | small)
         if accepted.any():
             wrong &= ~accepted
             result.note = "differs by rounding alone"

@@ -21,7 +21,7 @@ _LAST_DIGITS = 1e-15
 _RUNS = 4
 _MARGIN = 30  # times the largest scatter that was seen
 _LARGEST = 1e-8  # of the layer's own size: no rounding is above it, whatever the scatter
-_FEW_DIGITS = 1e-13  # of the largest y
+_FEW_DIGITS = 1e-13  # of the largest y, and of the largest gradient in the layer's other settings
 _DROWNED = 1e-14  # of the layer's own size: below it, forward itself has no digits left
 
 
@@ -60,7 +60,8 @@ class Rounding:
 
     def drowned(self, name: str) -> NDArray:
         """The gradient below which forward itself has no digits left, for every element."""
-        return _DROWNED * self.size() / self._units(name)
+        largest = self.layer_size.of_gradient(name, self.dy)
+        return np.maximum(_DROWNED * self.size() / self._units(name), _FEW_DIGITS * largest)
 
     def size(self) -> float:
         """The layer's own size: the largest product of an output and its upstream gradient, or of a gradient and its value."""
@@ -68,6 +69,12 @@ class Rounding:
             size = max(self.own_size(), self.layer_size.of_products(self.dy))
             self._size = size or float(np.abs(self.dy).max(initial=0)) * min(1.0, rms(self.subject.x))
         return self._size
+
+    def largest(self, name: str) -> float:
+        """The largest finite element of a gradient in this setting."""
+        gradient = self.gradients.get(name)
+        sizes = np.abs(np.asarray(0.0 if gradient is None else gradient, float))
+        return float(sizes[np.isfinite(sizes)].max(initial=0))
 
     def own_size(self) -> float:
         """The size in this setting alone."""
@@ -164,6 +171,10 @@ class LayerSize:
     def of_products(self, dy: NDArray) -> float:
         """The largest product of an output and its upstream gradient, or of a gradient and its value, for a dy of this size."""
         return max((setting.own_size() * rms(dy) / rms(setting.dy) for setting in self._known()), default=0.0)
+
+    def of_gradient(self, name: str, dy: NDArray) -> float:
+        """The largest element of one gradient, for a dy of this size."""
+        return max((setting.largest(name) * rms(dy) / rms(setting.dy) for setting in self._known()), default=0.0)
 
     def _known(self) -> list[Rounding]:
         if self._ordinary is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _COMPLEX_STEP = 1e-60
 _SMALLEST_STEP = 1e-150  # for values near the smallest floats
 _ABOVE_NOISE = 10  # times the rounding of a difference: below it, differences refute nothing
-_LARGE = 10.0  # inputs of this size or more may saturate gates
+_LARGE = 2.0  # inputs of this size or more may saturate gates
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 
 
