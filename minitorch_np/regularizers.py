@@ -25,7 +25,7 @@ class Regularizer(OwnAttributes):
         rotation_invariant: True on classes whose penalty stays the same when the columns of a kernel are rotated: see docs/wide_data.md.
     """
 
-    rotation_invariant = False
+    rotation_invariant: bool = False
 
     def __call__(self, value: NDArray) -> float:
         raise NotImplementedError(f"{self!r} has no __call__: write __call__(self, value) and return a number.")
@@ -84,7 +84,7 @@ class L2(Regularizer):
         l2: at least 0.
     """
 
-    rotation_invariant = True
+    rotation_invariant: bool = True
     checks: Checks = {"l2": number()}
 
     def __init__(self, l2: float = 0.01) -> None:

@@ -70,7 +70,7 @@ class Optimizer(OwnAttributes):
         "global_clipnorm": anything,
         "clipvalue": anything,
     }
-    rotation_invariant = False
+    rotation_invariant: bool = False
     rate: float = _RateOfStep()  # type: ignore[assignment]
     learning_rate: float | Schedule
     clipnorm: float | None

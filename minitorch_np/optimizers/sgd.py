@@ -25,7 +25,7 @@ class SGD(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer; gradients are clipped before anything is added to them.
     """
 
-    rotation_invariant = True
+    rotation_invariant: bool = True
     checks: Checks = {"momentum": number("[0, 1)"), "nesterov": flag, "weight_decay": number()}
 
     def __init__(
