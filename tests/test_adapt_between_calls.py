@@ -494,3 +494,34 @@ def test_a_backward_whose_argument_is_called_x_too_is_no_slope():
             return -2.0 * x
 
     assert check(Negative())
+
+
+class Late(Dense):
+    """Makes its arrays in the first forward; until then, the property that lists them raises."""
+
+    def __init__(self, bug=False):
+        self.bug, self.made = bug, {}
+
+    @property
+    def parameters(self):
+        return [self.made["W"], self.made["b"]]
+
+    def __call__(self, x):
+        return self.forward(x)
+
+    def forward(self, x):
+        if not self.made:
+            self.made = {"W": W.copy(), "b": B.copy()}
+        self.x = x
+        return x @ self.made["W"] + self.made["b"]
+
+    def backward(self, d):
+        self.gradients = {"W": self.x.T @ d, "b": bias(d, self.bug)}
+        return d @ self.made["W"].T
+
+
+def test_a_property_that_raises_before_the_first_forward():
+    right, wrong = check(Late()), check(Late(bug=True))
+    assert right.verdict == "pass", right
+    assert len(right.tensors) == 3
+    assert wrong.verdict == "fail"

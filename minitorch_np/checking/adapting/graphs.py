@@ -139,10 +139,12 @@ class Graph(Foreign):
 
 def node_class(target: Any) -> Callable[..., Any] | None:
     """The class of the nodes of a model that lists its parameters, such as micrograd's MLP; else None."""
-    found = getattr(target, "parameters", None)
-    if isinstance(target, type) or not callable(target) or not callable(found) or hasattr(target, "backward"):
+    if isinstance(target, type) or not callable(target):
         return None
-    try:
+    try:  # a property of somebody else may raise before the first forward
+        found = getattr(target, "parameters", None)
+        if not callable(found) or hasattr(target, "backward"):
+            return None
         listed = list(found())
     except Exception:
         return None
