@@ -104,6 +104,8 @@ def test_hundreds_of_kinks_are_no_bug():
     x = np.random.default_rng(0).normal(size=(6, 144))
     x[:, ::3] = 0
     assert check(mt.ReLU(), x).verdict == "pass"
+    pixels = np.random.default_rng(0).normal(size=(6, 3, 3, 6)).repeat(2, axis=1).repeat(2, axis=2)
+    assert check(mt.MaxPooling2D(2), pixels).verdict == "pass"
 
     class Wrong(mt.ReLU):
         def backward(self, dy):

@@ -35,7 +35,7 @@ _HIDDEN = 1e-10  # slopes smaller than this share of y / v are lost in the round
 _SEEN = 1e-14  # of y: a change of y by less, when a value changes by its own size, is lost in its last digit
 _BELOW = 0.1  # times the gradient at which forward has no digits left: no error so small is seen in anything
 _SHARE = 1e-2  # an error hides if it may be such a share of the gradient
-_KINKS = 200  # elements that are tried one by one
+_KINKS = 200  # elements that are tried one by one, whatever is found
 _LOOKED_AT = 40  # small slopes that are told from the rounding of 0
 _UNDERFLOW = 1e-240  # a slope that the complex step can no longer see
 
@@ -183,23 +183,25 @@ class Comparison:
     ) -> None:
         """Accept elements at a kink whose gradient is between the one-sided slopes.
 
-        Of many suspects, the last are accepted if they have the value of a kink among the first.
+        Of many suspects, the first that stands at no kink ends the search, and those with the value of a known kink are accepted.
         """
         suspects = np.flatnonzero(wrong)
-        values = np.array([self.values[name][places[int(number)]] for number in suspects])
-        for number in suspects[:_KINKS]:
+        known: set[float] = set()
+        for tried, number in enumerate(map(int, suspects)):
             place, given = places[number], float(np.real(a[number]))
-            direction = self._unit(name, place)
+            direction, value = self._unit(name, place), float(self.values[name][place])
+            if tried >= _KINKS and value in known:
+                wrong[number] = False
+                continue
             slopes = slopes_beside(self.subject, self.dy, name, direction, given)
             if slopes is not None:
                 wrong[number] = False
-                result.kinks.append(Kink(name, place, float(self.values[name][place]), slopes, given))
+                known.add(value)
+                result.kinks.append(Kink(name, place, value, slopes, given))
             elif is_tie(self.truth, self.dy, name, direction, given):
                 wrong[number] = False
             elif len(suspects) > _KINKS:
                 return
-        kinks = [kink.value for kink in result.kinks]
-        wrong[suspects[_KINKS:][np.isin(values[_KINKS:], kinks)]] = False
 
     def ties(self, name: str, result: TensorResult) -> None:
         """Compare along the directions that move equal elements together; a wrong slope there fails the tensor."""
