@@ -525,3 +525,19 @@ def test_a_property_that_raises_before_the_first_forward():
     assert right.verdict == "pass", right
     assert len(right.tensors) == 3
     assert wrong.verdict == "fail"
+
+
+def test_a_value_of_forward_that_does_not_follow_x_is_no_parameter():
+    class Products(Dense):
+        def forward(self, x):
+            self.k = np.arange(16.0).reshape(4, 4) / 8 - 1
+            return super().forward(x) @ self.k
+
+        def backward(self, d):
+            self.dk = d.T @ d
+            return super().backward(d @ self.k.T)
+
+    right, wrong = check(Products(False)), check(Products(True))
+    assert right.verdict == "pass", right
+    assert set(right.tensors) == {"x", "W", "b"}
+    assert wrong.verdict == "fail"

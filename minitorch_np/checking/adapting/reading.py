@@ -67,7 +67,11 @@ class Reader:
         if self.pairs is not None:
             self._take_named(self.pairs)
             return self.reading
-        rest = [paths for paths in self._constant_arrays() if not self._is_fixed(paths)]
+        rest = [
+            paths
+            for paths in self._constant_arrays()
+            if not self._is_fixed(paths) and not self.trial.is_made_by_forward(paths)
+        ]
         for rule in (self.trial.update_of, self._in_a_pair, self._attribute_by_name, self._returned_by_name):
             rest = self._apply(rule, rest)
         used = [paths for paths in rest if self.trial.is_in_y(paths)]

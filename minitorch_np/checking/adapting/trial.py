@@ -193,6 +193,20 @@ class Trial:
             return False
         return np.shape(get(root, path)) != np.shape(get(self.root, path))
 
+    def is_made_by_forward(self, paths: list[Path]) -> bool:
+        """Whether forward puts a value of its own into the place, whatever was there before, as into a cache."""
+        root = copied(self.ready if self.fresh is None else self.fresh)
+        value = get(root, paths[0])
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or self.is_in_y(paths):
+            return False
+        for path in paths:
+            put(root, path, value + 1)
+        try:
+            self.code.forward(root, self.x.copy())
+        except Exception:  # the code does not bear other values there
+            return False
+        return not equal(get(root, paths[0]), value + 1)
+
     def is_fixed(self, path: Path) -> bool:
         """Whether the object that holds the array says that it is not trained."""
         return getattr(get(self.root, path[:-1]), "trainable", None) is False
