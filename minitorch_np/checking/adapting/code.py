@@ -135,6 +135,8 @@ class Code:
 
     def _cache_of(self, extras: list[Any]) -> Any:
         """Which of the values that forward returns besides y is the cache: the one of that name, the only collection, or the last."""
+        if len(extras) < 2:  # reading the source takes longer than many a backward
+            return extras[0] if extras else None
         names = returned_names(self._function(self.given_forward, self.root))[1:]
         named = [extra for name, extra in zip(names, extras, strict=False) if is_cache(name)]
         collections = [extra for extra in extras if isinstance(extra, (tuple, list, dict))]
