@@ -76,7 +76,6 @@ class Run:
         self.checkpoint: Checkpoint | None = None
         self.source: Any = self.training.source  # may have a position and a state
         self.changes, self.changes_of_data = Changes({}), Changes({})
-
         self.known_changes = -1  # Parameter.changes when this run last looked which parameters are trainable
         self.outputs_checked = False
         self.last_good = divergence.LastGood(self.parameters, model.optimizer)
@@ -142,9 +141,8 @@ class Run:
         model = self.model
         self._note_order()
         self.due = time.monotonic() + _SECONDS
-        state = (
-            None if self.checkpoint is None else self.checkpoint.read()
-        )  # a wrong file raises before anything changes
+        # A wrong file raises before anything changes.
+        state = None if self.checkpoint is None else self.checkpoint.read()
         model.history, model.stop_training, model.input_range = self.history, False, self.input_range
         begun = 0
         try:

@@ -34,9 +34,9 @@ def name_bug(layer: Layer, x: NDArray, seconds: float = 4.0) -> list[Diagnosis]:
     Nothing if forward cannot be traced, or if no change is found.
 
     Args:
-        seconds: the time that it may take.
+        seconds: the computing time that it may take. It does not count what other programs take, so that a name does not depend on them.
     """
-    until = time.monotonic() + seconds
+    until = time.thread_time() + seconds
     try:
         pair = settings(layer, x)
     except Exception:  # TraceError; and a user-defined forward or backward may raise anything on other data

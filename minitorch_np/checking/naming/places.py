@@ -39,7 +39,7 @@ def name_places(settings: tuple[Setting, Setting], failed: list[str], seconds: f
     Args:
         settings: two, with other data. failed: the tensors whose gradients are wrong. seconds: the time that the matrices may take.
     """
-    until = time.monotonic() + seconds
+    until = time.thread_time() + seconds
     said: dict[tuple[str, str, str, str], list[str]] = {}
     with np.errstate(all="ignore"):
         try:

@@ -64,7 +64,7 @@ class Search:
 
     Args:
         settings: two, with other data.
-        until: the time.monotonic() at which it stops.
+        until: the time.thread_time() at which it stops.
 
     Attributes:
         wrong: the tensors whose gradients are wrong.
@@ -91,8 +91,8 @@ class Search:
             return []
         with np.errstate(all="ignore"):
             candidates = Candidates(self.first, self.second, self.wrong, self.scenes)
-            half = (time.monotonic() + self.until) / 2
-            changes = sorted(takewhile(lambda _: time.monotonic() < half, candidates.all()), key=self._turn)
+            half = (time.thread_time() + self.until) / 2
+            changes = sorted(takewhile(lambda _: time.thread_time() < half, candidates.all()), key=self._turn)
             self._try_one(change for change in changes if dearest is None or change.price <= dearest)
             if dearest is None and not any(found.whole and found.change.price <= _SIMPLE for found in self.found):
                 self._try_two(changes)
@@ -108,7 +108,7 @@ class Search:
         """Try changes from the cheapest on, until one explains everything and no other is nearly as cheap."""
         best = None
         for change in changes:
-            if time.monotonic() > self.until or (best is not None and self._turn(change) > best + _MARGIN):
+            if time.thread_time() > self.until or (best is not None and self._turn(change) > best + _MARGIN):
                 return
             found = self._attempt(change)
             if found is not None:
@@ -131,7 +131,7 @@ class Search:
     def _with_second(self, first: Change, changes: list[Change]) -> Found | None:
         """The first change that explains everything together with this one."""
         for second in changes:
-            if second.price > _SECOND or time.monotonic() > self.until:
+            if second.price > _SECOND or time.thread_time() > self.until:
                 return None
             if second.alternative.unknowns or second.step is first.step:
                 continue

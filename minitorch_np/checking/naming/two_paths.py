@@ -32,7 +32,7 @@ def two_paths(
 
     Args:
         changes: all changes, of which those that leave out a path are combined.
-        until: the time.monotonic() at which it stops.
+        until: the time.thread_time() at which it stops.
     """
     names = [name for name in wrong if all(_has_its_shape(backward, name) for backward in backwards)]
     if not names:
@@ -41,7 +41,7 @@ def two_paths(
     missing = [change for change in changes if change.alternative.kind == "missing path" and not change.when]
     effects = [(change, effect) for change in missing if (effect := _effect(backwards, names, change)) is not None]
     for (one, first), (other, second) in itertools.combinations(effects, 2):
-        if time.monotonic() > until:
+        if time.thread_time() > until:
             return
         solved = [least_squares(np.stack(pair, 1), r) for *pair, r in zip(first, second, rest, strict=True)]
         kinds = [_kinds(factors) for factors in solved if factors is not None]
