@@ -308,6 +308,21 @@ class MixedWithoutShares(Theirs):
         return ds @ self.G.value.T + np.einsum("beu,edu->bd", da, self.W.value)
 
 
+class ScoresNotTransposed(Theirs):
+    """y = (x A) (x B)^T; the gradient at y is not transposed on its way to x B."""
+
+    shapes = {"A": (3, 2), "B": (3, 2)}
+
+    def forward(self, x):
+        self.x, self.q, self.k = x, x @ self.A.value, x @ self.B.value
+        return self.q @ self.k.transpose(0, 2, 1)
+
+    def backward(self, dy):
+        dq, dk = dy @ self.k, dy @ self.q
+        self.A.grad, self.B.grad = (np.einsum("bti,btj->ij", self.x, d) for d in (dq, dk))
+        return dq @ self.A.value.T + dk @ self.B.value.T
+
+
 CASES = {
     SlopeWithoutAlpha: ((5, 4), ("the derivative where x < 0 is 1 + y instead of 1.5 * exp(x)",), ("slope is",)),
     SquareForCube: ((4, 3), ("np.sqrt(", "Write `1 / (2 *"), ("square root",)),
@@ -341,6 +356,7 @@ CASES = {
     WindowStandsStill: ((3, 6, 2), ("w.grad: the numbers of the first place along axis 0", "does not move"), ()),
     FirstOfWindow: ((3, 4, 4), ("only every second place from 0 on of x's axis 1",), ("mask",)),
     MixedWithoutShares: ((5, 3), ("dx and W.grad", "the factor `p` is missing"), ()),
+    ScoresNotTransposed: ((2, 4, 3), ("dx and B.grad", "is used instead of its transpose"), ()),
     ExchangedWeights: (
         (5, 3),
         ("`self.V.value` and `W` are exchanged: `self.V.value` belongs to `x @ self.V.value`",),

@@ -210,6 +210,9 @@ def _incoming(edge: Edge, arrays: Arrays) -> Iterator[Alternative]:
             if array.shape == edge.shape:
                 says = "in the gradient for {operand} in {place}, {array} is used instead of {gradient}"
                 yield Alternative(3.5, "wrong array", says, lambda e, g, r=reference: e.pull(e.array(r)), reference)
+    if node.op in PRODUCTS and len(edge.shape) > 1 and edge.shape[-1] == edge.shape[-2]:
+        says = "in the gradient for {operand} in {place}, the incoming gradient is used instead of its transpose, or the other way round"
+        yield Alternative(2, "Jacobian transposed", says, lambda e, g: e.pull(np.swapaxes(g, -1, -2)))
     if node.value.size > 1:
         says = "in the gradient for {operand} in {place}, the incoming gradient is not used: it is taken as 1"
         yield Alternative(2.9, "gradient not used", says, lambda e, g: e.pull(np.ones(g.shape)))
