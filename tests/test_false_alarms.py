@@ -244,3 +244,7 @@ def test_a_model_that_is_certain_passes_with_its_loss():
     x = 1e3 * np.random.default_rng(0).normal(size=(4, 3))
     report = gradcheck(model, x, ONE_HOT, loss=mt.BCELoss(), raise_exception=False)
     assert report.verdict == "pass", report
+
+
+def test_a_model_that_is_certain_in_inference_mode_alone_passes_with_its_loss():
+    assert next(nets(1095, 1))[1] == "pass"

@@ -93,10 +93,12 @@ class LossCheck:
         return report
 
     def _at_the_loss(self) -> tuple[NDArray, LossLayer]:
-        """The predictions, and the loss with its target."""
+        """The predictions, of a model in the mode in which more are at the edge, and the loss with its target."""
         if isinstance(self.layer, LossLayer):
             return self.x, self.layer
-        return np.array(Subject(self.layer.model, self.x).forward(), float), self.layer.loss
+        modes = (Subject(self.layer.model, self.x, training=training) for training in (True, False))
+        predictions = [np.array(subject.forward(), float) for subject in modes]
+        return max(predictions, key=lambda given: _edge(given).sum()), self.layer.loss
 
     def _may_be_the_edge(self, report: GradcheckReport, edge: NDArray) -> bool:
         """Whether predictions at the edge, an infinite loss, or gradients of 0 explain the report."""
