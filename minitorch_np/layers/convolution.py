@@ -24,7 +24,6 @@ class _Convolution(Layer):
     """What convolutions share: windows of kernel_size, and one kernel and bias for all windows."""
 
     in_keras = True
-    uses_blocks = True
     checks: Checks = {
         "kernel_size": Fixed(check_pair),
         "strides": Fixed(check_pair),
@@ -70,6 +69,7 @@ class Conv2D(_Convolution):
             number of channels than the kernel.
     """
 
+    uses_blocks = True
     checks: Checks = {"filters": count("the number of output channels")}
     kernel: Parameter
     bias: Parameter | None
