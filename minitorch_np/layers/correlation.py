@@ -70,7 +70,7 @@ def kernel_gradient(x: NDArray, dy: NDArray, grid: Grid) -> NDArray:
 def add_products(matrices: list[NDArray], kernels: NDArray, y: NDArray) -> None:
     """y = the sum of matrix @ kernel, for matrices (stack, windows, numbers), one after the other the windows of y."""
     stack, windows, numbers = matrices[0].shape
-    parts = -(-windows * numbers * y.shape[-1] // SMALL_PRODUCT)
+    parts = max(1, min(windows, -(-windows * numbers * y.shape[-1] // SMALL_PRODUCT)))
     while windows % parts:
         parts += 1
     if parts * FEW_WINDOWS > windows:
