@@ -61,7 +61,7 @@ def kernel_gradient(x: NDArray, dy: NDArray, grid: Grid) -> NDArray:
     """dL/dkernel for the y of `correlate`: x[b, h * stride + i - margin, w * stride + j - margin]^T dy[b, h, w], summed over b, h, w."""
 
     def of_block(matrices: list[NDArray], here: tuple[slice, slice]) -> NDArray:
-        dy_rows = dy[here].reshape(*matrices[0].shape[:2], -1)
+        dy_rows = dy[here].reshape(*matrices[0].shape[:2], dy.shape[-1])
         return np.stack([(matrix.swapaxes(1, 2) @ dy_rows).sum(axis=0) for matrix in matrices])
 
     return reduce(np.add, _in_blocks(x, grid, of_block)).reshape(*grid.size, x.shape[-1], dy.shape[-1])
@@ -76,7 +76,7 @@ def add_products(matrices: list[NDArray], kernels: NDArray, y: NDArray) -> None:
     if parts * FEW_WINDOWS > windows:
         parts = 1
     shape = (stack, parts, windows // parts)
-    total = y.reshape(*shape, -1) if y.flags.c_contiguous else np.empty((*shape, y.shape[-1]), y.dtype)
+    total = y.reshape(*shape, y.shape[-1]) if y.flags.c_contiguous else np.empty((*shape, y.shape[-1]), y.dtype)
     np.matmul(matrices[0].reshape(*shape, numbers), kernels[0], out=total)
     for matrix, kernel in zip(matrices[1:], kernels[1:], strict=True):
         total += matrix.reshape(*shape, numbers) @ kernel
@@ -99,7 +99,8 @@ def spread_gradient(dy: NDArray, kernel: NDArray, grid: Grid, dx: NDArray) -> No
     def of_images(images: slice) -> None:
         for lines in bands:
             with _widened(dy, along, (images, lines)) as matrices:
-                parts = (matrices[0] @ kernels).reshape(images.stop - images.start, -1, dx.shape[2], size, dx.shape[3])
+                shape = (images.stop - images.start, lines.stop - lines.start, dx.shape[2], size, dx.shape[3])
+                parts = (matrices[0] @ kernels).reshape(shape)
             for i in range(size):
                 outside = above - i - lines.start * down  # rows of the border that these lines reach into
                 first = -(-max(0, outside) // down)
@@ -131,7 +132,7 @@ def _widened(x: NDArray, grid: Grid, block: tuple[slice, slice]) -> Iterator[lis
     last = (lines.stop - 1) * grid.strides[0] - grid.margin[0] + grid.size[0]
     pixels = x[images, max(0, first) : max(0, last)]
     if grid.size == (1, 1) and grid.windows == x.shape[1:3]:  # the pixels themselves
-        yield [pixels.reshape(len(pixels), -1, x.shape[3])]
+        yield [pixels.reshape(len(pixels), pixels.shape[1] * x.shape[2], x.shape[3])]
         return
     kind: Callable[..., WidenedRows | WidenedPlanes] = WidenedPlanes if _are_short(x, grid) else WidenedRows
     with borrowed(kind, pixels.shape, max(0, -first), lines.stop - lines.start, grid, x.dtype) as wide:
@@ -174,7 +175,7 @@ class WidenedRows:
         piece = np.dtype((np.void, wide.shape[-1] * dtype.itemsize))  # NumPy copies it as one element
         strides = (by_row, by_image, by_row * down, by_column * right)
         self.pieces, self.target = np.ndarray(wide.shape[:-1], piece, padded, 0, strides), wide.view(piece)[..., 0]
-        flat = wide.reshape(down, images, rows * columns, -1)
+        flat = wide.reshape(down, images, rows * columns, length * channels)
         starts = [(i % down, i // down * columns) for i in range(size)]
         self.matrices = [flat[remainder, :, start : start + lines * columns] for remainder, start in starts]
 
@@ -203,7 +204,7 @@ class WidenedPlanes:
             self.pieces, self.target = np.ndarray(wide.shape[:-1], piece, padded, 0, steps), wide.view(piece)[..., 0]
         else:
             self.pieces, self.target = np.ndarray(wide.shape, dtype, padded, 0, (*steps, by_column * right)), wide
-        self.matrices = [wide.reshape(1, size * length * channels, -1).swapaxes(1, 2)]
+        self.matrices = [wide.reshape(1, size * length * channels, images * lines * columns).swapaxes(1, 2)]
 
     def matrices_of(self, x: NDArray) -> list[NDArray]:
         self.planes[...] = x.transpose(0, 3, 1, 2)[..., : self.planes.shape[3]]
