@@ -218,11 +218,14 @@ def gather(
         places = (numbering or move)(*numbers)
     if isinstance(moved, (list, tuple)):
         results = zip(moved, places, strict=True)
-        return type(moved)([_moved(nodes, *result, whole, n) for n, result in enumerate(results)])
-    return _moved(nodes, moved, places, whole, part)
+        return type(moved)([as_view(nodes, *result, whole, n) for n, result in enumerate(results)])
+    return as_view(nodes, moved, places, whole, part)
 
 
-def _moved(nodes: list[Node], moved: Any, places: Any, whole: TracedArray | None, part: int | None) -> TracedArray:
+def as_view(
+    nodes: list[Node], moved: Any, places: Any, whole: TracedArray | None, part: int | None = None
+) -> TracedArray:
+    """The traced array of moved elements: a view of `whole`, if they lie in its memory."""
     moved, places = np.asarray(moved), np.asarray(places)
     node = record("gather", nodes, moved, places, part=part)
     if whole is None or not np.may_share_memory(moved, whole):
