@@ -14,10 +14,12 @@ from functools import reduce
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from minitorch_np.base.blocks import MOST, block_length, borrowed, in_blocks, slices
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.layers.guards import Pair
+from minitorch_np.layers.windows import set_pixels
 
 Result = TypeVar("Result")
 
@@ -171,18 +173,17 @@ class WidenedRows:
         self.pixels = padded[:, above : above + height, grid.margin[1] :: grid.spread][:, :, :width]
         # Rows with the same remainder lie below each other.
         by_image, by_row, by_column, _ = padded.strides
-        wide = np.empty((down, images, rows, columns, length * channels), dtype)
-        piece = np.dtype((np.void, wide.shape[-1] * dtype.itemsize))  # NumPy copies it as one element
-        strides = (by_row, by_image, by_row * down, by_column * right)
-        self.pieces, self.target = np.ndarray(wide.shape[:-1], piece, padded, 0, strides), wide.view(piece)[..., 0]
-        flat = wide.reshape(down, images, rows * columns, length * channels)
+        self.wide = np.empty((down, images, rows, columns, length * channels), dtype)
+        steps = (by_row, by_image, by_row * down, by_column * right, dtype.itemsize)
+        self.pieces = as_strided(padded, self.wide.shape, steps)
+        flat = self.wide.reshape(down, images, rows * columns, length * channels)
         starts = [(i % down, i // down * columns) for i in range(size)]
         self.matrices = [flat[remainder, :, start : start + lines * columns] for remainder, start in starts]
 
     def matrices_of(self, x: NDArray) -> list[NDArray]:
         """The matrices of `_in_blocks` for these pixels."""
         self.pixels[...] = x[:, :, : self.pixels.shape[2]]
-        np.copyto(self.target, self.pieces)
+        set_pixels(self.wide, self.pieces)
         return self.matrices
 
 
@@ -197,16 +198,12 @@ class WidenedPlanes:
         padded = np.zeros((images, channels, (lines - 1) * down + size, (columns - 1) * right + length), dtype)
         self.planes = padded[:, :, above : above + height, grid.margin[1] :: grid.spread][..., :width]
         by_image, by_channel, by_row, by_column = padded.strides
-        wide = np.empty((size, length, channels, images, lines, columns), dtype)
-        steps = (by_row, by_column, by_channel, by_image, by_row * down)
-        if right == 1:
-            piece = np.dtype((np.void, columns * dtype.itemsize))
-            self.pieces, self.target = np.ndarray(wide.shape[:-1], piece, padded, 0, steps), wide.view(piece)[..., 0]
-        else:
-            self.pieces, self.target = np.ndarray(wide.shape, dtype, padded, 0, (*steps, by_column * right)), wide
-        self.matrices = [wide.reshape(1, size * length * channels, images * lines * columns).swapaxes(1, 2)]
+        self.wide = np.empty((size, length, channels, images, lines, columns), dtype)
+        steps = (by_row, by_column, by_channel, by_image, by_row * down, by_column * right)
+        self.pieces = as_strided(padded, self.wide.shape, steps)
+        self.matrices = [self.wide.reshape(1, size * length * channels, images * lines * columns).swapaxes(1, 2)]
 
     def matrices_of(self, x: NDArray) -> list[NDArray]:
         self.planes[...] = x.transpose(0, 3, 1, 2)[..., : self.planes.shape[3]]
-        np.copyto(self.target, self.pieces)
+        set_pixels(self.wide, self.pieces)
         return self.matrices
