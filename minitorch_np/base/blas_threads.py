@@ -65,25 +65,28 @@ def one_blas_thread() -> Iterator[bool]:
     if found is None:
         yield False
         return
-    _enter(found)
+    thread = _enter(found)
     try:
         yield True
     finally:
-        _leave(found)
+        _leave(found, thread)
 
 
-def _enter(found: Switch) -> None:
+def _enter(found: Switch) -> int:
     global _before
+    thread = threading.get_ident()
     with _lock:
         if not _users:
             _before = found.get()
             found.set(1)
-        _users.append(threading.get_ident())
+        _users.append(thread)
+    return thread
 
 
-def _leave(found: Switch) -> None:
+def _leave(found: Switch, thread: int) -> None:
+    """Ends the block of this thread, perhaps in another one: a generator that was not used up ends where it is collected."""
     with _lock:
-        _users.remove(threading.get_ident())
+        _users.remove(thread)
         if not _users:
             found.set(_before)
 

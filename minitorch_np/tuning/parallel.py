@@ -61,14 +61,16 @@ def installed() -> bool:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS computes with one thread inside the `with` block. A BLAS other than OpenBLAS needs threadpoolctl for that.
+    """NumPy's BLAS computes with one thread inside the `with` block, and so do others, such as SciPy's, if threadpoolctl is installed.
 
     The threads of a process share that limit, so only the last one to leave restores it.
     """
-    if blas_threads.switch() is not None:
-        with blas_threads.one_blas_thread():
-            yield
-        return
+    with blas_threads.one_blas_thread(), _one_thread_in_others():
+        yield
+
+
+@contextmanager
+def _one_thread_in_others() -> Iterator[None]:
     if not importlib.util.find_spec("threadpoolctl"):
         yield
         return
