@@ -7,6 +7,7 @@ number of threads. Threads work only inside `all_cores`, where BLAS has one thre
 from __future__ import annotations
 
 import contextvars
+import functools
 import os
 import threading
 from collections import deque
@@ -147,13 +148,12 @@ class _Work:
 
         self.work, self.count, self.todo = work, len(blocks), deque(enumerate(blocks))
         self.results: list[Any] = [None] * len(blocks)
-        self.ended: SimpleQueue[BaseException | None] = (
-            SimpleQueue()
-        )  # one entry for each block that another thread took
+        # One entry for each block that another thread took.
+        self.ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def run(self, others: int) -> list[Any]:
         _helpers.ask(self.help, others)
-        taken, errors = 0, []
+        taken = 0
         try:
             while block := self._take(self.todo.popleft):
                 taken += 1
@@ -202,8 +202,7 @@ class _Helpers:
             while self.started < count and self._start():
                 pass
         for _ in range(min(count, self.started)):
-            context = contextvars.copy_context()
-            self.jobs.put(lambda context=context: context.run(job))  # type: ignore[misc]
+            self.jobs.put(functools.partial(contextvars.copy_context().run, job))
 
     def _start(self) -> bool:
         """Start a thread. False where there are none, as in a browser or at the end of the interpreter."""

@@ -168,22 +168,23 @@ class BatchNormalization(_Normalized):
         """The sum of each channel, or of its products with others."""
 
         def of_block(block: slice) -> NDArray:
-            columns = channel_sums(rows[block]) if others is None else channel_products(rows[block], others[block])
-            return channel_sums(columns.reshape(-1, *self.moving_mean.shape))
+            return channel_sums(rows[block]) if others is None else channel_products(rows[block], others[block])
 
-        return reduce(np.add, in_blocks(of_block, blocks_of(rows)))
+        return self._added(in_blocks(of_block, blocks_of(rows)))
 
     def _centered(self, rows: NDArray, mean: NDArray) -> tuple[NDArray, NDArray]:
         """rows - mean, and the mean of its squares."""
         centered, along = np.empty_like(rows), self._along(mean, rows)
 
         def of_block(block: slice) -> NDArray:
-            np.subtract(rows[block], along, out=centered[block])
-            columns = channel_products(centered[block], centered[block])
-            return channel_sums(columns.reshape(-1, *mean.shape))
+            here = np.subtract(rows[block], along, out=centered[block])
+            return channel_products(here, here)  # in the same pass, while the block is in the cache
 
-        squares = reduce(np.add, in_blocks(of_block, blocks_of(rows)))
-        return centered, squares / (rows.size / len(mean))
+        return centered, self._added(in_blocks(of_block, blocks_of(rows))) / (rows.size / len(mean))
+
+    def _added(self, columns: list[NDArray]) -> NDArray:
+        """One sum for each channel, of sums over the rows of each block."""
+        return channel_sums(reduce(np.add, columns).reshape(-1, *self.moving_mean.shape))
 
     def _along(self, vector: NDArray, rows: NDArray) -> NDArray:
         """One number for each channel, repeated to the length of a row."""

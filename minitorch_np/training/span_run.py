@@ -226,9 +226,8 @@ class LastGoodInSpan(LastGood):
 
     def not_finite(self) -> str | None:
         kernel = self.kernel
-        if VALUE not in kernel.stale and not is_finite(
-            kernel.whole.value
-        ):  # the callback of the last step has changed it
+        # If it is not stale, the callback of the last step may have changed it.
+        if VALUE not in kernel.stale and not is_finite(kernel.whole.value):
             return kernel.name
         with kernel.in_coordinates():
             return super().not_finite()
