@@ -788,3 +788,13 @@ def test_nothing_is_reported_of_float32_where_a_layer_draws(layer):
 def test_targets_and_inputs_of_another_kind_are_named(target, x, message):
     with pytest.raises(ValueError, match=message):
         mt.gradcheck(target, x)
+
+
+def test_a_model_whose_own_backward_is_wrong_may_begin_with_an_embedding():
+    class Doubled(mt.Sequential):
+        def backward(self, dy):
+            return super().backward(2 * dy)
+
+    model = Doubled([mt.Embedding(5, 4), mt.Flatten(), mt.Dense(3)], rng=0)
+    report = mt.gradcheck(model, np.array([[1, 2], [0, 4]]), raise_exception=False)
+    assert report.verdict == "fail" and "Every element is 2 times the true one" in str(report)
