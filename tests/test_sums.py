@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import minitorch_np as mt
+from minitorch_np.base import functions
+from minitorch_np.base.blocks import all_cores
 from minitorch_np.base.functions import channel_products, channel_sums, row_products, segment_sums, sums
 
 MANY = 10**6
@@ -163,3 +165,17 @@ def test_normalisation_of_large_numbers_that_hardly_differ_is_that_of_float64(la
         np.testing.assert_allclose(y, due, atol=2e-6)
         dy = rng.normal(size=x.shape).astype("f4")
         assert np.isfinite(single.backward(dy)).all()
+
+
+@pytest.mark.parametrize("shape", [(300, 200, 170), (2, 190, 200, 170), (40, 300, 1000), (0, 300, 100)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_large_product_in_blocks_is_that_of_the_matrices(rng, monkeypatch, shape, order):
+    monkeypatch.setattr(functions, "_LARGE_PRODUCT", 1)
+    *rows, between, columns = shape
+    x, kernel = rng.normal(size=(*rows, between)), np.array(rng.normal(size=(between, columns)), order=order)
+    with all_cores():
+        y = functions.product(x, kernel)
+        gradient = functions.row_products(x.reshape(-1, between), y.reshape(-1, columns), order)
+    np.testing.assert_allclose(y, x @ kernel, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(gradient, np.tensordot(x, y, [range(x.ndim - 1)] * 2), rtol=1e-12, atol=1e-10)
+    assert gradient.flags.f_contiguous if order == "F" else gradient.flags.c_contiguous

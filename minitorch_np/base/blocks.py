@@ -10,11 +10,10 @@ import contextvars
 import functools
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from minitorch_np.base.blas_threads import blas_threads, one_blas_thread
 from minitorch_np.base.validation import check_whole
@@ -31,6 +30,8 @@ Buffer = TypeVar("Buffer")
 # A thread gains time where its calls of NumPy take 30 microseconds and more: below LEAST numbers there is one block. A block of at
 # most MOST numbers stays in the cache of a core.
 LEAST, MOST = 2**17, 2**18
+# So many numbers of each of several arrays stay in the cache together, while one operation after the other goes through them.
+IN_CACHE = 2**16
 
 _wanted: int | None = None
 _may_use_threads: ContextVar[bool] = ContextVar("may_use_threads", default=False)
@@ -50,6 +51,7 @@ def set_threads(count: int | None) -> None:
     if count is not None:
         check_whole("set_threads", "count", count, 1)
     _wanted = count
+    _helpers.end()
 
 
 def thread_count() -> int:
@@ -81,6 +83,11 @@ def all_cores(useful: bool = True) -> Iterator[None]:
             _kept.reset(tokens[1])
 
 
+def inside_all_cores() -> bool:
+    """Whether BLAS has one thread, so that large matrix products gain from blocks too."""
+    return _kept.get() is not None
+
+
 def block_length(examples: int, numbers: int) -> int:
     """How many examples a block has, if all of them have this many numbers: halves, quarters … of them."""
     parts = 1
@@ -110,16 +117,34 @@ def in_blocks(work: Callable[[Block], Result], blocks: Sequence[Block]) -> list[
 
     `work` writes only what no other block reads. If it raises, so does this, once no block runs any more.
     """
-    others = 0
-    if len(blocks) > 1 and _may_use_threads.get():
-        others = min(thread_count(), len(blocks)) - 1
-    if not others:
+    helpers = min(thread_count(), len(blocks)) - 1 if len(blocks) > 1 and _may_use_threads.get() else 0
+    if not helpers:
         return [work(block) for block in blocks]
+    jobs = [Job(work, block) for block in blocks]
     token = _may_use_threads.set(False)  # blocks inside a block run one after the other
     try:
-        return _Work(work, blocks).run(others)
+        # The others begin at the back, so that in every layer a core meets the examples that it had in the layer before.
+        _helpers.ask(functools.partial(_run_all, jobs[::-1]), helpers)
+        return [job.result() for job in jobs]
     finally:
         _may_use_threads.reset(token)
+        for job in jobs:  # after an error
+            job.stop()
+
+
+def later(work: Callable[[Block], Result], block: Block) -> Job[Result]:
+    """work(block), which another core does inside `all_cores` while the caller goes on; `result()` of the job returns it.
+
+    `work` reads only what the caller does not write until then. Each job has to end with `result()` or `stop()`.
+    """
+    job = Job(work, block)
+    if _may_use_threads.get() and thread_count() > 1:
+        token = _may_use_threads.set(False)
+        try:
+            _helpers.ask(job.run, 1)
+        finally:
+            _may_use_threads.reset(token)
+    return job
 
 
 @contextmanager
@@ -138,51 +163,43 @@ def borrowed(make: Callable[..., Buffer], *arguments: Hashable) -> Iterator[Buff
     free.append(buffer)
 
 
-class _Work:
-    """Blocks that several threads take: the caller from the front, the others from the back, so that in every layer a core meets
-    the examples that it had in the layer before.
-    """
+class Job(Generic[Result]):
+    """A call that one of several threads makes: the first that comes."""
 
-    def __init__(self, work: Callable[[Any], Any], blocks: Sequence[Any]) -> None:
-        from queue import SimpleQueue
+    def __init__(self, work: Callable[[Any], Result], block: object) -> None:
+        self._work, self._block = work, block
+        self._error: BaseException | None = None
+        self._begun, self._ended = threading.Lock(), threading.Lock()
+        self._ended.acquire()
 
-        self.work, self.count, self.todo = work, len(blocks), deque(enumerate(blocks))
-        self.results: list[Any] = [None] * len(blocks)
-        # One entry for each block that another thread took.
-        self.ended: SimpleQueue[BaseException | None] = SimpleQueue()
-
-    def run(self, others: int) -> list[Any]:
-        _helpers.ask(self.help, others)
-        taken = 0
-        try:
-            while block := self._take(self.todo.popleft):
-                taken += 1
-                self.results[block[0]] = self.work(block[1])
-        finally:
-            while self._take(self.todo.pop):  # after an error in this thread
-                taken += 1
-            errors = [self.ended.get() for _ in range(self.count - taken)]
-        for error in errors:
-            if error is not None:
-                raise error
-        return self.results
-
-    def help(self) -> None:
-        """Runs in another thread, perhaps when nothing is left."""
-        while block := self._take(self.todo.pop):
+    def run(self) -> None:
+        """Make the call, unless some thread has begun it."""
+        if self._begun.acquire(blocking=False):
             try:
-                self.results[block[0]] = self.work(block[1])
+                self._result = self._work(self._block)
             except BaseException as error:
-                self.ended.put(error)
-            else:
-                self.ended.put(None)
+                self._error = error
+            finally:
+                self._ended.release()
 
-    @staticmethod
-    def _take(pop: Callable[[], tuple[int, Any]]) -> tuple[int, Any] | None:
-        try:
-            return pop()
-        except IndexError:
-            return None
+    def result(self) -> Result:
+        """What the call returned, or its error, raised. The caller makes the call itself if no thread has begun it."""
+        self.run()
+        with self._ended:
+            if self._error is not None:
+                raise self._error
+            return self._result
+
+    def stop(self) -> None:
+        """Return once the call has ended, or will never begin."""
+        if not self._begun.acquire(blocking=False):
+            with self._ended:
+                pass
+
+
+def _run_all(jobs: Sequence[Job[Any]]) -> None:
+    for job in jobs:
+        job.run()
 
 
 class _Helpers:
@@ -190,19 +207,26 @@ class _Helpers:
 
     def __init__(self) -> None:
         self.lock, self.started = threading.Lock(), 0
-        self.jobs: SimpleQueue[Callable[[], None]] | None = None
+        self.calls: SimpleQueue[Callable[[], None] | None] | None = None
 
-    def ask(self, job: Callable[[], None], count: int) -> None:
-        """Run the job in up to `count` threads, as soon as they are free, with the context of the caller, such as np.errstate."""
+    def ask(self, call: Callable[[], None], count: int) -> None:
+        """Make the call in up to `count` threads, as soon as they are free, with the context of the caller, such as np.errstate."""
         with self.lock:
-            if self.jobs is None:
+            if self.calls is None:
                 from queue import SimpleQueue
 
-                self.jobs = SimpleQueue()
+                self.calls = SimpleQueue()
             while self.started < count and self._start():
                 pass
-        for _ in range(min(count, self.started)):
-            self.jobs.put(functools.partial(contextvars.copy_context().run, job))
+            for _ in range(min(count, self.started)):
+                self.calls.put(functools.partial(contextvars.copy_context().run, call))
+
+    def end(self) -> None:
+        """Let the threads end once they have done what was asked before."""
+        with self.lock:
+            while self.calls is not None and self.started:
+                self.calls.put(None)
+                self.started -= 1
 
     def _start(self) -> bool:
         """Start a thread. False where there are none, as in a browser or at the end of the interpreter."""
@@ -214,9 +238,8 @@ class _Helpers:
         return True
 
     def _wait(self) -> None:
-        jobs = self.jobs
-        while jobs is not None:
-            jobs.get()()
+        while self.calls is not None and (call := self.calls.get()) is not None:
+            call()
 
 
 _helpers = _Helpers()

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from minitorch_np.base.blocks import in_blocks, inside_all_cores, slices
 from minitorch_np.base.shapes import NDArray, Shape
 
 
@@ -88,6 +89,9 @@ def erf(x: NDArray) -> NDArray:
 # sums pairwise along the axis that is contiguous in memory, and one after the other along every other axis.
 _BLOCK, _FEW = 128, 32
 
+# From this many multiplications on, a product is worth a second thread.
+_LARGE_PRODUCT = 2**23
+
 
 def sums(x: NDArray, axes: Iterable[int], keepdims: bool = False) -> NDArray:
     """x.sum(axis=axes), as exact as pairwise summation along any axis, and faster where the axis is not the last.
@@ -123,13 +127,40 @@ def channel_products(x: NDArray, y: NDArray) -> NDArray:
     return channel_sums(np.einsum("brc,brc->bc", x_blocks, y_blocks)) + np.einsum("rc,rc->c", *rest)
 
 
+def product(x: NDArray, kernel: NDArray) -> NDArray:
+    """x @ kernel. Inside `all_cores`, where BLAS has one thread, a large product is computed in blocks."""
+    if not _is_large(x, kernel):
+        return x @ kernel
+    return _product_in_blocks(x.reshape(-1, len(kernel)), kernel).reshape(*x.shape[:-1], kernel.shape[1])
+
+
 def row_products(x: NDArray, y: NDArray, order: Literal["C", "F"] = "C") -> NDArray:
     """x^T y, the sum over all rows of x_i y_j: the gradient of a kernel."""
     if len(x) <= 128 * _BLOCK:  # BLAS alone is accurate enough for so few rows
-        return np.matmul(x.T, y, order=order)
+        return _product_in_blocks(x.T, y, order) if _is_large(x, y) else np.matmul(x.T, y, order=order)
     (x_blocks, y_blocks), rest = _blocks(32 * _BLOCK, x, y)
     total = sums(np.matmul(x_blocks.swapaxes(1, 2), y_blocks), (0,)) + rest[0].T @ rest[1]
     return np.asarray(total, order=order)
+
+
+def _is_large(x: NDArray, y: NDArray) -> bool:
+    """Whether a product with so many multiplications is computed in blocks."""
+    return inside_all_cores() and x.size * y.shape[1] >= _LARGE_PRODUCT
+
+
+def _product_in_blocks(x: NDArray, y: NDArray, order: Literal["C", "F"] = "C") -> NDArray:
+    """x @ y in blocks of rows, or of columns if there are more of these."""
+    total = np.empty((len(x), y.shape[1]), np.result_type(x, y), order)
+    longer = max(total.shape)
+
+    def rows(part: slice) -> None:
+        np.matmul(x[part], y, out=total[part])
+
+    def columns(part: slice) -> None:
+        np.matmul(x, y[:, part], out=total[:, part])
+
+    in_blocks(rows if len(total) == longer else columns, slices(longer, max(64, -(-longer // 16))))
+    return total
 
 
 def segment_sums(rows: NDArray, starts: NDArray) -> NDArray:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from minitorch_np.base.functions import channel_sums, row_products
+from minitorch_np.base.functions import channel_sums, product, row_products
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
 from minitorch_np.base.validation import Checks, Fixed, anything, flag
@@ -82,7 +82,7 @@ class Dense(Layer):
     def forward(self, x: NDArray) -> NDArray:
         kernel = self._kernel_for(x)
         self.cache = x
-        y = x @ kernel
+        y = product(x, kernel)
         return y if self.bias is None else y + self.bias.value
 
     def backward(self, dy: NDArray) -> NDArray | None:
@@ -96,7 +96,7 @@ class Dense(Layer):
         self.kernel.grad = row_products(x_rows, dy_rows, order)
         if self.bias is not None:
             self.bias.grad = channel_sums(dy_rows)
-        return dy @ self.kernel.value.T if self.wants_dx else None
+        return product(dy, self.kernel.value.T) if self.wants_dx else None
 
     def _kernel_for(self, x: NDArray) -> NDArray:
         require_built(self)
