@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from minitorch_np.base.functions import row_products, sigmoid, sums
@@ -9,7 +11,7 @@ from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
-from minitorch_np.layers.recurrent import _Recurrent, columns
+from minitorch_np.layers.recurrent import _Recurrent, columns, stacked
 from minitorch_np.regularizers import Regularizer
 
 
@@ -75,28 +77,32 @@ class GRU(_Recurrent):
         return kernel, bias[0] if bias is not None and self.reset_after else bias
 
     def run(self, projected: NDArray) -> tuple[NDArray, tuple[NDArray, NDArray]]:
-        recurrent = self.recurrent_kernel.value.T
+        units, batch = self.units, projected.shape[2]
+        kernel = self.recurrent_kernel.value.T
         bias = self.bias.value[1][:, None] if self.bias is not None and self.reset_after else 0
-        gates = projected.astype(np.result_type(projected, recurrent, bias), copy=False)
-        zr, n = slice(2 * self.units), slice(2 * self.units, None)
+        gates = projected.astype(np.result_type(projected, kernel, bias), copy=False)
+        zr, n = slice(2 * units), slice(2 * units, None)
+        all_gates, of_zr, of_n = (stacked(rows, batch) for rows in (kernel, kernel[zr], kernel[n]))
         states = self.start(gates)
         inner = np.empty_like(states[1:])  # what r multiplies: the product with the state, or the state
         for t, gate in enumerate(gates):
             h = states[t]
             if self.reset_after:
-                product = recurrent @ h + bias
+                product = np.matmul(all_gates, h).reshape(gate.shape) + bias
                 gate[zr] = sigmoid(gate[zr] + product[zr])
                 inner[t] = product[n]
-                gate[n] += gate[self.units : 2 * self.units] * inner[t]
+                gate[n] += gate[units : 2 * units] * inner[t]
             else:
-                gate[zr] = sigmoid(gate[zr] + recurrent[zr] @ h)
+                gate[zr] = sigmoid(gate[zr] + np.matmul(of_zr, h).reshape(2 * units, batch))
                 inner[t] = h
-                gate[n] += recurrent[n] @ (gate[self.units : 2 * self.units] * h)
+                gate[n] += np.matmul(of_n, gate[units : 2 * units] * h).reshape(units, batch)
             np.tanh(gate[n], out=gate[n])
-            states[t + 1] = gate[n] + gate[: self.units] * (h - gate[n])
+            states[t + 1] = gate[n] + gate[:units] * (h - gate[n])
         return states, (gates, inner)
 
-    def run_back(self, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray]) -> NDArray:
+    def run_back(
+        self, dprojected: NDArray, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray]
+    ) -> Iterator[int]:
         """From the last step to the first, with dh = dL/dh_t, and a_z, a_r, a_n for the arguments of the sigmoids and the tanh:
 
         h_t = z h_(t-1) + (1 - z) n gives dz = dh (h_(t-1) - n),   dn = dh (1 - z),   and adds dh z to dL/dh_(t-1);
@@ -107,44 +113,45 @@ class GRU(_Recurrent):
             dr = dp h_(t-1),   and recurrent_kernel_zr (da_z, da_r) + dp r is added to dL/dh_(t-1).
         """
         gates, inner = memory
-        units, (time, _, batch) = self.units, gates.shape
-        recurrent = self.recurrent_kernel.value
-        dgates = np.empty_like(gates)
+        units, batch = self.units, gates.shape[2]
+        kernel = self.recurrent_kernel.value
+        zr, n = slice(2 * units), slice(2 * units, None)
+        all_gates, of_zr, of_n = (
+            stacked(np.ascontiguousarray(some), batch) for some in (kernel, kernel[:, zr], kernel[:, n])
+        )
         dh: NDArray | int = 0
-        for t in reversed(range(time)):
-            z, r, n = gates[t].reshape(3, units, batch)
-            da_z, da_r, da_n = dgates[t].reshape(3, units, batch)
+        for t in reversed(range(len(gates))):
+            z, r, n_t = gates[t].reshape(3, units, batch)
+            da_z, da_r, da_n = dprojected[t].reshape(3, units, batch)
             dh = dh + dstates[t]
-            da_z[...] = dh * (states[t] - n) * z * (1 - z)
-            da_n[...] = dh * (1 - z) * (1 - n * n)
-            dp = da_n if self.reset_after else recurrent[:, 2 * units :] @ da_n
+            da_z[...] = dh * (states[t] - n_t) * z * (1 - z)
+            da_n[...] = dh * (1 - z) * (1 - n_t * n_t)
+            dp = da_n if self.reset_after else np.matmul(of_n, da_n).reshape(units, batch)
             da_r[...] = dp * inner[t] * r * (1 - r)
+            yield t
             dh = dh * z
             if self.reset_after:
-                dh += recurrent @ np.concatenate([da_z, da_r, da_n * r])
+                dh += np.matmul(all_gates, np.concatenate([da_z, da_r, da_n * r])).reshape(units, batch)
             else:
-                dh += recurrent[:, : 2 * units] @ dgates[t, : 2 * units] + dp * r
-        return dgates
+                dh += np.matmul(of_zr, dprojected[t, zr]).reshape(units, batch) + dp * r
 
-    def set_recurrent_gradients(self, by_unit: NDArray, states: NDArray, memory: tuple[NDArray, NDArray]) -> None:
+    def recurrent_gradients(
+        self, by_unit: NDArray, block: slice, states: NDArray, memory: tuple[NDArray, NDArray]
+    ) -> list[NDArray]:
         """As for every recurrent layer, except for the part of recurrent_kernel_n.
 
         With reset_after, dL/dq = da_n r for q = recurrent_kernel_n^T h_(t-1) + recurrent_bias_n. Without, recurrent_kernel_n
         multiplies r h_(t-1), and the gradient of the product is da_n.
         """
-        gates, _ = memory
-        units, reset = self.units, gates[:, self.units : 2 * self.units]
+        n, reset = slice(2 * self.units, None), memory[0][block, self.units : 2 * self.units]
         if self.reset_after:
             inner = by_unit.copy()
-            inner[2 * units :] *= columns(reset)
-            self.recurrent_kernel.grad = row_products(inner.T, columns(states[:-1]).T).T
-            if self.bias is not None:
-                self.bias.grad = np.stack([sums(by_unit, (1,)), sums(inner, (1,))])
-        else:
-            super().set_recurrent_gradients(by_unit, states, memory)
-            self.recurrent_kernel.grad[:, 2 * units :] = row_products(
-                by_unit[2 * units :].T, columns(reset * states[:-1]).T
-            ).T
+            inner[n] *= columns(reset)
+            kernel, *biases = super().recurrent_gradients(inner, block, states, memory)
+            return [kernel, *(np.stack([sums(by_unit, (1,)), bias]) for bias in biases)]
+        kernel, *biases = super().recurrent_gradients(by_unit, block, states, memory)
+        kernel[n] = row_products(by_unit[n].T, columns(reset * states[:-1][block]).T)
+        return [kernel, *biases]
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
-from minitorch_np.layers.recurrent import _Recurrent
+from minitorch_np.layers.recurrent import _Recurrent, stacked
 from minitorch_np.regularizers import Regularizer
 
 
@@ -87,12 +89,12 @@ class LSTM(_Recurrent):
         The weights are halved instead of z, which is less work and exact.
         """
         units, batch = self.units, projected.shape[2]
-        recurrent = (self.recurrent_kernel.value * self._half).T
+        recurrent = stacked((self.recurrent_kernel.value * self._half).T, batch)
         gates = projected.astype(np.result_type(projected, recurrent), copy=False)
         states = self.start(gates)
         cells, tanh_cells = np.zeros_like(states), np.empty_like(states)
         for t, gate in enumerate(gates):
-            gate += recurrent @ states[t]
+            gate += np.matmul(recurrent, states[t]).reshape(gate.shape)
             np.tanh(gate, out=gate)
             for sigmoids in (gate[: 2 * units], gate[3 * units :]):
                 sigmoids += 1
@@ -104,7 +106,9 @@ class LSTM(_Recurrent):
             np.multiply(o, tanh_cells[t + 1], out=states[t + 1])
         return states, (gates, cells, tanh_cells)
 
-    def run_back(self, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray, NDArray]) -> NDArray:
+    def run_back(
+        self, dprojected: NDArray, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray, NDArray]
+    ) -> Iterator[int]:
         """From the last step to the first, with dh = dL/dh_t = dy_t + recurrent_kernel dz_(t+1):
 
         h_t = o tanh(c_t) gives     do = dh tanh(c_t)   and adds   dh o (1 - tanh(c_t)^2)   to dc = dL/dc_t,
@@ -115,24 +119,23 @@ class LSTM(_Recurrent):
         """
         gates, cells, tanh_cells = memory
         units, batch = self.units, gates.shape[2]
-        recurrent = self.recurrent_kernel.value
-        dz = slopes(gates)
-        dgates = np.empty((4, units, batch), dz.dtype)
+        recurrent = stacked(np.ascontiguousarray(self.recurrent_kernel.value), batch)
         dh: NDArray | int = 0
         dc = np.zeros_like(cells[0])
-        for t in reversed(range(len(dz))):
+        for t in reversed(range(len(gates))):
             i, f, g, o = gates[t].reshape(4, units, batch)
+            di, df, dg, do = dprojected[t].reshape(4, units, batch)
             tanh_cell = tanh_cells[t + 1]
             dh = dstates[t] + dh
-            do = np.multiply(dh, tanh_cell, out=dgates[3])
+            np.multiply(dh, tanh_cell, out=do)
             dc += (dh - do * tanh_cell) * o
-            np.multiply(dc, g, out=dgates[0])
-            np.multiply(dc, cells[t], out=dgates[1])
-            np.multiply(dc, i, out=dgates[2])
+            np.multiply(dc, g, out=di)
+            np.multiply(dc, cells[t], out=df)
+            np.multiply(dc, i, out=dg)
             dc *= f
-            dz[t] *= dgates.reshape(-1, batch)
-            dh = recurrent @ dz[t]
-        return dz
+            dprojected[t] *= slopes(gates[t])
+            yield t
+            dh = np.matmul(recurrent, dprojected[t]).reshape(units, batch)
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
@@ -146,11 +149,11 @@ class LSTM(_Recurrent):
 
 
 def slopes(gates: NDArray) -> NDArray:
-    """The derivatives of the gates of all steps: s (1 - s) for i, f and o, 1 - g^2 for g."""
-    units = gates.shape[1] // 4
+    """The derivatives of the gates of a step: s (1 - s) for i, f and o, 1 - g^2 for g."""
+    units = len(gates) // 4
     slopes = gates * gates
     for sigmoids in (slice(2 * units), slice(3 * units, None)):
-        np.subtract(gates[:, sigmoids], slopes[:, sigmoids], out=slopes[:, sigmoids])
-    g = slopes[:, 2 * units : 3 * units]
+        np.subtract(gates[sigmoids], slopes[sigmoids], out=slopes[sigmoids])
+    g = slopes[2 * units : 3 * units]
     np.subtract(1, g, out=g)
     return slopes

@@ -1,15 +1,18 @@
 """Recurrent layers: what they share, and the simplest of them.
 
 Inside the layers, arrays are (time, units, batch): a step, and in it a gate, is one block of memory, and the product of a step,
-recurrent_kernel^T @ state, has the shape for which BLAS is fastest.
+recurrent_kernel^T @ state, has the shape for which BLAS is fastest. What does not go from step to step is computed in blocks of steps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.blocks import blocks_of, in_blocks, later
 from minitorch_np.base.functions import row_products, sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
@@ -19,6 +22,9 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
 from minitorch_np.regularizers import Regularizer
 
+# Multiplications up to which OpenBLAS takes matrices as they are, on processors with AVX-512.
+_SMALL_PRODUCT = 10**6
+
 
 class _Recurrent(Layer):
     """h_t = step(x_t, h_(t-1)) for t = 1 … time, with h_0 = 0.
@@ -26,6 +32,7 @@ class _Recurrent(Layer):
     A subclass sets `gates`, the number of gates that its kernels hold side by side, and writes `run` and `run_back`.
     """
 
+    uses_blocks = True
     gates = 1
     kernel: Parameter
     recurrent_kernel: Parameter
@@ -67,8 +74,11 @@ class _Recurrent(Layer):
         """
         raise NotImplementedError
 
-    def run_back(self, dstates: NDArray, states: NDArray, memory: Any) -> NDArray:
-        """Compute dL/dprojected, the last step first. dstates is the part of dL/dh_t that comes through y_t alone."""
+    def run_back(self, dprojected: NDArray, dstates: NDArray, states: NDArray, memory: Any) -> Iterator[int]:
+        """Compute dprojected = dL/dprojected, the last step first, and yield t as soon as dprojected[t] is complete.
+
+        dstates is the part of dL/dh_t that comes through y_t alone.
+        """
         raise NotImplementedError
 
     def build(self, input_shape: Shape) -> None:
@@ -93,13 +103,20 @@ class _Recurrent(Layer):
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 
     def forward(self, x: NDArray) -> NDArray:
-        x_rows = self._checked(x).swapaxes(0, 1)[:: -1 if self.go_backwards else 1].reshape(-1, x.shape[2])
+        steps = self._checked(x).transpose(1, 2, 0)[:: -1 if self.go_backwards else 1]  # (time, features, batch)
         kernel, bias = self.input_weights()
-        projected = kernel.T @ x_rows.T
-        if bias is not None:
-            projected = projected + bias[:, None]
-        states, memory = self.run(projected.reshape(len(projected), x.shape[1], len(x)).swapaxes(0, 1).copy())
-        self.cache = x_rows, states, memory
+        parts = stacked(kernel.T, len(x))
+        projected = np.empty((len(steps), kernel.shape[1], len(x)), np.result_type(x, kernel))
+
+        def project(block: slice) -> None:
+            z = projected[block]
+            np.matmul(parts, steps[block, np.newaxis], out=z.reshape(len(z), *parts.shape[:2], len(x)))
+            if bias is not None:
+                z += bias[:, np.newaxis]
+
+        in_blocks(project, blocks_of(projected))
+        states, memory = self.run(projected)
+        self.cache = steps, states, memory
         if self.return_sequences:
             return np.ascontiguousarray(states[1:].transpose(2, 0, 1))
         return np.ascontiguousarray(states[-1].T)
@@ -112,32 +129,56 @@ class _Recurrent(Layer):
 
             dL/dkernel = sum_t x_t dz_t^T,   dL/drecurrent_kernel = sum_t h_(t-1) dz_t^T,   dL/dbias = sum_t dz_t,
 
-        each one matrix product over all steps, and dL/dx_t = kernel dz_t.
+        each one matrix product over a block of steps, and dL/dx_t = kernel dz_t. As soon as dz is known for a block, another
+        core computes these products, while this one goes on to the steps before.
         """
-        x_rows, states, memory = self.cache
+        steps, states, memory = self.cache
         dstates = np.zeros(states[1:].shape, dy.dtype)
         if self.return_sequences:
             dstates[...] = dy.transpose(1, 2, 0)
         else:
             dstates[-1] = dy.T
-        dprojected = self.run_back(dstates, states, memory)
-        by_unit = columns(dprojected)
-        self.kernel.grad = row_products(by_unit.T, x_rows).T
-        self.set_recurrent_gradients(by_unit, states, memory)
-        if not self.wants_dx:
+        dprojected = np.empty((len(steps), self.gates * self.units, len(dy)), np.result_type(dy, states))
+        dx = np.empty(steps.shape, dprojected.dtype) if self.wants_dx else None
+
+        def gradients(block: slice) -> list[NDArray]:
+            by_unit = columns(dprojected[block])
+            if dx is not None:
+                dx[block] = (by_unit.T @ self.kernel.value.T).reshape(-1, len(dy), dx.shape[1]).swapaxes(1, 2)
+            return [
+                row_products(by_unit.T, columns(steps[block]).T),
+                *self.recurrent_gradients(by_unit, block, states, memory),
+            ]
+
+        blocks = blocks_of(dprojected)
+        first_steps, jobs = {block.start: block for block in blocks}, []
+        try:
+            for t in self.run_back(dprojected, dstates, states, memory):
+                if t in first_steps:
+                    jobs.append(later(gradients, first_steps[t]))
+            results = [job.result() for job in jobs]
+        finally:
+            for job in jobs:
+                job.stop()
+        kernel, recurrent, *bias = (reduce(np.add, parts) for parts in zip(*results, strict=True))
+        self.kernel.grad, self.recurrent_kernel.grad = kernel.T, recurrent.T
+        if self.bias is not None:
+            self.bias.grad = bias[0]
+        if dx is None:
             return None
-        dx = (by_unit.T @ self.kernel.value.T).reshape(len(dstates), len(dy), -1)
-        return np.ascontiguousarray(dx[:: -1 if self.go_backwards else 1].swapaxes(0, 1))
+        return np.ascontiguousarray(dx[:: -1 if self.go_backwards else 1].transpose(2, 0, 1))
 
     def input_weights(self) -> tuple[NDArray, NDArray | None]:
         """The kernel and bias in `projected`; LSTM scales them."""
         return self.kernel.value, None if self.bias is None else self.bias.value
 
-    def set_recurrent_gradients(self, by_unit: NDArray, states: NDArray, memory: Any) -> None:
-        """Set the gradients of recurrent_kernel and bias; by_unit is dL/dprojected as (gates * units, time * batch)."""
-        self.recurrent_kernel.grad = row_products(by_unit.T, columns(states[:-1]).T).T
-        if self.bias is not None:
-            self.bias.grad = sums(by_unit, (1,))
+    def recurrent_gradients(self, by_unit: NDArray, block: slice, states: NDArray, memory: Any) -> list[NDArray]:
+        """What a block of steps adds to the gradients of recurrent_kernel, transposed, and of bias, if there is one.
+
+        by_unit is dL/dprojected of the block as (gates * units, time * batch).
+        """
+        kernel = row_products(by_unit.T, columns(states[:-1][block]).T)
+        return [kernel] if self.bias is None else [kernel, sums(by_unit, (1,))]
 
     def start(self, projected: NDArray) -> NDArray:
         """An array for h_0 … h_time, with h_0 = 0, in the dtype of `projected`."""
@@ -166,6 +207,19 @@ def columns(array: NDArray) -> NDArray:
     return array.swapaxes(0, 1).reshape(array.shape[1], -1)
 
 
+def stacked(matrix: NDArray, batch: int) -> NDArray:
+    """The rows of a matrix in groups, (groups, rows, columns): np.matmul(stacked(matrix, batch), state) is matrix @ state in groups.
+
+    The groups are so small that BLAS takes the product with a state of (columns, batch) as it is. For larger products it copies
+    both matrices first, into an order in which it reads them more than once.
+    """
+    rows, columns = matrix.shape
+    groups = 1
+    while rows // groups * columns * batch > _SMALL_PRODUCT and rows % (2 * groups) == 0:
+        groups *= 2
+    return matrix.reshape(groups, rows // groups, columns)
+
+
 class SimpleRNN(_Recurrent):
     """h_t = tanh(kernel^T x_t + recurrent_kernel^T h_(t-1) + bias), with h_0 = 0. Elman 1990.
 
@@ -186,23 +240,22 @@ class SimpleRNN(_Recurrent):
     in_keras = True
 
     def run(self, projected: NDArray) -> tuple[NDArray, None]:
-        recurrent = self.recurrent_kernel.value.T
+        recurrent = stacked(self.recurrent_kernel.value.T, projected.shape[2])
         projected = projected.astype(np.result_type(projected, recurrent), copy=False)
         states = self.start(projected)
         for t, z in enumerate(projected):
-            z += recurrent @ states[t]
+            z += np.matmul(recurrent, states[t]).reshape(z.shape)
             np.tanh(z, out=states[t + 1])
         return states, None
 
-    def run_back(self, dstates: NDArray, states: NDArray, memory: None) -> NDArray:
+    def run_back(self, dprojected: NDArray, dstates: NDArray, states: NDArray, memory: None) -> Iterator[int]:
         """h_t = tanh(z_t), so dz_t = dL/dh_t (1 - h_t^2)."""
-        recurrent = self.recurrent_kernel.value
-        dz = 1 - states[1:] * states[1:]
+        recurrent = stacked(np.ascontiguousarray(self.recurrent_kernel.value), dprojected.shape[2])
         dh: NDArray | int = 0
-        for t in reversed(range(len(dz))):
-            dz[t] *= dstates[t] + dh
-            dh = recurrent @ dz[t]
-        return dz
+        for t in reversed(range(len(dprojected))):
+            dprojected[t] = (dstates[t] + dh) * (1 - states[t + 1] * states[t + 1])
+            yield t
+            dh = np.matmul(recurrent, dprojected[t]).reshape(dstates[t].shape)
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
