@@ -12,7 +12,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.base import blas_threads, blocks
-from minitorch_np.base.blocks import all_cores, block_length, borrowed, in_blocks, set_threads, slices
+from minitorch_np.base.blocks import all_cores, block_length, borrowed, in_blocks, later, set_threads, slices
 
 switched = pytest.mark.skipif(
     blas_threads.switch() is None, reason="this NumPy has a BLAS whose threads cannot be switched"
@@ -117,6 +117,64 @@ def test_a_blas_that_cannot_be_switched_is_left_alone(monkeypatch):
 
 
 @switched
+def test_another_thread_does_what_is_needed_later():
+    both = threading.Barrier(2)
+    with all_cores():
+        job = later(lambda block: (both.wait(timeout=30), threading.get_ident()), None)
+        both.wait(timeout=30)
+        assert job.result()[1] != threading.get_ident()
+
+
+def test_without_all_cores_the_caller_does_it_when_it_asks_for_the_result():
+    done = []
+    job = later(done.append, 3)
+    assert not done
+    job.result()
+    assert done == [3]
+
+
+def test_a_job_that_is_stopped_ends_or_never_begins():
+    running = set()
+
+    def work(block):
+        running.add(block)
+        time.sleep(0.01)
+        running.discard(block)
+
+    with all_cores():
+        jobs = [later(work, number) for number in range(20)]
+        for job in jobs:
+            job.stop()
+        assert not running
+
+
+def test_an_error_of_a_later_job_comes_with_its_result():
+    def fails(block):
+        raise IndexError("in the job")
+
+    with all_cores():
+        job = later(fails, None)
+        with pytest.raises(IndexError, match="in the job") as raised:
+            job.result()
+    assert "fails" in "".join(traceback.format_tb(raised.value.__traceback__))
+
+
+@switched
+def test_fewer_threads_are_used_after_set_threads():
+    def used():
+        with all_cores():
+            return len(set(in_blocks(lambda block: (time.sleep(0.01), threading.get_ident())[1], slices(40, 1))))
+
+    set_threads(6)
+    assert used() > 2
+    set_threads(2)
+    assert used() == 2
+    with all_cores():
+        jobs = [later(lambda block: (time.sleep(0.01), threading.get_ident())[1], None) for _ in range(20)]
+        assert len({job.result() for job in jobs}) == 2
+
+
+@switched
 def test_blas_has_one_thread_until_the_last_user_has_ended():
     switch = blas_threads.switch()
     before = switch.get()
@@ -195,8 +253,30 @@ def trained(dtype="float32", seed=0):
     model = mt.Sequential(layers, rng=seed, dtype=dtype).compile(mt.Adam(0.01), mt.CrossEntropyLoss())
     model.fit(x.astype(dtype), y, epochs=5, batch_size=16)
     return model
-def bits(model):
+def bits(model, x=x):
     return b"".join(p.value.tobytes() for p in model.parameters().values()) + model.predict(x).tobytes()
+"""
+
+SEQUENCES = """
+import hashlib
+from minitorch_np.base import functions
+blocks.LEAST, blocks.MOST, functions._LARGE_PRODUCT = 2**8, 2**9, 2**12
+words, labels = rng.normal(size=(64, 20, 16)), rng.integers(0, 90, 64)
+def layers():
+    states = mt.Flatten()
+    yield [mt.LSTM(24)]
+    yield [mt.GRU(24)]
+    yield [mt.GRU(24, reset_after=False)]
+    yield [mt.SimpleRNN(24)]
+    yield [mt.Bidirectional(mt.LSTM(8, return_sequences=True)), states]
+    yield [mt.MultiHeadAttention(2, 8), states]
+def all_bits():
+    for dtype in ("float32", "float64"):
+        for some in layers():
+            model = mt.Sequential([mt.Input((20, 16)), *some, mt.Dense(90)], rng=0, dtype=dtype)
+            model.compile(mt.Adam(0.01, global_clipnorm=1.0), mt.CrossEntropyLoss())
+            model.fit(words.astype(dtype), labels, epochs=10, batch_size=32)
+            print(hashlib.sha256(bits(model, words)).hexdigest())
 """
 
 
@@ -216,6 +296,15 @@ def test_a_network_has_the_same_bits_for_any_number_of_threads():
         for blas, own in [(1, 1), (2, 1), (1, 2), (2, 3), (8, 8)]
     }
     assert len(found) == 1
+
+
+def test_a_sequence_network_has_the_same_bits_for_any_number_of_threads():
+    found = {
+        output_of(SEQUENCES + "all_bits()", OPENBLAS_NUM_THREADS=str(blas), MINITORCH_NP_THREADS=str(own))
+        for blas, own in [(1, 1), (2, 1), (1, 2), (2, 3), (8, 8)]
+    }
+    assert len(found) == 1
+    assert len(set(found.pop().split())) == 12
 
 
 def test_networks_that_are_trained_in_threads_of_the_user_do_not_disturb_each_other():

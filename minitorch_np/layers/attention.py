@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from minitorch_np.base.functions import channel_sums, row_products, sums
+from minitorch_np.base.blocks import blocks_of, in_blocks
+from minitorch_np.base.functions import channel_sums, product, row_products, sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag, optional
@@ -47,6 +48,7 @@ class MultiHeadAttention(Layer):
         ValueError: a size is not a positive int; x or the mask has another shape.
     """
 
+    uses_blocks = True
     in_keras = True  # in a Functional model, where it has two inputs
     keras_places: dict[str, str] = {
         f"{part}_{value}": f"{part}_dense/vars/{number}"
@@ -116,10 +118,18 @@ class MultiHeadAttention(Layer):
         q = self._heads(x, self.query_kernel, self.query_bias)
         k = self._heads(x, self.key_kernel, self.key_bias)
         v = self._heads(x, self.value_kernel, self.value_bias)
-        a = masked_softmax((q @ k.swapaxes(2, 3)) * scale, self._allowed(x, mask))
-        joined = _join(a @ v)
+        allowed = self._allowed(x, mask)
+        a = np.empty((*q.shape[:3], q.shape[2]), q.dtype)
+        joined = np.empty((*x.shape[:2], self.num_heads * self.head_dim), q.dtype)
+
+        def attend(examples: slice) -> None:
+            scores = (q[examples] @ k[examples].swapaxes(2, 3)) * scale
+            a[examples] = masked_softmax(scores, allowed if allowed is None or allowed.ndim == 2 else allowed[examples])
+            joined[examples] = _join(a[examples] @ v[examples])
+
+        in_blocks(attend, blocks_of(a))
         self.cache = x, q, k, v, a, joined
-        y = joined @ self.output_kernel.value.reshape(-1, x.shape[2])
+        y = product(joined, self.output_kernel.value.reshape(-1, x.shape[2]))
         return y if self.output_bias is None else y + self.output_bias.value
 
     def backward(self, dy: NDArray) -> NDArray | None:
@@ -138,10 +148,19 @@ class MultiHeadAttention(Layer):
         x, q, k, v, a, joined = self.cache
         scale = 1 / math.sqrt(self.key_dim)
         self._set_gradients(self.output_kernel, self.output_bias, joined, dy)
-        do = self._split(dy @ self.output_kernel.value.reshape(-1, x.shape[2]).T)
-        da = do @ v.swapaxes(2, 3)
-        ds = a * (da - sums(a * da, (3,), keepdims=True)) * scale
-        dq, dk, dv = _join(ds @ k), _join(ds.swapaxes(2, 3) @ q), _join(a.swapaxes(2, 3) @ do)
+        do = self._split(product(dy, self.output_kernel.value.reshape(-1, x.shape[2]).T))
+        dq, dk, dv = np.empty(q.shape, do.dtype), np.empty(k.shape, do.dtype), np.empty(v.shape, do.dtype)
+
+        def back(examples: slice) -> None:
+            a_here, do_here = a[examples], do[examples]
+            da = do_here @ v[examples].swapaxes(2, 3)
+            ds = a_here * (da - sums(a_here * da, (3,), keepdims=True)) * scale
+            dq[examples] = ds @ k[examples]
+            dk[examples] = ds.swapaxes(2, 3) @ q[examples]
+            dv[examples] = a_here.swapaxes(2, 3) @ do_here
+
+        in_blocks(back, blocks_of(a))
+        dq, dk, dv = _join(dq), _join(dk), _join(dv)
         self._set_gradients(self.query_kernel, self.query_bias, x, dq)
         self._set_gradients(self.key_kernel, self.key_bias, x, dk)
         self._set_gradients(self.value_kernel, self.value_bias, x, dv)
@@ -150,11 +169,11 @@ class MultiHeadAttention(Layer):
         wq, wk, wv = (
             p.value.reshape(len(p.value), -1).T for p in (self.query_kernel, self.key_kernel, self.value_kernel)
         )
-        return dq @ wq + dk @ wk + dv @ wv
+        return product(dq, wq) + product(dk, wk) + product(dv, wv)
 
     def _heads(self, x: NDArray, kernel: Parameter, bias: Parameter | None) -> NDArray:
         """x kernel + bias, as (batch, heads, time, size)."""
-        y = x @ kernel.value.reshape(x.shape[2], -1)
+        y = product(x, kernel.value.reshape(x.shape[2], -1))
         return self._split(y if bias is None else y + bias.value.ravel())
 
     def _split(self, y: NDArray) -> NDArray:
