@@ -11,6 +11,8 @@ from closed_forms import CLOSED_FORMS
 
 import minitorch_np as mt
 from minitorch_np.base.configurable import Configurable, is_built_in
+from minitorch_np.optimizers import blocks as update_blocks
+from minitorch_np.optimizers import optimizer as optimizer_module
 from minitorch_np.optimizers.optimizer import update_average
 
 
@@ -402,3 +404,63 @@ def test_a_rate_beyond_all_floats_is_refused_as_a_rate(schedule):
     optimizer.iteration = 10**6
     with pytest.raises(ValueError, match="got inf"):
         optimizer.current_rate()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: mt.SGD(0.1),
+        lambda: mt.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        lambda: mt.Adam(0.1, amsgrad=True, weight_decay=0.1),
+        lambda: mt.AdamW(0.1),
+        lambda: mt.Nadam(0.1),
+        lambda: mt.RMSprop(0.1, momentum=0.5, centered=True),
+        lambda: mt.Adagrad(0.1),
+        lambda: mt.Lion(0.1),
+    ],
+)
+def test_a_large_parameter_is_updated_in_blocks_to_the_same_bits(rng, monkeypatch, make, order):
+    start = np.array(rng.normal(size=(7, 5)), np.float32, order=order)
+    gradients = [np.array(rng.normal(size=(7, 5)), np.float32, order=o) for o in (order, order, "C", "F")]
+
+    def trained():
+        optimizer, parameter = make(), mt.Parameter(start)
+        for gradient in gradients:
+            parameter.grad = gradient
+            optimizer.step({"kernel": parameter})
+            assert parameter.grad is gradient
+        return parameter.value, optimizer.state["kernel"]
+
+    value, state = trained()
+    monkeypatch.setattr(optimizer_module, "IN_CACHE", 8)
+    monkeypatch.setattr(update_blocks, "IN_CACHE", 8)
+    value_in_blocks, state_in_blocks = trained()
+    np.testing.assert_array_equal(value_in_blocks, value)
+    assert state_in_blocks.keys() == state.keys()
+    for name, array in state.items():
+        np.testing.assert_array_equal(state_in_blocks[name], array)
+
+
+def test_an_update_of_your_own_gets_the_whole_parameter(monkeypatch):
+    monkeypatch.setattr(optimizer_module, "IN_CACHE", 8)
+
+    class Normalized(mt.SGD):
+        def update(self, parameter, state):
+            parameter.value -= self.rate * parameter.grad / np.linalg.norm(parameter.grad)
+
+    parameter = mt.Parameter(np.zeros(16))
+    parameter.grad = np.ones(16)
+    Normalized(1.0).step({"value": parameter})
+    np.testing.assert_allclose(parameter.value, -0.25)
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e-12, 1.0, 1e25])
+@pytest.mark.parametrize("count", [5, 200_000])
+def test_the_length_of_a_gradient_of_any_size_is_that_of_float64(rng, size, count):
+    gradient = (rng.normal(size=count) * size).astype(np.float32)
+    parameter = mt.Parameter(np.zeros(count, np.float32))
+    parameter.grad = gradient
+    mt.SGD(1.0, clipnorm=size / 10).step({"value": parameter})
+    expected = -gradient.astype(float) * (size / 10) / np.linalg.norm(gradient.astype(float))
+    np.testing.assert_allclose(parameter.value, expected, rtol=1e-6)

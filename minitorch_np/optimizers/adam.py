@@ -33,6 +33,7 @@ class Adam(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
+    elementwise: bool = True
     checks: Checks = {
         "beta_1": number("[0, 1)"),
         "beta_2": number("[0, 1)"),
@@ -99,6 +100,7 @@ class AdamW(Adam):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
+    elementwise: bool = True
     checks: Checks = {"weight_decay": _decay_of_adamw}
 
     def __init__(
@@ -138,6 +140,7 @@ class Nadam(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
+    elementwise: bool = True
     checks: Checks = {
         "beta_1": number("[0, 1)"),
         "beta_2": number("[0, 1)"),

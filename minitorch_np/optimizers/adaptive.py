@@ -24,6 +24,7 @@ class Adagrad(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
+    elementwise: bool = True
     checks: Checks = {"initial_accumulator_value": number(), "epsilon": number(), "weight_decay": optional(number())}
 
     def __init__(
@@ -68,6 +69,7 @@ class RMSprop(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
+    elementwise: bool = True
     checks: Checks = {
         "rho": number("[0, 1)"),
         "momentum": number("[0, 1)"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.base.blocks import IN_CACHE, slices
 from minitorch_np.base.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -35,6 +36,18 @@ def clipping(optimizer: Optimizer, parameters: Mapping[str, Parameter]) -> Calla
 
 
 def _length(gradient: NDArray) -> float:
-    """The Euclidean norm, in float64: the squares of float32 numbers overflow from 1e19 on."""
-    flat = gradient.ravel(order="K").astype(np.float64, copy=False)
-    return math.sqrt(float(np.dot(flat, flat)))
+    """The Euclidean norm: the root of the sum of squares.
+
+    Squares of float32 numbers overflow from 1e19 on, and underflow below 1e-19. Then float64 is taken, which needs a copy.
+    """
+    flat = gradient.ravel(order="K")
+    with np.errstate(over="ignore"):
+        square = _square(flat)
+    if flat.dtype != np.float64 and not 1e-30 < square < math.inf:
+        square = _square(flat.astype(np.float64))
+    return math.sqrt(square)
+
+
+def _square(flat: NDArray) -> float:
+    """The sum of the squares. That of each block is added in float64, so that millions of float32 numbers keep their digits."""
+    return sum(float(np.dot(part, part)) for part in (flat[s] for s in slices(len(flat), IN_CACHE)))

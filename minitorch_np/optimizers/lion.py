@@ -25,6 +25,7 @@ class Lion(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
+    elementwise: bool = True
     checks: Checks = {"beta_1": number("[0, 1)"), "beta_2": number("[0, 1)"), "weight_decay": optional(number())}
 
     def __init__(

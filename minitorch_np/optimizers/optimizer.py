@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.blocks import IN_CACHE
 from minitorch_np.base.configurable import OwnAttributes, is_built_in
 from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import Checks, anything, is_number, whole
+from minitorch_np.optimizers.blocks import update_in_blocks
 from minitorch_np.optimizers.clipping import clipping
 
 Schedule = Callable[[int], float]
@@ -60,6 +62,7 @@ class Optimizer(OwnAttributes):
         iteration: number of the current step, from 1; 0 before the first.
         rate: the learning rate of the current step; 0 before the first.
         state: the dictionaries of all parameters, by their names.
+        elementwise: True on classes whose update treats each element of a parameter by itself: large ones are then updated in blocks.
         rotation_invariant: True on classes whose steps turn with the weights: see docs/wide_data.md.
     """
 
@@ -70,6 +73,7 @@ class Optimizer(OwnAttributes):
         "global_clipnorm": anything,
         "clipvalue": anything,
     }
+    elementwise: bool = False
     rotation_invariant: bool = False
     rate: float = _RateOfStep()  # type: ignore[assignment]
     learning_rate: float | Schedule
@@ -173,6 +177,9 @@ class Optimizer(OwnAttributes):
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
         clip = clipping(self, parameters)
+        blocks = vars(type(self)).get(
+            "elementwise", False
+        )  # a subclass may do something else, so it has to say it again
         for name, parameter in parameters.items():
             if not parameter.trainable:
                 continue
@@ -190,11 +197,11 @@ class Optimizer(OwnAttributes):
             if state is None:
                 state = self.state[name] = {}
                 self._owners[name] = weakref.ref(parameter)
-            if clip is None:
+            parameter.grad = gradient if clip is None else clip(gradient)
+            if blocks and parameter.value.size > IN_CACHE:
+                update_in_blocks(self.update, parameter, state)
+            else:
                 self.update(parameter, state)
-                continue
-            parameter.grad = clip(gradient)
-            self.update(parameter, state)
             parameter.grad = gradient
 
     def _check_owners(self, parameters: Mapping[str, Parameter]) -> None:

@@ -25,6 +25,7 @@ class SGD(Optimizer):
         clipnorm, clipvalue, global_clipnorm: see Optimizer; gradients are clipped before anything is added to them.
     """
 
+    elementwise: bool = True
     rotation_invariant: bool = True
     checks: Checks = {"momentum": number("[0, 1)"), "nesterov": flag, "weight_decay": number()}
 
