@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from minitorch_np import initializers, layers, losses, optimizers, regularizers
 from minitorch_np.base.answers import in_module
-from minitorch_np.base.blocks import set_threads
+from minitorch_np.base.blocks import all_cores, blocks_of, in_blocks, set_threads
 from minitorch_np.base.functions import sigmoid
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.layer import Layer
@@ -37,8 +37,8 @@ __version__ = "0.1.0"
 # Every public name. Packages that are listed here state their own public names in the same way.
 __all__ = [
     "Callback", "GradcheckError", "GradcheckReport", "History", "Layer", "Metric", "Model", "ModelFileError", "Parameter",
-    "Sequential", "Source", "assert_gradients", "callbacks", "check_optimizer", "check_training_step", "datasets", "gradcheck", "initializers",
-    "layers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "set_threads", "sigmoid",
+    "Sequential", "Source", "all_cores", "assert_gradients", "blocks_of", "callbacks", "check_optimizer", "check_training_step",
+    "datasets", "gradcheck", "in_blocks", "initializers", "layers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "set_threads", "sigmoid",
     "significance", "tuning",
 ]  # fmt: skip
 __all__ += layers.__all__

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from minitorch_np.base.blas_threads import blas_threads, one_blas_thread
-from minitorch_np.base.validation import check_whole
+from minitorch_np.base.validation import is_whole
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -33,23 +33,32 @@ LEAST, MOST = 2**17, 2**18
 # So many numbers of each of several arrays stay in the cache together, while one operation after the other goes through them.
 IN_CACHE = 2**16
 
+_MOST_THREADS = 1024
+
 _wanted: int | None = None
 _may_use_threads: ContextVar[bool] = ContextVar("may_use_threads", default=False)
 _kept: ContextVar[dict[Hashable, list[Any]] | None] = ContextVar("kept_buffers", default=None)
 
 
 def set_threads(count: int | None) -> None:
-    """Set the number of threads that training and prediction use for convolutions, pooling and normalisation of images.
+    """Set the number of threads with which `fit`, `predict` and `evaluate` compute.
 
-    Results do not depend on it. Without this call it is the environment variable MINITORCH_NP_THREADS, or else the number of threads
-    that BLAS has, which is one for each core, or OPENBLAS_NUM_THREADS.
+    Models with convolutions, recurrent layers or attention use them, with the same bits for any number. The other models leave
+    threads to BLAS, unless the number is 1: then BLAS has one thread for every model. Without this call the number is the
+    environment variable MINITORCH_NP_THREADS, or else the number of threads that BLAS has, one for each core or OPENBLAS_NUM_THREADS.
 
     Args:
-        count: at least 1; None goes back to that number.
+        count: from 1 to 1024; None goes back to that number.
+
+    Raises:
+        ValueError: count is another number.
     """
     global _wanted
-    if count is not None:
-        check_whole("set_threads", "count", count, 1)
+    if count is not None and not (is_whole(count) and 1 <= count <= _MOST_THREADS):
+        raise ValueError(
+            f"set_threads: expected a number of threads from 1 to {_MOST_THREADS}, got {count!r}. "
+            "More than there are cores gain nothing; set_threads(None) takes one for each core."
+        )
     _wanted = count
     _helpers.end()
 
@@ -61,17 +70,21 @@ def thread_count() -> int:
     given = os.environ.get("MINITORCH_NP_THREADS")
     if not given:
         return blas_threads()
-    if not given.isdecimal() or int(given) < 1:
+    if not given.isdecimal() or not 1 <= int(given) <= _MOST_THREADS:
         raise ValueError(
-            f"MINITORCH_NP_THREADS: expected a number of threads, at least 1, got {given!r}. Unset it or correct it."
+            f"MINITORCH_NP_THREADS: expected a number of threads from 1 to {_MOST_THREADS}, got {given!r}. Unset it or correct it."
         )
     return int(given)
 
 
 @contextmanager
 def all_cores(useful: bool = True) -> Iterator[None]:
-    """Inside the `with` block `in_blocks` uses threads and BLAS has one thread, if that is useful and BLAS can be switched."""
-    if not useful:
+    """Inside the `with` block `in_blocks` uses threads and BLAS has one thread, if BLAS can be switched.
+
+    `fit`, `predict` and `evaluate` do this for models whose layers use blocks; a training loop of your own may do it too. If it is
+    not useful, nothing changes, except that BLAS has one thread too where only one is wanted: see set_threads.
+    """
+    if not useful and thread_count() > 1:
         yield
         return
     with one_blas_thread() as switched:
@@ -133,7 +146,7 @@ def in_blocks(work: Callable[[Block], Result], blocks: Sequence[Block]) -> list[
 
 
 def later(work: Callable[[Block], Result], block: Block) -> Job[Result]:
-    """work(block), which another core does inside `all_cores` while the caller goes on; `result()` of the job returns it.
+    """work(block), which another core does inside `all_cores` while the caller continues; `result()` of the job returns it.
 
     `work` reads only what the caller does not write until then. Each job has to end with `result()` or `stop()`.
     """

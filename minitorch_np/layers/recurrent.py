@@ -130,7 +130,7 @@ class _Recurrent(Layer):
             dL/dkernel = sum_t x_t dz_t^T,   dL/drecurrent_kernel = sum_t h_(t-1) dz_t^T,   dL/dbias = sum_t dz_t,
 
         each one matrix product over a block of steps, and dL/dx_t = kernel dz_t. As soon as dz is known for a block, another
-        core computes these products, while this one goes on to the steps before.
+        core computes these products, while this one continues with the steps before.
         """
         steps, states, memory = self.cache
         dstates = np.zeros(states[1:].shape, dy.dtype)
