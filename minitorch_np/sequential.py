@@ -261,9 +261,7 @@ def _why_not_first(layer: Layer | None) -> str:
         return "It may compute something else than Dense does: use Dense"
     if layer is not None and any(parameter.learnable for parameter in layer.parameters().values()):
         return "Its outputs change in every step, so they have no fixed span: begin with a Dense"
-    return (
-        "Its outputs may differ from step to step, so they have no fixed span: remove it, or apply it to x before fit"
-    )
+    return "fit computes it in every step, because such a layer may differ from step to step: remove it, or apply it to x before fit"
 
 
 def _one_by_one(model: Sequential) -> Iterator[Layer]:

@@ -116,7 +116,9 @@ def plot_cost(history):
     The rate is constant. Where the cost bends more than a step of this length can follow, steps overshoot, and the cost rises for
     a few of them (Cohen et al. 2021, "the edge of stability").
     """
-    ax = plotting.plot_history(history, title="Cost on the training images; it rises where a step overshoots")
+    overshoots = (np.diff(history["loss"]) > 0).any()
+    title = "Cost on the training images" + ("; it rises where a step overshoots" if overshoots else "")
+    ax = plotting.plot_history(history, title=title)
     lowest = np.minimum.accumulate(history["loss"])
     each = ax.lines[0]
     each.set(alpha=0.5, linewidth=1, label="each step")

@@ -604,3 +604,21 @@ def test_layers_that_the_model_cannot_find_are_warned_of(x):
 def test_slots_are_refused():
     with pytest.raises(TypeError, match="Slotted: a layer has no __slots__"):
         type("Slotted", (mt.Layer,), {"__slots__": ("k",)})
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((4, 3, 16, 16), "0, 2, 3, 1"), ((4, 16, 3, 16), "0, 1, 3, 2")])
+def test_images_whose_axes_are_in_another_order_are_refused_with_the_line_that_orders_them(rng, shape, axes):
+    model = mt.Sequential([mt.Input((16, 16, 3)), mt.Conv2D(4, 3), mt.Flatten(), mt.Dense(2)], rng=0)
+    model.compile("adam", mt.CrossEntropyLoss())
+    x = rng.normal(size=shape)
+    for call in (lambda: model.fit(x, np.zeros(4, int)), lambda: model.predict(x)):
+        with pytest.raises(ValueError, match=rf"another order: use x\.transpose\({axes}\)"):
+            call()
+    model.predict(eval(f"x.transpose({axes})"))
+
+
+def test_a_convolution_names_the_order_of_the_axes(rng):
+    conv = mt.Conv2D(4, 3)
+    conv(rng.normal(size=(2, 8, 8, 3)))
+    with pytest.raises(ValueError, match=r"Channels are the last axis: x\.transpose\(0, 2, 3, 1\)"):
+        conv(rng.normal(size=(2, 3, 8, 8)))

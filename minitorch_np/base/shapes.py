@@ -18,3 +18,19 @@ def batch_of(shape: Shape) -> str:
     '(batch, 64, 64, 3)'
     """
     return f"({', '.join(['batch', *map(str, shape)])})"
+
+
+def transposition(got: Shape, wanted: Shape) -> str:
+    """The line that brings the axes of a batch x into the order of the wanted examples; "" if their order is not the difference.
+
+    >>> transposition((64, 3, 16, 16), (16, 16, 3))
+    'x.transpose(0, 2, 3, 1)'
+    """
+    if sorted(got[1:]) != sorted(wanted):
+        return ""
+    left, order = list(range(1, len(got))), [0]
+    for size in wanted:
+        axis = next(axis for axis in left if got[axis] == size)
+        left.remove(axis)
+        order.append(axis)
+    return f"x.transpose({', '.join(map(str, order))})"

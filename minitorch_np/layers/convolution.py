@@ -44,7 +44,10 @@ class _Convolution(Layer):
         require_built(self)
         channels = self.kernel.shape[2]
         if x.ndim != 4 or x.shape[-1] != channels:
-            raise ValueError(f"{self!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.")
+            remedy = " Channels are the last axis: x.transpose(0, 2, 3, 1)." if x.shape[1:2] == (channels,) else ""
+            raise ValueError(
+                f"{self!r}: expected inputs of shape (batch, height, width, {channels}), got {x.shape}.{remedy}"
+            )
         return self._windows.count_checked(self, x.shape[1:])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitorch_np.base.shapes import NDArray, Shape, batch_of
+from minitorch_np.base.shapes import NDArray, Shape, batch_of, transposition
 from minitorch_np.base.validation import Checks, Fixed, is_whole
 from minitorch_np.layer import Layer
 
@@ -36,8 +36,10 @@ class Input(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if tuple(input_shape) != tuple(self.shape):
+            ordered = transposition((0, *input_shape), self.shape)
             raise ValueError(
                 f"{self!r}: expected inputs of shape {batch_of(tuple(self.shape))}, got {batch_of(tuple(input_shape))}."
+                + (f" The axes are in another order: use {ordered}." if ordered else "")
             )
         return tuple(input_shape)
 

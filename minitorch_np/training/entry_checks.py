@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.arrays import as_array
-from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.shapes import Shape, batch_of, transposition
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -152,6 +152,8 @@ def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
 def _remedy(got: Shape, expected: Shape) -> str:
     if got == tuple(expected):
         return "For a single example write x[None]."
+    if transposed := transposition(got, expected):
+        return f"The axes are in another order: use {transposed}."
     if np.prod(got[1:]) == np.prod(expected):
         return f"Use x.reshape({', '.join(map(str, (-1, *expected)))})."
     if len(got) == len(expected) + 1:

@@ -26,7 +26,7 @@ def checked(model: Sequential, data: Examples | Stream, who: str) -> tuple[Dense
     dense = model.first_dense(who)
     if not isinstance(data, Examples):
         raise ValueError(
-            f"{who}: the basis needs all examples at once, got {data.source!r}. Give x and y as arrays, {_LEAVE_OUT}."
+            f"{who}: the basis needs all examples at once, got batches one by one. Give x and y as arrays, {_LEAVE_OUT}."
         )
     if not dense.kernel.trainable:
         raise ValueError(
