@@ -1,4 +1,4 @@
-"""Memory of one contender: `python -m tests.benchmarks.memory NAME` prints MB before the first step, and the peak (Linux)."""
+"""Memory of one contender: `python -m tests.benchmarks.memory CASE NAME` prints MB before the first step, and the peak (Linux)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def status(field: str) -> float:
     return int(kilobytes) / 1000
 
 
-def main(title: str) -> None:
+def main(number: int, title: str) -> None:
     make = ours if title == "minitorch_np" else CONTENDERS[title][1]
-    run = make(CASES[0])
+    run = make(CASES[number])
     before = status("VmRSS")
-    run(30)
+    run(max(CASES[number].steps_per_epoch, 30))
     print(before, status("VmHWM"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(int(sys.argv[1]), sys.argv[2])

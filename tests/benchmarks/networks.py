@@ -1,4 +1,7 @@
-"""The same network in each library, as `run(steps)`: forward, loss, backward and plain SGD, on batches of given data."""
+"""The same network in each library, as `run(steps)`: forward, loss, backward and plain SGD, on batches of given data.
+
+All but scikit-learn add up the losses and the correct predictions of an epoch, as fit does.
+"""
 
 from __future__ import annotations
 
@@ -90,15 +93,24 @@ def pytorch(case: Case) -> Run:
     y = torch.from_numpy(case.y)
     if case.binary:
         y = y[:, None].to(dtype)
+    threshold = 0.0 if "Logits" in case.loss else 0.5
 
     def run(steps: int) -> None:
         for _ in range(steps // case.steps_per_epoch):
             order = None if case.batch_size >= case.examples else torch.randperm(case.examples)
+            total, hits = torch.zeros(()), torch.zeros((), dtype=torch.int64)
             for start in range(0, case.examples, case.batch_size):
                 rows = slice(None) if order is None else order[start : start + case.batch_size]
                 optimizer.zero_grad()
-                loss_of(model(x[rows]), y[rows]).backward()
+                y_batch, prediction = y[rows], model(x[rows])
+                loss = loss_of(prediction, y_batch)
+                loss.backward()
                 optimizer.step()
+                total += loss.detach() * len(y_batch)
+                prediction = prediction.detach()
+                answers = (prediction > threshold).to(dtype) if case.binary else prediction.argmax(1)
+                hits += (answers == y_batch).sum()
+            total.item(), hits.item()
 
     return run
 
@@ -121,13 +133,16 @@ def jax_jit(case: Case) -> Run:
             if position < len(parameters) - 1:
                 x = jax.nn.relu(x)
         if case.binary:
-            return jnp.mean(jax.nn.softplus(x[:, 0]) - x[:, 0] * y)
-        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1))
+            loss, answers = jnp.mean(jax.nn.softplus(x[:, 0]) - x[:, 0] * y), x[:, 0] > 0
+        else:
+            loss, answers = -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1)), x.argmax(1)
+        return loss, jnp.sum(answers == y)
 
     @jax.jit
-    def step(parameters: Any, x: Any, y: Any) -> Any:
-        gradients = jax.grad(loss_of)(parameters, x, y)
-        return jax.tree.map(lambda value, gradient: value - RATE * gradient, parameters, gradients)
+    def step(parameters: Any, totals: Any, x: Any, y: Any) -> Any:
+        (loss, hits), gradients = jax.value_and_grad(loss_of, has_aux=True)(parameters, x, y)
+        parameters = jax.tree.map(lambda value, gradient: value - RATE * gradient, parameters, gradients)
+        return parameters, (totals[0] + loss * len(y), totals[1] + hits)
 
     whole = case.batch_size >= case.examples
     x_whole, y_whole = jnp.asarray(case.x), jnp.asarray(case.y)
@@ -136,11 +151,11 @@ def jax_jit(case: Case) -> Run:
         nonlocal parameters
         shuffled = np.random.default_rng(0)
         for _ in range(steps // case.steps_per_epoch):
-            order = shuffled.permutation(case.examples)
+            order, totals = shuffled.permutation(case.examples), (0.0, 0)
             for start in range(0, case.examples, case.batch_size):
                 rows = order[start : start + case.batch_size]
                 x, y = (x_whole, y_whole) if whole else (case.x[rows], case.y[rows])
-                parameters = step(parameters, x, y)
+                parameters, totals = step(parameters, totals, x, y)
         jax.block_until_ready(parameters)
 
     return run
@@ -179,7 +194,7 @@ def keras(case: Case) -> Run:
         if case.binary
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    model.compile(keras.optimizers.SGD(RATE), loss)
+    model.compile(keras.optimizers.SGD(RATE), loss, metrics=["accuracy"])
 
     def run(steps: int) -> None:
         model.fit(case.x, case.y, epochs=steps // case.steps_per_epoch, batch_size=case.batch_size, verbose=0)
