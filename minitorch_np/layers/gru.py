@@ -136,21 +136,21 @@ class GRU(_Recurrent):
                 dh += np.matmul(of_zr, dprojected[t, zr]).reshape(units, batch) + dp * r
 
     def recurrent_gradients(
-        self, by_unit: NDArray, block: slice, states: NDArray, memory: tuple[NDArray, NDArray]
+        self, by_unit: NDArray, h: NDArray, block: slice, memory: tuple[NDArray, NDArray]
     ) -> list[NDArray]:
         """As for every recurrent layer, except for the part of recurrent_kernel_n.
 
         With reset_after, dL/dq = da_n r for q = recurrent_kernel_n^T h_(t-1) + recurrent_bias_n. Without, recurrent_kernel_n
         multiplies r h_(t-1), and the gradient of the product is da_n.
         """
-        n, reset = slice(2 * self.units, None), memory[0][block, self.units : 2 * self.units]
+        n, reset = slice(2 * self.units, None), columns(memory[0][block, self.units : 2 * self.units])
         if self.reset_after:
             inner = by_unit.copy()
-            inner[n] *= columns(reset)
-            kernel, *biases = super().recurrent_gradients(inner, block, states, memory)
+            inner[n] *= reset
+            kernel, *biases = super().recurrent_gradients(inner, h, block, memory)
             return [kernel, *(np.stack([sums(by_unit, (1,)), bias]) for bias in biases)]
-        kernel, *biases = super().recurrent_gradients(by_unit, block, states, memory)
-        kernel[n] = row_products(by_unit[n].T, columns(reset * states[:-1][block]).T)
+        kernel, *biases = super().recurrent_gradients(by_unit, h, block, memory)
+        kernel[n] = row_products(by_unit[n].T, (reset * h).T)
         return [kernel, *biases]
 
     @classmethod

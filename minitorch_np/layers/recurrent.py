@@ -22,8 +22,8 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
 from minitorch_np.regularizers import Regularizer
 
-# Multiplications up to which OpenBLAS takes matrices as they are, on processors with AVX-512.
-_SMALL_PRODUCT = 10**6
+# Multiplications up to which OpenBLAS takes matrices as they are; groups of so few rows are slower on other processors.
+_SMALL_PRODUCT, _FEW_ROWS = 10**6, 128
 
 
 class _Recurrent(Layer):
@@ -141,13 +141,15 @@ class _Recurrent(Layer):
         dprojected = np.empty((len(steps), self.gates * self.units, len(dy)), np.result_type(dy, states))
         dx = np.empty(steps.shape, dprojected.dtype) if self.wants_dx else None
 
+        x_columns, h_columns = columns(steps), columns(states[:-1])
+
         def gradients(block: slice) -> list[NDArray]:
-            by_unit = columns(dprojected[block])
+            by_unit, examples = columns(dprojected[block]), slice(block.start * len(dy), block.stop * len(dy))
             if dx is not None:
                 dx[block] = (by_unit.T @ self.kernel.value.T).reshape(-1, len(dy), dx.shape[1]).swapaxes(1, 2)
             return [
-                row_products(by_unit.T, columns(steps[block]).T),
-                *self.recurrent_gradients(by_unit, block, states, memory),
+                row_products(by_unit.T, x_columns[:, examples].T),
+                *self.recurrent_gradients(by_unit, h_columns[:, examples], block, memory),
             ]
 
         blocks = blocks_of(dprojected)
@@ -172,12 +174,12 @@ class _Recurrent(Layer):
         """The kernel and bias in `projected`; LSTM scales them."""
         return self.kernel.value, None if self.bias is None else self.bias.value
 
-    def recurrent_gradients(self, by_unit: NDArray, block: slice, states: NDArray, memory: Any) -> list[NDArray]:
+    def recurrent_gradients(self, by_unit: NDArray, h: NDArray, block: slice, memory: Any) -> list[NDArray]:
         """What a block of steps adds to the gradients of recurrent_kernel, transposed, and of bias, if there is one.
 
-        by_unit is dL/dprojected of the block as (gates * units, time * batch).
+        by_unit is dL/dprojected of the block as (gates * units, time * batch), h are the states before its steps, likewise.
         """
-        kernel = row_products(by_unit.T, columns(states[:-1][block]).T)
+        kernel = row_products(by_unit.T, h.T)
         return [kernel] if self.bias is None else [kernel, sums(by_unit, (1,))]
 
     def start(self, projected: NDArray) -> NDArray:
@@ -210,12 +212,12 @@ def columns(array: NDArray) -> NDArray:
 def stacked(matrix: NDArray, batch: int) -> NDArray:
     """The rows of a matrix in groups, (groups, rows, columns): np.matmul(stacked(matrix, batch), state) is matrix @ state in groups.
 
-    The groups are so small that BLAS takes the product with a state of (columns, batch) as it is. For larger products it copies
-    both matrices first, into an order in which it reads them more than once.
+    The groups are so small that OpenBLAS takes the product with a state of (columns, batch) as it is, on processors with AVX-512. For
+    larger products it copies both matrices first, into an order in which it reads them more than once.
     """
     rows, columns = matrix.shape
     groups = 1
-    while rows // groups * columns * batch > _SMALL_PRODUCT and rows % (2 * groups) == 0:
+    while rows // groups * columns * batch > _SMALL_PRODUCT and rows % (2 * groups) == 0 and rows // groups > _FEW_ROWS:
         groups *= 2
     return matrix.reshape(groups, rows // groups, columns)
 
