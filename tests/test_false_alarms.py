@@ -248,3 +248,16 @@ def test_a_model_that_is_certain_passes_with_its_loss():
 
 def test_a_model_that_is_certain_in_inference_mode_alone_passes_with_its_loss():
     assert next(nets(1095, 1))[1] == "pass"
+
+
+@pytest.mark.parametrize("shift", [12, 20, 25])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_loss_that_is_the_rounding_of_1_is_not_judged_by_its_last_digits(shift, seed):
+    """The loss is log(1 + 1e-9): its own last digit is 1e-25, but that of the sum inside is 1e-16."""
+    layers = [mt.Dense(12), mt.Softplus(), mt.LogSoftmax(), mt.Dense(3), mt.LogSoftmax()]
+    model = mt.Sequential(layers, rng=seed, dtype="float64")
+    x = np.random.default_rng(seed).normal(size=(1, 12))
+    model(x)
+    layers[3].bias.value[1] += shift
+    report = mt.gradcheck(model, x, np.array([1]), loss=mt.NLLLoss(), rng=0, raise_exception=False)
+    assert report.verdict == "pass", str(report)

@@ -53,6 +53,13 @@ def test_gradients_are_right(example, shape, rng):
 
 
 @every_example
+def test_x_and_each_parameter_alone_may_be_complex(example, shape, rng):
+    """So that its true gradients are computed to rounding: an array inside that is made for the dtype of x alone would refuse them."""
+    layer = built(example, shape)
+    assert mt.gradcheck(layer, data(layer, shape, rng), rng=0).method.startswith("complex step")
+
+
+@every_example
 def test_output_shape_is_known_without_data(example, shape, rng):
     fresh = example.clone()
     foretold = fresh.compute_output_shape(shape)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _COMPLEX_STEP = 1e-60
 _SMALLEST_STEP = 1e-150  # for values near the smallest floats
 _ABOVE_NOISE = 10  # times the rounding of a difference: below it, differences refute nothing
+_INSIDE = 1e-11  # of y, or of 1 inside of forward: no rounding is larger
 _LARGE = 2.0  # inputs of this size or more may saturate gates
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -127,7 +128,10 @@ def _tried(subject: Subject, name: str, nearby: NDArray, direction: NDArray, exa
         gap = min(gap, distance / size)
         if gap <= 1e-5:
             return _Trial(agrees=True, refuted=False)
-        settled = before is not None and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size
+        # Where y does not move at all, the change may be lost in the rounding of a sum inside of forward.
+        settled = (
+            before is not None and difference.any() and float(np.abs(difference - before).max(initial=0)) < 1e-4 * size
+        )
         if settled and gap > 1e-3 and distance > _ABOVE_NOISE * noise:
             return _Trial(agrees=False, refuted=True)
         before = difference
@@ -151,13 +155,33 @@ def difference_slope(
 ) -> tuple[NDArray, float]:
     """The slope of fourth order, and an estimate of its error from the slope of second order and from rounding."""
     h = step * scale_along(value, direction)
-    f = {k: np.array(subject.forward({name: value + (k * h) * direction})) for k in (-2, -1, 1, 2)}
+    f = _around(subject, name, value, h * direction)
     fourth = (8 * (f[1] - f[-1]) - (f[2] - f[-2])) / (12 * h)  # in this order, exactly 0 where y does not move
     second = (f[1] - f[-1]) / (2 * h)
     size = max(float(np.abs(y).max(initial=0)) for y in f.values())
+    noise, rough = 4e-16 * size, _roughness(f)
+    if (
+        noise < rough < _INSIDE * max(size, 1.0)
+        and _roughness(_around(subject, name, value, h / 8 * direction)) > rough / 4
+    ):
+        noise = rough
     gap = float(np.abs(fourth - second).max(initial=0))
     scale = max(float(np.abs(fourth).max(initial=0)), 1e-300)
-    return fourth, gap * min(1.0, gap / scale) + 4e-16 * size / h
+    return fourth, gap * min(1.0, gap / scale) + noise / h
+
+
+def _around(subject: Subject, name: str, value: NDArray, step: NDArray) -> dict[int, NDArray]:
+    """y at value + k * step, by k."""
+    return {k: np.array(subject.forward({name: value + k * step})) for k in (-2, -1, 0, 1, 2)}
+
+
+def _roughness(f: dict[int, NDArray]) -> float:
+    """Half of the fourth difference of y. What rounding does inside of forward may be far above the last digit of y; it shows here.
+
+    It is of the order of h⁴ where y is smooth, and of h at a kink, while rounding does not depend on h (Hamming's difference
+    table; Moré & Wild 2011, "Estimating computational noise").
+    """
+    return float(np.abs(f[-2] + f[2] - 4 * (f[-1] + f[1]) + 6 * f[0]).max(initial=0)) / 2
 
 
 def scale_along(value: NDArray, direction: NDArray) -> float:

@@ -119,8 +119,8 @@ class MultiHeadAttention(Layer):
         k = self._heads(x, self.key_kernel, self.key_bias)
         v = self._heads(x, self.value_kernel, self.value_bias)
         allowed = self._allowed(x, mask)
-        a = np.empty((*q.shape[:3], q.shape[2]), q.dtype)
-        joined = np.empty((*x.shape[:2], self.num_heads * self.head_dim), q.dtype)
+        a = np.empty((*q.shape[:3], q.shape[2]), np.result_type(q, k))
+        joined = np.empty((*x.shape[:2], self.num_heads * self.head_dim), np.result_type(a, v))
 
         def attend(examples: slice) -> None:
             scores = (q[examples] @ k[examples].swapaxes(2, 3)) * scale

@@ -106,7 +106,9 @@ class _Recurrent(Layer):
         steps = self._checked(x).transpose(1, 2, 0)[:: -1 if self.go_backwards else 1]  # (time, features, batch)
         kernel, bias = self.input_weights()
         parts = stacked(kernel.T, len(x))
-        projected = np.empty((len(steps), kernel.shape[1], len(x)), np.result_type(x, kernel))
+        projected = np.empty(
+            (len(steps), kernel.shape[1], len(x)), np.result_type(x, kernel, 0 if bias is None else bias)
+        )
 
         def project(block: slice) -> None:
             z = projected[block]
