@@ -80,8 +80,9 @@ def add_products(matrices: list[NDArray], kernels: NDArray, y: NDArray) -> None:
     shape = (stack, parts, windows // parts)
     total = y.reshape(*shape, y.shape[-1]) if y.flags.c_contiguous else np.empty((*shape, y.shape[-1]), y.dtype)
     np.matmul(matrices[0].reshape(*shape, numbers), kernels[0], out=total)
-    for matrix, kernel in zip(matrices[1:], kernels[1:], strict=True):
-        total += matrix.reshape(*shape, numbers) @ kernel
+    with borrowed(np.empty, total.shape, total.dtype) as part:
+        for matrix, kernel in zip(matrices[1:], kernels[1:], strict=True):
+            total += np.matmul(matrix.reshape(*shape, numbers), kernel, out=part)
     if not y.flags.c_contiguous:
         y[...] = total.reshape(y.shape)
 
@@ -100,14 +101,22 @@ def spread_gradient(dy: NDArray, kernel: NDArray, grid: Grid, dx: NDArray) -> No
 
     def of_images(images: slice) -> None:
         for lines in bands:
-            with _widened(dy, along, (images, lines)) as matrices:
-                shape = (images.stop - images.start, lines.stop - lines.start, dx.shape[2], size, dx.shape[3])
-                parts = (matrices[0] @ kernels).reshape(shape)
-            for i in range(size):
-                outside = above - i - lines.start * down  # rows of the border that these lines reach into
-                first = -(-max(0, outside) // down)
-                into = dx[images, (lines.start + first) * down + i - above :: down][:, : parts.shape[1] - first]
-                into += parts[:, first:, :, i][:, : into.shape[1]]
+            shape = (images.stop - images.start, lines.stop - lines.start, dx.shape[2], size, dx.shape[3])
+            with (
+                _widened(dy, along, (images, lines)) as matrices,
+                borrowed(np.empty, shape, dx.dtype) as product,
+                borrowed(np.empty, (size, *shape[:3], shape[4]), dx.dtype) as by_row,
+            ):
+                np.matmul(matrices[0], kernels, out=product.reshape(*matrices[0].shape[:2], kernels.shape[1]))
+                parts = np.moveaxis(product, 3, 0)
+                if dx.shape[3] < SHORT:  # NumPy adds short runs of numbers slowly: bring those of a line together
+                    set_pixels(by_row, parts)
+                    parts = by_row
+                for i in range(size):
+                    outside = above - i - lines.start * down  # rows of the border that these lines reach into
+                    first = -(-max(0, outside) // down)
+                    into = dx[images, (lines.start + first) * down + i - above :: down][:, : shape[1] - first]
+                    into += parts[i, :, first:][:, : into.shape[1]]
 
     in_blocks(of_images, image_blocks)
 
