@@ -145,7 +145,7 @@ def row_products(x: NDArray, y: NDArray, order: Literal["C", "F"] = "C") -> NDAr
 
 def _is_large(x: NDArray, y: NDArray) -> bool:
     """Whether a product with so many multiplications is computed in blocks."""
-    return inside_all_cores() and x.size * y.shape[1] >= _LARGE_PRODUCT
+    return x.size * y.shape[1] >= _LARGE_PRODUCT and inside_all_cores()
 
 
 def _product_in_blocks(x: NDArray, y: NDArray, order: Literal["C", "F"] = "C") -> NDArray:
