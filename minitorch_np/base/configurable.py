@@ -114,6 +114,13 @@ def without_address(thing: Any) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
 
 
+def says_itself(thing: object, attribute: str) -> bool:
+    """Whether the class itself, not one that it inherits from, sets this attribute to True. A subclass may do something else, so it
+    has to say it again.
+    """
+    return bool(vars(type(thing)).get(attribute, False))
+
+
 def is_built_in(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == PACKAGE
 

@@ -89,6 +89,8 @@ def erf(x: NDArray) -> NDArray:
 # sums pairwise along the axis that is contiguous in memory, and one after the other along every other axis.
 _BLOCK, _FEW = 128, 32
 
+# OpenBLAS is fastest at products of at most this number of multiplications, which it does without packing, on processors with AVX-512.
+SMALL_PRODUCT = 10**6
 # From this many multiplications on, a product is worth a second thread.
 _LARGE_PRODUCT = 2**23
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minitorch_np.base.blocks import MOST, block_length, borrowed, in_blocks, slices
+from minitorch_np.base.functions import SMALL_PRODUCT
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.layers.guards import Pair
 from minitorch_np.layers.windows import set_pixels
@@ -25,8 +26,8 @@ Result = TypeVar("Result")
 
 # A shorter piece makes a product that BLAS does slowly. Then all pieces of a window are copied side by side.
 SHORT = 16
-# OpenBLAS is fastest at products of at most this number of multiplications, which it does without packing.
-SMALL_PRODUCT, FEW_WINDOWS = 10**6, 64
+# Products of fewer windows than this are slower than one large product.
+FEW_WINDOWS = 64
 
 
 class Grid(NamedTuple):

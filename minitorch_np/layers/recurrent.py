@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.blocks import blocks_of, in_blocks, later
-from minitorch_np.base.functions import row_products, sums
+from minitorch_np.base.functions import SMALL_PRODUCT, row_products, sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag
@@ -22,8 +22,8 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
 from minitorch_np.regularizers import Regularizer
 
-# Multiplications up to which OpenBLAS takes matrices as they are; groups of so few rows are slower on other processors.
-_SMALL_PRODUCT, _FEW_ROWS = 10**6, 128
+# Groups of fewer rows than this are slower on processors without AVX-512.
+_FEW_ROWS = 128
 
 
 class _Recurrent(Layer):
@@ -219,7 +219,7 @@ def stacked(matrix: NDArray, batch: int) -> NDArray:
     """
     rows, columns = matrix.shape
     groups = 1
-    while rows // groups * columns * batch > _SMALL_PRODUCT and rows % (2 * groups) == 0 and rows // groups > _FEW_ROWS:
+    while rows // groups * columns * batch > SMALL_PRODUCT and rows % (2 * groups) == 0 and rows // groups > _FEW_ROWS:
         groups *= 2
     return matrix.reshape(groups, rows // groups, columns)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.blocks import IN_CACHE
-from minitorch_np.base.configurable import OwnAttributes, is_built_in
+from minitorch_np.base.configurable import OwnAttributes, is_built_in, says_itself
 from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.state import as_state, attributes, set_attributes
@@ -177,9 +177,7 @@ class Optimizer(OwnAttributes):
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
         clip = clipping(self, parameters)
-        blocks = vars(type(self)).get(
-            "elementwise", False
-        )  # a subclass may do something else, so it has to say it again
+        blocks = says_itself(self, "elementwise")
         for name, parameter in parameters.items():
             if not parameter.trainable:
                 continue

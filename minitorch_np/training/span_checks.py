@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitorch_np.base.configurable import is_built_in
+from minitorch_np.base.configurable import is_built_in, says_itself
 from minitorch_np.training.data import Examples
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ def check_settings(
     optimizer: Optimizer, clipvalue: float | None, penalty: Regularizer | None, dense: Dense, who: str
 ) -> None:
     """Raise ValueError for an optimiser, clipping or a penalty on the first kernel that depends on rotations."""
-    if not _says_it_is_rotation_invariant(optimizer):
+    if not says_itself(optimizer, "rotation_invariant"):
         raise ValueError(f"{who}: {optimizer!r} {_why(optimizer, 'element of a gradient')}. Use SGD, {_LEAVE_OUT}.")
     if clipvalue is not None:
         raise ValueError(
             f"{who}: clipvalue={clipvalue!r} cuts each element of a gradient by itself, so a rotation changes its effect. "
             f"Use clipnorm or global_clipnorm, {_LEAVE_OUT}."
         )
-    if penalty is not None and not _says_it_is_rotation_invariant(penalty):
+    if penalty is not None and not says_itself(penalty, "rotation_invariant"):
         raise ValueError(f"{who}: {penalty!r} of {dense!r} {_why(penalty, 'weight')}. Use L2, {_LEAVE_OUT}.")
 
 
@@ -64,11 +64,6 @@ def check_size(examples: int, dense: Dense, optimizer: Optimizer, name: str, who
             f"{who}: expected far more features than examples, got {examples} examples of {features} features. With the {units} units "
             f"of {dense!r} the span has up to {rank} dimensions, so it is not smaller. Leave in_span out."
         )
-
-
-def _says_it_is_rotation_invariant(thing: Optimizer | Regularizer) -> bool:
-    """Whether the class itself says so. A subclass may do something else, so it has to say it again."""
-    return bool(vars(type(thing)).get("rotation_invariant", False))
 
 
 def _why(thing: Optimizer | Regularizer, element: str) -> str:
