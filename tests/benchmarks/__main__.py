@@ -12,18 +12,14 @@ Memory is the peak of the process in one epoch, beyond what it had before the fi
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
-
+from minitorch_np.saving.environment import environment
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.networks import CONTENDERS, Case
 
@@ -75,9 +71,8 @@ def memory(number: int, title: str) -> float:
 
 
 def machine() -> str:
-    """The processor, its cores, the versions, and what computes matrix products."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    lines = [f"{cores} cores of {processor()}; Python {platform.python_version()}, NumPy {np.__version__}"]
+    """The versions, the processor, and what computes matrix products."""
+    lines = [f"{name}: {value}" for name, value in environment().items()]
     if importlib.util.find_spec("threadpoolctl"):
         import threadpoolctl
 
@@ -94,14 +89,6 @@ def machine() -> str:
             f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
         )
     return "\n".join(lines)
-
-
-def processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def import_ratio(rounds: int) -> float:

@@ -7,12 +7,12 @@ numbers of threads (`mt.set_threads`) for the ConvNet of the cats, whose layers 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
 
 import minitorch_np as mt
+from minitorch_np.base.blocks import thread_count
 from tests.benchmarks.images import CatConvNet
 from tests.benchmarks.networks import Case, Run, ours
 
@@ -42,13 +42,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     args = parser.parse_args()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     groups: dict[str, dict[str, Callable[[], float]]] = {
         "784-256-256-10, batches of": {str(n): dense(batch=n) for n in (32, 64, 128, 256, 512)},
         "784-N-N-10, batches of 128, N =": {str(n): dense(width=n) for n in (64, 128, 256, 512, 1024)},
         "784-256-…-10, batches of 128, hidden layers": {str(n): dense(depth=n) for n in (1, 2, 4, 8)},
         "cat ConvNet, batches of": {str(n): convnet(n) for n in (4, 8, 16, 32)},
-        "cat ConvNet, batches of 16, threads": {str(n): convnet(threads=n) for n in range(1, cores + 1)},
+        "cat ConvNet, batches of 16, threads": {str(n): convnet(threads=n) for n in range(1, thread_count() + 1)},
     }
     for title, group in groups.items():
         print(f"\n{title}")
