@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # loaded when they are first used, by __getattr__ below
         check_training_step,
         gradcheck,
     )
+    from minitorch_np.graph import Graph
     from minitorch_np.metrics import Metric, significance
     from minitorch_np.saving import ModelFileError, load_model
     from minitorch_np.source import Source
@@ -36,7 +37,7 @@ __version__ = "0.1.0"
 
 # Every public name. Packages that are listed here state their own public names in the same way.
 __all__ = [
-    "Callback", "GradcheckError", "GradcheckReport", "History", "Layer", "Metric", "Model", "ModelFileError", "Parameter",
+    "Callback", "GradcheckError", "GradcheckReport", "Graph", "History", "Layer", "Metric", "Model", "ModelFileError", "Parameter",
     "Sequential", "Source", "all_cores", "assert_gradients", "blocks_of", "callbacks", "check_optimizer", "check_training_step",
     "datasets", "gradcheck", "in_blocks", "initializers", "layers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "set_threads", "sigmoid",
     "significance", "tuning",
@@ -53,7 +54,7 @@ def __getattr__(name: str) -> Any:
     if name in _ON_DEMAND:
         return import_module(f"{__name__}.{name}")
     if name in __all__:
-        for package in ("callbacks", "metrics", "source", "training.history", "saving", "checking"):
+        for package in ("graph", "callbacks", "metrics", "source", "training.history", "saving", "checking"):
             module = import_module(f"{__name__}.{package}")
             if name in module.__all__:
                 return getattr(module, name)

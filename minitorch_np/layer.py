@@ -31,7 +31,7 @@ from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.replica import Replicator, original_of, refill
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.base.validation import check_flags
 
 if TYPE_CHECKING:
@@ -129,12 +129,13 @@ class Layer(Node):
             layer = copy.deepcopy(self)
             layer.set_streams(streams(0), self._dtype)
             layer._make_parameters(input_shape)
-        zeros = np.zeros((1, *input_shape), self._dtype)
+        shapes: Any = input_shape if has_several(input_shape) else (input_shape,)
+        zeros = [np.zeros((1, *shape), self._dtype) for shape in shapes]
         with layer.in_mode(training=False, keep_cache=False), np.errstate(all="ignore"):
-            shape = layer.forward(zeros).shape[1:]
+            shape = layer.forward(*zeros).shape[1:]
         if replicator.grew():  # forward creates layers or parameters: run it on the layer itself too
             with self.in_mode(training=False, keep_cache=False), np.errstate(all="ignore"):
-                self.forward(zeros)
+                self.forward(*zeros)
         return shape
 
     @classmethod

@@ -167,7 +167,7 @@ class Model(Weights, Calls, Layer):
         check_whole(who, "epochs", epochs, 1)
         called = CallbackList(callbacks, who, log_dir)
         options.check_validation(who, validation_data, validation_split, validation_steps)
-        source = as_source(x, steps_per_epoch)
+        source = as_source(x := self.as_inputs(x, who, batches=True), steps_per_epoch)
         options.check_steps(who, "steps_per_epoch", steps_per_epoch, source)
         batch_size = options.checked_batch_size(batch_size, who, source)
         in_new_order = options.checked_shuffle(shuffle, who, source)

@@ -22,7 +22,7 @@ from minitorch_np.layers import (
     Sigmoid,
     Softmax,
 )
-from minitorch_np.layers.combinators import backward_through, check_layer, refuse_repeats, shape_through
+from minitorch_np.layers.chain import backward_through, check_layer, refuse_repeats, shape_through
 from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, wrong_for_loss
 from minitorch_np.losses import Loss
 from minitorch_np.model import Model

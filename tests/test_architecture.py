@@ -1,6 +1,7 @@
 """The design, held: which way imports run, what is public, what an import costs."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from test_layers import LAYERS
 
 import minitorch_np as mt
+from minitorch_np.base.configurable import Configurable, is_built_in
 
 ROOT = Path(mt.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -16,10 +18,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Each package or module may import from those before it, and from itself. The modules of base have an order of their own.
 ORDER = [
     {"base.text", "base.callers", "base.console", "base.files", "base.state", "base.arrays", "base.code", "base.blas_threads"},
-    {"base.hdf5", "base.allocation", "base.shapes", "base.validation", "base.randomness", "base.cache"},
+    {"base.several"}, {"base.hdf5", "base.allocation", "base.shapes", "base.validation", "base.randomness", "base.cache"},
     {"base.functions", "base.blocks"}, {"base.answers"}, {"base.by_name"}, {"base.configurable"}, {"base.parameter"}, {"base.node"}, {"base.contract", "base.replica"},
     {"source"}, {"regularizers"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
-    {"schedules"}, {"callbacks"}, {"training"}, {"saving"}, {"model"}, {"sequential"}, {"datasets"},
+    {"schedules"}, {"callbacks"}, {"training"}, {"saving"}, {"model"}, {"sequential", "graph"}, {"datasets"},
     {"checking"}, {"tuning"}, {"cli"}, {"__main__"}, {""},
 ]  # fmt: skip
 NETWORKS = {"base.node", "layer", "layers", "model", "sequential"}
@@ -135,6 +137,22 @@ def test_the_code_keeps_the_rules(path):
 def test_files_have_at_most_300_lines_and_the_top_level_few_modules():
     assert not [str(path) for path in FILES if len(path.read_text().splitlines()) > 300]
     assert len([path for path in ROOT.glob("*.py") if not path.name.startswith("__")]) <= 8
+
+
+def test_no_class_of_the_package_replaces_another_in_the_registry():
+    for path in FILES:
+        importlib.import_module(
+            ".".join(["minitorch_np", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+        )
+    for cls in all_below(Configurable):
+        if is_built_in(cls):
+            assert Configurable.registry[cls.__name__] is cls, cls
+
+
+def all_below(cls):
+    for below in cls.__subclasses__():
+        yield below
+        yield from all_below(below)
 
 
 def test_every_public_class_says_what_it_is():

@@ -111,7 +111,7 @@ def used_twice(owner: Any) -> str:
     """The message for a backward after a forward that used a layer twice."""
     return (
         f"{owner!r}.backward: it ran twice in one forward of its model, and the second run replaced what the first had kept for "
-        "backward. Use a second instance in the second place, or put both inputs into one batch (np.concatenate) and call it once."
+        "backward. Use a second instance in the second place, or mt.Graph, or put both inputs into one batch (np.concatenate) and call it once."
     )
 
 

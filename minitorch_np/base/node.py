@@ -66,7 +66,7 @@ class Node(Cached, Configurable):
             if id(node) in places:
                 raise ValueError(
                     f"{node!r} is in one model twice, as {places[id(node)] or 'the model itself'} and as {name}. "
-                    "A layer remembers one forward for its backward: make a second instance."
+                    "A layer remembers one forward for its backward: make a second instance, or use it twice in a mt.Graph, which adds the gradients."
                 )
             places[id(node)] = name
             yield name, node
@@ -198,7 +198,7 @@ def _listed(place: str, items: Any, kind: type, attribute: str, found: set[int])
         if id(item) in found:
             raise ValueError(
                 f"{item!r} is in {attribute} twice. A layer remembers one forward for its backward: "
-                "make a second instance."
+                "make a second instance, or use it twice in a mt.Graph, which adds the gradients."
             )
         found.add(id(item))
         word = snake_case(type(item).__name__)

@@ -11,12 +11,23 @@ Shape: TypeAlias = tuple[int, ...]
 NDArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
 
 
-def batch_of(shape: Shape) -> str:
-    """The shape of a batch of examples of this shape.
+def has_several(shape: Any) -> bool:
+    """Whether this is not one shape, but the shapes of several arrays.
 
-    >>> batch_of((64, 64, 3))
-    '(batch, 64, 64, 3)'
+    >>> has_several((64, 3)), has_several(((64, 3), (10,)))
+    (False, True)
     """
+    return len(shape) > 0 and isinstance(shape[0], (tuple, list))
+
+
+def batch_of(shape: Any) -> str:
+    """The shape of a batch of examples of this shape; of several arrays the shape of each.
+
+    >>> batch_of((64, 64, 3)), batch_of(((4,), (2,)))
+    ('(batch, 64, 64, 3)', '(batch, 4) and (batch, 2)')
+    """
+    if has_several(shape):
+        return " and ".join(map(batch_of, shape))
     return f"({', '.join(['batch', *map(str, shape)])})"
 
 

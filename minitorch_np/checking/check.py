@@ -24,6 +24,7 @@ from minitorch_np.checking.layer_check import LayerCheck
 from minitorch_np.checking.layers_inside import layers_with_inputs
 from minitorch_np.checking.loss_check import LossCheck
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
+from minitorch_np.checking.packed import given_several, packed
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
 from minitorch_np.checking.subject import GlobalRandomness
 from minitorch_np.checking.told_error import check_hint
@@ -162,6 +163,15 @@ def _check(
 ) -> GradcheckReport:
     seed = rng if isinstance(rng, int) else None
     generator = np.random.default_rng([rng, 1]) if isinstance(rng, int) else np.random.default_rng(rng)
+    title = ""
+    several = given_several(target, x, generator)
+    if several is not None:
+        if loss is not None:
+            raise ValueError(
+                "gradcheck: loss is for a model with one input and one output. Check the graph without it."
+            )
+        title = _title(target)
+        target, x = packed(copy.deepcopy(target), several)
     inputs = given_or_drawn(x, generator, target)
     if isinstance(target, Loss) and y is None:
         raise ValueError(
@@ -181,7 +191,7 @@ def _check(
     else:
         layer = copy.deepcopy(adapt(target))
     inputs = build(layer, inputs)
-    report = GradcheckReport(_title(target if isinstance(target, (Layer, Loss)) else layer), seed=seed)
+    report = GradcheckReport(title or _title(target if isinstance(target, (Layer, Loss)) else layer), seed=seed)
     if isinstance(layer, Foreign):
         report.looked_at = layer.looked_at()
         wrt = layer.checked(wrt)
@@ -192,7 +202,7 @@ def _check(
         found.append(("", ModelWithLoss(layer, LossLayer(loss, y)), inputs))
     remarks: list[str] = []
     for place, part, part_x in found:
-        leaf = not part.sublayers() or isinstance(part, LossLayer)
+        leaf = isinstance(part, LossLayer) or not any(name for name, _ in part.walk())
         if report.verdict == "fail" and not leaf:
             continue  # a wrong layer makes every model around it wrong
         if part_x.dtype.kind in "biu" and not Node.parameters(part):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray
+from minitorch_np.checking.packed import packed
 from minitorch_np.checking.subject import set_precision
 from minitorch_np.layer import Layer
 
@@ -16,13 +17,13 @@ from minitorch_np.layer import Layer
 def layers_with_inputs(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, NDArray]]:
     """Every layer inside, with its name and the inputs that it gets in a float64 forward of the whole: innermost first, the whole last."""
     recorded = copy.deepcopy(layer)
-    inputs: dict[str, NDArray] = {}
+    inputs: dict[str, list[NDArray]] = {}
 
     def record(name: str, node: Layer) -> None:
         forward = node.forward
 
         def recording_forward(x: NDArray, *others: Any) -> NDArray:
-            inputs.setdefault(name, np.array(x))
+            inputs.setdefault(name, [np.array(one) for one in (x, *others) if hasattr(one, "shape")])
             return forward(x, *others)
 
         node.forward = recording_forward  # type: ignore[method-assign]
@@ -35,5 +36,6 @@ def layers_with_inputs(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, N
         recorded.forward(x.copy())
     for name, node in reversed(list(layer.walk())):
         if name in inputs:
-            yield name, node, inputs[name]
+            arrays = inputs[name]
+            yield (name, node, arrays[0]) if len(arrays) == 1 else (name, *packed(node, arrays))
     yield "", layer, x

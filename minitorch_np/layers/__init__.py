@@ -6,15 +6,25 @@ from minitorch_np.layers.attention import MultiHeadAttention
 from minitorch_np.layers.augmentation import RandomBrightness, RandomFlip, RandomTranslation
 from minitorch_np.layers.batch_normalization import BatchNormalization
 from minitorch_np.layers.bidirectional import Bidirectional
-from minitorch_np.layers.combinators import Add, Concatenate, Residual
 from minitorch_np.layers.convolution import Conv2D
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.depthwise_convolution import DepthwiseConv2D
+from minitorch_np.layers.dot import Dot
 from minitorch_np.layers.embedding import Embedding, PositionalEmbedding
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.input import Input
 from minitorch_np.layers.layer_normalization import LayerNormalization
 from minitorch_np.layers.lstm import LSTM
+from minitorch_np.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Residual,
+    Subtract,
+)
 from minitorch_np.layers.noise import Dropout, GaussianNoise, SpatialDropout2D
 from minitorch_np.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from minitorch_np.layers.preprocessing import Normalization, Rescaling
@@ -24,12 +34,12 @@ from minitorch_np.layers.resizing import UpSampling2D, ZeroPadding2D
 from minitorch_np.layers.shaping import Flatten, Permute, Reshape
 
 __all__ = [
-    "ELU", "GELU", "GRU", "LSTM", "SELU", "Add", "AveragePooling2D", "BatchNormalization", "Bidirectional",
-    "Concatenate", "Conv2D", "Dense", "DepthwiseConv2D", "Dropout", "Embedding", "Flatten", "GaussianNoise",
+    "ELU", "GELU", "GRU", "LSTM", "SELU", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Bidirectional",
+    "Concatenate", "Conv2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Embedding", "Flatten", "GaussianNoise",
     "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Input", "LayerNormalization", "LeakyReLU", "LogSoftmax",
-    "MaxPooling2D", "MultiHeadAttention", "Normalization", "Permute", "PositionalEmbedding", "RandomBrightness",
+    "MaxPooling2D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization", "Permute", "PositionalEmbedding", "RandomBrightness",
     "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SiLU", "Sigmoid", "SimpleRNN",
-    "Softmax", "Softplus", "SpatialDropout2D", "Tanh", "UpSampling2D", "ZeroPadding2D",
+    "Softmax", "Softplus", "SpatialDropout2D", "Subtract", "Tanh", "UpSampling2D", "ZeroPadding2D",
 ]  # fmt: skip
 
 public_module(__name__)

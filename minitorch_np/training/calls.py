@@ -11,11 +11,12 @@ from minitorch_np.base.cache import Call
 from minitorch_np.base.contract import calling, explicit_mode, is_called
 from minitorch_np.base.parameter import Parameters
 from minitorch_np.base.randomness import Streams, streams
+from minitorch_np.base.several import each
 from minitorch_np.base.validation import check_flags
 from minitorch_np.training import sharing
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
+    from numpy.typing import DTypeLike
 
     from minitorch_np.base.randomness import Seed
     from minitorch_np.base.shapes import NDArray, Shape
@@ -35,11 +36,11 @@ class Calls(Layer):
     _given: Shape | None = None  # the shape of y in the last call in training mode
     _only_answered = False  # the last call was inference, and no earlier one awaits its backward
 
-    def __call__(self, x: ArrayLike, training: bool | None = None) -> NDArray:
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
         """y for x in inference mode, as `predict` computes it for one batch. Nothing is kept for backward.
 
         Args:
-            x: one row per example.
+            x: one row per example; for several inputs a list or a dictionary, as for fit.
             training: True for a forward in training mode, after which `backward` may be called. `model.train()` makes this the mode of
                 all calls, `model.eval()` makes it inference again.
 
@@ -47,11 +48,10 @@ class Calls(Layer):
         """
         if training is not None:
             self._check_training(training)
-        x = as_numbers(x, "x", self, "biufc")
+        x = each(lambda array: as_numbers(array, "x", self, "biufc"), self.as_inputs(x, type(self).__name__))
         if not self.built:
             self.ensure_built(x.shape[1:])
-        if x.dtype.kind in "biuf":  # gradcheck passes complex numbers
-            x = in_dtype(x, self.compute_dtype, f"{type(self).__name__}: x")
+        x = each(self._in_its_dtype, x)
         if is_called(self):
             if training is None:
                 return self.forward(x)
@@ -61,10 +61,14 @@ class Calls(Layer):
             ):
                 return self.forward(x)
         if self._calls_train if training is None else training:
-            return self._call_in_training(x, training)
+            return self.as_outputs(self._call_in_training(x, training))
         self._only_answered = not self._await_backward
         with sharing.reading(self) as replica, calling(Call(replica, inference=True)):
-            return replica.forward(x)
+            return self.as_outputs(replica.forward(x))
+
+    def _in_its_dtype(self, x: NDArray) -> NDArray:
+        """x in the model's dtype, or as it is if it is complex, as gradcheck passes it."""
+        return in_dtype(x, self.compute_dtype, f"{type(self).__name__}: x") if x.dtype.kind in "biuf" else x
 
     def _check_training(self, training: Any) -> None:
         if hasattr(training, "shape") and training.shape != ():
@@ -83,7 +87,7 @@ class Calls(Layer):
         self._await_backward, self._only_answered = self._await_backward + 1, False
         with self.in_mode(training=training, keep_cache=True), calling(Call(self)):
             y = self.forward(x)
-        self._given = np.shape(y)
+        self._given = y.shape
         return y
 
     def train(self, mode: bool = True) -> Self:
@@ -104,7 +108,7 @@ class Calls(Layer):
         self._only_answered = False
 
     def before_backward(self, dy: Any) -> None:
-        if self._await_backward == 1 and np.shape(dy) != self._given:
+        if self._await_backward == 1 and (dy.shape if hasattr(dy, "shape") else np.shape(dy)) != self._given:
             got = "None" if dy is None else f"shape {np.shape(dy)}"
             raise ValueError(
                 f"{type(self).__name__}.backward: expected dL/dy of the shape of y, {self._given}, got {got}."
@@ -125,6 +129,20 @@ class Calls(Layer):
     def forget(self) -> None:
         super().forget()
         self._await_backward, self._only_answered = 0, False
+
+    # What Graph overrides, because it may have several inputs and outputs
+
+    def as_inputs(self, x: Any, who: str, *, batches: bool = False) -> Any:
+        """x itself; of several inputs Several. With batches=True, x may also be batches, which are returned as they are."""
+        return x
+
+    def as_targets(self, y: Any, who: str) -> Any:
+        """y itself; of several outputs Several."""
+        return y
+
+    def as_outputs(self, outputs: Any) -> Any:
+        """The outputs as the caller gets them: of several a list."""
+        return outputs
 
     # Building
 

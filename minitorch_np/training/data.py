@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.arrays import in_dtype
+from minitorch_np.base.several import Several, each, listed
 from minitorch_np.base.shapes import Shape
 from minitorch_np.source.background import in_background
 from minitorch_np.source.batches import Batches, never_ends
@@ -58,18 +60,20 @@ class Examples:
         *,
         reread: bool,
         weights: NDArray | None = None,
-        given: tuple[Any, Any] | None = None,
+        given: tuple[Any, ...] | None = None,
     ) -> None:
-        self.given: tuple[Any, Any] = (x, y) if given is None else given
+        self.given: tuple[Any, ...] = (*listed(x), *listed(y)) if given is None else given
         self.given_weights = weights
         self.weights: NDArray | None = (
             None if weights is None else in_dtype(weights, dtype, "sample_weight or class_weight")
         )
+        if isinstance(x, Several):  # has no preprocessing
+            x = each(lambda array: in_dtype(array, dtype, "x"), x)
         self.x, self.y, self.preprocessing, self.dtype = x, y, preprocessing, dtype
         self.count: int | None = len(x)
         of_one = x.shape[1:] if preprocessing is None else preprocessing.output_shape
         shape = (len(x), *(of_one or ()))
-        self.ready: bool = preprocessing is None and x.dtype == dtype
+        self.ready: bool = preprocessing is None and (isinstance(x, Several) or x.dtype == dtype)
         if reread and not self.ready and np.prod(shape, dtype=float) * dtype.itemsize <= MEMORY_SHARE * memory_size():
             self.x, self.ready = self._preprocess_all(shape), True
 
@@ -174,18 +178,24 @@ class Stream:
         try:
             for batch in batches:
                 given, y, weights = self.prepare(*batch)
-                x = in_dtype(given, self.dtype, "x")
+                x = each(lambda array: in_dtype(array, self.dtype, "x"), given)
                 x = x if self.preprocessing is None else self.preprocessing.forward(x)
-                yield given, (_own(x, batch), _own(y, batch), None if weights is None else _own(weights, batch))
+                arrays = [np.asarray(one) for part in batch for one in _parts(part) if hasattr(one, "__array__")]
+                own = functools.partial(_own, given=arrays)
+                yield given, (each(own, x), each(own, y), None if weights is None else own(weights))
         finally:
             if isinstance(batches, Generator):
                 batches.close()
 
 
-def _own(array: NDArray, given: tuple[Any, ...]) -> NDArray:
+def _parts(given: Any) -> Iterable[Any]:
+    """The arrays in one part of a batch: several in a list or a dictionary, or one."""
+    return given.values() if isinstance(given, Mapping) else given if isinstance(given, (list, tuple)) else (given,)
+
+
+def _own(array: NDArray, given: list[NDArray]) -> NDArray:
     """The array, or a copy if it shares memory with one that was given."""
-    arrays = (np.asarray(part) for part in given if hasattr(part, "__array__"))
-    return array.copy() if any(np.may_share_memory(array, part) for part in arrays) else array
+    return array.copy() if any(np.may_share_memory(array, part) for part in given) else array
 
 
 def batch_rows(

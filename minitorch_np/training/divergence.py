@@ -12,6 +12,7 @@ import numpy as np
 from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.replica import Replicator
+from minitorch_np.base.several import listed
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -104,10 +105,11 @@ def check_statistics(run: Run, x: NDArray) -> None:
     """Raise if the forward on x has made a running statistic not finite, though its loss is finite; put the weights back."""
     spoilt = run.last_good.statistic_not_finite()
     if spoilt is not None:
+        least, most = min(part.min() for part in listed(x)), max(part.max() for part in listed(x))
         _stop(
             run,
             f"{spoilt} is not finite from epoch {run.epoch + 1}, batch {run.batch + 1} on, though the loss is. The inputs of that "
-            f"batch are between {x.min():g} and {x.max():g}: look for an outlier among them.",
+            f"batch are between {least:g} and {most:g}: look for an outlier among them.",
         )
 
 
@@ -156,7 +158,7 @@ def first_bad_layer(model: Model, rest: Layer, x: NDArray) -> str | None:
 
         def forward_and_check(x: NDArray, *others: object) -> NDArray:
             y = forward(x, *others)
-            if not np.isfinite(y).all():
+            if not all(np.isfinite(part).all() for part in listed(y)):
                 bad.append(f"{name} ({layer!r})")
             return y
 

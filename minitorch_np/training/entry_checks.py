@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.arrays import as_array
+from minitorch_np.base.several import Several
 from minitorch_np.base.shapes import Shape, batch_of, transposition
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def check_single(x: Any, y: Any, who: str) -> None:
-    """Refuse lists of several inputs or outputs, [a, b], which as arrays would be two examples."""
+    """Refuse lists of several inputs or outputs, [a, b], which as arrays would be two examples. A Graph has made Several of them."""
     for name, values, other in (("x", x, y), ("y", y, x)):
         count = _length_of_members(values)
         if count is not None and len(values) != count and count in (_length(other), _length_of_members(other)):
-            remedy = "Join them, np.concatenate([a, b], axis=-1); a user-defined Model can split them again."
+            remedy = "A mt.Graph takes several; or join them, np.concatenate([a, b], axis=-1)."
             raise ValueError(
-                f"{who}: {name} is a list of {len(values)} arrays. A model has one input and one output. {remedy}"
+                f"{who}: {name} is a list of {len(values)} arrays. This model has one input and one output. {remedy}"
             )
 
 
@@ -42,12 +43,16 @@ def _length_of_members(values: Any) -> int | None:
     return lengths.pop() if len(lengths) == 1 else None
 
 
-def checked_inputs(x: ArrayLike, who: str, input_shape: Shape | None) -> NDArray:
-    """x as an array of at least one example, finite and of the model's shape."""
-    array = _numbers(x, "x", who)
+def checked_inputs(x: Any, who: str, input_shape: Any, name: str = "x") -> Any:
+    """x as an array of at least one example, finite and of the model's shape; or Several of them."""
+    if isinstance(x, Several):
+        shapes = input_shape or [None] * len(x.arrays)
+        pairs = enumerate(zip(x, shapes, strict=True))
+        return Several(checked_inputs(array, who, shape, f"x[{place}]") for place, (array, shape) in pairs)
+    array = _numbers(x, name, who)
     if input_shape is not None and array.shape[1:] != tuple(input_shape):
         raise ValueError(
-            f"{who}: expected x of shape {batch_of(input_shape)}, got {array.shape}. {_remedy(array.shape, input_shape)}"
+            f"{who}: expected {name} of shape {batch_of(input_shape)}, got {array.shape}. {_remedy(array.shape, input_shape)}"
         )
     if array.ndim < 2:
         raise ValueError(
@@ -57,11 +62,13 @@ def checked_inputs(x: ArrayLike, who: str, input_shape: Shape | None) -> NDArray
     return array
 
 
-def checked_targets(y: ArrayLike, who: str, count: int) -> NDArray:
-    """y as an array of one target per example."""
-    array = _numbers(y, "y", who)
+def checked_targets(y: Any, who: str, count: int, name: str = "y") -> Any:
+    """y as an array of one target per example, or Several of them."""
+    if isinstance(y, Several):
+        return Several(checked_targets(array, who, count, f"y[{place}]") for place, array in enumerate(y))
+    array = _numbers(y, name, who)
     if len(array) != count:
-        raise ValueError(f"{who}: x has {count} examples and y has {len(array)}. Give one target per example.")
+        raise ValueError(f"{who}: x has {count} examples and {name} has {len(array)}. Give one target per example.")
     return array
 
 

@@ -17,6 +17,7 @@ from minitorch_np.base.cache import Call
 from minitorch_np.base.callers import caller
 from minitorch_np.base.contract import calling
 from minitorch_np.base.replica import Replicator
+from minitorch_np.base.several import joined, listed
 from minitorch_np.callbacks.callback import Callback, numbers_in
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.metrics import Metric
@@ -48,6 +49,7 @@ def evaluate(
     who = f"{type(model).__name__}.evaluate"
     called = CallbackList(callbacks, who)
     model.require_built(who)
+    x = model.as_inputs(x, who, batches=True)
     source = as_source(x, steps, "steps", goes_on=False)
     batch_size = checked_batch_size(batch_size, who, source)
     if source is not None:
@@ -61,11 +63,12 @@ def evaluate(
     return cast("Scores", kind(**measured))
 
 
-def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]) -> NDArray:
+def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]) -> Any:
     """The outputs of a model for all examples."""
     who = f"{type(model).__name__}.predict"
     called = CallbackList(callbacks, who)
     model.require_built(who)
+    x = model.as_inputs(x, who, batches=True)
     source = as_source(x, steps, "steps", goes_on=False)
     batch_size = checked_batch_size(batch_size, who, source)
     examples = Preparation(model, who).inputs(x, steps, source)
@@ -85,7 +88,7 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, cal
     if not outputs:
         raise ValueError(f"{who}: the data gave no batches.")
     called.call("on_predict_end", {})
-    return np.concatenate(outputs)
+    return model.as_outputs(joined(outputs))
 
 
 def measure(
@@ -117,7 +120,9 @@ def measure(
             if number == 0 and look is not None:
                 look(prediction, x[:1])
             value = loss_replica.checked_forward(prediction, y)
-            if math.isnan(value) and np.isfinite(prediction).all():  # the training loss of fit raises instead
+            if math.isnan(value) and all(
+                np.isfinite(part).all() for part in listed(prediction)
+            ):  # the training loss of fit raises instead
                 warnings.warn(
                     f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=caller()
                 )

@@ -11,7 +11,8 @@ import numpy as np
 from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import too_far_apart
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.several import Several, listed
+from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source
 from minitorch_np.training.data import Examples, Stream
@@ -108,7 +109,8 @@ class Preparation:
         examples = held_out.measured(given, steps, "validation_steps", preprocessing, reread=True)
         if isinstance(self.training, Stream) and isinstance(examples, Stream):
             check_class_names(held_out.who, self.training.source.class_names, examples.source.class_names)
-        if self._split_off and isinstance(self.training, Examples) and isinstance(examples, Examples):
+        one_output = not isinstance(getattr(self.training, "y", None), Several)
+        if self._split_off and one_output and isinstance(self.training, Examples) and isinstance(examples, Examples):
             warn_of_classes_not_learnt(self.training.y, examples.y, self.who)
         self.validation = examples
 
@@ -133,15 +135,19 @@ class Preparation:
             got = f"{len(given)} items" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
             raise ValueError(f"{self.who}: expected a pair (x, y), got {got}. Only training uses weights.")
         x, y, _ = self._checked(*given)
+        if isinstance(x, Several) or isinstance(y, Several):
+            given = x, y
         y = self.model.loss.prepare(y, self._output_shape, self.model.compute_dtype)
-        return Examples(x, y, preprocessing, self.model.compute_dtype, reread=reread, given=(given[0], given[1]))
+        return Examples(
+            x, y, preprocessing, self.model.compute_dtype, reread=reread, given=(*listed(given[0]), *listed(given[1]))
+        )
 
     def inputs(self, x: Any, steps: int | None, source: Source | None) -> Examples | Stream:
         """The inputs to predict for; there are no targets."""
         check_steps(self.who, "steps", steps, source)
 
         def checked(x: Any, *_: Any) -> Ready:
-            x = checked_inputs(x, self.who, self.model.input_shape)
+            x = checked_inputs(self.model.as_inputs(x, self.who), self.who, self.model.input_shape)
             return x, x[:0], None
 
         if source is not None:
@@ -150,6 +156,7 @@ class Preparation:
         return Examples(x, x, None, self.model.compute_dtype, reread=False)
 
     def _checked(self, x: Any, y: Any = None, sample_weight: Any = None) -> Ready:
+        x, y = self.model.as_inputs(x, self.who), self.model.as_targets(y, self.who)
         check_single(x, y, self.who)
         x = checked_inputs(x, self.who, self.model.input_shape)
         y = checked_targets(y, self.who, len(x))
@@ -173,6 +180,10 @@ class Preparation:
         """sample_weight times the weight of the class, for each example or each step of it. None if neither is given."""
         if self.class_weight is None:
             return sample_weight
+        if isinstance(y, Several):
+            raise ValueError(
+                f"{self.who}: class_weight is for one output. Give sample_weight, one number for each example."
+            )
         of_class = weights_of_classes(
             self.class_weight, y, self._output_shape, separate=self.model.loss.binary, who=self.who
         )
@@ -185,7 +196,10 @@ class Preparation:
         return self.model.output_shape or ()  # known, as the model is built
 
     def _shape_of(self, source: Source) -> Shape:
-        shape, expected = source.shape, self.model.input_shape
+        expected = self.model.input_shape
+        if expected is not None and has_several(expected):
+            return expected  # the shapes of each batch are checked when it comes
+        shape = source.shape
         if shape is None:
             raise ValueError(f"{self.who}: the data gave no batches.")
         if expected is not None and tuple(shape) != tuple(expected):
@@ -208,6 +222,8 @@ class Preparation:
 
     def _warn_of_inputs(self, x: NDArray) -> None:
         """Run checks on 16 of these examples, and warn of what is probably a mistake."""
+        if isinstance(x, Several):
+            return
         some, dtype = x[:: max(1, len(x) // 16)][:16], self.model.compute_dtype
         in_its_dtype = in_dtype(some, dtype, f"{self.who}: x")
         lost = too_far_apart(np.abs(some).max(axis=0).astype(float), some.std(axis=0, dtype=float), dtype)

@@ -16,7 +16,7 @@ from minitorch_np.checking.adapting.foreign import Foreign
 from minitorch_np.checking.adapting.foreign_code import ForeignCode, Options
 from minitorch_np.checking.adapting.frameworks import JaxCode, TorchCode, is_jax, is_torch
 from minitorch_np.checking.adapting.functions import Slope, is_right_slope, is_slope
-from minitorch_np.checking.adapting.graphs import Graph, node_class
+from minitorch_np.checking.adapting.graphs import NodeGraph, node_class
 from minitorch_np.checking.adapting.layout import Layout
 from minitorch_np.checking.adapting.wrapping import pull, returns_a_function, with_gradient
 from minitorch_np.layer import Layer
@@ -127,7 +127,7 @@ def _of_framework(
     if is_jax(target):
         return JaxCode(target, dict(parameters or {}), given)
     kind = node or node_class(target)
-    return Graph(target, kind) if kind is not None else None
+    return NodeGraph(target, kind) if kind is not None else None
 
 
 def is_pair(target: Any) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
 
 
-class Graph(Foreign):
+class NodeGraph(Foreign):
     """A function or a model of nodes. Each backward builds the graph anew, as a second backward through one graph adds up.
 
     Args:

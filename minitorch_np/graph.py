@@ -1,0 +1,290 @@
+"""Graph: a model whose layers are joined as you like, with several inputs and outputs, and layers in several places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.replica import Replicator
+from minitorch_np.base.several import Several, listed
+from minitorch_np.base.shapes import NDArray, Shape
+from minitorch_np.layer import Layer
+from minitorch_np.layers import Add, Concatenate, Dense, Dot, Multiply, ReLU, Tanh
+from minitorch_np.layers.chain import refuse_repeats
+from minitorch_np.layers.nodes import Node, check_nodes, without_repeats
+from minitorch_np.losses.outputs import LossOfOutputs, combined
+from minitorch_np.model import Model
+from minitorch_np.training.several import gathered, is_gathered
+
+if TYPE_CHECKING:
+    from minitorch_np.base.randomness import Seed
+    from minitorch_np.losses import Loss
+    from minitorch_np.optimizers import Optimizer
+
+
+__all__ = ["Graph"]
+
+
+class Graph(Model):
+    """A model of named nodes: y of each node is its layer applied to the outputs of its sources.
+
+        model = mt.Graph(
+            inputs={"left": (8,), "right": (8,)},
+            nodes=[
+                ("a", mt.Dense(4), "left"),
+                ("b", "a", "right"),                      # the layer of node a once more: its gradients add up
+                ("both", mt.Concatenate(), ["a", "b"]),
+                ("same", mt.Dense(1), "both"),
+            ],
+            outputs=["same"],
+        )
+
+    Args:
+        inputs: the shape of one example of each input, without the batch, by name.
+        nodes: (name, layer, source) or (name, layer, [source, source, …]). A source is an input or an earlier node. In place of a
+            layer may stand the name of an earlier node, or the same object: this layer is then used in both places.
+        outputs: the names of the nodes that are the outputs; a name alone if there is one.
+        rng, dtype: see Model.
+
+    With several inputs or outputs, fit, evaluate, predict and calls take and give lists in this order, or dictionaries by name.
+    A node with several sources has a layer whose forward takes as many arrays, and whose backward returns a dx for each: Add,
+    Concatenate and the like without branches, or a layer of your own. Its build gets the shapes in a tuple.
+
+    Raises:
+        ValueError: a name is used twice or unknown, nodes lead to no output, or shapes do not fit; it names the node.
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Shape],
+        nodes: Sequence[Node],
+        outputs: str | Sequence[str],
+        rng: Seed = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(rng, dtype)
+        check_nodes(inputs, nodes, outputs)
+        self.inputs, self.nodes, self.outputs = dict(inputs), without_repeats(nodes), outputs
+        refuse_repeats(self)
+        self.input_shape = self._given_shape()
+        self.compute_output_shape(self.input_shape)
+
+    @property
+    def output_names(self) -> list[str]:
+        """The outputs in a list."""
+        return [self.outputs] if isinstance(self.outputs, str) else list(self.outputs)
+
+    @answers_foreign_arguments
+    def compile(
+        self,
+        optimizer: str | Optimizer,
+        loss: str | Loss | Sequence[str | Loss] | Mapping[str, str | Loss],
+        metrics: Any = (),
+        loss_weights: Sequence[float] | Mapping[str, float] | None = None,
+    ) -> Self:
+        """See Model. With several outputs:
+
+        Args:
+            loss: a list in the order of the outputs, a dictionary by name, or one loss for all. The loss of the model is their sum.
+            metrics: likewise: a list with the metrics of each output, or a dictionary. Their names begin with that of the output. The
+                history has the loss of each output too, as `output_loss`, without its weight.
+            loss_weights: the factor of each loss in the sum, likewise; by default 1.
+        """
+        names, who = self.output_names, f"{type(self).__name__}.compile"
+        whole = combined(loss, loss_weights, names, who)
+        if isinstance(whole, LossOfOutputs):
+            from minitorch_np.metrics.outputs import of_outputs  # loads all metrics
+
+            metrics = of_outputs(metrics, whole, who)
+        return super().compile(optimizer, whole, metrics)
+
+    # Data
+
+    def as_inputs(self, x: Any, who: str, *, batches: bool = False) -> Any:
+        if batches and not is_gathered(x):
+            return x
+        return gathered(x, list(self.inputs), "x", who)
+
+    def as_targets(self, y: Any, who: str) -> Any:
+        return gathered(y, self.output_names, "y", who) if y is not None else y
+
+    def as_outputs(self, outputs: Any) -> Any:
+        return list(outputs) if isinstance(outputs, Several) else outputs
+
+    # Building
+
+    def sublayers(self) -> dict[str, Layer]:
+        """The layers by the name of the first node that uses each."""
+        return {name: layer for name, layer, _ in self.nodes if isinstance(layer, Layer)}
+
+    def build(self, input_shape: Any) -> None:
+        self._shapes(input_shape, "ensure_built")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shapes = self._shapes(input_shape, "compute_output_shape")
+        found = tuple(shapes[name] for name in self.output_names)
+        return found if len(found) > 1 else found[0]
+
+    def _given_shape(self) -> Any:
+        shapes = tuple(tuple(shape) for shape in self.inputs.values())
+        return shapes if len(shapes) > 1 else shapes[0]
+
+    def _shapes(self, input_shape: Any, method: str) -> dict[str, Shape]:
+        """The shape of every value by name. `method` of each layer gives it; an error names the node."""
+        several = input_shape if len(self.inputs) > 1 else (input_shape,)
+        shapes = dict(zip(self.inputs, several, strict=True))
+        for name, layer, sources in self._steps():
+            given = tuple(shapes[source] for source in sources)
+            try:
+                shapes[name] = getattr(layer, method)(given if len(given) > 1 else given[0])
+            except ValueError as error:
+                raise ValueError(f"Graph, node {name!r}: {error}") from error
+        return shapes
+
+    def _steps(self) -> list[tuple[str, Layer, list[str]]]:
+        """The nodes in order: name, layer, and the names of the sources."""
+        layers: dict[str, Any] = {}
+        found = []
+        for name, layer, sources in self.nodes:
+            layers[name] = layers[layer] if isinstance(layer, str) else layer
+            found.append((name, layers[name], [sources] if isinstance(sources, str) else list(sources)))
+        return found
+
+    def require_built(self, who: str) -> None:
+        if not self.built:
+            self.ensure_built(self._given_shape())
+        super().require_built(who)
+
+    # Forward and backward
+
+    def forward(self, x: Any, *others: NDArray) -> Any:
+        if not self.built:
+            self.require_built("Graph.forward")
+        if self._only_answered and self.keep_cache:
+            self.before_forward()
+        arrays = x if isinstance(x, Several) else (x, *others)
+        values = dict(zip(self.inputs, arrays, strict=True))
+        used: set[int] = set()
+        uses = []
+        for name, layer, sources in self._steps():
+            # A layer keeps one forward for its backward, so a further use is that of a twin with the same weights.
+            use = twin(layer) if self.keep_cache and id(layer) in used else layer
+            used.add(id(layer))
+            values[name] = use.forward(*(values[source] for source in sources))
+            uses.append((name, layer, use, sources))
+        self.cache = uses
+        found = [values[name] for name in self.output_names]
+        return Several(found) if len(found) > 1 else found[0]
+
+    def backward(self, dy: Any) -> Any:
+        """The chain rule: a value that goes to several nodes gets the sum of their gradients. So does a parameter that is used in
+        several places: dL/dw is the sum over its places.
+        """
+        dy = Several(dy) if isinstance(dy, (list, tuple)) else dy
+        if self._only_answered or self._await_backward:
+            self.before_backward(dy)
+        gradients: dict[str, Any] = {}
+        for name, gradient in zip(self.output_names, listed(dy), strict=True):
+            _add(gradients, name, gradient)
+        twins = []
+        for name, layer, use, sources in reversed(self.cache):
+            if name not in self._in_backward:
+                continue
+            gradient = gradients.pop(name, None)
+            if gradient is None:
+                _refuse_without_dx(name, layer)
+            found = None if gradient is None else use.backward(gradient)
+            if len(sources) == 1 or found is None:
+                found = [found] * len(sources)
+            for source, dx in zip(sources, found, strict=True):
+                _add(gradients, source, dx)
+            if use is not layer:
+                twins.append((layer, use))
+        for layer, use in twins:
+            _add_gradients(layer, use)
+        dxs = [gradients.get(name) for name in self.inputs]
+        return dxs[0] if len(dxs) == 1 else tuple(dxs)
+
+    def pass_wants_dx(self, wants: bool) -> None:
+        """A node takes part in backward if its layer learns, or if a node or an input before it needs a gradient."""
+        needs = dict.fromkeys(self.inputs, wants)
+        wanted: dict[int, bool] = {}
+        for name, layer, sources in self._steps():
+            before = any(needs[source] for source in sources)
+            needs[name] = before or any(p.trainable for p in layer.parameters().values())
+            wanted[id(layer)] = wanted.get(id(layer), False) or before
+        for _, layer, _ in self._steps():
+            layer.wants_dx = wanted[id(layer)]
+        self._needed = None if wants else {name for name, need in needs.items() if need}
+
+    _needed: set[str] | None = None
+
+    @property
+    def _in_backward(self) -> Any:
+        return self._needed if self._needed is not None else {name for name, *_ in self.nodes}
+
+    def last_layer(self) -> Layer | None:
+        names = self.output_names
+        last = (
+            next(layer for name, layer, _ in reversed(self._steps()) if name == names[0]) if len(names) == 1 else None
+        )
+        return last.last_layer() if isinstance(last, Model) else last
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        shared = Dense(4)
+        return [
+            (cls({"x": (4,)}, [("a", Dense(4), "x"), ("b", ReLU(), "a"), ("sum", Add(), ["x", "b"])], "sum"), (4,)),
+            (
+                cls(
+                    {"x": (4,)},
+                    [
+                        ("first", shared, "x"),
+                        ("curved", Tanh(), "first"),
+                        ("again", shared, "curved"),
+                        ("gated", Multiply(), ["again", "x", "first"]),
+                        ("angle", Dot(normalize=True), ["gated", "again"]),
+                        ("all", Concatenate(), ["angle", "gated"]),
+                    ],
+                    "all",
+                ),
+                (4,),
+            ),
+        ]
+
+
+def twin(layer: Layer) -> Layer:
+    """A copy of a layer with the same weights, and parameters of its own for their gradients. Its modes and its generators are those
+    of the layer.
+    """
+    copied: Layer = Replicator(keep_cache=True).of(layer)
+    for (_, node), (_, other) in zip(layer.walk(), copied.walk(), strict=True):
+        other._training, other._generator, other._turn = node._training, node.generator, 0
+    return copied
+
+
+def _refuse_without_dx(name: str, layer: Layer) -> None:
+    """Raise ValueError if a layer learns, and a node that takes its output gave no gradient for it."""
+    if any(parameter.learnable for parameter in layer.parameters().values()):
+        raise ValueError(
+            f"Graph, node {name!r}: {layer!r} learns, and a node that takes its output returned no dL/dx. End the backward of that "
+            "one with `return dx`."
+        )
+
+
+def _add_gradients(layer: Layer, use: Layer) -> None:
+    """Add the gradients of a twin to those of its layer."""
+    pairs = zip(layer.parameters().values(), use.parameters().values(), strict=True)
+    for own, of_twin in pairs:
+        if of_twin.grad is not None:
+            own.grad = of_twin.grad if own.grad is None else own.grad + of_twin.grad
+
+
+def _add(gradients: dict[str, Any], name: str, gradient: Any) -> None:
+    """Add a gradient to that of a value. A sum without one of its parts would be wrong, so None stays None."""
+    if name in gradients:
+        known = gradients[name]
+        gradients[name] = None if known is None or gradient is None else known + gradient
+    else:
+        gradients[name] = gradient

@@ -1,0 +1,112 @@
+"""The nodes of a Graph: checks of names and sources, and layers that are used in several nodes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from minitorch_np.base.answers import instead_of
+from minitorch_np.layer import Layer
+from minitorch_np.layers.input import Input
+
+Node = tuple[str, Layer | str, str | Sequence[str]]
+
+
+def check_nodes(inputs: Any, nodes: Any, outputs: Any) -> None:
+    """Raise ValueError unless these describe a graph; the message names the node."""
+    if not isinstance(inputs, Mapping) or not inputs:
+        raise ValueError(
+            f'Graph: inputs is a dictionary of names and shapes without the batch, as in {{"image": (28, 28, 1)}}, got {inputs!r}.'
+        )
+    for name, shape in inputs.items():
+        _check_name(name, ())
+        Input(shape)  # raises ValueError if it is no shape
+    if not isinstance(nodes, (list, tuple)) or not nodes:
+        raise ValueError(f"Graph: nodes is a list of (name, layer, source), got {nodes!r}.")
+    known: dict[str, Any] = dict.fromkeys(inputs)
+    for node in nodes:
+        if not isinstance(node, (list, tuple)) or len(node) != 3:
+            raise ValueError(f"Graph: a node is (name, layer, source) or (name, layer, [source, …]), got {node!r}.")
+        name, layer, sources = node
+        _check_name(name, known)
+        if isinstance(layer, str):
+            if not isinstance(known.get(layer), Layer):
+                raise ValueError(
+                    f"Graph, node {name!r}: there is no earlier node {layer!r} whose layer it could use.{instead_of(layer)}"
+                )
+        elif not isinstance(layer, Layer):
+            raise ValueError(
+                f"Graph, node {name!r}: expected a layer, or the name of an earlier node, got {layer!r}.{instead_of(layer)}"
+            )
+        elif isinstance(layer, Input):
+            raise ValueError(f"Graph, node {name!r}: the shapes of the inputs are in inputs: leave {layer!r} out.")
+        listed = _names(sources, f"node {name!r}")
+        for source in listed:
+            _require(source, known, f"node {name!r}: there is no input or earlier node {source!r}")
+        known[name] = known[layer] if isinstance(layer, str) else layer
+        _check_number(name, known[name], len(listed))
+    chosen = _names(outputs, "outputs")
+    for output in chosen:
+        _require(output, known, f"outputs: there is no node {output!r}")
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"Graph, outputs: expected each name once, got {list(chosen)}.")
+    _refuse_unused(inputs, nodes, chosen)
+
+
+def _check_number(name: str, layer: Layer, count: int) -> None:
+    """Raise ValueError if forward of the layer does not take so many arrays."""
+    try:
+        inspect.signature(layer.forward).bind(*range(count))
+    except TypeError:
+        raise ValueError(
+            f"Graph, node {name!r}: forward of {layer!r} does not take {count} arrays. Join them first, in a node with mt.Concatenate(), "
+            "mt.Add() or the like."
+        ) from None
+
+
+def without_repeats(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes; a layer that was used by an earlier node is named by that node."""
+    first: dict[int, str] = {}
+    found: list[Node] = []
+    for name, layer, sources in nodes:
+        known = isinstance(layer, Layer) and id(layer) in first
+        found.append((name, first[id(layer)] if known else layer, sources))
+        if isinstance(layer, Layer):
+            first.setdefault(id(layer), name)
+    return found
+
+
+def _check_name(name: Any, known: Any) -> None:
+    if not isinstance(name, str) or not name or "." in name or "/" in name:
+        raise ValueError(f"Graph: a name is text without dots and slashes, got {name!r}.")
+    if name in known:
+        raise ValueError(f"Graph: the name {name!r} is used twice. Give each input and node a name of its own.")
+
+
+def _names(names: Any, where: str) -> list[str]:
+    listed = [names] if isinstance(names, str) else names
+    if not isinstance(listed, (list, tuple)) or not listed or not all(isinstance(name, str) for name in listed):
+        raise ValueError(f"Graph, {where}: expected a name or a list of names, got {names!r}.")
+    return list(listed)
+
+
+def _require(name: str, known: Mapping[str, Any], problem: str) -> None:
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        advice = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(map(repr, known))}."
+        raise ValueError(f"Graph, {problem}. {advice}")
+
+
+def _refuse_unused(inputs: Mapping[str, Any], nodes: Sequence[Node], outputs: Sequence[str]) -> None:
+    """Raise ValueError if an input or a node leads to no output."""
+    needed = set(outputs)
+    for name, _, sources in reversed(nodes):
+        if name in needed:
+            needed.update(_names(sources, name))
+    unused = [name for name in (*inputs, *(name for name, *_ in nodes)) if name not in needed]
+    if unused:
+        raise ValueError(
+            f"Graph: {', '.join(map(repr, unused))} leads to no output. Leave it out, or add it to outputs."
+        )

@@ -1,0 +1,56 @@
+"""Several inputs and outputs: lists and dictionaries of arrays, as fit takes them, in the order of a model's inputs or outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from minitorch_np.base.arrays import as_array
+from minitorch_np.base.several import Several
+
+
+def gathered(given: Any, names: Sequence[str], what: str, who: str) -> Any:
+    """Several arrays in the order of these names; for one name the array itself.
+
+    Args:
+        given: a list in that order, or a dictionary by name. Several is returned as it is.
+        what: "x" or "y", for messages.
+
+    Raises:
+        ValueError: a name is missing or unknown, there are more or fewer arrays, or their numbers of examples differ.
+    """
+    if isinstance(given, Several):
+        return given
+    listed = ", ".join(map(repr, names))
+    if isinstance(given, Mapping):
+        if set(given) != set(names):
+            raise ValueError(
+                f"{who}: {what} has {', '.join(map(repr, given)) or 'no arrays'}, and the model's names are {listed}."
+            )
+        arrays = [given[name] for name in names]
+        if len(names) == 1:
+            return arrays[0]
+    elif len(names) == 1:
+        return given
+    elif not isinstance(given, (list, tuple)) or len(given) != len(names):
+        got = f"{len(given)} arrays" if isinstance(given, (list, tuple)) else f"a {type(given).__name__}"
+        raise ValueError(
+            f"{who}: expected {what} as a list of {len(names)} arrays, in the order {listed}, or as a dictionary by name, got {got}."
+        )
+    else:
+        arrays = list(given)
+    found = [as_array(array, f"{what}[{name!r}]", who) for name, array in zip(names, arrays, strict=True)]
+    counts = {name: array.shape[:1] for name, array in zip(names, found, strict=True)}
+    if len(set(counts.values())) > 1 or () in counts.values():
+        shapes = ", ".join(f"{name!r} has shape {array.shape}" for name, array in zip(names, found, strict=True))
+        raise ValueError(
+            f"{who}: {what} has one row per example in each of its arrays, the same number in all; {shapes}."
+        )
+    return Several(found)
+
+
+def is_gathered(x: Any) -> bool:
+    """Whether x is a list or a dictionary of the arrays of several inputs, and not batches: a list of batches has tuples."""
+    if isinstance(x, Several | Mapping):
+        return True
+    return isinstance(x, (list, tuple)) and len(x) > 0 and not isinstance(x[0], tuple)

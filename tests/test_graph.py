@@ -1,0 +1,310 @@
+"""Graph: what it computes, layers in several places, several inputs and outputs in fit, files, and graphs that do not fit."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+
+def two_heads(rng=0, dtype="float64"):
+    """Two inputs, one encoder for both, two outputs."""
+    encoder = mt.Sequential([mt.Dense(5), mt.Tanh()])
+    return mt.Graph(
+        inputs={"left": (4,), "right": (4,)},
+        nodes=[
+            ("a", encoder, "left"),
+            ("b", encoder, "right"),
+            ("both", mt.Concatenate(), ["a", "b"]),
+            ("difference", mt.Subtract(), ["a", "b"]),
+            ("same", mt.Sequential([mt.Dense(1), mt.Sigmoid()]), "both"),
+            ("kind", mt.Dense(3), "difference"),
+        ],
+        outputs=["same", "kind"],
+        rng=rng,
+        dtype=dtype,
+    )
+
+
+def data(rng, n=40):
+    left, right = rng.normal(size=(n, 4)), rng.normal(size=(n, 4))
+    return left, right, (left[:, 0] > right[:, 0]).astype(float), rng.integers(0, 3, n)
+
+
+def compiled(graph, **options):
+    losses = [mt.BCELoss(), mt.CrossEntropyLoss()]
+    return graph.compile(mt.SGD(0.1), losses, {"same": ["accuracy"], "kind": "accuracy"}, **options)
+
+
+def test_it_computes_what_its_nodes_say(rng):
+    graph = two_heads()
+    left, right, *_ = data(rng)
+    same, kind = graph.predict([left, right])
+    layers = {name: layer for name, layer in graph.walk() if name}
+    a, b = layers["a"](left), layers["a"](right)
+    np.testing.assert_allclose(same, layers["same"](np.concatenate([a, b], axis=1)))
+    np.testing.assert_allclose(kind, layers["kind"](a - b))
+
+
+def test_the_gradients_of_a_layer_in_two_places_add_up(rng):
+    graph = two_heads()
+    left, right, *_ = data(rng)
+    dys = [rng.normal(size=(40, 1)), rng.normal(size=(40, 3))]
+
+    def value():
+        return sum((y * dy).sum() for y, dy in zip(graph([left, right]), dys, strict=True))
+
+    graph([left, right], training=True)
+    dxs = graph.backward(dys)
+    for array, gradient in [
+        *zip((left, right), dxs, strict=True),
+        *((p.value, p.grad) for p in graph.parameters().values()),
+    ]:
+        place = tuple(rng.integers(0, size) for size in array.shape)
+        before, found = array[place], gradient[place]
+        array[place] = before + 1e-6
+        above = value()
+        array[place] = before - 1e-6
+        assert (above - value()) / 2e-6 == pytest.approx(found, rel=1e-5, abs=1e-8)
+        array[place] = before
+
+
+def test_a_shared_layer_is_one_layer():
+    graph = two_heads()
+    graph.require_built("here")
+    assert list(graph.parameters()) == [
+        "a.dense_1.kernel", "a.dense_1.bias", "same.dense_1.kernel", "same.dense_1.bias", "kind.kernel", "kind.bias",
+    ]  # fmt: skip
+    assert ("b", "a", "right") in graph.nodes
+    by_name = mt.Graph(**graph.config())
+    assert repr(by_name) == repr(graph) == repr(graph.clone())
+
+
+@pytest.mark.parametrize("form", ["lists", "dictionaries", "batches"])
+def test_fit_takes_lists_dictionaries_and_batches(form, rng):
+    left, right, same, kind = data(rng)
+    x, y = [left, right], [same, kind]
+    if form == "dictionaries":
+        x, y = {"right": right, "left": left}, {"kind": kind, "same": same}
+    reference = compiled(two_heads()).fit([left, right], [same, kind], epochs=3, batch_size=10, shuffle=False)
+    graph = compiled(two_heads())
+    if form == "batches":
+        batches = [
+            ([left[i : i + 10], right[i : i + 10]], (same[i : i + 10], kind[i : i + 10])) for i in range(0, 40, 10)
+        ]
+        history = graph.fit(batches, epochs=3)
+    else:
+        history = graph.fit(x, y, epochs=3, batch_size=10, shuffle=False)
+    assert dict(history) == dict(reference)
+    assert list(history) == ["loss", "same_loss", "same_accuracy", "kind_loss", "kind_accuracy"]
+
+
+def test_the_loss_is_the_weighted_sum(rng):
+    left, right, same, kind = data(rng)
+    graph = compiled(two_heads(), loss_weights={"same": 2.0, "kind": 0.5})
+    scores = graph.evaluate([left, right], [same, kind])
+    assert scores.loss == pytest.approx(2 * scores.same_loss + 0.5 * scores.kind_loss)
+    probabilities, logits = graph.predict([left, right])
+    assert scores.same_loss == pytest.approx(float(mt.BCELoss()(probabilities, same[:, None])))
+    assert scores.kind_loss == pytest.approx(float(mt.CrossEntropyLoss()(logits, kind)))
+
+
+def test_validation_weights_and_a_resumed_run(rng, tmp_path):
+    left, right, same, kind = data(rng)
+    weights = rng.uniform(size=40)
+    options = {"batch_size": 8, "validation_split": 0.25, "sample_weight": weights}
+    whole = compiled(two_heads()).fit([left, right], [same, kind], epochs=4, **options)
+    assert {"val_loss", "val_same_accuracy", "val_kind_loss"} < set(whole)
+    path = tmp_path / "run.ckpt"
+    compiled(two_heads()).fit([left, right], [same, kind], epochs=2, resume=path, **options)
+    resumed = compiled(two_heads()).fit([left, right], [same, kind], epochs=4, resume=path, **options)
+    assert dict(resumed) == dict(whole)
+
+
+def test_a_frozen_front_gets_no_gradient(rng):
+    graph = two_heads()
+    left, right, same, kind = data(rng)
+    graph.require_built("here")
+    encoder = graph.sublayers()["a"]
+    encoder.trainable = False
+    before = [value.copy() for value in encoder.get_weights()]
+    compiled(graph).fit([left, right], [same, kind], epochs=2)
+    assert all(np.array_equal(a, b) for a, b in zip(before, encoder.get_weights(), strict=True))
+
+
+def test_dropout_in_two_places_draws_twice(rng):
+    drop = mt.Dropout(0.5)
+    graph = mt.Graph(
+        {"x": (50,)}, [("a", drop, "x"), ("b", drop, "x"), ("both", mt.Subtract(), ["a", "b"])], "both", rng=0
+    )
+    assert graph(np.ones((2, 50)), training=True).any()
+    assert not graph(np.ones((2, 50))).any()
+
+
+def test_averages_of_a_shared_layer_move_in_both_places(rng):
+    norm = mt.BatchNormalization(momentum=0.5)
+    graph = mt.Graph(
+        {"x": (2,), "z": (2,)}, [("a", norm, "x"), ("b", norm, "z"), ("y", mt.Add(), ["a", "b"])], "y", dtype="float64"
+    )
+    graph([np.full((3, 2), 4.0), np.full((3, 2), 8.0)], training=True)
+    np.testing.assert_allclose(norm.moving_mean.value, 0.5 * (0.5 * 4) + 0.5 * 8)
+
+
+def test_one_output_is_an_array_and_a_graph_may_be_a_layer(rng):
+    inner = mt.Graph({"x": (3,)}, [("h", mt.Dense(3), "x"), ("y", mt.Add(), ["x", "h"])], "y")
+    model = mt.Sequential([mt.Input((3,)), inner, mt.Dense(1)], rng=0).compile("sgd", "mse")
+    x = rng.normal(size=(20, 3))
+    history = model.fit(x, x.sum(1), epochs=5)
+    assert history["loss"][-1] < history["loss"][0]
+    assert model.predict(x).shape == (20, 1)
+
+
+class Gate(mt.Layer):
+    """A layer of two arrays, as a user writes it."""
+
+    def build(self, shapes):
+        self.scale = self.add_parameter(shapes[0][-1], "ones")
+
+    def forward(self, x, gate):
+        self.cache = x, gate
+        return x * gate * self.scale.value
+
+    def backward(self, dy):
+        x, gate = self.cache
+        self.scale.grad = (dy * x * gate).sum(0)
+        return dy * gate * self.scale.value, dy * x * self.scale.value
+
+
+def test_a_layer_of_ones_own_may_have_several_sources(rng):
+    graph = mt.Graph({"x": (3,)}, [("h", mt.Dense(3), "x"), ("y", Gate(), ["x", "h"])], "y", rng=0, dtype="float64")
+    mt.gradcheck(graph, (4, 3))
+    assert list(graph.parameters()) == ["h.kernel", "h.bias", "y.scale"]
+
+
+@pytest.mark.filterwarnings("ignore:.*Keras")
+def test_a_file_keeps_what_is_shared(rng, tmp_path):
+    left, right, same, kind = data(rng)
+    graph = compiled(two_heads(), loss_weights=[1, 0.5])
+    graph.fit([left, right], [same, kind], epochs=2, shuffle=False)
+    graph.save(tmp_path / "graph.keras")
+    opened = mt.load_model(tmp_path / "graph.keras")
+    assert repr(opened) == repr(two_heads(rng=None))
+    fits = [model.fit([left, right], [same, kind], epochs=2, shuffle=False) for model in (graph, opened)]
+    assert dict(fits[0]) == dict(fits[1])
+
+
+NODE = ("a", mt.Dense(3), "x")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "nodes", "outputs", "message"),
+    [
+        ({"x": (3,)}, [("a", mt.Dense(3), "y")], "a", "node 'a': there is no input or earlier node 'y'. There are 'x'"),
+        ({"x": (3,)}, [NODE, ("b", mt.Dense(2), "a")], "a", "'b' leads to no output"),
+        ({"x": (3,), "z": (4,)}, [NODE], "a", "'z' leads to no output"),
+        ({"x": (3,), "z": (4,)}, [("a", mt.Add(), ["x", "z"])], "a", r"Add: source 1 gives \(batch, 3\), source 2 gives \(batch, 4\)"),
+        ({"x": (3,)}, [("a", mt.Dense(3), ["x", "x"])], "a", r"does not take 2 arrays. Join them first, in a node with mt.Concatenate"),
+        ({"x": (3,)}, [("a", mt.Add(), "x")], "a", "expected several arrays, got one"),
+        ({"x": (3,)}, [("a", "relu", "x")], "a", r"no earlier node 'relu' whose layer it could use. Write mt.ReLU\(\)"),
+        ({"x": (3,)}, [("a", mt.ReLU, "x")], "a", "ReLU is a class"),
+        ({"x": 3}, [NODE], "a", r"Write Input\(\(3,\)\)"),
+        ({}, [NODE], "a", "inputs is a dictionary"),
+        ({"x": (3,)}, [NODE, ("a", mt.ReLU(), "a")], "a", "the name 'a' is used twice"),
+        ({"x": (3,)}, [NODE], ["a", "a"], "expected each name once"),
+        ({"x": (3,)}, [NODE], "b", "there is no node 'b'"),
+        ({"x": (3,)}, [("a.b", mt.Dense(3), "x")], "a.b", "without dots"),
+        ({"x": (3,)}, [("a", mt.Dense(3))], "a", "a node is"),
+    ],
+)  # fmt: skip
+def test_a_graph_that_does_not_fit_is_refused(inputs, nodes, outputs, message):
+    with pytest.raises(ValueError, match=message):
+        mt.Graph(inputs, nodes, outputs)
+
+
+def test_data_and_losses_that_do_not_fit_are_refused(rng):
+    left, right, same, kind = data(rng)
+    graph = compiled(two_heads())
+    for x, y, message in (
+        (left, [same, kind], "expected x as a list of 2 arrays, in the order 'left', 'right'"),
+        ([left, right[:3]], [same, kind], r"'right' has shape \(3, 4\)"),
+        (
+            {"left": left, "other": right},
+            [same, kind],
+            "x has 'left', 'other', and the model's names are 'left', 'right'",
+        ),
+        ([left, right[:, :2]], [same, kind], r"expected x\[1\] of shape \(batch, 4\), got \(40, 2\)"),
+        ([left, right], [same, kind + 7], "output 'kind'"),
+        ([left, right], same, "expected y as a list of 2 arrays"),
+        ([left, np.full_like(right, np.nan)], [same, kind], r"x\[1\]\[0, 0\] is nan"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            graph.fit(x, y)
+    with pytest.raises(ValueError, match="class_weight is for one output"):
+        graph.fit([left, right], [same, kind], class_weight={0: 1, 1: 2, 2: 3})
+    for loss, message in (
+        (["mse"], "expected loss as a list of 2"),
+        ({"same": "mse"}, "there is none for 'kind'"),
+        ({"same": "mse", "kind": "mse", "x": "mse"}, "there is no output 'x'"),
+        ([mt.MSELoss, "mse"], "output 'same': expected a loss"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            graph.compile("sgd", loss)
+    with pytest.raises(ValueError, match="loss_weights"):
+        mt.Graph({"x": (3,)}, [NODE], "a").compile("sgd", "mse", loss_weights=[2])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [mt.Add(), mt.Average(), mt.Multiply(), mt.Maximum(), mt.Minimum(), mt.Concatenate(), mt.Concatenate(axis=1)],
+    ids=repr,
+)
+def test_what_merges_several_arrays_has_right_gradients(layer):
+    mt.gradcheck(layer, [(4, 2, 3), (4, 2, 3), (4, 2, 3)], strict_dtype=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes"),
+    [
+        (mt.Subtract(), [(4, 3), (4, 3)]),
+        (mt.Dot(), [(4, 3), (4, 3)]),
+        (mt.Dot(2, normalize=True), [(4, 3, 5), (4, 2, 5)]),
+        (mt.Dot((1, 2)), [(4, 3, 5), (4, 2, 3)]),
+        (mt.Multiply(), [(4, 3, 3, 5), (4, 1, 1, 5)]),
+        (mt.Subtract(), [(4, 2, 1), (4, 1, 3)]),
+        (mt.Maximum(), [(4, 3), (4, 1)]),
+    ],
+    ids=repr,
+)
+def test_two_arrays_of_other_shapes_have_right_gradients(layer, shapes):
+    mt.gradcheck(layer, shapes, strict_dtype=True)
+
+
+def test_gradcheck_of_graphs(rng):
+    mt.gradcheck(two_heads(), [(5, 4), (5, 4)])
+    mt.gradcheck(two_heads(), {"left": rng.normal(size=(5, 4)), "right": rng.normal(size=(5, 4))})
+    words = mt.Graph(
+        inputs={"words": (4,), "numbers": (3,)},
+        nodes=[
+            ("vectors", mt.Embedding(10, 2), "words"),
+            ("flat", mt.Flatten(), "vectors"),
+            ("all", mt.Concatenate(), ["flat", "numbers"]),
+            ("y", mt.Dense(1), "all"),
+        ],
+        outputs="y",
+    )
+    report = mt.gradcheck(words, [rng.integers(0, 10, (6, 4)), rng.normal(size=(6, 3))])
+    assert {"x", "vectors.embeddings", "y.kernel"} <= set(report.tensors)
+
+
+class WrongGate(Gate):
+    def backward(self, dy):
+        x, gate = self.cache
+        self.scale.grad = (dy * x * gate).sum(0)
+        return dy * gate * self.scale.value, dy * gate * self.scale.value
+
+
+def test_gradcheck_names_the_node_of_a_graph_that_is_wrong():
+    nodes = [("h", mt.Dense(3), "x"), ("y", WrongGate(), ["x", "h"]), ("z", mt.Dense(2), "y")]
+    with pytest.raises(mt.GradcheckError, match=r"is WRONG in y \(WrongGate\(\)\)"):
+        mt.gradcheck(mt.Graph({"x": (3,)}, nodes, "z"), (4, 3))
+    with pytest.raises(mt.GradcheckError, match="is used instead of `x`"):
+        mt.gradcheck(WrongGate(), [(4, 3), (4, 3)])
