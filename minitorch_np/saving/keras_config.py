@@ -7,15 +7,28 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Add, Concatenate, Input, Residual
+from minitorch_np.layers import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Input,
+    Maximum,
+    Minimum,
+    Multiply,
+    Residual,
+    Subtract,
+)
 from minitorch_np.saving.functions import for_file
 from minitorch_np.saving.objects import registered_name
 
 if TYPE_CHECKING:
+    from minitorch_np.graph import Graph
     from minitorch_np.model import Model
     from minitorch_np.sequential import Sequential
 
-BRANCHES = (Residual, Add, Concatenate)  # Keras has a graph of layers in their place
+# In their place Keras has a layer of several inputs, which it joins with others as a graph.
+MERGING = (Residual, Add, Average, Subtract, Multiply, Maximum, Minimum, Concatenate, Dot)
 
 
 def is_sequential(layer: object) -> TypeGuard[Sequential]:
@@ -23,11 +36,16 @@ def is_sequential(layer: object) -> TypeGuard[Sequential]:
     return type(layer) is Configurable.registry["Sequential"]
 
 
+def is_graph(layer: object) -> TypeGuard[Graph]:
+    """Whether it is a Graph itself: a user's subclass may compute something else."""
+    return type(layer).__name__ == "Graph" and is_built_in(type(layer)) and isinstance(layer, Layer)
+
+
 def not_in_keras(model: Model) -> list[str]:
     """The classes in a model that Keras does not have, with the arguments if it only lacks these. A model that is not a
     Sequential is one itself.
     """
-    if not is_sequential(model):
+    if not is_sequential(model) and not is_graph(model):
         return [registered_name(type(model))]
     return [
         repr(layer) if type(layer).in_keras or type(layer).keras_activation else registered_name(type(layer))
@@ -71,8 +89,16 @@ def described(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
     return as_object("keras.layers", class_name, {"name": name, "dtype": dtype, **frozen, **config})
 
 
+def merged(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
+    """One of MERGING as Keras describes it: the branches are layers by themselves there."""
+    kind = "Add" if isinstance(layer, Residual) else type(layer).__name__
+    arguments = {argument: _value(value, name, dtype) for argument, value in layer.config().items()}
+    own: dict[str, Any] = {name: arguments[name] for name in ("axis", "axes", "normalize") if name in arguments}
+    return as_object("keras.layers", kind, {"name": name, "dtype": dtype, **own})
+
+
 def _is_container(layer: Layer) -> bool:
-    return is_sequential(layer) or type(layer) in BRANCHES
+    return is_sequential(layer) or is_graph(layer) or type(layer) in MERGING
 
 
 def _is_frozen(layer: Layer) -> bool:

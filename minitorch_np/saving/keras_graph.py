@@ -1,81 +1,118 @@
-"""A Sequential with branches as Keras's Functional: each layer by itself, with the names of the layers whose outputs it takes."""
+"""A model as Keras's Functional: each layer by itself, with the places where it is used and the layers whose outputs it takes there."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from minitorch_np.base.shapes import has_several
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Concatenate, Input, MultiHeadAttention, Residual
+from minitorch_np.layers import Input, MultiHeadAttention, Residual
 from minitorch_np.saving import keras_config
-from minitorch_np.saving.keras_config import BRANCHES, as_object, described, is_sequential, keras_name, not_in_keras
+from minitorch_np.saving.keras_config import (
+    MERGING,
+    as_object,
+    described,
+    is_graph,
+    is_sequential,
+    keras_name,
+    merged,
+    not_in_keras,
+)
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
 
 
 class Step(NamedTuple):
-    """A Keras layer: its name and description, the names of its inputs, its output shape, and our layer, if it is one."""
+    """One use of a Keras layer.
+
+    name: of this use; of the first use it is the name of the layer. of: the name of the layer. described: its description.
+    inputs: the names of the steps whose outputs it takes. shape: of its output. layer: our layer, if it is one.
+    """
 
     name: str
+    of: str
     described: dict[str, Any]
     inputs: list[str]
     shape: tuple[int, ...]
     layer: Layer | None
 
 
+class Uses(NamedTuple):
+    """The uses of all layers in Keras's order of layers, and the names of those that are the inputs and outputs of the model."""
+
+    steps: list[Step]
+    inputs: list[str]
+    outputs: list[str]
+
+
 def steps(model: Model) -> list[Step]:
-    """The graph of a model in Keras's order, the output last; empty if Keras's Sequential will do, or Keras lacks a layer.
+    """The uses of the layers in Keras's order; empty if Keras's Sequential will do, or Keras lacks a layer."""
+    return uses(model).steps
 
-    Keras sorts its layers by their distance from the output. At equal distance they come in the order in which a walk back
-    from the output, along the first inputs first, meets them.
-    """
+
+def uses(model: Model) -> Uses:
+    """See Uses. It is empty if Keras's Sequential will do, or Keras lacks a layer."""
     kinds = {type(layer) for _, layer in model.walk()}
-    several_inputs = {*BRANCHES, MultiHeadAttention}  # the last has query and value, which are one x here
-    if model.input_shape is None or not kinds & several_inputs or not_in_keras(model):
-        return []
-    found = _forward_order(model)
-    by_name = {step.name: step for step in found}
-    distance = dict.fromkeys(by_name, 0)
-    for step in reversed(found):
-        for name in step.inputs:
-            distance[name] = max(distance[name], distance[step.name] + 1)
-    met: dict[str, int] = {}
-    pending = [found[-1].name]
-    while pending:
-        name = pending.pop()
-        if name not in met:
-            met[name] = len(met)
-            pending += reversed(by_name[name].inputs)
-    return sorted(found, key=lambda step: (-distance[step.name], met[step.name]))
+    several_inputs = {*MERGING, MultiHeadAttention}  # the last has query and value, which are one x here
+    needed = is_graph(model) or kinds & several_inputs or any(is_graph(layer) for _, layer in model.walk())
+    if model.input_shape is None or not needed or not_in_keras(model):
+        return Uses([], [], [])
+    found = _InOrderOfForward(model)
+    return Uses(_in_keras_order(found.steps, found.outputs), found.inputs, found.outputs)
 
 
-def to_keras(model: Model, graph: Sequence[Step]) -> dict[str, Any]:
-    """The model as Keras's `config.json` describes it, if Keras has all of its layers; graph is what `steps` returned."""
-    if not graph:
+def to_keras(model: Model, name: str = "functional") -> dict[str, Any]:
+    """The model as Keras's `config.json` describes it, if Keras has all of its layers."""
+    found = uses(model)
+    if not found.steps:
         return keras_config.to_keras(model)
-    shapes = {step.name: step.shape for step in graph}
+    by_layer: dict[str, list[Step]] = {}
+    for step in found.steps:
+        by_layer.setdefault(step.of, []).append(step)
+    history = {step.name: [step.of, number, 0] for listed in by_layer.values() for number, step in enumerate(listed)}
+    shapes = {step.name: step.shape for step in found.steps}
 
     def tensor(name: str) -> dict[str, Any]:
-        config = {"shape": [None, *shapes[name]], "dtype": model.dtype, "keras_history": [name, 0, 0]}
+        config = {"shape": [None, *shapes[name]], "dtype": model.dtype, "keras_history": history[name]}
         return {"class_name": "__keras_tensor__", "config": config}
 
-    layers = []
-    for step in graph:
+    def node(step: Step) -> dict[str, Any]:
         inputs: list[Any] = [tensor(name) for name in step.inputs]
-        merged = step.layer is None and len(inputs) > 1
+        listed = step.layer is None or type(step.layer) in MERGING
         options = {"use_causal_mask": True} if getattr(step.layer, "causal", False) else {}
-        nodes = [{"args": [inputs] if merged else inputs, "kwargs": options}] if inputs else []
-        layers.append({**step.described, "name": step.name, "inbound_nodes": nodes})
-    config = {"name": "functional", "layers": layers, "input_layers": [[graph[0].name, 0, 0]]}
-    return as_object("keras", "Model", {**config, "output_layers": [[graph[-1].name, 0, 0]]})
+        return {"args": [inputs] if listed else inputs, "kwargs": options}
+
+    order = dict.fromkeys(step.of for step in found.steps)
+    layers = [
+        {
+            **by_layer[of][0].described,
+            "name": of,
+            "inbound_nodes": [node(step) for step in by_layer[of] if step.inputs],
+        }
+        for of in order
+    ]
+    ends = {
+        "input_layers": [history[name] for name in found.inputs],
+        "output_layers": [history[name] for name in found.outputs],
+    }
+    whole = as_object("keras.src.models.functional", "Functional", {"name": name, "layers": layers, **ends})
+    return {**whole, "registered_name": "Functional"}
 
 
 def groups(graph: Sequence[Step]) -> dict[int, str]:
     """The group of each layer in Keras's files by the layer's id, in Keras's order."""
+    once = {step.of: step for step in reversed(graph)}
+    order = dict.fromkeys(step.of for step in graph)
+    return numbered_groups([(once[of].described["class_name"], once[of].layer) for of in order])
+
+
+def numbered_groups(described: Sequence[tuple[str, Layer | None]]) -> dict[int, str]:
+    """The group of each layer by its id, for layers in Keras's order: the class there, and our layer, if it is one."""
     counts = Counter[str]()
-    names = [(step.layer, numbered(keras_name(step.described["class_name"]), counts)) for step in graph]
+    names = [(layer, numbered(keras_name(kind), counts)) for kind, layer in described]
     return {id(layer): f"{group}/" for layer, group in names if layer is not None}
 
 
@@ -85,39 +122,95 @@ def numbered(word: str, counts: Counter[str]) -> str:
     return f"layers/{word}" + (f"_{counts[word] - 1}" if counts[word] > 1 else "")
 
 
-def _forward_order(model: Model) -> list[Step]:
-    """The steps, each after those whose outputs it takes."""
-    names = {id(layer): place.replace(".", "_") for place, layer in model.walk()}
-    shape = model.input_shape or ()
-    entry = as_object("keras.layers", "InputLayer", {"name": "input", "batch_shape": [None, *shape]})
-    found = [Step("input", entry, [], shape, None)]
+class _InOrderOfForward:
+    """The steps of a model, each after those whose outputs it takes. A model inside a Graph is one layer of Keras; inside a Sequential
+    its layers stand one by one, as Keras's Functional has no lists of layers.
+    """
 
-    def through(layers: Iterable[Any], end: str) -> str:
-        for layer in layers:
-            end = add(layer, end)
-        return end
-
-    def add(layer: Any, end: str) -> str:
-        """Append the steps of a layer after the step `end`; the name of its last one."""
-        name = names[id(layer)]
-        if isinstance(layer, Input):
-            return end
-        if is_sequential(layer):
-            return through(layer.layers, end)
-        if type(layer) not in BRANCHES:
-            inputs = [end, end] if isinstance(layer, MultiHeadAttention) else [end]
-            found.append(Step(name, described(layer, name, model.dtype), inputs, layer.output_shape, layer))
-            return name
-        if isinstance(layer, Residual):
-            inputs = [end, through(layer.layers, end)]
+    def __init__(self, model: Model) -> None:
+        self.dtype, self.whole = model.dtype, is_graph(model)
+        self.steps: list[Step] = []
+        self.names = {id(layer): place.replace(".", "_") for place, layer in model.walk()}
+        self.used = Counter[str]()
+        shapes: Any = model.input_shape
+        given: Mapping[str, Any] = (
+            dict(zip(model.inputs, shapes if has_several(shapes) else [shapes], strict=True))
+            if is_graph(model)
+            else {"input": shapes}
+        )
+        self.inputs = [self._input(name, shape) for name, shape in given.items()]
+        if is_graph(model):
+            values = self._through_graph(model, self.inputs)
+            self.outputs = [values[name] for name in model.output_names]
         else:
-            inputs = [through([one] if isinstance(one, Layer) else one, end) for one in layer.branches]
-        if len(inputs) == 1:
-            return inputs[0]
-        kind, config = ("Concatenate", {"axis": layer.axis}) if isinstance(layer, Concatenate) else ("Add", {})
-        merged = as_object("keras.layers", kind, {"name": name, "dtype": model.dtype, **config})
-        found.append(Step(name, merged, inputs, layer.output_shape, None))
+            self.outputs = [self._add(model, self.inputs)]
+
+    def _input(self, name: str, shape: Any) -> str:
+        entry = as_object("keras.layers", "InputLayer", {"name": name, "batch_shape": [None, *shape]})
+        self.steps.append(Step(name, name, entry, [], tuple(shape), None))
         return name
 
-    add(model, "input")
-    return found
+    def _append(self, name: str, entry: dict[str, Any], inputs: list[str], layer: Any, own: Layer | None) -> str:
+        self.used[name] += 1
+        use = name if self.used[name] == 1 else f"{name}:{self.used[name]}"
+        self.steps.append(Step(use, name, entry, inputs, layer.output_shape, own))
+        return use
+
+    def _through_graph(self, graph: Any, ends: list[str]) -> dict[str, str]:
+        values = dict(zip(graph.inputs, ends, strict=True))
+        for name, layer, sources in graph.steps():
+            values[name] = self._add(layer, [values[source] for source in sources], inside=True)
+        return values
+
+    def _through(self, layers: Iterable[Any], end: str) -> str:
+        for layer in layers:
+            end = self._add(layer, [end])
+        return end
+
+    def _add(self, layer: Any, ends: list[str], *, inside: bool = False) -> str:
+        """Append the steps of a layer after the steps `ends`; the name of its last one."""
+        name = self.names[id(layer)]
+        if isinstance(layer, Input):
+            return ends[0]
+        if is_graph(layer) and not inside:
+            return self._through_graph(layer, ends)[layer.output_names[0]]
+        if is_sequential(layer) and not (inside and not steps(layer)):
+            return self._through(layer.layers, ends[0])
+        if is_sequential(layer) or is_graph(layer):
+            return self._append(name, to_keras(layer, name), ends, layer, layer)
+        if type(layer) not in MERGING:
+            inputs = ends * 2 if isinstance(layer, MultiHeadAttention) else ends
+            return self._append(name, described(layer, name, self.dtype), inputs, layer, layer)
+        if isinstance(layer, Residual):
+            ends = [ends[0], self._through(layer.layers, ends[0])]
+        elif layer.branches:
+            ends = [self._through([one] if isinstance(one, Layer) else one, ends[0]) for one in layer.branches]
+        return ends[0] if len(ends) == 1 else self._append(name, merged(layer, name, self.dtype), ends, layer, None)
+
+
+def _in_keras_order(found: list[Step], outputs: list[str]) -> list[Step]:
+    """The steps in the order in which Keras keeps their layers: by the distance from the outputs, the farthest first. At equal distance
+    they come in the order in which a walk back from the outputs, along the first inputs first, meets them.
+    """
+    by_name = {step.name: step for step in found}
+    met: dict[str, int] = {}  # layers
+    order: list[Step] = []  # steps, each after those whose outputs it takes
+    seen: set[str] = set()
+    for output in outputs:
+        pending = [(output, False)]
+        while pending:
+            name, is_done = pending.pop()
+            if is_done:
+                order.append(by_name[name])
+            elif name not in seen:
+                seen.add(name)
+                met.setdefault(by_name[name].of, len(met))
+                pending += [(name, True), *((source, False) for source in reversed(by_name[name].inputs))]
+    of_steps: dict[str, int] = {}
+    of_layers: dict[str, int] = {}
+    for step in reversed(order):
+        distance = max(of_steps.get(step.name, 0), of_layers.get(step.of, 0))
+        of_steps[step.name] = of_layers[step.of] = distance
+        for name in step.inputs:
+            of_steps[name] = max(distance + 1, of_steps.get(name, 0))
+    return sorted(order, key=lambda step: (-of_layers[step.of], met[step.of]))

@@ -12,6 +12,7 @@ from minitorch_np.base.node import snake_case
 from minitorch_np.layer import Layer
 from minitorch_np.layers import ELU, Input, LeakyReLU, ReLU, SiLU, Softmax
 from minitorch_np.saving.errors import NotHere
+from minitorch_np.saving.keras_functional import from_functional
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
@@ -37,21 +38,25 @@ _SAME = {
     "recurrent_activation": ("sigmoid",),
     "dilation_rate": (1, [1, 1]),
     "groups": (1,),
+    "attention_axes": ([1],),  # the steps of a sequence
 }
 _DTYPES = ("float32", "float64")
 _MARK = "frozen in Keras"
+_FUNCTIONAL = ("Functional", "Model")
 
 
 def from_keras(given: Any, dtype: str | None = None) -> Model:
-    """Our Sequential of a Keras Sequential. Fused activations become layers of their own.
+    """Our model of a Keras Sequential or Functional. Fused activations become layers of their own.
 
     Raises:
         NotHere: it needs something that this package does not have; it names it.
     """
-    if class_name(given) != "Sequential":
-        raise NotHere(f"a Keras {class_name(given)} model", "; only Sequential models can be opened")
-    config = given["config"]
+    kind, config = class_name(given), given["config"]
     dtype = dtype or _dtype(config)
+    if kind in _FUNCTIONAL and "input_layers" in config:
+        return _marked(from_functional(config, dtype, _layers, class_name), config)
+    if kind != "Sequential":
+        raise NotHere(f"a Keras {kind} model", "; Sequential and Functional models can be opened")
     layers = list(itertools.chain.from_iterable(_layers(item, dtype) for item in config["layers"]))
     shape = (given.get("build_config") or {}).get("input_shape")
     if layers and not isinstance(layers[0], Input) and isinstance(shape, list):
@@ -120,7 +125,7 @@ def other_precision(given: Any, dtype: str) -> Iterator[str]:
     kinds = [class_name(layer) for layer in given["config"]["layers"]]
     for name, layer in zip(kinds, given["config"]["layers"], strict=True):
         policy = _policy(layer["config"])
-        if name == "Sequential":
+        if name == "Sequential" or name in _FUNCTIONAL:
             yield from other_precision(layer, dtype)
         elif name == "InputLayer":
             whole = isinstance(policy, str) and policy not in (*_DTYPES, "float16", "bfloat16")
@@ -133,7 +138,7 @@ def other_precision(given: Any, dtype: str) -> Iterator[str]:
 def _layers(given: Any, dtype: str) -> list[Any]:
     """The layer, and its activation if it has one."""
     name = class_name(given)
-    if name == "Sequential":
+    if name == "Sequential" or name in _FUNCTIONAL:
         return [from_keras(given, dtype)]
     config = given["config"]
     if name == "InputLayer":

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np import metrics
+from minitorch_np.losses.outputs import LossOfOutputs
+from minitorch_np.metrics.classes import is_single
+from minitorch_np.metrics.outputs import MetricOfOutput
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_config import as_object, keras_name
 from minitorch_np.saving.keras_layers import class_and_config
 
 if TYPE_CHECKING:
+    from minitorch_np.base.shapes import Shape
+    from minitorch_np.losses import Loss
     from minitorch_np.model import Model
 
 # Classes of the same name here and in Keras: those with a threshold, and its name there, and those without.
@@ -33,15 +38,29 @@ _SEVERAL = {
 
 def to_keras(model: Model) -> tuple[list[Any], list[str]]:
     """The descriptions of the metrics for Keras, and the names of those that Keras does not have."""
-    described = [(metric, _described(metric, model)) for metric in model.metrics]
+    if not isinstance(model.loss, LossOfOutputs):
+        return _of_output(list(model.metrics), model.output_shape or (), model.loss)
+    whole: list[Any] = []
+    missing: list[str] = []
+    for place, loss in enumerate(model.loss.losses):
+        shape: Any = (model.output_shape or ())[place]
+        own = [one.metric for one in model.metrics if isinstance(one, MetricOfOutput) and one.place == place]
+        known, unknown = _of_output(own, shape, loss)
+        whole.append(known)
+        missing += unknown
+    return whole, missing
+
+
+def _of_output(given: list[Any], output_shape: Shape, loss: Loss) -> tuple[list[Any], list[str]]:
+    described = [(metric, _described(metric, output_shape, loss)) for metric in given]
     return [known for _, known in described if known], [_name(metric) for metric, known in described if not known]
 
 
-def _described(metric: str | metrics.Metric | Callable[..., Any], model: Model) -> Any:
+def _described(metric: str | metrics.Metric | Callable[..., Any], output_shape: Shape, loss: Loss) -> Any:
     """A metric for Keras, or None."""
-    logits, single = model.loss.from_logits, _one_output(model)
+    logits, single = loss.from_logits, is_single(output_shape)
     try:
-        found = metrics.finding.find(metric, model.output_shape or (), logits, model.loss.binary)
+        found = metrics.finding.find(metric, output_shape, logits, loss.binary)
     except ValueError:
         return None
     threshold = getattr(found, "threshold", None)
@@ -59,11 +78,29 @@ def _described(metric: str | metrics.Metric | Callable[..., Any], model: Model) 
     return as_object("keras.metrics", type(found).__name__, config)
 
 
-def from_keras(described: Any, model: Model, from_logits: bool) -> tuple[list[Any], list[str]]:
-    """Our names of Keras's metrics, and Keras's names of those that this package does not have."""
-    found = [(name, item and _ours(item, model, from_logits)) for name, item in _listed(described)]
+def from_keras(described: Any, model: Model, loss: Loss) -> tuple[list[Any], list[str]]:
+    """Our names of Keras's metrics, and Keras's names of those that this package does not have. With several outputs the metrics are a
+    list for each.
+    """
+    shape: Any = model.output_shape or ()
+    if not isinstance(loss, LossOfOutputs):
+        return _names_of_output(described, shape, loss.from_logits)
+    whole: list[Any] = []
+    missing: list[str] = []
+    given = described or [()] * len(shape)
+    listed = [given.get(name, ()) for name in loss.names] if isinstance(given, dict) else given
+    for own, one, own_shape in zip(listed, loss.losses, shape, strict=False):
+        known, unknown = _names_of_output(own if isinstance(own, list) else [own], own_shape, one.from_logits)
+        whole.append(known)
+        missing += unknown
+    return (whole if len(whole) == len(shape) else []), missing
+
+
+def _names_of_output(described: Any, output_shape: Shape, from_logits: bool) -> tuple[list[Any], list[str]]:
+    single = is_single(output_shape)
+    found = [(name, item and _ours(item, from_logits, single=single)) for name, item in _listed(described)]
     known = dict.fromkeys(ours for _, ours in found if ours)
-    if "accuracy" in known and _one_output(model):
+    if "accuracy" in known and single:
         known.pop("binary_accuracy", None)  # the same number
     return list(known), [name for name, ours in found if not ours]
 
@@ -75,7 +112,8 @@ def names(described: Any) -> list[str]:
 
 def _listed(described: Any) -> list[tuple[str, Any]]:
     """Names and descriptions of metrics. Keras writes them in a list, or in a list of one list. User-defined ones have None."""
-    given = described if isinstance(described, list) else []
+    given = list(described.values()) if isinstance(described, dict) and "class_name" not in described else described
+    given = given if isinstance(given, list) else []
     given = given[0] if len(given) == 1 and isinstance(given[0], list) else given
     found: list[tuple[str, Any]] = []
     for item in filter(None, given):
@@ -86,7 +124,7 @@ def _listed(described: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def _ours(described: Any, model: Model, from_logits: bool) -> str | None:
+def _ours(described: Any, from_logits: bool, *, single: bool) -> str | None:
     name, config = class_and_config(described)
     plain = keras_name(str(name))
     if plain in ("accuracy", "acc"):
@@ -97,12 +135,8 @@ def _ours(described: Any, model: Model, from_logits: bool) -> str | None:
     has_threshold = plain in ("binary_accuracy", "precision", "recall")
     if any(other) or (has_threshold and threshold not in due) or config.get("curve", "ROC") != "ROC":
         return None
-    ours = (_ONE if _one_output(model) else _SEVERAL).get(plain)
+    ours = (_ONE if single else _SEVERAL).get(plain)
     return "accuracy" if plain == "binary_accuracy" and config.get("name") == "accuracy" else ours
-
-
-def _one_output(model: Model) -> bool:
-    return model.output_shape is not None and model.output_shape[-1:] in ((), (1,))
 
 
 def _name(metric: Any) -> str:

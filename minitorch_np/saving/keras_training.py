@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from minitorch_np import losses, optimizers, schedules
 from minitorch_np.base.configurable import Configurable, is_built_in
+from minitorch_np.base.several import of_each
+from minitorch_np.losses.outputs import LossOfOutputs, combined
 from minitorch_np.saving import keras_metrics
 from minitorch_np.saving.errors import NotHere, warn
-from minitorch_np.saving.keras_config import as_object, keras_name
+from minitorch_np.saving.keras_config import as_object, is_graph, keras_name
 from minitorch_np.saving.keras_layers import arguments, class_and_config, other_precision, own_arguments
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def compile_config(model: Model, optimizer: optimizers.Optimizer, notes: list[st
             f"Keras has no {', '.join(missing)}, so it will open this file uncompiled; mt.load_model opens it as it is."
         )
         return None
+    if isinstance(model.loss, LossOfOutputs):
+        described["loss_weights"] = list(model.loss.loss_weights)
     described["metrics"], missing = keras_metrics.to_keras(model)
     if missing:
         notes.append(
@@ -92,7 +96,9 @@ def _schedule(schedule: Any) -> dict[str, Any]:
     return as_object("keras.optimizers.schedules", name, {"initial_learning_rate": schedule.initial, **config})
 
 
-def _loss(loss: Any) -> dict[str, Any]:
+def _loss(loss: Any) -> Any:
+    if isinstance(loss, LossOfOutputs):
+        return [_loss(one) for one in loss.losses]
     config = loss.config()
     if type(loss) is losses.CrossEntropyLoss:
         if config["label_smoothing"]:  # Keras has it only for one-hot targets
@@ -109,14 +115,13 @@ def compiled(model: Model, described: Any, path: Path) -> bool:
     if not described:
         return False
     try:
-        _check_loss_weights(described.get("loss_weights"))
         optimizer = _our_optimizer(described.get("optimizer", described.get("optimizer_config")))
-        loss = _our_loss(described.get("loss"))
+        loss = _our_losses(described.get("loss"), described.get("loss_weights"), output_names(model), str(path))
     except ValueError as error:
         thing = error.thing if isinstance(error, NotHere) else str(error)
         warn(path, f"this package does not have {thing[:300]}; compile the model before training.")
         return False
-    metrics, missing = keras_metrics.from_keras(described.get("metrics"), model, loss.from_logits)
+    metrics, missing = keras_metrics.from_keras(described.get("metrics"), model, loss)
     missing += [f"weighted metric {name}" for name in keras_metrics.names(described.get("weighted_metrics"))]
     if missing:
         warn(path, f"this package has no {', '.join(missing)[:300]} that means the same, and leaves it out.")
@@ -150,10 +155,27 @@ def _our_optimizer(described: Any) -> optimizers.Optimizer:
     return cls(**{name: value for name, value in own.items() if value is not None})
 
 
-def _check_loss_weights(weights: Any) -> None:
-    given = list(weights.values()) if isinstance(weights, dict) else weights
-    if any(weight not in (None, 1) for weight in (given if isinstance(given, list) else [given])):
-        raise NotHere(f"the loss_weights {weights!r}")
+def output_names(model: Any) -> list[str]:
+    """The names of the outputs of a Graph; of another model one name."""
+    return model.output_names if is_graph(model) else ["output"]
+
+
+def _our_losses(described: Any, weights: Any, names: list[str], who: str) -> Any:
+    """The loss of a model with these outputs. Keras describes one loss, a list in the order of the outputs, or a dictionary."""
+    several = isinstance(described, list) or (isinstance(described, dict) and "class_name" not in described)
+    if len(names) == 1:
+        given = list(weights.values()) if isinstance(weights, dict) else weights
+        if any(weight not in (None, 1) for weight in (given if isinstance(given, list) else [given])):
+            raise NotHere(f"the loss_weights {weights!r}")
+        only = (
+            next(iter(described.values() if isinstance(described, dict) else described), None) if several else described
+        )
+        return _our_loss(only)
+    listed = of_each(described, names, "loss", who) if several else [described] * len(names)
+    if not all(listed):
+        raise NotHere("a model with an output that has no loss")
+    given = [1.0 if weight is None else weight for weight in weights] if isinstance(weights, list) else weights
+    return combined([_our_loss(one) for one in listed], given, names, who)
 
 
 def _our_schedule(described: dict[str, Any]) -> Any:

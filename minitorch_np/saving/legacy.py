@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from minitorch_np.layer import Layer
 from minitorch_np.saving import archive, hdf5, keras_layers, keras_training, limits, optimizer_state
 from minitorch_np.saving.errors import FileProblem
+from minitorch_np.saving.keras_functional import IN_FILE, forget_file
 from minitorch_np.saving.weights import Place, fill
 
 if TYPE_CHECKING:
+    from minitorch_np.base.parameter import Parameter
     from minitorch_np.model import Model
 
 _WEIGHTS, _OPTIMIZER = "model_weights", "optimizer_weights"
@@ -29,6 +32,7 @@ def load(file: BinaryIO, path: Path, *, allow_nan: bool) -> Model:
         keras_layers.freeze(model)
         kept = _places(model, reader)
         fill(model, kept, reader)
+        forget_file(model)
         keras_training.warn_of_precision(model, config, path)
         training = reader.strings(reader.root, "training_config")
         if training and keras_training.compiled(model, limits.check_counts(archive.parse(b"".join(training))), path):
@@ -51,12 +55,23 @@ def _places(model: Model, reader: hdf5.Reader) -> list[Place]:
             raise FileProblem(f"the layer {layer} is missing")
         paths += [f"{_WEIGHTS}/{layer}/{weight}" for weight in _names(reader, below, "weight_names")]
     parameters = []  # in each of the outermost layers, those that learn come first
-    for place, outer in model.sublayers().items():
-        own = [(f"{place}.{name}", parameter) for name, parameter in outer.parameters().items()]
-        parameters += sorted(own, key=lambda pair: not pair[1].trainable)
+    for outer in _in_order(model):
+        parameters += sorted(outer, key=lambda pair: not pair[1].trainable)
     if len(paths) != len(parameters):
         raise FileProblem(f"it holds {len(paths)} weights, and its layers have {len(parameters)}")
     return [Place(path, *pair) for path, pair in zip(paths, parameters, strict=True)]
+
+
+def _in_order(model: Layer, place: str = "") -> list[list[tuple[str, Parameter]]]:
+    """The parameters of each layer right below a model, with their names, in the file's order of layers."""
+    places = {id(layer): f"{place}{name}" for name, layer in model.sublayers().items()}
+    in_file = [layer for _, layer in vars(model).get(IN_FILE, ()) if id(layer) in places]
+    found = []
+    for layer in in_file or model.sublayers().values():
+        inside = _in_order(layer, f"{places[id(layer)]}.") if IN_FILE in vars(layer) else []
+        own = [(f"{places[id(layer)]}.{name}", parameter) for name, parameter in layer.parameters().items()]
+        found.append([pair for listed in inside for pair in listed] or own)
+    return found
 
 
 def _names(reader: hdf5.Reader, group: Any, name: str) -> list[str]:

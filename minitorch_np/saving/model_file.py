@@ -27,6 +27,7 @@ from minitorch_np.optimizers import Optimizer
 from minitorch_np.saving import (
     archive,
     hdf5,
+    keras_functional,
     keras_graph,
     keras_layers,
     keras_training,
@@ -82,7 +83,7 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         where = "" if built_in else ", where the classes that are not of this package are defined or imported"
         notes.append(f"Keras has no {', '.join(missing)}, so it will not open this file; mt.load_model does{where}.")
     else:
-        described = keras_graph.to_keras(model, graph)
+        described = keras_graph.to_keras(model)
         in_part = frozen_in_part(model)
         if in_part:
             notes.append(
@@ -225,6 +226,7 @@ def _filling(
     kept = weights.places(model, keras_graph.steps(model))
     with hdf5.reading(io.BytesIO(files[_WEIGHTS]), allow_nan=allow_nan) as reader:
         weights.fill(model, kept, reader)
+        keras_functional.forget_file(model)
         yield reader, kept
 
 

@@ -23,6 +23,7 @@ from minitorch_np.layers import Input
 from minitorch_np.saving import hdf5, keras_graph
 from minitorch_np.saving.errors import OTHER_MODEL, FileProblem, warn
 from minitorch_np.saving.keras_config import keras_name
+from minitorch_np.saving.keras_functional import IN_FILE
 from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import warn_of_own_state
 
@@ -130,7 +131,7 @@ def places(model: Model, steps: Sequence[keras_graph.Step]) -> list[Place]:
     Args:
         steps: the model as Keras's graph, as `keras_graph.steps` returns it.
     """
-    of_steps = keras_graph.groups(steps)
+    of_steps = _in_file(model) or keras_graph.groups(steps)
     groups, found = dict(of_steps), []
     for place, layer in model.walk():
         prefix = groups.get(id(layer), "")
@@ -145,9 +146,19 @@ def places(model: Model, steps: Sequence[keras_graph.Step]) -> list[Place]:
 
 def _groups(layer: Layer) -> Iterator[tuple[Layer, str]]:
     """The layers right below a layer, and the name of each one's group."""
+    in_graph = _in_file(layer)
+    if not in_graph and keras_graph.is_graph(layer):
+        in_graph = keras_graph.groups(keras_graph.steps(layer))
     counts: Counter[str] = Counter()
     for name, child in layer.sublayers().items():
-        if name in vars(layer):
+        if id(child) in in_graph:
+            yield child, in_graph[id(child)].rstrip("/")
+        elif name in vars(layer):
             yield child, name
         elif not isinstance(child, Input):  # Keras does not count it among the layers
             yield child, keras_graph.numbered(keras_name(type(child).__name__), counts)
+
+
+def _in_file(layer: Layer) -> dict[int, str]:
+    """The groups of the layers of a Graph that was read from a file of Keras and has no weights yet; else nothing."""
+    return keras_graph.numbered_groups(vars(layer).get(IN_FILE, ()))

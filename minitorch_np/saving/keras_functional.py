@@ -1,0 +1,230 @@
+"""A Graph out of Keras's description of a Functional model; a plain chain of layers becomes a Sequential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from minitorch_np.base.configurable import Configurable
+from minitorch_np.layer import Layer
+from minitorch_np.layers import Input, MultiHeadAttention, Rescaling
+from minitorch_np.saving.errors import NotHere
+from minitorch_np.saving.keras_config import MERGING
+from minitorch_np.saving.objects import registered
+
+Key = tuple[str, int]  # a layer's name and the number of its use
+_MERGING = {cls.__name__: cls for cls in MERGING}
+_WITH_NUMBER = ("Add", "Subtract", "Multiply", "TrueDivide")
+
+
+def from_functional(
+    config: dict[str, Any], dtype: str, make: Callable[[Any, str], list[Any]], class_of: Callable[[Any], str]
+) -> Any:
+    """The model that this config describes.
+
+    Args:
+        make: the layers of a Keras layer's description; class_of: the class that it names.
+
+    Raises:
+        NotHere: it has something that this package does not have. ValueError: it is no graph.
+    """
+    reader = _Reader(config, dtype, make, class_of)
+    if reader.is_chain():
+        sequential: Any = Configurable.registry["Sequential"]
+        (shape,) = reader.inputs.values()
+        return sequential([Input(shape), *(layer for _, layer, _ in reader.nodes)], dtype=dtype)
+    outputs = reader.outputs
+    graph: Any = registered("Graph")
+    model = graph(reader.inputs, reader.nodes, outputs if len(outputs) > 1 else outputs[0], dtype=dtype)
+    vars(model)[IN_FILE] = reader.in_file()
+    return model
+
+
+# The attribute of a Graph that was just read: the class in Keras and our layer of each layer, in the order of the file. It numbers the
+# groups of the weights. `forget_file` removes it when they are read.
+IN_FILE = "_in_keras_file"
+
+
+def forget_file(model: Layer) -> None:
+    for _, layer in model.walk():
+        vars(layer).pop(IN_FILE, None)
+
+
+class _Reader:
+    """Reads the layers of a Functional model into the inputs, nodes and outputs of a Graph."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        dtype: str,
+        make: Callable[[Any, str], list[Any]],
+        class_of: Callable[[Any], str],
+    ) -> None:
+        self.dtype, self.make, self.class_of = dtype, make, class_of
+        self.described = {str(_name(layer)): layer for layer in config["layers"]}
+        self.calls = {
+            (name, number): call
+            for name, layer in self.described.items()
+            for number, call in enumerate(layer.get("inbound_nodes") or [])
+        }
+        self.layers: dict[str, list[Any]] = {}
+        self.inputs: dict[str, tuple[int, ...]] = {}
+        self.nodes: list[tuple[str, Layer, Any]] = []
+        self.ends: dict[Key, str] = {}  # the node that gives the output of each use
+        for key in _keys(config["input_layers"]):
+            self._add_input(key)
+        outputs = _keys(config["output_layers"])
+        for key in outputs:
+            self._add_with_sources(key)
+        self.outputs: list[str] = [self.ends[key] for key in outputs]
+
+    def in_file(self) -> list[tuple[str, Any]]:
+        """The class in Keras and our layer of each layer in the file, in its order."""
+        first = {name: next(iter(layers), None) for name, layers in self.layers.items()}
+        return [(self.class_of(layer), first.get(name)) for name, layer in self.described.items()]
+
+    def is_chain(self) -> bool:
+        """Whether each node takes the output of the one before it, and no layer is used twice."""
+        before = [*self.inputs, *(name for name, *_ in self.nodes)]
+        layers = [id(layer) for _, layer, _ in self.nodes]
+        one_each = len(self.inputs) == len(self.outputs) == 1 and len(set(layers)) == len(layers)
+        return one_each and all(source == [end] for (_, _, source), end in zip(self.nodes, before, strict=False))
+
+    def _add_input(self, key: Key) -> None:
+        layer = self.described.get(key[0])
+        if layer is None or self.class_of(layer) != "InputLayer":
+            raise NotHere(f"a model whose input {key[0]!r} is the output of a layer")
+        (made,) = self.make(layer, self.dtype)
+        self.ends[key] = self._named(key[0])
+        self.inputs[self.ends[key]] = tuple(made.shape)
+
+    def _add_with_sources(self, last: Key) -> None:
+        """Add a use of a layer, after the uses whose outputs it takes."""
+        pending, waiting = [last], set[Key]()
+        while pending:
+            key = pending[-1]
+            if key in self.ends:
+                pending.pop()
+                continue
+            if key not in self.calls:
+                raise ValueError(f"it has no layer {key[0]!r} with {key[1] + 1} uses")
+            missing = [source for source in self._sources(key) if source not in self.ends]
+            if not missing:
+                self._add(key)
+                waiting.discard(key)
+            elif key in waiting:
+                raise ValueError(f"the layer {key[0]!r} takes its own output")
+            else:
+                waiting.add(key)
+                pending += reversed(missing)
+
+    def _sources(self, key: Key) -> list[Key]:
+        return list(dict.fromkeys(_tensors(self.calls[key])))
+
+    def _add(self, key: Key) -> None:
+        name, number = key
+        described, call = self.described[name], self.calls[key]
+        sources = [self.ends[source] for source in _tensors(call)]
+        layers = self._layers(name, described, call, len(sources))
+        if isinstance(layers[0] if layers else None, MultiHeadAttention):
+            if len(set(sources)) > 1:
+                raise NotHere("attention with queries from one layer and values from another")
+            sources = sources[:1]
+        own = self._named(name if number == 0 else f"{name}_use_{number + 1}")
+        for place, layer in enumerate(layers):
+            node = own if place == len(layers) - 1 else self._named(f"{own}_before_activation")
+            self.nodes.append((node, layer, sources))
+            sources = [node]
+        self.ends[key] = sources[0]
+
+    def _layers(self, name: str, described: Any, call: Any, sources: int) -> list[Any]:
+        """The layers of a Keras layer, the same ones in all its uses."""
+        kind = self.class_of(described)
+        if name not in self.layers:
+            merging = _MERGING.get(kind)
+            if merging is None and sources > 1 and kind != "MultiHeadAttention":
+                raise NotHere(f"a {kind} of several inputs")
+            if kind in _WITH_NUMBER and sources < 2:
+                self.layers[name] = [_with_number(kind, call)]
+            elif merging is not None:
+                config = described["config"]
+                own = {argument: config[argument] for argument in ("axis", "axes", "normalize") if argument in config}
+                own = {argument: tuple(value) if isinstance(value, list) else value for argument, value in own.items()}
+                self.layers[name] = [merging(**own)]
+            else:
+                self.layers[name] = self.make(described, self.dtype)
+        options = _options(call)
+        causal = bool(options.pop("use_causal_mask", False))
+        others = [option for option, value in options.items() if value not in (None, False)]
+        if others:
+            raise NotHere(f"{kind} called with {others[0]}")
+        if causal:
+            self.layers[name][0].causal = True
+        return self.layers[name]
+
+    def _named(self, name: str) -> str:
+        """The name as that of a node, and another than all before."""
+        name = name.replace(".", "_").replace("/", "_") or "layer"
+        taken = {*self.inputs, *(known for known, *_ in self.nodes)}
+        while name in taken:
+            name += "_"
+        return name
+
+
+def _name(layer: Any) -> Any:
+    if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
+        raise ValueError("a description without class_name and config")
+    return layer.get("name") or layer["config"].get("name")
+
+
+def _keys(ends: Any) -> list[Key]:
+    """The layers and uses that input_layers or output_layers name: one of them, a list, or a dictionary."""
+    if isinstance(ends, dict):
+        return [key for end in ends.values() for key in _keys(end)]
+    if isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str) and isinstance(ends[1], int):
+        return [_key(ends)]
+    if not isinstance(ends, list) or not ends:
+        raise ValueError(f"its inputs or outputs are {ends!r:.100}")
+    return [key for end in ends for key in _keys(end)]
+
+
+def _key(history: Any) -> Key:
+    name, number, part = history[:3]
+    if part != 0:
+        raise NotHere(f"the layer {name!r} with several outputs")
+    return str(name), int(number)
+
+
+def _tensors(call: Any) -> Iterator[Key]:
+    """The tensors that a use takes, in the order of its arguments."""
+    if isinstance(call, dict) and call.get("class_name") == "__keras_tensor__":
+        yield _key(call["config"]["keras_history"])
+    elif isinstance(call, dict):
+        for item in call.values():
+            yield from _tensors(item)
+    elif isinstance(call, list) and len(call) >= 3 and isinstance(call[0], str) and isinstance(call[1], int):
+        yield _key(call)  # as Keras 2 writes it: [name, use, part, options]
+    elif isinstance(call, list):
+        for item in call:
+            yield from _tensors(item)
+
+
+def _options(call: Any) -> dict[str, Any]:
+    """The arguments of a use that are no tensors, by name."""
+    if not isinstance(call, dict):
+        return {}
+    return {name: value for name, value in (call.get("kwargs") or {}).items() if not list(_tensors(value))}
+
+
+def _with_number(kind: str, call: Any) -> Layer:
+    """The layer of x + 2, x * 2 and the like, which Keras writes as a layer Add or Multiply of x and a number."""
+    x, number = [*(call.get("args") or []), None, None][:2] if isinstance(call, dict) else (None, None)
+    if not isinstance(x, dict) or isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise NotHere(f"{kind} of a layer and {'a number before it' if isinstance(number, dict) else 'nothing else'}")
+    scale, offset = {
+        "Add": (1.0, number),
+        "Subtract": (1.0, -number),
+        "Multiply": (number, 0.0),
+        "TrueDivide": (1 / number if number else 0.0, 0.0),
+    }[kind]
+    return Rescaling(scale, offset)

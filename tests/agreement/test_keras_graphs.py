@@ -1,0 +1,201 @@
+"""Keras's Functional models: they open here, compute the same, train on alike, and come back from Keras; and ours open in Keras."""
+
+import os
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+pytest.importorskip("torch", reason="needs PyTorch as Keras's backend: pip install torch")
+with pytest.MonkeyPatch.context():
+    keras = pytest.importorskip("keras", reason="needs Keras: pip install keras")
+
+L = keras.layers
+pytestmark = pytest.mark.filterwarnings("ignore")  # Keras's own, of its backend
+
+
+def model(inputs, call, **shared):
+    """A Functional model: `call` takes one tensor for each input shape."""
+    tensors = [L.Input(shape) for shape in inputs]
+    return keras.Model(tensors if len(tensors) > 1 else tensors[0], call(*tensors, **shared))
+
+
+def encoder(size=4):
+    return keras.Sequential([L.Input((size,)), L.Dense(5, activation="relu"), L.Dense(3)])
+
+
+def residual_model(size=4):
+    return model([(size,)], lambda x: L.Add()([L.Dense(size)(x), x]))
+
+
+def chain_of_one(x, layer):
+    return layer(layer(layer(x)))
+
+
+def squeeze(x):
+    h = L.Conv2D(4, 3, padding="same", activation="relu")(x)
+    gate = L.Conv2D(4, 1, activation="sigmoid")(L.GlobalAveragePooling2D(keepdims=True)(h))
+    return L.Dense(2)(L.Flatten()(L.Multiply()([h, gate])))
+
+
+def resnet(x):
+    h = L.ReLU()(L.BatchNormalization()(L.Conv2D(4, 3, padding="same")(x)))
+    branch = L.BatchNormalization()(L.Conv2D(4, 3, padding="same")(h))
+    return L.Dense(3, activation="softmax")(L.GlobalAveragePooling2D()(L.ReLU()(L.add([h, branch]))))
+
+
+def unet(x):
+    down = L.Conv2D(2, 3, activation="relu", padding="same")(x)
+    inner = L.Conv2D(4, 3, activation="relu", padding="same")(L.MaxPooling2D()(down))
+    return L.Conv2D(1, 1, activation="sigmoid")(L.Concatenate()([L.UpSampling2D()(inner), down]))
+
+
+def dense_net(x):
+    found = [x]
+    for _ in range(4):
+        found.append(L.Dense(4)(found[-1]))
+    return L.Concatenate()(found)
+
+
+MODELS = {
+    "chain": lambda: model([(6,)], lambda x: L.Dense(2)(L.Dense(4, activation="relu")(x))),
+    "residual": lambda: model([(6,)], lambda x: L.Dense(1)(L.Add()([x, L.Dense(6, activation="tanh")(x)]))),
+    "two inputs": lambda: model([(4,), (3,)], lambda a, b: L.Dense(2)(L.Concatenate()([L.Dense(5)(a), L.Dense(2)(b)]))),
+    "two outputs": lambda: model([(4,)], lambda x: [L.Dense(2)(x), L.Dense(1, activation="sigmoid")(x)]),
+    "siamese": lambda: model([(4,), (4,)], lambda a, b, f: L.Dense(1)(L.Subtract()([f(a), f(b)])), f=L.Dense(3, activation="tanh")),
+    "siamese nested": lambda: model([(4,), (4,)], lambda a, b, f: L.Dot(1, normalize=True)([f(a), f(b)]), f=encoder()),
+    "nested functional": lambda: model([(4,), (4,)], lambda a, b, f: L.Multiply()([f(a), f(b)]), f=residual_model()),
+    "one layer three times": lambda: model([(4,)], chain_of_one, layer=L.Dense(4, activation="tanh")),
+    "shared at two depths": lambda: model([(4,)], lambda x, f, g: [f(g(f(x))), g(x)], f=L.Dense(4), g=L.Dense(4)),
+    "triplet": lambda: model([(3,)] * 3, lambda a, b, c, f: [f(a), f(b), f(c)], f=L.Dense(3)),
+    "squeeze and excitation": lambda: model([(6, 6, 3)], squeeze),
+    "resnet": lambda: model([(6, 6, 3)], resnet),
+    "unet": lambda: model([(6, 6, 1)], unet),
+    "inception": lambda: model([(6, 6, 1)], lambda x: L.Concatenate()([L.Conv2D(2, k, padding="same")(x) for k in (1, 3, 5)])),
+    "dense net": lambda: model([(4,)], dense_net),
+    "attention": lambda: model([(6, 5)], lambda x: L.LayerNormalization()(x + L.MultiHeadAttention(2, 4)(x, x))),
+    "causal": lambda: model([(6, 5)], lambda x: L.Add()([x, L.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)])),
+    "average, largest, smallest": lambda: model(
+        [(4,)], lambda x: [merge()([L.Dense(3)(x), L.Dense(3)(x)]) for merge in (L.Average, L.Maximum, L.Minimum)]
+    ),
+    "words and numbers": lambda: model(
+        [(5,), (2,)], lambda w, n: L.Dense(1)(L.concatenate([L.Flatten()(L.Embedding(10, 3)(w)), n]))
+    ),
+    "recurrent": lambda: model(
+        [(7, 4)], lambda x: L.LSTM(3)(L.Concatenate()([L.LSTM(5, return_sequences=True)(x), L.GRU(5, return_sequences=True)(x)]))
+    ),
+    "operators": lambda: model([(4,)], lambda x: L.Dense(4)(x) * L.Dense(4)(x) - x),
+    "a number": lambda: model([(4,)], lambda x: L.Dense(2)(x) * 2.0 + 1.0),
+    "nested chain": lambda: model([(4,)], lambda x, f: L.Dense(2)(f(x)), f=encoder()),
+    "dot of matrices": lambda: model([(5, 4), (3, 4)], lambda a, b: L.Dot(axes=2)([L.Dense(4)(a), b])),
+    "bidirectional": lambda: model(
+        [(5, 4), (5, 4)], lambda a, b: L.Concatenate(axis=1)([L.Bidirectional(L.LSTM(3))(a), L.Bidirectional(L.GRU(3))(b)])
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=MODELS, ids=str)
+def theirs(request, rng):
+    made = MODELS[request.param]()
+    for weight in made.weights:
+        if "seed" not in weight.path:
+            weight.assign(0.4 * rng.normal(size=weight.shape) + ("variance" in weight.path))
+    return made
+
+
+def data(theirs, rng, n=6):
+    x = [
+        rng.integers(0, 10, (n, *one.shape[1:]))
+        if one.shape[1:] == (5,)
+        else rng.normal(size=(n, *one.shape[1:])).astype("f")
+        for one in theirs.inputs
+    ]
+    y = [rng.normal(size=(n, *one.shape[1:])).astype("f") for one in theirs.outputs]
+    return (x if len(x) > 1 else x[0]), (y if len(y) > 1 else y[0])
+
+
+def assert_equal(found, wanted, most=1e-6):
+    several = (found, wanted) if isinstance(wanted, list) else ([found], [wanted])
+    for ours, its in zip(*several, strict=True):
+        its = np.asarray(its)
+        assert np.abs(ours - its).max() <= most * np.abs(its).max()
+
+
+def test_a_functional_model_goes_both_ways(theirs, rng, tmp_path):
+    x, _ = data(theirs, rng)
+    wanted = theirs.predict(x, verbose=0)
+    for name in ("theirs.keras", "theirs.h5"):
+        theirs.save(tmp_path / name)
+        ours = mt.load_model(tmp_path / name)
+        assert_equal(ours.predict(x), wanted)
+    ours.save(tmp_path / "ours.keras")
+    assert_equal(mt.load_model(tmp_path / "ours.keras").predict(x), wanted)
+    back = keras.saving.load_model(tmp_path / "ours.keras")
+    assert_equal(
+        np.asarray(back.predict(x, verbose=0)) if not isinstance(wanted, list) else back.predict(x, verbose=0), wanted
+    )
+    back.save(tmp_path / "again.keras")
+    assert_equal(mt.load_model(tmp_path / "again.keras").predict(x), wanted)
+    assert len(ours.get_weights()) == len([w for w in theirs.weights if "seed" not in w.path])
+
+
+@pytest.mark.parametrize(
+    "name", ["siamese", "nested functional", "two outputs", "resnet", "shared at two depths", "recurrent"]
+)
+def test_they_train_on_alike(name, rng, tmp_path):
+    keras.utils.set_random_seed(0)
+    theirs = MODELS[name]()
+    x, y = data(theirs, rng, 16)
+    several = len(theirs.outputs) > 1
+    options = (
+        {"loss": ["mse"] * 2, "loss_weights": [1.0, 0.5], "metrics": [["mae"], []]} if several else {"loss": "mse"}
+    )
+    theirs.compile(keras.optimizers.SGD(0.02, momentum=0.9), **options)
+    fit = {"epochs": 5, "batch_size": 8, "shuffle": False}
+    theirs.fit(x, y, verbose=0, **fit)
+    theirs.save(tmp_path / "m.keras")
+    ours = mt.load_model(tmp_path / "m.keras")
+    ours.save(tmp_path / "ours.keras")
+    back = keras.saving.load_model(tmp_path / "ours.keras")
+    losses = [one.fit(x, y, verbose=0, **fit).history["loss"][-1] for one in (theirs, back)]
+    losses.append(ours.fit(x, y, **fit)["loss"][-1])
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
+    for one in (theirs, back):
+        assert_equal(ours.predict(x), one.predict(x, verbose=0), 1e-5)
+
+
+@pytest.mark.parametrize("layer", [mt.Add(), mt.Average(), mt.Multiply(), mt.Maximum(), mt.Minimum(), mt.Subtract(), mt.Concatenate(), mt.Dot(1)], ids=repr)  # fmt: skip
+def test_our_graphs_open_in_keras_with_what_they_share(layer, rng, tmp_path):
+    shared = mt.Sequential([mt.Dense(4), mt.Tanh()])
+    nodes = [
+        ("a", shared, "left"),
+        ("b", shared, "right"),
+        ("both", layer.clone(), ["a", "b"]),
+        ("y", mt.Dense(2), "both"),
+    ]
+    ours = mt.Graph({"left": (3,), "right": (3,)}, nodes, ["y", "both"], rng=1)
+    x = [rng.normal(size=(5, 3)).astype("f") for _ in range(2)]
+    wanted = ours.predict(x)
+    ours.save(tmp_path / "ours.keras")
+    theirs = keras.saving.load_model(tmp_path / "ours.keras")
+    assert_equal([np.asarray(one) for one in theirs.predict(x, verbose=0)], wanted)
+    assert len(theirs.trainable_weights) == 4
+    theirs.save(tmp_path / "theirs.keras")
+    again = mt.load_model(tmp_path / "theirs.keras")
+    assert_equal(again.predict(x), wanted)
+    assert len(again.parameters()) == 4
+
+
+def test_what_is_not_here_is_refused_by_name(tmp_path):
+    inner = model([(4,)], lambda x: [L.Dense(2)(x), L.Dense(3)(x)])
+    cases = {
+        "with several outputs": model([(4,)], lambda x: L.Concatenate()(inner(x))),
+        "attention with queries from one layer": model([(5, 4), (3, 4)], lambda a, b: L.MultiHeadAttention(2, 3)(a, b)),
+        "the layer UnitNormalization": model([(4,)], lambda x: L.UnitNormalization()(L.Dense(2)(x))),
+    }
+    for message, theirs in cases.items():
+        theirs.save(tmp_path / "m.keras")
+        with pytest.raises(mt.ModelFileError, match=message):
+            mt.load_model(tmp_path / "m.keras")
