@@ -65,15 +65,18 @@ class Graph(Model):
     ) -> None:
         super().__init__(rng, dtype)
         check_nodes(inputs, nodes, outputs)
-        self.inputs, self.nodes, self.outputs = dict(inputs), without_repeats(nodes), outputs
+        self.inputs, self.nodes, vars(self)["outputs"] = dict(inputs), without_repeats(nodes), outputs
         refuse_repeats(self)
         self.input_shape = self._given_shape()
         self.compute_output_shape(self.input_shape)
 
     @property
     def output_names(self) -> list[str]:
-        """The outputs in a list."""
-        return [self.outputs] if isinstance(self.outputs, str) else list(self.outputs)
+        """The names of the outputs in a list. `outputs` itself is the method of Model."""
+        names = vars(self)["outputs"]
+        return [names] if isinstance(names, str) else list(names)
+
+    outputs = property(lambda self: super().outputs)
 
     @answers_foreign_arguments
     def compile(
@@ -141,6 +144,10 @@ class Graph(Model):
             except ValueError as error:
                 raise ValueError(f"Graph, node {name!r}: {error}") from error
         return shapes
+
+    def uses(self) -> dict[str, list[str]]:
+        steps = self.steps()
+        return {name: [node for node, one, _ in steps if one is layer] for name, layer in self.sublayers().items()}
 
     def steps(self) -> list[tuple[str, Layer, list[str]]]:
         """The nodes in order: name, layer, and the names of the sources."""

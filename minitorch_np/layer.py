@@ -27,12 +27,12 @@ from minitorch_np.base.contract import (
     refuse_other_shape,
     warn_of_hidden,
 )
-from minitorch_np.base.node import Node
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.replica import Replicator, original_of, refill
 from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.base.validation import check_flags
+from minitorch_np.base.weights import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _BUILDING = threading.RLock()
 
 
-class Layer(Node):
+class Layer(Weights):
     """One step of a network: `forward` computes y from x, `backward` computes dL/dx from dL/dy.
 
     A subclass writes these two, and `build` if it has parameters:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from minitorch_np.base import sharing
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
 from minitorch_np.base.randomness import streams
@@ -17,10 +18,8 @@ from minitorch_np.losses import Loss
 from minitorch_np.losses.finding import find as find_loss
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.optimizers.finding import find as find_optimizer
-from minitorch_np.training import sharing
-from minitorch_np.training.calls import Calls
 from minitorch_np.training.defaults import BATCH_SIZE, LARGE_BATCH_SIZE
-from minitorch_np.training.weights import Weights
+from minitorch_np.training.methods import Methods
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from minitorch_np.training.input_range import InputRange
 
 
-class Model(Weights, Calls, Layer):
+class Model(Methods, Layer):
     """A layer made of layers, which can be trained, evaluated and saved.
 
     Subclass it for a network that is not a list of layers: create the layers in the constructor, and write `forward` and `backward`
@@ -65,6 +64,7 @@ class Model(Weights, Calls, Layer):
     class_names: Sequence[str] | None = None
     input_range: InputRange | None = None
     _has_warned = False  # whether compile has warned of the last layer
+    _outputs_checked: Loss | None = None  # the loss that train_on_batch has checked the outputs for
 
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
         check_dtype(type(self).__name__, dtype)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from minitorch_np.base import sharing
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
 from minitorch_np.base.replica import replica
@@ -67,7 +68,7 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Layer]:
         """The layers in order, built if the shape of the input is known."""
-        self._build_if_shape_known()
+        self.build_if_shape_known()
         return self._layers
 
     @property
@@ -75,15 +76,37 @@ class Sequential(Model):
         return vars(self)["layers"]
 
     def add(self, layer: Layer) -> None:
-        """Append a layer, as long as the model is not built."""
-        if self.built:
-            raise RuntimeError("Sequential.add: the model is built already. Add every layer before it is used.")
+        """Append a layer. If the model is built, the layer is built too."""
+        self._refuse_in_fit("add")
         self._append(layer)
         try:
             self._check()
+            if self.built:
+                layer.set_streams(self._all_streams(), self._dtype)
+                self.output_shape = layer.ensure_built(self.output_shape or ())
         except ValueError:
             self._layers.pop()
             raise
+
+    def pop(self) -> Layer:
+        """Remove the last layer and return it; it keeps its weights.
+
+        model[:-1] is a model without it that shares the other layers.
+        """
+        self._refuse_in_fit("pop")
+        if not self._layers:
+            raise ValueError("Sequential.pop: the model has no layers.")
+        before = set(self.parameters()) if self.built else set()
+        layer = self._layers.pop()
+        if self.built:
+            self.output_shape = self._layers[-1].output_shape if self._layers else self.input_shape
+            if self.optimizer is not None:
+                self.optimizer.forget(before - set(self.parameters()))
+        return layer
+
+    def _refuse_in_fit(self, method: str) -> None:
+        if sharing.fits_of_this_thread(self):
+            raise RuntimeError(f"Sequential.{method}: fit is running. Change the layers of a model before or after it.")
 
     @answers_foreign_arguments
     def compile(
@@ -115,20 +138,23 @@ class Sequential(Model):
         if self._layers and isinstance(self._layers[0], Input):
             self.compute_output_shape(self._layers[0].shape)
 
-    def _build_if_shape_known(self) -> None:
+    def build_if_shape_known(self) -> None:
+        """Build the model if its first layer says the shape of the inputs."""
         shape = None if self.built else self._given_shape()
         if shape is not None:
             self.ensure_built(tuple(shape))
 
     def _given_shape(self) -> Shape | None:
-        """The shape of the input, if the first layer is Input or a model that knows its own."""
+        """The shape of the input, if the first layer is Input, or knows its own because it is built."""
         first = self._layers[0] if self._layers else None
         if isinstance(first, Input):
             return first.shape
-        return first._given_shape() or first.input_shape if isinstance(first, Sequential) else None
+        if isinstance(first, Sequential) and not first.built:
+            return first._given_shape()
+        return first.input_shape if first is not None and first.built else None
 
     def require_built(self, who: str) -> None:
-        self._build_if_shape_known()
+        self.build_if_shape_known()
         super().require_built(who)
 
     def build(self, input_shape: Shape) -> None:

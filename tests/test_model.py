@@ -100,6 +100,73 @@ def test_set_weights_changes_nothing_unless_all_fit():
         np.testing.assert_array_equal(kept, now)
 
 
+def test_a_layer_has_the_methods_for_its_weights(rng):
+    model, x = network(), rng.normal(size=(3, 4))
+    dense, normalization = model.layers[1], mt.BatchNormalization().initialize((4,))
+    kernel, bias = dense.get_weights()
+    assert kernel.shape == (4, 3)
+    assert bias.shape == (3,)
+    assert dense.count_params() == 15
+    assert model.count_params() == 15 + 4
+    assert normalization.count_params() == 16
+    assert mt.ReLU().get_weights() == []
+    assert mt.ReLU().count_params() == 0
+    dense.set_weights([kernel + 1, bias])
+    np.testing.assert_allclose(dense(x), x @ (kernel + 1) + bias, rtol=1e-5)
+    dense.load_state_dict({"kernel": kernel, "bias": bias})
+    np.testing.assert_array_equal(dense.state_dict()["kernel"], kernel)
+    assert mt.Dense(30).initialize((4000,)).state_dict()["kernel"].flags.c_contiguous
+    with pytest.raises(ValueError, match=r"Dense\.set_weights: bias has shape \(3,\), got \(2,\)"):
+        dense.set_weights([kernel, bias[:2]])
+    with pytest.raises(ValueError, match="takes a dictionary"):
+        dense.set_weights({"kernel": kernel, "bias": bias})
+    for method in ("get_weights", "count_params", "state_dict"):
+        with pytest.raises(RuntimeError, match=rf"Dense\.{method}: the layer is not built yet"):
+            getattr(mt.Dense(3), method)()
+
+
+def test_a_state_that_differs_lists_all_names_or_is_read_where_it_fits():
+    model, other = network(rng=1), network(rng=2)
+    state = {name: value for name, value in other.state_dict().items() if name != "dense_2.bias"} | {
+        "head.kernel": [1.0]
+    }
+    before = model.state_dict()
+    with pytest.raises(
+        ValueError, match=r"dense_2\.bias is missing; head\.kernel is not in the model\. The model has dense_1\.kernel,"
+    ):
+        model.load_state_dict(state)
+    found = model.load_state_dict(state, strict=False)
+    assert found.missing_keys == ["dense_2.bias"]
+    assert found.unexpected_keys == ["head.kernel"]
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, before[name] if name == "dense_2.bias" else state[name])
+    assert repr(model.load_state_dict(before)) == "<All keys matched successfully>"
+    with pytest.raises(ValueError, match=r"dense_1\.kernel has shape \(4, 3\), got \(1,\)"):
+        model.load_state_dict({"dense_1.bias": [1, 2, 3], "dense_1.kernel": [1.0]}, strict=False)
+    np.testing.assert_array_equal(model.state_dict()["dense_1.bias"], before["dense_1.bias"])
+    with pytest.warns(UserWarning, match="no name of the state is in the model"):
+        model.load_state_dict({"0.weight": before["dense_1.kernel"].T}, strict=False)
+
+
+def test_a_target_network_moves_towards_another():
+    target, online = network(rng=1), network(rng=2)
+    before = target.get_weights()
+    target.move_towards(online, 0.25)
+    for now, then, goal in zip(target.get_weights(), before, online.get_weights(), strict=True):
+        np.testing.assert_allclose(now, 0.75 * then + 0.25 * goal, rtol=1e-6, atol=1e-7)
+    target.move_towards(online, 1)
+    for now, goal in zip(target.get_weights(), online.get_weights(), strict=True):
+        np.testing.assert_array_equal(now, goal)
+    online.layers[1].kernel.value += 1
+    assert not np.array_equal(target.layers[1].kernel.value, online.layers[1].kernel.value)
+    with pytest.raises(
+        ValueError, match=r"move_towards: expected a model with the same parameters, \{'dense_1\.kernel': \(4, 3\)"
+    ):
+        target.move_towards(mt.Sequential([mt.Input((4,)), mt.Dense(2)]), 0.1)
+    with pytest.raises(ValueError, match=r"share is a number in \[0, 1\], got 1\.5"):
+        target.move_towards(online, 1.5)
+
+
 def test_a_custom_model_learns_and_nests(rng):
     x = rng.normal(size=(80, 4))
     y = (x[:, 0] * x[:, 1] > 0) * 1.0
@@ -131,9 +198,44 @@ def test_layers_can_be_added_one_by_one(rng):
     model.add(mt.Dense(2))
     with pytest.raises(ValueError, match="Input gives the shape"):
         model.add(mt.Input((2,)))
-    assert model.predict(rng.normal(size=(3, 4))).shape == (3, 2)
-    with pytest.raises(RuntimeError, match="built already"):
-        model.add(mt.ReLU())
+    x = rng.normal(size=(3, 4))
+    before = model.predict(x)
+    assert before.shape == (3, 2)
+    model.add(mt.Dense(3))
+    model.add(mt.ReLU())
+    np.testing.assert_allclose(model.predict(x), np.maximum(model.layers[2](before), 0), rtol=1e-6)
+    assert model.output_shape == (3,)
+    with pytest.raises(ValueError, match="expected inputs of shape"):
+        model.add(mt.Conv2D(2, 3))
+    assert len(model) == 4
+
+
+def test_the_last_layer_is_removed_and_another_one_put_in_its_place(rng):
+    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+    model = network().compile(mt.Adam(0.01), mt.MSELoss())
+    model.fit(x, y[:, :1])
+    base, kernel = model[:-2].predict(x), model.layers[1].kernel
+    last = model.pop()
+    assert isinstance(last, mt.Sigmoid)
+    assert model.output_shape == (1,)
+    dense = model.pop()
+    np.testing.assert_array_equal(model.predict(x), base)
+    assert model.optimizer.state.keys() == {"dense_1.kernel", "dense_1.bias"}
+    model.add(mt.Dense(3))
+    assert model.layers[1].kernel is kernel
+    assert dense.kernel.shape == (3, 1)
+    model.fit(x, y)
+    assert model.optimizer.iteration == 2
+    assert model.predict(x).shape == (6, 3)
+
+    class Pops(mt.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.pop()
+
+    with pytest.raises(RuntimeError, match=r"Sequential\.pop: fit is running"):
+        model.fit(x, y, callbacks=[Pops()])
+    with pytest.raises(ValueError, match="the model has no layers"):
+        mt.Sequential().pop()
 
 
 def test_without_input_the_shape_comes_with_the_data(rng):

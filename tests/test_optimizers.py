@@ -12,7 +12,6 @@ from closed_forms import CLOSED_FORMS
 import minitorch_np as mt
 from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.optimizers import blocks as update_blocks
-from minitorch_np.optimizers import optimizer as optimizer_module
 from minitorch_np.optimizers.optimizer import update_average
 
 
@@ -307,20 +306,60 @@ def weights(model):
 @pytest.mark.parametrize(
     "optimizer", [mt.SGD(0.1, momentum=0.9), mt.Adam(0.1), mt.RMSprop(0.1), mt.Lion(0.1)], ids=repr
 )
-def test_the_state_of_one_network_is_not_used_for_another(optimizer):
-    optimizer = optimizer.clone()
-    a, b = network(0), network(1)
-    optimizer.step(with_gradient(a, 10))
-    before = weights(b)
-    with pytest.raises(
-        ValueError, match=r"is that of another network's parameter\. Make an optimizer for each network"
-    ):
-        optimizer.step(with_gradient(b, 0))
-    np.testing.assert_array_equal(weights(b), before)
-    assert optimizer.iteration == 1
-    optimizer.step(with_gradient(a, 10))
-    optimizer.reset()
-    optimizer.step(with_gradient(b, 1))
+def test_each_network_has_a_state_of_its_own(optimizer):
+    shared, alone = optimizer.clone(), [optimizer.clone(), optimizer.clone()]
+    networks, others = [network(0), network(1)], [network(0), network(1)]
+    for turn, value in enumerate([10, 0, 3, 5, 1, 2]):
+        number = (0, 1, 1)[turn % 3]
+        shared.step(with_gradient(networks[number], value))
+        alone[number].step(with_gradient(others[number], value))
+    for one, other in zip(networks, others, strict=True):
+        np.testing.assert_array_equal(weights(one), weights(other))
+    assert shared.iteration == alone[0].iteration == 2
+    first, due = shared.get_state(), alone[0].get_state()
+    assert first["state"].keys() == due["state"].keys()
+
+
+def test_networks_with_other_names_have_states_of_their_own():
+    a = mt.Sequential([mt.Input((2,)), mt.Dense(1)], rng=0)
+    b = mt.Sequential([mt.Input((2,)), mt.LayerNormalization()], rng=0)
+    optimizer, alone = mt.Adam(0.1), mt.Adam(0.1)
+    other = mt.Sequential([mt.Input((2,)), mt.LayerNormalization()], rng=0)
+    for _ in range(3):
+        optimizer.step(with_gradient(a, 1))
+        optimizer.step(with_gradient(b, 1))
+        alone.step(with_gradient(other, 1))
+    np.testing.assert_array_equal(weights(b), weights(other))
+
+
+def test_a_network_that_is_gone_leaves_its_place_to_another():
+    optimizer, alone = mt.Adam(0.1), mt.Adam(0.1)
+    for seed in range(4):
+        model, other = network(seed), network(seed)
+        for value in (10, 1):
+            optimizer.step(with_gradient(model, value))
+        alone.reset()
+        for value in (10, 1):
+            alone.step(with_gradient(other, value))
+        np.testing.assert_array_equal(weights(model), weights(other))
+        del model
+        gc.collect()
+    assert not optimizer._others
+
+
+def test_parameters_that_learn_again_join_their_network():
+    model, optimizer, alone, other = network(0), mt.Adam(0.1), mt.Adam(0.1), network(0)
+    for one, its in ((model, optimizer), (other, alone)):
+        one.layers[1].trainable = False
+        its.step(with_gradient(one, 1))
+        one.layers[1].trainable = True
+        its.step(with_gradient(one, 1))
+    assert optimizer.iteration == 2
+    assert not optimizer._others
+    optimizer.step(with_gradient(network(1), 1))
+    optimizer.step(with_gradient(model, 1))
+    alone.step(with_gradient(other, 1))
+    np.testing.assert_array_equal(weights(model), weights(other))
 
 
 def test_plain_sgd_serves_two_networks():
@@ -433,7 +472,6 @@ def test_a_large_parameter_is_updated_in_blocks_to_the_same_bits(rng, monkeypatc
         return parameter.value, optimizer.state["kernel"]
 
     value, state = trained()
-    monkeypatch.setattr(optimizer_module, "IN_CACHE", 8)
     monkeypatch.setattr(update_blocks, "IN_CACHE", 8)
     value_in_blocks, state_in_blocks = trained()
     np.testing.assert_array_equal(value_in_blocks, value)
@@ -443,7 +481,7 @@ def test_a_large_parameter_is_updated_in_blocks_to_the_same_bits(rng, monkeypatc
 
 
 def test_an_update_of_your_own_gets_the_whole_parameter(monkeypatch):
-    monkeypatch.setattr(optimizer_module, "IN_CACHE", 8)
+    monkeypatch.setattr(update_blocks, "IN_CACHE", 8)
 
     class Normalized(mt.SGD):
         def update(self, parameter, state):

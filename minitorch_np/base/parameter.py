@@ -14,6 +14,7 @@ import numpy as np
 from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.arrays import as_floats, as_numbers
 from minitorch_np.base.callers import caller
+from minitorch_np.base.validation import check_number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -53,6 +54,8 @@ class Parameter(AnswersForeignNames):
         trainable: set it to False to freeze a value.
         learnable: the first setting of `trainable`, which freezing does not change. A frozen value is learnable and not trainable.
         regularizer: the penalty on the value, or None.
+        rate: a factor of the optimiser's learning rate for this parameter, 1 by default.
+        decay: a factor of the optimiser's weight decay for this parameter, 1 by default; with 0 it has none.
         changes: an attribute of the class, a number that changes whenever `trainable` of any parameter is set.
     """
 
@@ -66,6 +69,7 @@ class Parameter(AnswersForeignNames):
         "_penalized",
         "_trainable",
         "_value",
+        "factors",
         "grad",
         "learnable",
         "network",
@@ -87,6 +91,7 @@ class Parameter(AnswersForeignNames):
         self.grad: Any = None
         self.regularizer: Any = None
         self._penalized: Any = None  # the grad that has the penalty in it
+        self.factors: tuple[float, float] | None = None  # rate and decay, if they are not both 1
         self.learnable = self._trainable = trainable
         # The largest network that has listed this parameter: its number of parameters, and its id.
         self.network: tuple[int, int] = (0, 0)
@@ -124,6 +129,31 @@ class Parameter(AnswersForeignNames):
         value = property(attrgetter("_value"), _copy_into)
         trainable = property(attrgetter("_trainable"), _set_trainable)
 
+    @property
+    def rate(self) -> float:
+        return 1.0 if self.factors is None else self.factors[0]
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._set_factors(rate, self.decay)
+
+    @property
+    def decay(self) -> float:
+        return 1.0 if self.factors is None else self.factors[1]
+
+    @decay.setter
+    def decay(self, decay: float) -> None:
+        self._set_factors(self.rate, decay)
+
+    def _set_factors(self, rate: float, decay: float) -> None:
+        check_number(repr(self), "rate, a factor of the learning rate,", rate)
+        check_number(repr(self), "decay, a factor of the weight decay,", decay)
+        self.factors = None if rate == decay == 1 else (float(rate), float(decay))
+
+    def take_settings(self, other: Parameter) -> None:
+        """Learn, or stay frozen, as the other parameter does: with its penalty and its factors."""
+        self.trainable, self.regularizer, self.factors = other.trainable, other.regularizer, other.factors
+
     def replace(self, value: NDArray) -> None:
         """Set the value to this array, without a copy and with its dtype and order in memory."""
         self._value = value
@@ -132,7 +162,7 @@ class Parameter(AnswersForeignNames):
         """Another Parameter with the same array, or with a copy of it, and no gradient."""
         value = self.value
         replica = Parameter.sharing(value.copy(order="K") if copy else value, self.learnable)
-        replica.trainable, replica.regularizer = self.trainable, self.regularizer
+        replica._trainable, replica.regularizer, replica.factors = self._trainable, self.regularizer, self.factors
         return replica
 
     def add_penalty(self) -> None:

@@ -99,6 +99,15 @@ class Loss(Cached, OwnAttributes):
             )
         return gradient
 
+    def probabilities(self, outputs: NDArray) -> NDArray:
+        """The probability of each class, from the outputs of a model that was trained with this loss, (n, …, units) -> (n, …, classes).
+
+        Two columns for one output. It says nothing if `probabilistic` is False.
+        """
+        from minitorch_np.losses.probabilities import probabilities
+
+        return probabilities(outputs, self)
+
     def wrong_outputs(self, outputs: NDArray) -> str:
         """Why these outputs of a model make no sense to this loss, or "". fit and evaluate call it once, for the first batch.
 

@@ -11,10 +11,24 @@ from minitorch_np.base.blocks import IN_CACHE, slices
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 
+Update = Callable[[Parameter, dict[str, NDArray]], None]
 
-def update_in_blocks(
-    update: Callable[[Parameter, dict[str, NDArray]], None], parameter: Parameter, state: dict[str, NDArray]
-) -> None:
+
+def updating(update: Update, *, in_blocks: bool) -> Update:
+    """The update of an optimiser; if in_blocks, one that updates large parameters in blocks."""
+    if not in_blocks:
+        return update
+
+    def update_by_size(parameter: Parameter, state: dict[str, NDArray]) -> None:
+        if parameter.value.size > IN_CACHE:
+            update_in_blocks(update, parameter, state)
+        else:
+            update(parameter, state)
+
+    return update_by_size
+
+
+def update_in_blocks(update: Update, parameter: Parameter, state: dict[str, NDArray]) -> None:
     """update(parameter, state) for an update that treats each element by itself, with the same result.
 
     Arrays that lie alike in memory are taken as vectors. Where they do not, it is one call.

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments
-from minitorch_np.base.blocks import IN_CACHE
 from minitorch_np.base.configurable import OwnAttributes, is_built_in, says_itself
 from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import Checks, anything, is_number, whole
-from minitorch_np.optimizers.blocks import update_in_blocks
+from minitorch_np.optimizers.blocks import updating
 from minitorch_np.optimizers.clipping import clipping
+from minitorch_np.optimizers.networks import OfNetwork, Owners, belongs, of_another, settings_of
 
 Schedule = Callable[[int], float]
 
-_TRANSIENT = ("_buffers", "_owners", "_model")  # not part of the state
+_TRANSIENT = ("_buffers", "_owners", "_others", "_model")  # not part of the state
 
 
 class _RateOfStep:
@@ -60,8 +60,9 @@ class Optimizer(OwnAttributes):
 
     Attributes:
         iteration: number of the current step, from 1; 0 before the first.
-        rate: the learning rate of the current step; 0 before the first.
-        state: the dictionaries of all parameters, by their names.
+        rate: the learning rate of the current step, in `update` times the `rate` of the parameter; 0 before the first.
+        state: the dictionaries of all parameters, by their names. If one optimiser steps several networks, each has its own state and its
+            own iteration; `state`, `iteration` and get_state are those of the first network, and in a step those of its network.
         elementwise: True on classes whose update treats each element of a parameter by itself: large ones are then updated in blocks.
         rotation_invariant: True on classes whose steps turn with the weights: see docs/wide_data.md.
     """
@@ -114,7 +115,14 @@ class Optimizer(OwnAttributes):
         attributes["iteration"] = 0
         attributes["state"] = {}
         self._buffers: dict[tuple[Shape, np.dtype, int], NDArray] = {}
-        self._owners: dict[str, weakref.ref[Parameter]] = {}  # the parameter that each state belongs to
+        self._owners: Owners = {}  # the parameter that each state belongs to
+        self._others: list[OfNetwork] = []  # what is kept for networks after the first
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget the state of these parameters, which the network no longer has."""
+        for name in names:
+            self.state.pop(name, None)
+            self._owners.pop(name, None)
 
     def get_state(self) -> dict[str, Any]:
         """A copy of what changes in training: iteration, rate, learning_rate (None for a function), the state of each parameter,
@@ -143,7 +151,7 @@ class Optimizer(OwnAttributes):
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles. A copy has no model; its state belongs to the parameters of its first step."""
-        return {**vars(self), "_buffers": {}, "_owners": {}, "_model": None}
+        return {**vars(self), "_buffers": {}, "_owners": {}, "_others": [], "_model": None}
 
     def belong_to(self, model: object, who: str) -> None:
         """Remember the model that is compiled with this optimizer. Raises ValueError if it is another one; a copy has none."""
@@ -159,11 +167,12 @@ class Optimizer(OwnAttributes):
     def step(self, parameters: Mapping[str, Parameter]) -> None:
         """Update every trainable parameter. Fit calls it with `model.parameters()`.
 
-        If a parameter has a regularizer, the gradient of its penalty is first added to `grad`, once for each backward.
+        If a parameter has a regularizer, the gradient of its penalty is first added to `grad`, once for each backward. The parameters of
+        another network have a state and an iteration of their own, as if it had an optimiser of its own.
 
         Raises:
             RuntimeError: a parameter has no gradient yet.
-            ValueError: a gradient has another shape than its parameter, or the state under its name belongs to another parameter.
+            ValueError: a gradient has another shape than its parameter.
         """
         if type(parameters) is not Parameters and not isinstance(parameters, Mapping):
             raise ValueError(
@@ -171,13 +180,18 @@ class Optimizer(OwnAttributes):
             )
         if type(parameters) is dict:
             warn_of_lost(parameters, f"{self!r}.step")
-        if any(self.state.values()):
-            self._check_owners(parameters)
+        if belongs(parameters, self._owners):
+            self._update_all(parameters)
+        else:
+            with of_another(self, parameters):
+                self._update_all(parameters)
+
+    def _update_all(self, parameters: Mapping[str, Parameter]) -> None:
         attributes = vars(self)
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
         clip = clipping(self, parameters)
-        blocks = says_itself(self, "elementwise")
+        update, owners = updating(self.update, in_blocks=says_itself(self, "elementwise")), self._owners
         for name, parameter in parameters.items():
             if not parameter.trainable:
                 continue
@@ -191,31 +205,21 @@ class Optimizer(OwnAttributes):
                     f"{self!r}.step: {name} has shape {shape}, its gradient {np.shape(gradient)}. "
                     "The gradient has the parameter's shape: sum over the batch, as in dy.sum(axis=0)."
                 )
+            owner = owners.get(name)
+            if owner is None or owner() is not parameter:
+                owners[name] = weakref.ref(parameter)
+                if owner is not None:  # of a parameter that was deleted; a state from a file has no owner yet
+                    self.state.pop(name, None)
             state = self.state.get(name)
             if state is None:
                 state = self.state[name] = {}
-                self._owners[name] = weakref.ref(parameter)
             parameter.grad = gradient if clip is None else clip(gradient)
-            if blocks and parameter.value.size > IN_CACHE:
-                update_in_blocks(self.update, parameter, state)
+            if parameter.factors is None:
+                update(parameter, state)
             else:
-                self.update(parameter, state)
+                with settings_of(parameter, attributes):
+                    update(parameter, state)
             parameter.grad = gradient
-
-    def _check_owners(self, parameters: Mapping[str, Parameter]) -> None:
-        """Raise ValueError if the state under a name belongs to another parameter. Forget the state of deleted parameters."""
-        for name, parameter in parameters.items():
-            if self.state.get(name):
-                # A state from a file belongs to the first parameter that has its name.
-                owner = self._owners.setdefault(name, weakref.ref(parameter))()
-                if owner is None:
-                    del self.state[name]
-                elif owner is not parameter:
-                    raise ValueError(
-                        f"{self!r}.step: its state under the name {name!r} is that of another network's parameter. "
-                        f"Make an optimizer for each network, or give them names of their own: "
-                        f'step(a.parameters().under("a") | b.parameters().under("b")).'
-                    )
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         raise NotImplementedError(f"{self!r} has no update: write update(self, parameter, state).")

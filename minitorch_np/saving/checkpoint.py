@@ -126,8 +126,11 @@ class Checkpoint:
         return refusing(self.path, _REMEDY)
 
     def _shapes(self) -> dict[str, str]:
-        frozen = {name: "" if parameter.trainable else ", frozen" for name, parameter in self.parameters.items()}
-        return {f"shape of {name}": f"{self.parameters[name].shape}{text}" for name, text in frozen.items()}
+        return {
+            f"shape of {name}": f"{one.shape}{'' if one.trainable else ', frozen'}"
+            f"{'' if one.factors is None else f', rate {one.rate}, decay {one.decay}'}"
+            for name, one in self.parameters.items()
+        }
 
     def _compare(self, there: dict[str, str], since: dict[str, str]) -> None:
         """Raise unless this run is the file's. A callback may have changed what `since` describes."""

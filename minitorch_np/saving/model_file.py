@@ -90,6 +90,10 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
                 f"Keras freezes whole layers, and not {', '.join(in_part)} in part, so it will open this file "
                 "uncompiled and without frozen layers; mt.load_model opens it as it is."
             )
+        elif any(parameter.factors is not None for parameter in model.parameters().values()):
+            notes.append(
+                "Keras has no rate or decay of a single parameter, so it will open this file uncompiled; mt.load_model opens it as it is."
+            )
         elif include_optimizer and optimizer is not None:
             described["compile_config"] = keras_training.compile_config(model, optimizer, notes)
     compiled, of_training = compiled_for_file(model, optimizer)
@@ -116,6 +120,7 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         "iteration": optimizer.iteration if include_optimizer and optimizer is not None else 0,
         "not_in_keras": missing,
         "frozen": [name for name, parameter in model.parameters().items() if parameter.frozen],
+        "factors": {name: list(one.factors) for name, one in model.parameters().items() if one.factors is not None},
     }
     metadata = {"keras_version": "3.0.0", "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
     described_files = {"metadata.json": metadata, _KERAS: described, _OURS: own}
@@ -188,6 +193,8 @@ def _of_ours(files: dict[str, bytes], allow_nan: bool) -> Model:
             if name not in parameters:
                 raise ValueError(f"it freezes {name}, which the model does not have")
             parameters[name].trainable = False
+        for name, (rate, decay) in own.get("factors", {}).items():
+            parameters[name].rate, parameters[name].decay = rate, decay
         model.class_names = _names(own["class_names"], "class_names") or None
         model.input_range = InputRange(_ranges(own["seen"])) if own["seen"] else None
         compiled = own["compile"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from minitorch_np.base import sharing
 from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.cache import Call
 from minitorch_np.base.contract import calling, explicit_mode, is_called
@@ -13,7 +14,6 @@ from minitorch_np.base.parameter import Parameters
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.several import each
 from minitorch_np.base.validation import check_flags
-from minitorch_np.training import sharing
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -153,6 +153,9 @@ class Calls(Layer):
         if self.rng is not None and self._own_streams is None:
             self._own_streams = streams(self.rng)
         super().set_streams(self._own_streams or streams_above, dtype)
+
+    def build_if_shape_known(self) -> None:
+        """A Sequential that begins with Input builds itself here."""
 
     def require_built(self, who: str) -> None:
         """Raise RuntimeError unless the model has its parameters."""

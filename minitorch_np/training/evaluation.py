@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from minitorch_np.base import sharing
 from minitorch_np.base.blocks import all_cores
 from minitorch_np.base.cache import Call
 from minitorch_np.base.callers import caller
@@ -23,7 +24,6 @@ from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics.finding import of_model
 from minitorch_np.source.batches import as_source
-from minitorch_np.training import sharing
 from minitorch_np.training.options import check_class_names, checked_batch_size
 from minitorch_np.training.preparation import Preparation
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base import sharing
 from minitorch_np.base.blocks import all_cores
 from minitorch_np.base.cache import Call
 from minitorch_np.base.console import progress_is_visible, say
@@ -20,12 +21,11 @@ from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.callbacks.progress_bar import ProgressBar
 from minitorch_np.metrics import finding
 from minitorch_np.source.source import fingerprint
-from minitorch_np.training import divergence, sharing
+from minitorch_np.training import divergence
 from minitorch_np.training.changes import Changes, owners_in
 from minitorch_np.training.evaluation import measure, penalty, regularized, uses_blocks
 from minitorch_np.training.history import History
 from minitorch_np.training.interrupt import Interrupt
-from minitorch_np.training.sharing import Fitting
 from minitorch_np.training.state import capture, generator_state, restore
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Run:
         _, self.rest = model.split_preprocessing()  # the layers after the preprocessing, which run in each step
         self.parameters = model.parameters()
         self.metrics = finding.of_model(model)
-        self.fitting = Fitting(self.parameters.values(), [model.loss, *self.metrics])
+        self.fitting = sharing.Fitting(self.parameters.values(), [model.loss, *self.metrics])
         self.metrics = [copy.deepcopy(metric) if sharing.is_used(metric) else metric for metric in self.metrics]
         self.loss_copy: Loss | None = None  # a copy of the loss, if another fit uses the loss now
         self.call = Call(model) if has_user_classes(model) else None

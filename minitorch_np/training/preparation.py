@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import too_far_apart
-from minitorch_np.base.several import Several, listed
+from minitorch_np.base.several import Several, each, listed
 from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source
@@ -28,6 +28,7 @@ from minitorch_np.training.input_range import InputRange
 from minitorch_np.training.options import check_class_names, check_steps, split, warn_of_classes_not_learnt
 
 if TYPE_CHECKING:
+    from minitorch_np.base.parameter import Parameter
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
     from minitorch_np.model import Model
@@ -168,9 +169,19 @@ class Preparation:
             )
         return x, y, weights
 
+    def batch(self, x: Any, y: Any, sample_weight: Any = None) -> Ready:
+        """One batch in the model's dtype, which is built if it was not, for a step by hand."""
+        x, y, weights = self._checked(x, y, sample_weight)
+        if not self.model.built:
+            self.model.ensure_built(x.shape[1:])
+        x, y, weights = self._with_targets(x, y, weights)
+        return each(lambda array: in_dtype(array, self.model.compute_dtype, f"{self.who}: x"), x), y, weights
+
     def _prepared(self, x: Any, y: Any = None, sample_weight: Any = None) -> Ready:
         """One batch of a source: checked x, prepared y, and weights in the model's dtype."""
-        x, y, weights = self._checked(x, y, sample_weight)
+        return self._with_targets(*self._checked(x, y, sample_weight))
+
+    def _with_targets(self, x: NDArray, y: NDArray, weights: NDArray | None) -> Ready:
         dtype = self.model.compute_dtype
         y = self.model.loss.prepare_batch(y, self._output_shape, dtype)
         weights = self._weights(y, weights)
@@ -212,11 +223,7 @@ class Preparation:
         """Build the model for examples of this shape; return its preprocessing."""
         if not self.model.built:
             self.model.ensure_built(shape)
-        if not any(parameter.trainable for parameter in self.model.parameters().values()):
-            raise ValueError(
-                f"{self.who}: {self.model!r} has no trainable parameters: none at all, or all are "
-                "frozen. model.trainable = True, or layer.trainable = True, lets them learn."
-            )
+        refuse_frozen(self.model, self.model.parameters(), self.who)
         preprocessing, _ = self.model.split_preprocessing()
         return preprocessing
 
@@ -229,3 +236,18 @@ class Preparation:
         lost = too_far_apart(np.abs(some).max(axis=0).astype(float), some.std(axis=0, dtype=float), dtype)
         for text in [*self.model.input_warnings(in_its_dtype), *([f"x: {lost}"] if lost else [])]:
             warnings.warn(f"{self.who}: {text}", stacklevel=caller())
+
+
+def refuse_frozen(model: Model, parameters: Mapping[str, Parameter], who: str) -> None:
+    """Raise ValueError if no parameter learns."""
+    if any(parameter.trainable for parameter in parameters.values()):
+        return
+    frozen = sum(parameter.frozen for parameter in parameters.values())
+    if not frozen:
+        raise ValueError(f"{who}: {model!r} has no trainable parameters, because its layers have none.")
+    raise ValueError(
+        f"{who}: {model!r} has no trainable parameters: all {frozen} are frozen. model.trainable = True, or layer.trainable = True, lets "
+        "them learn. In a GAN, where one optimiser step is the discriminator's and the next the generator's, switch it before each:\n"
+        "    discriminator.trainable = True   # before discriminator.train_on_batch(…)\n"
+        "    discriminator.trainable = False  # before the step of the model that contains generator and discriminator"
+    )

@@ -96,12 +96,15 @@ class FoldedParameter(Parameter):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """For copy and pickle: a copy is a plain Parameter."""
-        return _plain, (self.value, self.grad, self.learnable, self.trainable, self.regularizer)
+        settings = Parameter.sharing(self.value[:0], self.learnable)
+        settings.take_settings(self)
+        return _plain, (self.value, self.grad, settings)
 
 
-def _plain(value: NDArray, grad: NDArray | None, learnable: bool, trainable: bool, regularizer: Any) -> Parameter:
-    parameter = Parameter.sharing(value, learnable)
-    parameter.grad, parameter.regularizer, parameter.trainable = grad, regularizer, trainable
+def _plain(value: NDArray, grad: NDArray | None, settings: Parameter) -> Parameter:
+    parameter = Parameter.sharing(value, settings.learnable)
+    parameter.grad = grad
+    parameter.take_settings(settings)
     return parameter
 
 
@@ -169,7 +172,7 @@ class KernelInSpan:
         small = {key: np.ascontiguousarray(array, dtype) for key, array in now.items()}
         self._folded = {VALUE: whole.value.copy(order="K"), **{key: array.copy() for key, array in own.items()}}
         self.small = Parameter.sharing(small.pop(VALUE), whole.learnable)
-        self.small.trainable, self.small.regularizer = whole.trainable, whole.regularizer
+        self.small.take_settings(whole)
         self._state = small
         self._whole_state = FoldedState(self, own)
         optimizer.state[name] = self._whole_state

@@ -30,6 +30,7 @@ def capture(run: Run) -> dict[str, Any]:
         "weights": {name: parameter.value for name, parameter in run.model.parameters().items()},
         "layers": {f"{place}.{name}": as_state(own[name]) for place, own, name in _own_state(run) if name in own},
         "trainable": {name: parameter.trainable for name, parameter in run.parameters.items()},
+        "factors": {name: [parameter.rate, parameter.decay] for name, parameter in run.parameters.items()},
         "optimizer": run.model.optimizer.get_state(),
         "history": dict(run.history),
         "metrics": [metric.get_state() for metric in run.metrics],
@@ -52,6 +53,7 @@ def restore(run: Run, state: dict[str, Any]) -> None:
     for name, parameter in run.parameters.items():
         parameter.value[...] = state["weights"][name]
         parameter.trainable = state["trainable"][name]
+        parameter.rate, parameter.decay = state.get("factors", {}).get(name, (1.0, 1.0))
     for place, own, name in _own_state(run):
         if f"{place}.{name}" in state["layers"]:
             own[name] = put_back(own.get(name), state["layers"][f"{place}.{name}"])

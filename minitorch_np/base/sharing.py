@@ -128,9 +128,14 @@ def fits_of_this_thread(layer: Layer) -> list[Fitting]:
 
 
 @contextmanager
-def reading(layer: Layer) -> Iterator[Layer]:
-    """Inside the `with` block: a replica of the layer, with weights that do not change."""
-    replicator = Replicator()
+def reading(layer: Layer, *, training: bool = False, keep_cache: bool = False) -> Iterator[Layer]:
+    """Inside the `with` block: a replica of the layer, with weights that do not change.
+
+    Args:
+        training: whether the replica is in training mode. Its forward then changes running statistics, so it has copies of them.
+        keep_cache: whether its forward keeps what backward needs.
+    """
+    replicator = Replicator(copy_weights=training, training=training, keep_cache=keep_cache)
     try:
         yield _replica(replicator, layer)
     finally:

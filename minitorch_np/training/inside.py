@@ -1,0 +1,229 @@
+"""Inside: the outputs of all layers, and gradients with respect to inputs, computed on a replica, so that the model stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minitorch_np.base import sharing
+from minitorch_np.base.arrays import as_numbers, in_dtype
+from minitorch_np.base.blocks import all_cores
+from minitorch_np.base.cache import Call
+from minitorch_np.base.contract import calling
+from minitorch_np.base.replica import Replicator
+from minitorch_np.base.several import Several, each, joined
+from minitorch_np.base.shapes import batch_of
+from minitorch_np.base.validation import check_flags, is_whole
+from minitorch_np.training.evaluation import uses_blocks
+from minitorch_np.training.options import checked_batch_size
+from minitorch_np.training.preparation import Preparation
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.base.shapes import NDArray
+    from minitorch_np.layer import Layer
+    from minitorch_np.model import Model
+
+
+def get_layer(model: Model, name: Any, index: Any) -> Layer:
+    """See Model.get_layer."""
+    who = f"{type(model).__name__}.get_layer"
+    if (name is None) == (index is None):
+        raise ValueError(f"{who}: expected a name or an index. {_names(model)}")
+    if is_whole(name):
+        name, index = None, name
+    model.build_if_shape_known()
+    if name is None:
+        layers = list(model.sublayers().values())
+        if not is_whole(index) or not -len(layers) <= index < len(layers):
+            raise ValueError(f"{who}: expected an index from 0 to {len(layers) - 1}, got {index!r}. {_names(model)}")
+        return layers[index]
+    found = dict(model.walk()).get(_layer_of_use(model, name)) if name else None
+    if found is None:
+        of_parameter = name in model.parameters() if model.built and isinstance(name, str) else False
+        remedy = f"Write get_layer({name.rpartition('.')[0]!r}).{name.rpartition('.')[2]}. " if of_parameter else ""
+        raise ValueError(f"{who}: there is no layer {name!r}. {remedy}{_names(model)}")
+    return found
+
+
+def outputs(model: Model, x: ArrayLike, layer: Any, batch_size: int | None) -> Any:
+    """See Model.outputs."""
+    who = f"{type(model).__name__}.outputs"
+    model.require_built(who)
+    uses = model.uses()
+    chosen = None if layer is None else layer if layer in _nodes(uses) else _name_of(model, layer)
+    batch_size = checked_batch_size(batch_size, who)
+    parts: dict[str, list[Any]] = {}
+    with sharing.reading(model) as replica, all_cores(uses_blocks(model)):
+        runs: dict[str, int] = {}
+        for name, node in replica.walk():
+            if name and (chosen is None or _layer_of_use(model, chosen) == name):
+                vars(node)["forward"] = _recording(node.forward, name, uses.get(name, []), runs, parts)
+        for x_batch, _, _ in Preparation(model, who).inputs(x, None, None).batches(batch_size):
+            runs.clear()
+            with calling(Call(replica, inference=True)):
+                replica.forward(x_batch)
+    names = [use for name, _ in model.walk() for use in uses.get(name, [name])]
+    in_order = sorted(parts, key=lambda name: names.index(name.partition("#")[0]))
+    found = {name: model.as_outputs(joined(parts[name])) for name in in_order}
+    if chosen is None:
+        return found
+    if chosen not in found:
+        raise ValueError(f"{who}: the layers around {chosen} do not call its forward, so its output is not known.")
+    return found[chosen]
+
+
+def gradient(model: Model, x: Any, target: Any, output: Any, dy: Any, layer: Any, *, training: bool) -> Any:
+    """See Model.gradient."""
+    who = f"{type(model).__name__}.gradient"
+    check_flags(who, {"training": training})
+    if sum(given is not None for given in (target, output, dy)) > 1:
+        raise ValueError(f"{who}: expected one of target, output and dy, got several.")
+    model.require_built(who)
+    chosen = None if layer is None else _name_of(model, layer)
+    if target is not None:
+        model._require_compiled("gradient")
+    x, target = _examples(model, who, x, target)
+    arrived: list[Any] = []
+    with sharing.reading(model, training=bool(training), keep_cache=True) as replica, all_cores(uses_blocks(model)):
+        replica.drop_caches()  # the original may await a backward
+        replica.wants_dx = True
+        if chosen is not None:
+            node = dict(replica.walk())[chosen]
+            vars(node)["backward"] = _noting(node.backward, arrived)
+        with calling(Call(replica)):
+            y = replica.forward(x)
+        dx = replica.backward(_upstream(model, who, y, target, output, dy))
+    if chosen is None:
+        arrived = [dx]
+    if len(arrived) != 1:
+        how = (
+            "are several gradients, one for each use"
+            if arrived
+            else "is no gradient: the layers around it do not call its backward"
+        )
+        raise ValueError(f"{who}: with respect to the output of {chosen} there {how}.")
+    if isinstance(arrived[0], tuple):  # of several inputs
+        return [np.array(dx) for dx in arrived[0]]
+    if arrived[0] is None:
+        raise ValueError(
+            f"{who}: there is no gradient with respect to whole numbers, such as those that Embedding takes. Write layer=…, with the "
+            f"name of the layer that takes them: the gradient is then with respect to its output. {_names(model)}"
+        )
+    return np.array(arrived[0])
+
+
+def _examples(model: Model, who: str, x: Any, target: Any) -> tuple[NDArray, NDArray | None]:
+    """x in the model's dtype, and the prepared targets."""
+    if target is not None:
+        x, target, _ = Preparation(model, who).batch(x, target)
+        return x, target
+    (batch,) = Preparation(model, who).inputs(x, None, None).batches(None)
+    return batch[0], None
+
+
+def _upstream(model: Model, who: str, y: NDArray, target: NDArray | None, output: Any, dy: Any) -> NDArray:
+    """dL/dy for these outputs."""
+    if target is not None:
+        loss = Replicator(training=True, keep_cache=True).of(model.loss)
+        loss.checked_forward(y, target)
+        return loss.checked_backward(y)
+    if dy is not None:
+        dy = each(
+            lambda one: in_dtype(as_numbers(one, "dy", who), model.compute_dtype, f"{who}: dy"),
+            model.as_targets(dy, who),
+        )
+        if dy.shape != y.shape:
+            raise ValueError(f"{who}: expected dy of the shape of y, {y.shape}, got {dy.shape}.")
+        return dy
+    if isinstance(y, Several):
+        raise ValueError(
+            f"{who}: the model has several outputs. Write target=[…] for the loss, or dy=[…], one array for each output."
+        )
+    if output is None and y.shape[1:] != (1,):
+        raise ValueError(
+            f"{who}: the outputs are {batch_of(y.shape[1:])}. Write output=i for the gradient of one of them, target=y for that of the "
+            "loss, or dy=… for a gradient of your own."
+        )
+    dy = np.zeros_like(y)
+    dy[_places(who, y, 0 if output is None else output)] = 1
+    return dy
+
+
+def _places(who: str, y: NDArray, output: Any) -> tuple[Any, ...]:
+    """The index into y of one output of each example."""
+    examples = np.arange(len(y))
+    if isinstance(output, tuple) or is_whole(output):
+        chosen: tuple[Any, ...] = output if isinstance(output, tuple) else (output,)
+    else:
+        chosen = (np.asarray(output).reshape(-1),)
+    sizes = y.shape[1:]
+    fits = len(chosen) == len(sizes) and all(
+        np.asarray(one).dtype.kind in "iu"
+        and np.shape(one) in ((), (len(y),))
+        and (-size <= np.asarray(one)).all()
+        and (np.asarray(one) < size).all()
+        for one, size in zip(chosen, sizes, strict=True)
+    )
+    if not fits:
+        kinds = ["a whole number", "a pair (step, output) of whole numbers"]
+        kind = kinds[len(sizes) - 1] if len(sizes) < 3 else f"{len(sizes)} whole numbers"
+        raise ValueError(
+            f"{who}: the outputs are {batch_of(sizes)}, so output is {kind} below {sizes}, or one for each example, got {output!r:.80}."
+        )
+    return (examples, *chosen)
+
+
+def _recording(
+    forward: Callable[..., Any], name: str, uses: list[str], runs: dict[str, int], parts: dict[str, list[Any]]
+) -> Callable[..., Any]:
+    """forward, which also appends what it returns to the parts of this name.
+
+    What a later run of one forward returns has the name of that use, or else `name#2`, ….
+    """
+
+    def forward_and_record(*arguments: Any) -> Any:
+        y = forward(*arguments)
+        number = runs[name] = runs.get(name, 0) + 1
+        if hasattr(y, "shape"):
+            use = uses[number - 1] if number <= len(uses) else name if number == 1 else f"{name}#{number}"
+            parts.setdefault(use, []).append(y)
+        return y
+
+    return forward_and_record
+
+
+def _noting(backward: Callable[..., Any], arrived: list[Any]) -> Callable[..., Any]:
+    """backward, which also appends the dy that it gets."""
+
+    def backward_and_note(dy: Any) -> Any:
+        arrived.append(dy)
+        return backward(dy)
+
+    return backward_and_note
+
+
+def _name_of(model: Model, layer: Any) -> str:
+    """The name of a layer that is given by name, by index, or itself."""
+    found = layer if hasattr(layer, "forward") else get_layer(model, layer, None)
+    for name, node in model.walk():
+        if node is found and name:
+            return name
+    raise ValueError(f"{type(model).__name__}: {layer!r} is not a layer of this model. {_names(model)}")
+
+
+def _nodes(uses: Mapping[str, list[str]]) -> list[str]:
+    return [use for names in uses.values() for use in names]
+
+
+def _layer_of_use(model: Model, name: str) -> str:
+    """The name of the layer that the node of this name uses, or the name itself."""
+    return next((layer for layer, names in model.uses().items() if name in names), name)
+
+
+def _names(model: Model) -> str:
+    uses = model.uses()
+    return f"The layers are {', '.join(use for name, _ in model.walk() if name for use in uses.get(name, [name])) or 'none'}."
