@@ -161,11 +161,11 @@ def test_it_leaves_no_trace(rng):
     before, x_before = State(layer), x.copy()
     global_before = np.random.get_state()[1].copy()  # noqa: NPY002 that is what is looked at
     assert check(layer, x)
-    for item, content in before.saved:
-        if isinstance(item, np.ndarray):
-            np.testing.assert_array_equal(item, content)
-        elif isinstance(item, np.random.Generator):
-            assert item.bit_generator.state == content
+    assert before.arrays and before.generators
+    for array, content in before.arrays:
+        np.testing.assert_array_equal(array, content)
+    for generator, state in before.generators:
+        assert generator.bit_generator.state == state
     np.testing.assert_array_equal(x, x_before)
     np.testing.assert_array_equal(global_before, np.random.get_state()[1])  # noqa: NPY002
 

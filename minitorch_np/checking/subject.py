@@ -31,7 +31,13 @@ class State:
     """Everything below an object that can change: attributes, also of its class, lists, dictionaries, arrays, generators."""
 
     def __init__(self, root: Any) -> None:
-        self.saved: list[tuple[Any, Any]] = []
+        # Pairs (object, content) by kind, because a check restores the state for each number that it compares.
+        self.generators: list[tuple[Any, Any]] = []
+        self.arrays: list[tuple[NDArray, NDArray]] = []
+        self.lists: list[tuple[list[Any], list[Any]]] = []
+        self.dictionaries: list[tuple[Any, Any]] = []  # and sets
+        self.parameters: list[tuple[Parameter, tuple[Any, ...]]] = []
+        self.slots: list[tuple[Any, dict[str, Any]]] = []
         found: set[int] = set()
         pending = [root]
         while pending:
@@ -40,51 +46,51 @@ class State:
                 continue
             found.add(id(item))
             if isinstance(item, np.ndarray):
-                self.saved.append((item, item.copy(order="K")))
+                self.arrays.append((item, item.copy(order="K")))
             elif isinstance(item, _GENERATORS):
-                self.saved.append((item, _generator_state(item)))
-            elif isinstance(item, (list, dict, set)):
-                self.saved.append((item, item.copy()))
+                self.generators.append((item, _generator_state(item)))
+            elif isinstance(item, list):
+                self.lists.append((item, item.copy()))
+                pending += item
+            elif isinstance(item, (dict, set)):
+                self.dictionaries.append((item, item.copy()))
                 pending += item.values() if isinstance(item, dict) else item
             elif isinstance(item, tuple):
                 pending += item
             elif isinstance(item, Parameter):
-                self.saved.append((item, (item.value, item.grad, item.trainable)))
+                self.parameters.append((item, (item.value, item.grad, item.trainable)))
                 pending += [item.value, item.grad]
             else:
                 own, slots = getattr(item, "__dict__", {}), in_slots(item)
-                self.saved += [(own, own.copy())] if hasattr(item, "__dict__") else []
-                self.saved += [(item, slots)] if slots else []
+                self.dictionaries += [(own, own.copy())] if hasattr(item, "__dict__") else []
+                self.slots += [(item, slots)] if slots else []
                 pending += [*own.values(), *slots.values(), *(value for _, value in of_class(item))]
 
     def has_drawn(self) -> bool:
         """Whether a generator has moved since."""
-        return any(
-            pickle.dumps(_generator_state(item)) != pickle.dumps(content)
-            for item, content in self.saved
-            if isinstance(item, _GENERATORS)
-        )
+        return any(pickle.dumps(_generator_state(item)) != pickle.dumps(content) for item, content in self.generators)
 
     def restore(self, *, generators_alone: bool = False) -> None:
-        for item, content in self.saved:
-            if isinstance(item, _GENERATORS):
-                _set_generator_state(item, content)
-            elif generators_alone:
-                continue
-            elif isinstance(item, np.ndarray):
-                if item.flags.writeable:
-                    np.copyto(item, content)
-            elif isinstance(item, list):
-                item[:] = content
-            elif isinstance(item, Parameter):
-                item.replace(content[0])
-                item.grad, item.trainable = content[1:]
-            elif isinstance(item, (dict, set)):
-                item.clear()
-                item.update(content)
-            else:
-                for name, value in content.items():
-                    setattr(item, name, value)
+        for generator, state in self.generators:
+            _set_generator_state(generator, state)
+        if generators_alone:
+            return
+        for array, content in self.arrays:
+            if array.flags.writeable:
+                np.copyto(array, content)
+        for items, listed in self.lists:
+            items[:] = listed
+        for parameter, (value, grad, trainable) in self.parameters:
+            parameter.replace(value)
+            parameter.grad = grad
+            if parameter.trainable is not trainable:
+                parameter.trainable = trainable
+        for dictionary, entries in self.dictionaries:
+            dictionary.clear()
+            dictionary.update(entries)
+        for owner, attributes in self.slots:
+            for name, value in attributes.items():
+                setattr(owner, name, value)
 
 
 class GlobalRandomness:

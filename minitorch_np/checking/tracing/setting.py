@@ -78,13 +78,14 @@ class Setting:
                 return value
             return traced.setdefault(id(value), wrap(constant(value)))
 
-        for holder, _ in self.subject.state.saved:
+        state = self.subject.state
+        for holder, _ in state.dictionaries:
             if isinstance(holder, dict):
                 holder.update({name: replacement(value) for name, value in holder.items()})
-            elif isinstance(holder, list):
-                holder[:] = [replacement(value) for value in holder]
-            elif isinstance(holder, Parameter):
-                holder.replace(replacement(holder.value))
+        for items, _ in state.lists:
+            items[:] = [replacement(value) for value in items]
+        for parameter, _ in state.parameters:
+            parameter.replace(replacement(parameter.value))
 
     def _compare_with_truth(self, generator: np.random.Generator) -> None:
         """Along one direction for each tensor."""
