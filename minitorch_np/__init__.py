@@ -17,7 +17,7 @@ from minitorch_np.regularizers import *  # noqa: F403
 from minitorch_np.sequential import Sequential
 
 if TYPE_CHECKING:  # loaded when they are first used, by __getattr__ below
-    from minitorch_np import callbacks, datasets, metrics, plotting, schedules, tuning
+    from minitorch_np import callbacks, constraints, datasets, metrics, plotting, schedules, tuning
     from minitorch_np.callbacks import Callback
     from minitorch_np.checking import (
         GradcheckError,
@@ -39,7 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Callback", "GradcheckError", "GradcheckReport", "Graph", "History", "Layer", "Metric", "Model", "ModelFileError", "Parameter",
     "Sequential", "Source", "all_cores", "assert_gradients", "blocks_of", "callbacks", "check_optimizer", "check_training_step",
-    "datasets", "gradcheck", "in_blocks", "initializers", "layers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "set_threads", "sigmoid",
+    "constraints", "datasets", "gradcheck", "in_blocks", "initializers", "layers", "load_model", "losses", "metrics", "optimizers", "plotting", "regularizers", "schedules", "set_threads", "sigmoid",
     "significance", "tuning",
 ]  # fmt: skip
 __all__ += layers.__all__
@@ -47,7 +47,7 @@ __all__ += losses.__all__
 __all__ += optimizers.__all__
 __all__ += regularizers.__all__
 
-_ON_DEMAND = ("callbacks", "datasets", "metrics", "plotting", "schedules", "tuning")
+_ON_DEMAND = ("callbacks", "constraints", "datasets", "metrics", "plotting", "schedules", "tuning")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,14 +8,18 @@ and rescaled to the stated variance, as in Keras, whose names these are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from minitorch_np.base.answers import instead_of, public_module
+from minitorch_np.base.arrays import as_floats
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Checks, number, one_of
+from minitorch_np.base.validation import Checks, check_number, number, one_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "Constant", "Identity", "Initializer", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal",
@@ -97,21 +101,33 @@ def fans(shape: Shape) -> tuple[int, int]:
     return max(1, window * shape[-2]), max(1, window * shape[-1])
 
 
+def _check_constant(who: str, name: str, value: Any) -> None:
+    if not np.ndim(value):
+        check_number(who, name, value, "(-inf, inf)")
+    elif not np.isfinite(as_floats(value, name, who)).all():
+        raise ValueError(f"{who}: {name} holds numbers that are not finite.")
+
+
 class Constant(OwnAttributes):
-    """All of one value."""
+    """All of one value, or the values of a table.
 
-    checks: Checks = {"value": number("(-inf, inf)")}
+    Args:
+        value: a number, or an array of the parameter's shape, or of one that NumPy broadcasts to it.
+    """
 
-    def __init__(self, value: float = 0.0) -> None:
-        if np.ndim(value):
-            raise ValueError(
-                f"Constant: value is a finite number, got an array of shape {np.shape(value)}. For a table of values write "
-                "lambda shape, rng: table."
-            )
+    checks: Checks = {"value": _check_constant}
+
+    def __init__(self, value: float | ArrayLike = 0.0) -> None:
         self.value = value
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> NDArray:
-        return np.full(shape, float(self.value))
+        value = as_floats(self.value, "value", "Constant")
+        try:
+            return np.array(np.broadcast_to(value, shape))
+        except ValueError:
+            raise ValueError(
+                f"Constant: the parameter has shape {tuple(shape)}, and the value {value.shape}."
+            ) from None
 
 
 class _Normal(OwnAttributes):
@@ -244,7 +260,7 @@ def find(initializer: str | Initializer) -> Initializer:
     if not isinstance(initializer, str) or initializer not in BY_NAME:
         remedy = instead_of(initializer)
         if isinstance(initializer, (list, np.ndarray)):
-            remedy = " For a table of values write lambda shape, rng: table."
+            remedy = " For a table of values write mt.initializers.Constant(table)."
         raise ValueError(
             f"initializer: expected one of {', '.join(BY_NAME)} or a callable (shape, rng) -> array, got {initializer!r:.80}.{remedy}"
         )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from minitorch_np.base.randomness import Seed
     from minitorch_np.base.shapes import NDArray
+    from minitorch_np.constraints import Constraint
 
 # Held while a layer is built. Building may build the layers inside it.
 _BUILDING = threading.RLock()
@@ -64,8 +65,7 @@ class Layer(Weights):
     Attributes:
         training: True while the model learns. Layers such as dropout behave differently then.
         keep_cache: False while no backward will be called; then forward keeps nothing.
-        wants_dx: False while dx, the result of backward, is not used; backward then need not compute it. A layer of layers passes
-            this on, see pass_wants_dx.
+        wants_dx: False while dx, the result of backward, is not used, so that backward need not compute it: see pass_wants_dx.
         precomputable: True on classes whose outputs stay the same during training: they have no learnable parameters, no
             randomness and no mode. At the front of a Sequential they run once per call of fit, not once per step.
         uses_blocks: True on classes that compute large arrays with `in_blocks`: a model that has such a layer is trained, and predicts,
@@ -156,11 +156,11 @@ class Layer(Weights):
         *,
         trainable: bool = True,
         regularizer: str | regularizers.Regularizer | None = None,
+        constraint: str | Constraint | None = None,
     ) -> Parameter:
         """A new parameter, initialised with the model's generator in the model's dtype.
 
-        Store it in an attribute, whose name becomes the parameter's. Raises ValueError for an unknown
-        initialiser or regulariser, and for an initialiser that returns another shape.
+        Store it in an attribute, whose name becomes the parameter's. Raises ValueError for an unknown name or another shape.
         """
         sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         allocate_parameter(sizes)
@@ -172,6 +172,10 @@ class Layer(Weights):
         parameter = Parameter.sharing(np.array(value, self._dtype, order="C"), trainable)
         parameter.trainable = trainable and self._trainable
         parameter.regularizer = regularizers.find(regularizer)
+        if constraint is not None:
+            from minitorch_np import constraints  # few models have one
+
+            parameter.constraint = constraints.find(constraint)
         return parameter
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from minitorch_np.base import sharing
@@ -11,14 +11,15 @@ from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
 from minitorch_np.base.randomness import streams
 from minitorch_np.base.text import as_list_of_metrics, in_place_of
-from minitorch_np.base.validation import check_dtype, check_order, check_whole
+from minitorch_np.base.validation import check_dtype, check_order
 from minitorch_np.layer import Layer
 from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, wrong_outputs
 from minitorch_np.losses import Loss
 from minitorch_np.losses.finding import find as find_loss
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.optimizers.finding import find as find_optimizer
-from minitorch_np.training.defaults import BATCH_SIZE, LARGE_BATCH_SIZE
+from minitorch_np.training.defaults import BATCH_SIZE
+from minitorch_np.training.inference import Inference
 from minitorch_np.training.methods import Methods
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
     from minitorch_np.callbacks.callback import Callback
     from minitorch_np.metrics import Metric
     from minitorch_np.source.source import Source
-    from minitorch_np.training.evaluation import Scores
+    from minitorch_np.training.class_weights import ClassWeight
     from minitorch_np.training.history import History
     from minitorch_np.training.input_range import InputRange
 
 
-class Model(Methods, Layer):
+class Model(Methods, Inference, Layer):
     """A layer made of layers, which can be trained, evaluated and saved.
 
     Subclass it for a network that is not a list of layers: create the layers in the constructor, and write `forward` and `backward`
@@ -110,11 +111,14 @@ class Model(Methods, Layer):
         y: ArrayLike | None = None,
         *,
         epochs: int = 1,
+        initial_epoch: int = 0,
         batch_size: int | None = BATCH_SIZE,
-        validation_data: tuple[ArrayLike, ArrayLike] | Source | Iterable[Any] | None = None,
+        accumulate: int = 1,
+        validation_data: tuple[ArrayLike, ...] | Source | Iterable[Any] | None = None,
         validation_split: float = 0.0,
+        validation_freq: int | Collection[int] = 1,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[Any, float] | None = None,
+        class_weight: ClassWeight | None = None,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         shuffle: bool | None = None,
@@ -132,12 +136,18 @@ class Model(Methods, Layer):
                 batches, or a function that returns one of these. They are read one at a time, in the thread that calls fit, and
                 each is copied before the next is read. Only a Source with `read_ahead` is read in another thread.
             y: the targets, one per example; (n,) and (n, 1) both suit a model with one output.
-            epochs: the number of times to go through the examples.
+            epochs: the number of times to go through the examples, or with initial_epoch the number of the last epoch.
+            initial_epoch: the number of epochs that were trained before, so that callbacks and the progress bar count on from there.
             batch_size: examples in one step; None for all of them. The last batch may be smaller. Not allowed if x gives batches.
-            validation_data: a pair (x, y), or batches as for x, measured after every epoch.
+            accumulate: the number of batches whose gradients are averaged into one step. The steps are those of batches of that many
+                times the size, with less memory; BatchNormalization still takes its means from the small batches.
+            validation_data: (x, y) or (x, y, sample_weight), or batches as for x, measured after every epoch.
             validation_split: the share of x and y, at their end, that is used for validation in place of validation_data.
-            sample_weight: the weight of each example in the loss, (n,): the mean of w_i L_i. Metrics and validation ignore it.
-            class_weight: the weight of each class, {0: 1.0, 1: 2.5}; of each step, if it has a class. Other targets raise ValueError.
+            validation_freq: 2 validates after every second epoch; a list names the epochs, counted from 1. The history has NaN for others.
+            sample_weight: the weight of each example in the loss, (n,): the mean of w_i L_i. An array like y weighs each step or each
+                target: 0 for labels that are missing. Metrics ignore it.
+            class_weight: the weight of each class, {0: 1.0, 1: 2.5}; of each step, if it has a class; a list of such dictionaries for
+                several yes-or-no outputs; "balanced" for n / (classes * examples of the class), as in scikit-learn.
             steps_per_epoch: batches in one epoch, of an iterable or generator. The next epoch continues where this one ended, and
                 starts again at the end of the data. By default an epoch takes all batches; data that never end need a number.
             validation_steps: batches of validation_data to measure on; each validation starts at the beginning.
@@ -161,13 +171,15 @@ class Model(Methods, Layer):
         from minitorch_np.callbacks.callback_list import CallbackList  # the first fit loads these
         from minitorch_np.source.batches import as_source
         from minitorch_np.training import options
+        from minitorch_np.training.epochs import Epochs
         from minitorch_np.training.preparation import Preparation
 
         who = self._require_compiled("fit")
-        check_whole(who, "epochs", epochs, 1)
+        chosen = Epochs(who, epochs, initial_epoch, validation_freq, accumulate)
         called = CallbackList(callbacks, who, log_dir)
-        options.check_validation(who, validation_data, validation_split, validation_steps)
-        source = as_source(x := self.as_inputs(x, who, batches=True), steps_per_epoch)
+        options.check_validation(who, validation_data, validation_split, validation_steps, validation_freq)
+        x = self.as_inputs(x, who, batches=True)
+        source = as_source(x, steps_per_epoch, shape=self.input_shape or self._given_shape())
         options.check_steps(who, "steps_per_epoch", steps_per_epoch, source)
         batch_size = options.checked_batch_size(batch_size, who, source)
         in_new_order = options.checked_shuffle(shuffle, who, source)
@@ -175,47 +187,13 @@ class Model(Methods, Layer):
         data.prepare_training(x, y, sample_weight, source, validation_split)
         data.prepare_validation(validation_data, validation_steps)
         kind = options.kind_of_run(in_span, who)
-        run = kind(self, data, called, epochs=epochs, batch_size=batch_size, shuffle=in_new_order, progress=progress)
+        run = kind(self, data, called, epochs=chosen, batch_size=batch_size, shuffle=in_new_order, progress=progress)
         if resume is not None:
             from minitorch_np.saving.checkpoint import Checkpoint
 
-            run.keep_in(Checkpoint(resume), {"class_weight": class_weight, "steps_per_epoch": steps_per_epoch})
+            settings = {"class_weight": class_weight, "steps_per_epoch": steps_per_epoch, **chosen.settings()}
+            run.keep_in(Checkpoint(resume), settings)
         return run.run()
-
-    @answers_foreign_arguments
-    def evaluate(
-        self,
-        x: Any,
-        y: ArrayLike | None = None,
-        *,
-        batch_size: int | None = LARGE_BATCH_SIZE,
-        steps: int | None = None,
-        callbacks: Sequence[Callback] = (),
-    ) -> Scores:
-        """Loss and metrics in inference mode, as a named tuple such as `Scores(loss=0.1, accuracy=0.9)`; x is as for fit.
-
-        `steps` is the number of batches to take from an iterable or generator, None for all; data that never end need a number.
-        """
-        from minitorch_np.training.evaluation import evaluate
-
-        self._require_compiled("evaluate")
-        return evaluate(self, x, y, batch_size, steps, callbacks)
-
-    @answers_foreign_arguments
-    def predict(
-        self,
-        x: Any,
-        *,
-        batch_size: int | None = LARGE_BATCH_SIZE,
-        steps: int | None = None,
-        callbacks: Sequence[Callback] = (),
-    ) -> NDArray:
-        """The outputs for x in inference mode, computed batch by batch; no activations are kept. x is as for fit, `steps` as for
-        evaluate.
-        """
-        from minitorch_np.training.evaluation import predict
-
-        return predict(self, x, batch_size, steps, callbacks)
 
     @answers_foreign_arguments
     def summary(self) -> None:
@@ -262,6 +240,10 @@ class Model(Methods, Layer):
     def input_warnings(self, x: NDArray) -> list[str]:
         """Warnings about these inputs, for fit to give. The order of the layers is not known here, so they do not run."""
         return [never_adapted(layer, None) for _, layer in self.walk() if is_never_adapted(layer)]
+
+    def _given_shape(self) -> Any:
+        """The shape of the input, if a layer such as Input tells it before the model is built; else None."""
+        return None
 
     def split_preprocessing(self) -> tuple[Layer | None, Layer]:
         """The preprocessing, which is the leading layers that training does not change, or None; and the rest of the model."""

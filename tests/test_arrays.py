@@ -106,9 +106,25 @@ def test_complex_numbers_come_in_where_they_are_asked_for():
     assert as_numbers([1j], "x", "Dense", "biufc").dtype == complex
 
 
+class Categories:
+    """Like a Categorical of pandas: as an array it is of its values."""
+
+    dtype = "category"
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+
+    def astype(self, dtype):
+        return self.values.astype(dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.values, dtype)
+
+
 class Column:
     def __init__(self, values, name):
         self.values, self.name = values, name
+        self.dtype = "category" if isinstance(values, Categories) else values.dtype
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.values, dtype)
@@ -138,6 +154,19 @@ def test_tables_with_numeric_columns_come_in():
 def test_a_column_of_text_is_named():
     table = Table(age=np.array([1.5, 2.5]), city=np.array(["Rome", "Oslo"], object))
     with pytest.raises(ValueError, match=r"expected numbers in x\['city'\], got text, 'Rome' at x\['city'\]\[0\]"):
+        as_numbers(table, "x", "Model.fit")
+
+
+@pytest.mark.parametrize("categories", [["red", "blue"], [3, 7]])
+def test_a_column_of_categories_is_named_with_the_line(categories):
+    table = Table(age=np.array([1.5, 2.5]), colour=Categories(categories))
+    with pytest.raises(ValueError, match=r"x\['colour'\] has categories.*pd\.get_dummies\(x, columns=\['colour'\]\)"):
+        as_numbers(table, "x", "Model.fit")
+
+
+def test_a_column_of_words_is_answered_with_columns_of_yes_and_no():
+    table = Table(age=np.array([1.5, 2.5]), city=np.array(["Rome", "Oslo"], object))
+    with pytest.raises(ValueError, match=r"pd\.get_dummies\(x, columns=\['city'\]\) makes a column of each word"):
         as_numbers(table, "x", "Model.fit")
 
 

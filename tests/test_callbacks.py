@@ -772,7 +772,7 @@ def test_event_files_hold_what_callbacks_wrote_and_two_fits_in_one_second(model,
 
 def test_a_resumed_run_has_every_event_once(tmp_path, monkeypatch):
     scalars(tmp_path)
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", 1000)  # nothing is kept before the end
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", 1000)  # nothing is kept before the end
     x = np.random.default_rng(0).normal(size=(8, 3))
 
     class Fall(mt.Callback):
@@ -886,7 +886,7 @@ def test_a_setting_in_another_spelling_is_refused():
     [
         (lambda: callbacks.EarlyStopping(verbose=1), "EarlyStopping: there is no argument 'verbose'. Leave it out"),
         (lambda: callbacks.ModelCheckpoint("m.keras", save_weights_only=True), r"ends in \.weights\.h5"),
-        (lambda: callbacks.LambdaCallback, r"Write a class: class Mine\(mt\.Callback\)"),
+        (lambda: mt.LambdaCallback, r"Write mt\.callbacks\.LambdaCallback"),
         (lambda: callbacks.BackupAndRestore, "Write fit"),
         (lambda: mt.EarlyStopping, r"Write minitorch_np\.callbacks\.EarlyStopping"),
     ],

@@ -19,7 +19,7 @@ def test_repr_shows_what_differs_from_the_defaults():
 def test_config_gives_every_argument_as_given():
     assert mt.Dense(3, use_bias=False).config() == {
         "units": 3, "use_bias": False, "kernel_initializer": "glorot_uniform", "bias_initializer": "zeros",
-        "kernel_regularizer": None,
+        "kernel_regularizer": None, "bias_regularizer": None, "kernel_constraint": None, "bias_constraint": None,
     }  # fmt: skip
 
 

@@ -24,9 +24,9 @@ PROGRAM = '''
 import hashlib, pathlib, sys, time
 import numpy as np
 import minitorch_np as mt
-from minitorch_np.training import loop
+from minitorch_np.training import kept_run
 
-loop._SECONDS = loop._TIMES = 0  # keep after every step, so that kills fall into the writing as well
+kept_run.SECONDS = kept_run.TIMES = 0  # keep after every step, so that kills fall into the writing as well
 how, folder, resume = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:] == ["resume"]
 
 
@@ -227,8 +227,8 @@ class Fall(mt.Callback):
 @pytest.mark.parametrize("when", [(0, 0), (0, 4), (1, 2), (2, 4)])
 @pytest.mark.parametrize("how", ["arrays", "function"])
 def test_every_moment_is_a_moment_to_go_on_from(data, tmp_path, monkeypatch, when, how):
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", -1)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
     x, y = data
     given = (x, y) if how == "arrays" else (lambda: ((x[i : i + 8], y[i : i + 8]) for i in range(0, 40, 8)),)
 
@@ -252,8 +252,8 @@ def test_every_moment_is_a_moment_to_go_on_from(data, tmp_path, monkeypatch, whe
 
 def test_an_epoch_may_be_resumed_more_than_once(data, tmp_path, monkeypatch):
     """The second one falls into an epoch that was itself resumed: its order is that of its beginning."""
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", -1)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
     straight, model = network(), network()
     straight.fit(*data, epochs=3, batch_size=8)
     for batch in (1, 2, 3):
@@ -264,8 +264,8 @@ def test_an_epoch_may_be_resumed_more_than_once(data, tmp_path, monkeypatch):
 
 
 def test_the_rate_is_known_between_the_last_step_and_the_end_of_its_epoch(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", -1)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
 
     class Rates(mt.Callback):
         def __init__(self, falls):
@@ -515,8 +515,8 @@ def test_what_a_callback_froze_stays_frozen(data, tmp_path, callback, stop, same
 
 
 def test_what_is_frozen_is_frozen_again_within_an_epoch(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", -1)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
     straight, model = network(), network()
     straight.fit(*data, epochs=3, batch_size=8, callbacks=[Freeze(1)])
     with pytest.raises(OSError, match="power"):
@@ -554,7 +554,7 @@ def test_a_refused_resume_changes_nothing(data, tmp_path):
 
 
 def test_a_log_that_continues_has_no_line_twice(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", 1000)  # kept at the end alone
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", 1000)  # kept at the end alone
     path = tmp_path / "log.csv"
     path.write_text("epoch,loss,accuracy\n0,1.0,0.5\n")
 
@@ -582,8 +582,8 @@ class Explode(mt.Callback):
 
 
 def test_divergence_spoils_no_checkpoint(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", -1)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
     straight, model = network(), network()
     straight.fit(*data, epochs=6)
     for _ in range(2):
@@ -613,8 +613,8 @@ class Rounded(mt.Metric):
 
 
 def test_what_was_gathered_comes_back_in_its_own_type(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", -1)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
 
     def run(*callbacks, **settings):
         model = network()
@@ -797,8 +797,8 @@ def shuffled(x, y):
     ("make", "steps"), [(Curriculum, None), (Curriculum, 3), (Rows, None), (shuffled, None), (shuffled, 3)]
 )
 def test_data_that_draw_their_own_order_go_on_in_the_same_one(data, tmp_path, monkeypatch, make, when, steps):
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", -1)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
     straight, model = network(), network()
     when = (when[0], min(when[1], (steps or 9) - 1))
     straight.fit(make(*data), epochs=5, steps_per_epoch=steps)
@@ -880,8 +880,8 @@ OBJECTS = {
 @pytest.mark.parametrize("make", OBJECTS.values(), ids=OBJECTS)
 @pytest.mark.parametrize("when", [(0, 2), (1, 0), (2, 4)])
 def test_objects_of_ones_own_go_on_with_what_they_had_gathered(data, tmp_path, monkeypatch, make, when):
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", -1)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", -1)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
 
     def run(*more, **settings):
         made = make()

@@ -258,11 +258,7 @@ def network_of_one(*layers):
     return model.compile(mt.SGD(0.01), mt.MSELoss(), ["mae"])
 
 
-def test_a_data_set_of_single_examples_is_refused():
-    class Single(Sequence):
-        def __getitem__(self, number):
-            return self.x[number], number
-
+def test_single_examples_that_look_like_batches_are_refused():
     class Rows(Sequence):
         def __getitem__(self, number):
             return self.x[number], self.x[number]
@@ -271,20 +267,21 @@ def test_a_data_set_of_single_examples_is_refused():
         def __getitem__(self, number):
             return np.zeros((4, 3, 2)), np.zeros(10)
 
-    with pytest.raises(ValueError, match=r"gives single examples; .* or give torch\.utils\.data\.DataLoader"):
-        network_of_one().fit(Single())
-    with pytest.raises(ValueError, match=r"gives x of shape \(1,\).* use x\[:, None\] .* single examples"):
-        network_of_one().fit(Rows())
+    without_input = mt.Sequential([mt.Dense(1)], rng=0).compile("sgd", "mse")
+    with pytest.raises(
+        ValueError, match=r"gives x of shape \(1,\).* use x\[:, None\] .* single examples.*Begin the model with"
+    ):
+        without_input.fit(Rows())
     with pytest.raises(ValueError, match=r"x has 4 examples and y has 10\. If these are single examples"):
-        network().fit(Pictures())
+        without_input.fit(Pictures())
 
 
 @pytest.mark.parametrize("steps", [None, 2, 4])
 @pytest.mark.parametrize("falls", [0, 1, 3, 5])
 def test_a_resumed_run_continues_in_data_that_continue(tmp_path, monkeypatch, steps, falls):
     """5 batches, taken `steps` at a time; the power goes after some of them."""
-    monkeypatch.setattr("minitorch_np.training.loop._SECONDS", 0)
-    monkeypatch.setattr("minitorch_np.training.loop._TIMES", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.SECONDS", 0)
+    monkeypatch.setattr("minitorch_np.training.kept_run.TIMES", 0)
 
     class Falls(mt.Callback):
         left = falls
@@ -373,7 +370,7 @@ def test_it_is_checked_whether_endless_data_end(rng, monkeypatch):
     with pytest.warns(
         UserWarning, match="has given 20 batches in one epoch.* If it never ends, give steps_per_epoch"
     ) as caught:
-        network_of_one().fit(lambda: (pair for pair in [(x, x)] * 21))
+        network_of_one().fit(lambda: (pair for pair in [(x + n, x) for n in range(21)]))
     assert [warning.filename for warning in caught] == [__file__]
     network_of_one().fit([(x, x)] * 21)
 
@@ -454,8 +451,8 @@ def test_what_would_have_no_effect_is_refused(arrays, rng):
         (lambda: model.fit(batches, shuffle="batch"), "fit: shuffle is True or False"),
         (lambda: model.evaluate(batches, batch_size=4), "evaluate: batch_size=4 has no effect"),
         (
-            lambda: model.evaluate([(x, x, x[:, 0])]),
-            r"got \(x, y, weights\)\. Leave the weights out: only training uses them",
+            lambda: model.evaluate([(x, x, abs(x[:, 0]))], sample_weight=x[:, 0]),
+            "the weights come with the data, so sample_weight is left out",
         ),
         (lambda: model.evaluate(x, x, steps=4), "evaluate: steps is for iterables"),
         (lambda: model.predict(batches, batch_size=4), "predict: batch_size=4 has no effect"),

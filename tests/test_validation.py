@@ -62,7 +62,8 @@ def test_a_number_that_fits_is_taken(who, name, make, good, wrong):
 
 @every_number
 def test_a_number_that_does_not_fit_is_refused(who, name, make, good, wrong):
-    for value in (wrong, str(good), [good], np.nan, True, 1j):
+    several = [] if who == "Constant" else [[good]]  # a Constant may be a table
+    for value in (wrong, str(good), *several, np.nan, True, 1j):
         with pytest.raises(ValueError, match=rf"^{who}: {name} is an? .*, got "):
             make(value)
 

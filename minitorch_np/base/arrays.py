@@ -234,6 +234,11 @@ def _table(table: Any, name: str, who: Any) -> NDArray:
     columns = []
     for place, label in enumerate(table.columns):
         column = table.iloc[:, place] if hasattr(table, "iloc") else table[:, place]
+        if str(getattr(column, "dtype", "")).startswith(("category", "Categorical", "Enum")):
+            raise ValueError(
+                f"{_text(who)}: {name}[{label!r}] has categories, which have no order that a network could use. Make a column of each: "
+                f"pd.get_dummies({name}, columns=[{label!r}]), or {name}.to_dummies({label!r}) in polars."
+            )
         columns.append(as_numbers(column, f"{name}[{label!r}]", who))
     return np.column_stack(columns)
 
@@ -284,6 +289,9 @@ def _wrong_kind(array: NDArray, name: str) -> str:
 def _hint_for_text(name: str) -> str:
     if name in ("y", "target", "y_true"):
         return f"np.unique({name}, return_inverse=True)[1] numbers the classes."
+    if name.endswith("']"):
+        table, _, column = name.partition("[")
+        return f"pd.get_dummies({table}, columns=[{column}) makes a column of each word; {name}.astype(float) reads numbers in text."
     return (
         f"Convert it to numbers first: np.asarray({name}).astype(float) reads numbers that are written as text, "
         f"np.unique({name}, return_inverse=True)[1] numbers categories."

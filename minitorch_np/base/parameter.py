@@ -56,6 +56,7 @@ class Parameter(AnswersForeignNames):
         regularizer: the penalty on the value, or None.
         rate: a factor of the optimiser's learning rate for this parameter, 1 by default.
         decay: a factor of the optimiser's weight decay for this parameter, 1 by default; with 0 it has none.
+        constraint: what each step of the optimiser applies to the value after its update, or None.
         changes: an attribute of the class, a number that changes whenever `trainable` of any parameter is set.
     """
 
@@ -69,6 +70,7 @@ class Parameter(AnswersForeignNames):
         "_penalized",
         "_trainable",
         "_value",
+        "constraint",
         "factors",
         "grad",
         "learnable",
@@ -90,6 +92,7 @@ class Parameter(AnswersForeignNames):
         self._value = value
         self.grad: Any = None
         self.regularizer: Any = None
+        self.constraint: Any = None
         self._penalized: Any = None  # the grad that has the penalty in it
         self.factors: tuple[float, float] | None = None  # rate and decay, if they are not both 1
         self.learnable = self._trainable = trainable
@@ -153,6 +156,7 @@ class Parameter(AnswersForeignNames):
     def take_settings(self, other: Parameter) -> None:
         """Learn, or stay frozen, as the other parameter does: with its penalty and its factors."""
         self.trainable, self.regularizer, self.factors = other.trainable, other.regularizer, other.factors
+        self.constraint = other.constraint
 
     def replace(self, value: NDArray) -> None:
         """Set the value to this array, without a copy and with its dtype and order in memory."""
@@ -163,6 +167,7 @@ class Parameter(AnswersForeignNames):
         value = self.value
         replica = Parameter.sharing(value.copy(order="K") if copy else value, self.learnable)
         replica._trainable, replica.regularizer, replica.factors = self._trainable, self.regularizer, self.factors
+        replica.constraint = self.constraint
         return replica
 
     def add_penalty(self) -> None:

@@ -43,7 +43,7 @@ class Checked:
         self.check(type(owner).__name__, self.name, value)
         attributes = vars(owner)
         known, before = self.name in attributes, attributes.get(self.name)
-        if known and isinstance(self.check, Fixed) and getattr(owner, "built", False) and value != before:
+        if known and isinstance(self.check, Fixed) and getattr(owner, "built", False) and not _same(value, before):
             raise ValueError(
                 f"{type(owner).__name__}: {self.name} is {before!r} and stays so, as the layer is built. Make a new layer."
             )
@@ -55,6 +55,16 @@ class Checked:
             if known:
                 attributes[self.name] = before
             raise
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two arguments are equal. Arrays, which are compared element by element, are so only if they are one object."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return one is other
+    try:
+        return bool(one == other)
+    except ValueError:  # lists with arrays in them
+        return False
 
 
 class CheckedArguments:

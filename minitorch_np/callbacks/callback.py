@@ -32,15 +32,18 @@ class Callback(CheckedArguments, AnswersForeignNames):
 
     Attributes:
         model: the model.
-        params: "epochs"; "steps" in one, None if that is not known; "verbose", 1 if a bar is shown, else 0.
+        params: "epochs"; "steps" in one, None if that is not known; "verbose", 1 if a bar is shown, else 0; "validation_freq" if
+            fit was given another one than 1.
         kept: the names of the attributes that a checkpoint keeps: plain data and arrays that change during training.
         compared: the names of the attributes that must be equal in a resumed run.
+        first: True on classes whose callbacks run before the others, wherever they are in the list.
     """
 
     model: Model = None  # type: ignore[assignment]  # until set_model
     params: dict[str, Any] = {}
     kept: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
+    first: bool = False
 
     if not TYPE_CHECKING:
 

@@ -40,15 +40,16 @@ class CallbackList(list[Callback]):
                 raise ValueError(
                     f"{who}: {callback!r} is in callbacks twice, and would count everything twice. List it once."
                 )
-        super().__init__(callbacks)
+        super().__init__(sorted(callbacks, key=lambda callback: not callback.first))
         if log_dir is not None:
             self.append(TensorBoard(log_dir))
 
-    def set_up(self, model: Model, epochs: int, steps: int | None, *, verbose: bool) -> None:
+    def set_up(self, model: Model, epochs: int, steps: int | None, *, verbose: bool, validation_freq: Any = 1) -> None:
         """Set model and params on every callback."""
+        more = {} if validation_freq == 1 else {"validation_freq": validation_freq}
         for callback in self:
             callback.set_model(model)
-            callback.set_params({"epochs": epochs, "steps": steps, "verbose": int(verbose)})
+            callback.set_params({"epochs": epochs, "steps": steps, "verbose": int(verbose), **more})
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Call one hook of every callback."""

@@ -13,19 +13,20 @@ class EarlyStopping(Monitor):
 
     Args:
         monitor, min_delta, mode: see Monitor.
-        patience: epochs to wait for a better value.
+        patience: epochs to wait for a better value; of these only those count that are validated, see fit(validation_freq=…).
         restore_best_weights: put back the weights of the best epoch at the end.
 
     Attributes:
         best_epoch: the epoch of the best value, counted from 0. stopped_epoch: the one after which training ended, or None.
     """
 
-    kept: tuple[str, ...] = ("best", "best_epoch", "stopped_epoch", "best_weights")
+    kept: tuple[str, ...] = ("best", "best_epoch", "waited", "stopped_epoch", "best_weights")
     compared: tuple[str, ...] = (*Monitor.compared, "patience", "restore_best_weights")
     checks: Checks = {"patience": whole(), "restore_best_weights": flag}
     patience: int
     restore_best_weights: bool
     best_epoch: int
+    waited: int
 
     def __init__(
         self,
@@ -40,16 +41,20 @@ class EarlyStopping(Monitor):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         super().on_train_begin()
-        self.best_epoch = 0
+        self.best_epoch = self.waited = 0
         self.stopped_epoch: int | None = None
         self.best_weights: list[NDArray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.skips(logs):
+            return
         if self.improved(logs):
-            self.best_epoch = epoch
+            self.best_epoch, self.waited = epoch, 0
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-        elif epoch - self.best_epoch >= max(1, self.patience):
+            return
+        self.waited += 1
+        if self.waited >= max(1, self.patience):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 

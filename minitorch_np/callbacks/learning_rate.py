@@ -39,7 +39,7 @@ def _check_schedule(who: str, name: str, value: Any) -> None:
 
 
 class LearningRateScheduler(Callback):
-    """Set the learning rate before every epoch.
+    """Set the learning rate before every epoch. It is in the history as "learning_rate".
 
     Args:
         schedule: a function `(epoch) -> rate` or `(epoch, rate) -> rate` of the epoch, counted from 0, and the rate so far. A second
@@ -58,9 +58,15 @@ class LearningRateScheduler(Callback):
         known = (epoch, optimizer.current_rate())[: _arguments(self.schedule)]
         optimizer.learning_rate = optimizer.checked_rate(self.schedule(*known))
 
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = self.model.optimizer.current_rate()
+
 
 class ReduceLROnPlateau(Monitor):
     """Multiply the learning rate by a factor when a measured value has not become better for some epochs.
+
+    The rate of each epoch is in the history as "learning_rate".
 
     Args:
         monitor, min_delta, mode: see Monitor.
@@ -99,6 +105,10 @@ class ReduceLROnPlateau(Monitor):
         self.waited, self.resting = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = self.model.optimizer.current_rate()
+        if self.skips(logs):
+            return
         improved = self.improved(logs)
         if self.resting:
             self.resting -= 1

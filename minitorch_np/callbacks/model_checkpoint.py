@@ -93,6 +93,8 @@ class ModelCheckpoint(Monitor):
         check_writable(place, "ModelCheckpoint")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self._lacks_validation(logs):
+            return
         if not self.save_best_only or self.improved(logs):
             path = _filled(self.filepath, {"epoch": epoch + 1, **(logs or {})})
             if "{" in str(as_path(self.filepath, "ModelCheckpoint").parent):
@@ -101,6 +103,13 @@ class ModelCheckpoint(Monitor):
                 self.model.save(path, warned=self._warned)
             else:
                 self.model.save_weights(path)
+
+    def _lacks_validation(self, logs: Logs) -> bool:
+        """Whether this epoch is not validated, and the choice or the name of the file depends on validation."""
+        if self.save_best_only:
+            return self.skips(logs)
+        unvalidated = self.params.get("validation_freq", 1) != 1 and "val_loss" not in (logs or {})
+        return unvalidated and "{val_" in str(self.filepath)
 
     def check_measured(self, names: Collection[str]) -> None:
         if self.save_best_only:

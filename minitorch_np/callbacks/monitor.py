@@ -59,6 +59,11 @@ class Monitor(Callback):
         """Whether larger is better. Raises ValueError if that is not known and `mode` is needed."""
         return finding.rises(self.monitor, getattr(self.model, "metrics", ()), self.mode, type(self).__name__)
 
+    def skips(self, logs: Logs) -> bool:
+        """Whether validation measures the value and this epoch has none, because of fit(validation_freq=…)."""
+        names = logs or {}
+        return self.params.get("validation_freq", 1) != 1 and self.monitor not in names and "val_loss" not in names
+
     def improved(self, logs: Logs) -> bool:
         """Whether the value is better than every earlier one, which makes it the best. NaN is never better.
 

@@ -12,10 +12,13 @@ class ProgressBar(Callback):
 
     bar: Any
 
+    def __init__(self, initial_epoch: int = 0) -> None:
+        self.initial_epoch = initial_epoch
+
     def on_train_begin(self, logs: Logs = None) -> None:
         from tqdm.auto import tqdm
 
-        epochs, steps = self.params["epochs"], self.params["steps"]
+        epochs, steps = self.params["epochs"] - self.initial_epoch, self.params["steps"]
         self.bar = tqdm(total=epochs * steps if steps else None, unit="step")
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:

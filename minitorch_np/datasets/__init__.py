@@ -10,10 +10,11 @@ from minitorch_np.datasets.images import load_image
 from minitorch_np.datasets.spirals import make_spirals
 from minitorch_np.datasets.streaming import HDF5Dataset
 from minitorch_np.datasets.text import load_text
+from minitorch_np.datasets.windows import windows
 
 __all__ = [
     "DataUnavailable", "Dataset", "HDF5Dataset", "ImageFolder", "load_cats", "load_digits", "load_hdf5",
-    "load_image", "load_text", "make_spirals",
+    "load_image", "load_text", "make_spirals", "windows",
 ]  # fmt: skip
 
 public_module(__name__)

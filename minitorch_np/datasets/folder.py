@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import os
@@ -12,16 +13,20 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import current_thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.files import AnyPath, as_path
 from minitorch_np.base.shapes import NDArray
+from minitorch_np.base.validation import check_number
 from minitorch_np.datasets.images import check_shape, load_image
 from minitorch_np.source.background import begun
 from minitorch_np.source.source import Source
+
+if TYPE_CHECKING:
+    from minitorch_np.base.randomness import Seed
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 _AHEAD = 8  # images
@@ -36,6 +41,9 @@ class ImageFolder(Source):
         shape: (height, width, channels); load_image resizes every image to it.
         class_names: the subfolders to use, in the order of their numbers. Give validation data those of the training data,
             `class_names=train.class_names`. A folder that is named here may be empty.
+        validation_split: with a share such as 0.2 the call gives a pair, train, validation = ImageFolder(path, shape,
+            validation_split=0.2): of each class this share of the images, chosen at random, is in the second.
+        rng: an int or a numpy Generator, for this choice.
 
     Images are read when their batch is needed, several at a time. x is uint8 from 0 to 255, y is the number of the class.
 
@@ -53,7 +61,29 @@ class ImageFolder(Source):
     y: NDArray
     count: int
 
-    def __init__(self, path: AnyPath, shape: tuple[int, int, int], *, class_names: Sequence[str] | None = None) -> None:
+    def __new__(
+        cls,
+        path: AnyPath | None = None,  # without the two arguments for copies
+        shape: tuple[int, int, int] | None = None,
+        *,
+        class_names: Sequence[str] | None = None,
+        validation_split: float | None = None,
+        rng: Seed = 0,
+    ) -> Any:
+        """The images of a folder, or with validation_split a pair of them."""
+        if validation_split is None or path is None or shape is None:
+            return super().__new__(cls)
+        return cls(path, shape, class_names=class_names).split(validation_split, rng)
+
+    def __init__(
+        self,
+        path: AnyPath,
+        shape: tuple[int, int, int],
+        *,
+        class_names: Sequence[str] | None = None,
+        validation_split: float | None = None,
+        rng: Seed = 0,
+    ) -> None:
         check_shape("ImageFolder", shape)
         self.path = folder = as_path(path, "ImageFolder")
         if not folder.is_dir():
@@ -71,6 +101,24 @@ class ImageFolder(Source):
         self.count = len(self.files)
         if not self.files:
             raise ValueError(f"{folder}: none of the classes {', '.join(self.class_names)} has an image.")
+
+    def split(self, share: float, rng: Seed = 0) -> tuple[ImageFolder, ImageFolder]:
+        """The images in two parts: of each class this share, chosen at random and rounded, is in the second."""
+        check_number("ImageFolder", "validation_split", share, "(0, 1)")
+        generator = np.random.default_rng(rng)
+        of_class = [generator.permutation(np.flatnonzero(self.y == number)) for number in range(len(self.class_names))]
+        counts = [round(len(rows) * share) for rows in of_class]
+        if not 0 < sum(counts) < len(self):
+            part = "validation" if not sum(counts) else "training"
+            raise ValueError(f"ImageFolder: validation_split={share} of {len(self)} images leaves none for {part}.")
+        first = [rows[count:] for rows, count in zip(of_class, counts, strict=True)]
+        second = [rows[:count] for rows, count in zip(of_class, counts, strict=True)]
+        return self._of_rows(np.sort(np.concatenate(first))), self._of_rows(np.sort(np.concatenate(second)))
+
+    def _of_rows(self, rows: NDArray) -> ImageFolder:
+        part = copy.copy(self)
+        part.files, part.y, part.count = [self.files[row] for row in rows], self.y[rows], len(rows)
+        return part
 
     def __len__(self) -> int:
         return len(self.files)

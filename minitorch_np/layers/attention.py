@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
 from minitorch_np.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    from minitorch_np.constraints import Constraint
 
 _MASKED = -1e30  # a score whose exponential is 0 compared with any other
 
@@ -36,6 +40,8 @@ class MultiHeadAttention(Layer):
         use_bias: False leaves all four biases out.
         kernel_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
         kernel_regularizer: a penalty on each of the four kernels that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
+        bias_regularizer: likewise, on the biases.
+        kernel_constraint, bias_constraint: applied after each step of the optimiser, such as constraints.MaxNorm(2).
         causal: True lets each position attend only to itself and those before it.
 
     Shapes: x (batch, time, features) -> y the same; query_kernel and key_kernel (features, heads, key_dim), value_kernel
@@ -83,6 +89,9 @@ class MultiHeadAttention(Layer):
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
         causal: bool = False,
+        bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
     ) -> None:
         self.num_heads = num_heads
         self.key_dim = key_dim
@@ -92,6 +101,9 @@ class MultiHeadAttention(Layer):
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
         self.causal = causal
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
 
     def settle(self) -> None:
         self.head_dim = self.key_dim if self.value_dim is None else self.value_dim
@@ -105,8 +117,17 @@ class MultiHeadAttention(Layer):
         self.output_kernel, self.output_bias = self._projection((*values, features), (features,))
 
     def _projection(self, kernel_shape: Shape, bias_shape: Shape) -> tuple[Parameter, Parameter | None]:
-        kernel = self.add_parameter(kernel_shape, self.kernel_initializer, regularizer=self.kernel_regularizer)
-        return kernel, self.add_parameter(bias_shape, self.bias_initializer) if self.use_bias else None
+        kernel = self.add_parameter(
+            kernel_shape,
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if not self.use_bias:
+            return kernel, None
+        return kernel, self.add_parameter(
+            bias_shape, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         require_sequences(self, input_shape, "Put Embedding before it.")

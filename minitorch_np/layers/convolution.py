@@ -6,6 +6,8 @@ document recognition.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from minitorch_np.base.functions import channel_sums
@@ -18,6 +20,9 @@ from minitorch_np.layers.correlation import Grid, correlate, kernel_gradient, sp
 from minitorch_np.layers.guards import Pair, check_pair, count, require_built
 from minitorch_np.layers.windows import PADDING, Windows
 from minitorch_np.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    from minitorch_np.constraints import Constraint
 
 
 class _Convolution(Layer):
@@ -63,6 +68,8 @@ class Conv2D(_Convolution):
         kernel_initializer: a name or a callable `(shape, rng) -> array`; "glorot_uniform" is Glorot & Bengio 2010, eq. 16.
         bias_initializer: likewise.
         kernel_regularizer: a penalty on the kernel that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
+        bias_regularizer: likewise, on the bias.
+        kernel_constraint, bias_constraint: applied after each step of the optimiser, such as constraints.MaxNorm(2).
 
     Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, filters), with "valid"
         rows = floor((height - kernel height) / stride) + 1, with "same" rows = ceil(height / stride);
@@ -87,6 +94,9 @@ class Conv2D(_Convolution):
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
+        bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
     ) -> None:
         self.filters = filters
         self.kernel_size = kernel_size
@@ -96,12 +106,24 @@ class Conv2D(_Convolution):
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
 
     def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)
         shape = (*self._windows.size, input_shape[-1], self.filters)
-        self.kernel = self.add_parameter(shape, self.kernel_initializer, regularizer=self.kernel_regularizer)
-        self.bias = self.add_parameter((self.filters,), self.bias_initializer) if self.use_bias else None
+        self.kernel = self.add_parameter(
+            shape, self.kernel_initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_parameter(
+                (self.filters,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*self._windows.count_checked(self, input_shape), self.filters)

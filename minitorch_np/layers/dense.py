@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
 from minitorch_np.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    from minitorch_np.constraints import Constraint
 
 # A kernel with this many times more inputs than units is stored in Fortran order: its products are then up to twice as fast in BLAS.
 _TALL = 100
@@ -28,6 +31,8 @@ class Dense(Layer):
         kernel_initializer: a name or a callable `(shape, rng) -> array`; "glorot_uniform" is Glorot & Bengio 2010, eq. 16.
         bias_initializer: likewise.
         kernel_regularizer: a penalty on the kernel that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
+        bias_regularizer: likewise, on the bias.
+        kernel_constraint, bias_constraint: applied after each step of the optimiser, such as constraints.MaxNorm(2).
 
     Shapes: x (batch, in_features) or (batch, time, in_features) -> y with units in place of in_features;
         kernel (in_features, units), bias (units,).
@@ -42,6 +47,9 @@ class Dense(Layer):
         "kernel_initializer": Fixed(anything),
         "bias_initializer": Fixed(anything),
         "kernel_regularizer": Fixed(anything),
+        "bias_regularizer": Fixed(anything),
+        "kernel_constraint": Fixed(anything),
+        "bias_constraint": Fixed(anything),
     }
     kernel: Parameter
     bias: Parameter | None
@@ -53,21 +61,37 @@ class Dense(Layer):
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
         kernel_regularizer: str | Regularizer | None = None,
+        bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
     ) -> None:
         self.units = units
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
 
     def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)
         self.kernel = self.add_parameter(
-            (input_shape[-1], self.units), self.kernel_initializer, regularizer=self.kernel_regularizer
+            (input_shape[-1], self.units),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         if input_shape[-1] > _TALL * self.units:
             self.kernel.replace(np.asfortranarray(self.kernel.value))
-        self.bias = self.add_parameter((self.units,), self.bias_initializer) if self.use_bias else None
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_parameter(
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) not in (1, 2):
@@ -110,7 +134,7 @@ class Dense(Layer):
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [
             (cls(3), (5,)),
-            (cls(4, kernel_regularizer="l2"), (4,)),
+            (cls(4, kernel_regularizer="l2", bias_regularizer="l1"), (4,)),
             (cls(2, use_bias=False), (3,)),
             (cls(3), (2, 5)),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from minitorch_np.layers.convolution import _Convolution
 from minitorch_np.layers.guards import Pair, count
 from minitorch_np.regularizers import Regularizer
 
+if TYPE_CHECKING:
+    from minitorch_np.constraints import Constraint
+
 
 class DepthwiseConv2D(_Convolution):
     """y[b, h, w, c * m + q] = sum over i, j of x[b, h * stride + i, w * stride + j, c] kernel[i, j, c, q] + bias[c * m + q].
@@ -27,7 +31,7 @@ class DepthwiseConv2D(_Convolution):
         depth_multiplier: output channels for each input channel.
         use_bias: False leaves the bias out.
         depthwise_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
-        depthwise_regularizer: as kernel_regularizer of Conv2D.
+        depthwise_regularizer, bias_regularizer, depthwise_constraint, bias_constraint: as those of Conv2D.
 
     Shapes: x (batch, height, width, channels) -> y (batch, rows, columns, channels * m), rows and columns as for Conv2D;
         kernel (kernel height, kernel width, channels, m), bias (channels * m,).
@@ -49,6 +53,9 @@ class DepthwiseConv2D(_Convolution):
         depthwise_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
         depthwise_regularizer: str | Regularizer | None = None,
+        bias_regularizer: str | Regularizer | None = None,
+        depthwise_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
     ) -> None:
         self.kernel_size = kernel_size
         self.strides = strides
@@ -58,12 +65,24 @@ class DepthwiseConv2D(_Convolution):
         self.depthwise_initializer = depthwise_initializer
         self.bias_initializer = bias_initializer
         self.depthwise_regularizer = depthwise_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.depthwise_constraint = depthwise_constraint
+        self.bias_constraint = bias_constraint
 
     def build(self, input_shape: Shape) -> None:
         channels = self.compute_output_shape(input_shape)[-1]
         shape = (*self._windows.size, input_shape[-1], self.depth_multiplier)
-        self.kernel = self.add_parameter(shape, self.depthwise_initializer, regularizer=self.depthwise_regularizer)
-        self.bias = self.add_parameter((channels,), self.bias_initializer) if self.use_bias else None
+        self.kernel = self.add_parameter(
+            shape,
+            self.depthwise_initializer,
+            regularizer=self.depthwise_regularizer,
+            constraint=self.depthwise_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_parameter(
+                (channels,), self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*self._windows.count_checked(self, input_shape), input_shape[-1] * self.depth_multiplier)

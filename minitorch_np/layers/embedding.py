@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from minitorch_np.base.arrays import as_floats
 from minitorch_np.base.functions import segment_sums, sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
-from minitorch_np.base.validation import Checks
-from minitorch_np.initializers import Initializer
+from minitorch_np.base.validation import Checks, Fixed, anything
+from minitorch_np.initializers import Constant, Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
 from minitorch_np.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from minitorch_np.constraints import Constraint
 
 
 class Embedding(Layer):
@@ -22,6 +30,8 @@ class Embedding(Layer):
         output_dim: length of the vectors.
         embeddings_initializer: a name or a callable `(shape, rng) -> array`.
         embeddings_regularizer: a penalty on the embeddings that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
+        embeddings_constraint: applied after each step of the optimiser, such as constraints.UnitNorm(axis=1).
+        weights: a table of the first values, (input_dim, output_dim), in place of embeddings_initializer; also in a list, as in Keras.
 
     Shapes: x (batch, ...), whole numbers of any dtype -> y (batch, ..., output_dim); embeddings (input_dim, output_dim).
     Raises:
@@ -32,6 +42,7 @@ class Embedding(Layer):
     checks: Checks = {
         "input_dim": count("the size of the vocabulary"),
         "output_dim": count("the length of the vectors"),
+        "weights": Fixed(anything),
     }
     embeddings: Parameter
 
@@ -41,11 +52,30 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: str | Initializer = "uniform",
         embeddings_regularizer: str | Regularizer | None = None,
+        embeddings_constraint: str | Constraint | None = None,
+        weights: ArrayLike | list[NDArray] | None = None,
     ) -> None:
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.embeddings_initializer = embeddings_initializer
         self.embeddings_regularizer = embeddings_regularizer
+        self.embeddings_constraint = embeddings_constraint
+        self.weights = weights
+
+    def settle(self) -> None:
+        table = self._table()
+        if table is not None and table.shape != (self.input_dim, self.output_dim):
+            raise ValueError(
+                f"Embedding: expected weights of shape ({self.input_dim}, {self.output_dim}), one row for each word, got "
+                f"{table.shape}. Write Embedding(*table.shape, weights=table)."
+            )
+
+    def _table(self) -> NDArray | None:
+        """The first values that were given, or None."""
+        if self.weights is None:
+            return None
+        table = as_floats(self.weights, "weights", "Embedding")
+        return table[0] if table.ndim == 3 and len(table) == 1 else table  # Keras takes a list of one table
 
     def build(self, input_shape: Shape) -> None:
         if self._dtype == np.float32 and self.input_dim > 2**24:
@@ -53,8 +83,12 @@ class Embedding(Layer):
                 f"{self!r}: x is cast to float32, which cannot represent all whole numbers above {2**24}. "
                 'Give the model dtype="float64", or use a smaller vocabulary.'
             )
+        table = self._table()
         self.embeddings = self.add_parameter(
-            (self.input_dim, self.output_dim), self.embeddings_initializer, regularizer=self.embeddings_regularizer
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer if table is None else Constant(table),
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
         )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -101,7 +135,14 @@ class Embedding(Layer):
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
-        return [(cls(7, 3), (5,)), (cls(4, 4), (4,)), (cls(3, 1), (2, 3)), (cls(11, 2), (1,))]
+        table = [[0.5, -1.0], [2.0, 0.25], [-0.5, 1.5]]
+        return [
+            (cls(7, 3), (5,)),
+            (cls(4, 4), (4,)),
+            (cls(3, 1), (2, 3)),
+            (cls(11, 2), (1,)),
+            (cls(3, 2, weights=table), (2,)),
+        ]
 
 
 class PositionalEmbedding(Layer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent, columns, stacked
 from minitorch_np.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    from minitorch_np.constraints import Constraint
 
 
 class GRU(_Recurrent):
@@ -28,6 +32,9 @@ class GRU(_Recurrent):
         use_bias: False leaves the biases out.
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
         kernel_regularizer, recurrent_regularizer: penalties that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
+        bias_regularizer: likewise, on the bias.
+        kernel_constraint, recurrent_constraint, bias_constraint: applied after each step of the optimiser, such as
+            constraints.MaxNorm(2).
         return_sequences: True gives the states of all steps, False the last one.
         go_backwards: True reads x from its end; the states are in the order in which they are computed.
         reset_after: True applies the reset gate r after the product, so that one product is enough for all gates; False before it.
@@ -55,6 +62,10 @@ class GRU(_Recurrent):
         return_sequences: bool = False,
         go_backwards: bool = False,
         reset_after: bool = True,
+        bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        recurrent_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
     ) -> None:
         super().__init__(
             units,
@@ -66,6 +77,10 @@ class GRU(_Recurrent):
             recurrent_regularizer,
             return_sequences,
             go_backwards,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
         )
         self.reset_after = reset_after
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.recurrent import _Recurrent, stacked
 from minitorch_np.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    from minitorch_np.constraints import Constraint
 
 
 class LSTM(_Recurrent):
@@ -28,6 +32,9 @@ class LSTM(_Recurrent):
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
         unit_forget_bias: True initialises the bias of the forget gate to 1, so that the cell remembers. Jozefowicz et al. 2015.
         kernel_regularizer, recurrent_regularizer: penalties that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
+        bias_regularizer: likewise, on the bias.
+        kernel_constraint, recurrent_constraint, bias_constraint: applied after each step of the optimiser, such as
+            constraints.MaxNorm(2).
         return_sequences: True gives the states h of all steps, False the last one.
         go_backwards: True reads x from its end; the states are in the order in which they are computed.
 
@@ -53,6 +60,10 @@ class LSTM(_Recurrent):
         recurrent_regularizer: str | Regularizer | None = None,
         return_sequences: bool = False,
         go_backwards: bool = False,
+        bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        recurrent_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
     ) -> None:
         super().__init__(
             units,
@@ -64,6 +75,10 @@ class LSTM(_Recurrent):
             recurrent_regularizer,
             return_sequences,
             go_backwards,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
         )
         self.unit_forget_bias = unit_forget_bias
 

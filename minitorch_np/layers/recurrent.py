@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built, require_sequences
 from minitorch_np.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    from minitorch_np.constraints import Constraint
 
 # Groups of fewer rows than this are slower on processors without AVX-512.
 _FEW_ROWS = 128
@@ -56,6 +59,10 @@ class _Recurrent(Layer):
         recurrent_regularizer: str | Regularizer | None = None,
         return_sequences: bool = False,
         go_backwards: bool = False,
+        bias_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
+        recurrent_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
     ) -> None:
         self.units = units
         self.use_bias = use_bias
@@ -66,6 +73,10 @@ class _Recurrent(Layer):
         self.recurrent_regularizer = recurrent_regularizer
         self.return_sequences = return_sequences
         self.go_backwards = go_backwards
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.recurrent_constraint = recurrent_constraint
+        self.bias_constraint = bias_constraint
 
     def run(self, projected: NDArray) -> tuple[NDArray, Any]:
         """Compute the states h_0 … h_time from kernel^T x_t + bias of all steps, (time, gates * units, batch).
@@ -85,14 +96,27 @@ class _Recurrent(Layer):
         self.compute_output_shape(input_shape)
         width = self.gates * self.units
         self.kernel = self.add_parameter(
-            (input_shape[-1], width), self.kernel_initializer, regularizer=self.kernel_regularizer
+            (input_shape[-1], width),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         self.recurrent_kernel = self.add_parameter(
-            (self.units, width), self.recurrent_initializer, regularizer=self.recurrent_regularizer
+            (self.units, width),
+            self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
         )
         for kernel in (self.kernel, self.recurrent_kernel):  # in Fortran order, as their gradients are computed
             kernel.replace(np.asfortranarray(kernel.value))
-        self.bias = self.add_parameter(self.bias_shape(), self.bias_initializer) if self.use_bias else None
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_parameter(
+                self.bias_shape(),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def bias_shape(self) -> Shape:
         return (self.gates * self.units,)
@@ -232,6 +256,9 @@ class SimpleRNN(_Recurrent):
         use_bias: False leaves the bias out.
         kernel_initializer, recurrent_initializer, bias_initializer: names or callables `(shape, rng) -> array`.
         kernel_regularizer, recurrent_regularizer: penalties that fit adds to the loss, "l1", "l2" or objects such as L2(0.01).
+        bias_regularizer: likewise, on the bias.
+        kernel_constraint, recurrent_constraint, bias_constraint: applied after each step of the optimiser, such as
+            constraints.MaxNorm(2).
         return_sequences: True gives the states of all steps, False the last one.
         go_backwards: True reads x from its end; the states are in the order in which they are computed.
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.arrays import as_floats
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import sigmoid, softplus
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, number, optional
 from minitorch_np.losses.loss import ONE_OF_MANY, Loss, listed
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class _YesOrNo(Loss):
@@ -75,25 +79,63 @@ class BCELoss(_YesOrNo):
         return self.weigh(slope)
 
 
+def _check_pos_weight(who: str, name: str, value: Any) -> None:
+    if value is None:
+        return
+    weights = as_floats(value, name, who)
+    if weights.ndim > 1 or not weights.size or not np.isfinite(weights).all() or weights.min() <= 0:
+        raise ValueError(f"{who}: {name} is a positive number, or one for each output, got {value!r}.")
+
+
 class BCEWithLogitsLoss(_YesOrNo):
     """L = mean of -(t log s(x) + (1 - t) log(1 - s(x))) with s the sigmoid: binary cross-entropy of logits x.
 
     Computed as max(x, 0) - x t + log(1 + exp(-|x|)), which is exact for every finite x. Where x is infinite, the loss is 0 if
     its sign agrees with t, and infinite otherwise.
+
+    Args:
+        pos_weight: a factor of the first term, so of what a missed yes costs: one number, or one for each output. To balance rare
+            yeses it is the number of noes divided by that of yeses. None is 1.
     """
 
     from_logits = True
     instead: dict[str, str] = {"Sigmoid": ", or use BCELoss()"}
+    checks: Checks = {"pos_weight": _check_pos_weight}
+
+    def __init__(self, pos_weight: float | ArrayLike | None = None) -> None:
+        self.pos_weight = pos_weight
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         target = self._matched(prediction, target)
         self.cache = prediction, target
-        return self.mean(cross_entropy(prediction, target))
+        if self.pos_weight is None:
+            return self.mean(cross_entropy(prediction, target))
+        yes, no = self._weights(target)
+        with np.errstate(invalid="ignore"):  # of 0 * inf
+            return self.mean(
+                np.where(yes == 0, 0, yes * softplus(-prediction)) + np.where(no == 0, 0, no * softplus(prediction))
+            )
 
     def backward(self) -> NDArray:
-        """d/dx of log(1 + exp(x)) is s(x), and L = mean of log(1 + exp(x)) - x t, so dL/dx = (s(x) - t) / size."""
+        """d/dx of log(1 + exp(x)) is s(x), and L = mean of log(1 + exp(x)) - x t, so dL/dx = (s(x) - t) / size.
+
+        With a pos_weight w, L = mean of w t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)), so
+        dL/dx = (w t (s(x) - 1) + (1 - t) s(x)) / size.
+        """
         prediction, target = self.cache
-        return self.weigh((sigmoid(prediction) - target) / prediction.size)
+        if self.pos_weight is None:
+            return self.weigh((sigmoid(prediction) - target) / prediction.size)
+        yes, no = self._weights(target)
+        return self.weigh((no * sigmoid(prediction) - yes * sigmoid(-prediction)) / prediction.size)
+
+    def _weights(self, target: NDArray) -> tuple[NDArray, NDArray]:
+        """The factors of log(1 + exp(-x)) and of log(1 + exp(x))."""
+        weight = np.asarray(self.pos_weight, target.dtype)
+        if weight.ndim and weight.shape != target.shape[-1:]:
+            raise ValueError(
+                f"{self!r}: pos_weight has {len(weight)} numbers, and the outputs have shape {target.shape}. Give one for each output."
+            )
+        return weight * target, 1 - target
 
 
 class FocalLoss(_YesOrNo):

@@ -8,8 +8,13 @@ import numpy as np
 
 from minitorch_np.base.functions import log_softmax
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
-from minitorch_np.base.validation import Checks, flag, number
+from minitorch_np.base.validation import Checks, flag, is_whole, number, optional
 from minitorch_np.losses.loss import Loss, listed, rows_of_probabilities
+
+
+def _any_whole(who: str, name: str, value: Any) -> None:
+    if not is_whole(value):
+        raise ValueError(f"{who}: {name} is a class number, such as -1, or None, got {value!r}.")
 
 
 class CrossEntropyLoss(Loss):
@@ -22,6 +27,8 @@ class CrossEntropyLoss(Loss):
         label_smoothing: the share e of each target that is spread evenly over all classes: t becomes (1 - e) t + e / classes.
         from_logits: False if predictions are probabilities, as after Softmax. Keras's default is False. As in BCELoss,
             logarithms are then clamped at -100 and the denominator of the gradient at 1e-12; logits need neither.
+        ignore_index: a class number that marks examples, or steps of them, as left out: the mean is over the others, and metrics
+            measure the others. If all are left out, L is 0. PyTorch's default is -100; here it is None, for none.
 
     Shapes: prediction (batch, ..., classes); target the class numbers (batch, ...), or probabilities or one-hot
         rows of the prediction's shape.
@@ -32,41 +39,54 @@ class CrossEntropyLoss(Loss):
     takes_weights = True
     instead: dict[str, str] = {"Softmax": ", or give from_logits=False"}
 
-    checks: Checks = {"label_smoothing": number("[0, 1)"), "from_logits": flag}
+    checks: Checks = {"label_smoothing": number("[0, 1)"), "from_logits": flag, "ignore_index": optional(_any_whole)}
 
-    def __init__(self, label_smoothing: float = 0.0, from_logits: bool = True) -> None:
+    def __init__(self, label_smoothing: float = 0.0, from_logits: bool = True, ignore_index: int | None = None) -> None:
         self.label_smoothing = label_smoothing
         self.from_logits = from_logits
+        self.ignore_index = ignore_index
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         classes, numbered = prediction.shape[-1], target.ndim == prediction.ndim - 1
+        factor = None
+        if numbered and self.ignore_index is not None:
+            target, factor = _without_ignored(target, self.ignore_index, prediction.real.dtype)
         if numbered:
             check_class_numbers(self, prediction, target)
         log_p = log_softmax(prediction) if self.from_logits else self._log(prediction)
         if numbered and not self.label_smoothing:
-            self.cache = prediction, log_p, target
-            return -self.mean(at(log_p, target))
+            self.cache = prediction, log_p, target, factor
+            return -self.mean(_times(at(log_p, target), factor))
         target = self._matched(prediction, one_hot(target, classes, prediction.real.dtype) if numbered else target)
         if self.label_smoothing:
             share = float(self.label_smoothing)
             target = target * (1 - share) + share / classes
-        self.cache = prediction, log_p, target
-        return -self.mean(expectation(target, log_p))
+        self.cache = prediction, log_p, target, factor
+        return -self.mean(_times(expectation(target, log_p), factor))
 
     def backward(self) -> NDArray:
         """log softmax(x)_k = x_k - log sum_j exp(x_j) has the derivative 1[i = k] - p_i with respect to x_i, so
 
         dL/dx_i = (p_i sum_k t_k - t_i) / examples, and the targets of an example sum to 1 when they are probabilities.
 
-        If the predictions are probabilities, only log p_i depends on p_i, so dL/dp_i = -t_i / p_i / examples.
+        If the predictions are probabilities, only log p_i depends on p_i, so dL/dp_i = -t_i / p_i / examples. With ignore_index
+        "examples" is the number of those that count, and the others have no gradient.
         """
-        prediction, log_p, target = self.cache
+        prediction, log_p, target, factor = self.cache
         if target.ndim < log_p.ndim:
             target = one_hot(target, log_p.shape[-1], log_p.real.dtype)
         examples = log_p.size // log_p.shape[-1]
         if not self.from_logits:
-            return self.weigh(-target / (np.maximum(prediction, 1e-12) * examples))
-        return self.weigh((np.exp(log_p) * target.sum(axis=-1, keepdims=True) - target) / examples)
+            slope = -target / (np.maximum(prediction, 1e-12) * examples)
+        else:
+            slope = (np.exp(log_p) * target.sum(axis=-1, keepdims=True) - target) / examples
+        return self.weigh(slope if factor is None else _times(slope, factor[..., np.newaxis]))
+
+    def counted(self, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:
+        if self.ignore_index is None or target.ndim == prediction.ndim:
+            return prediction, target
+        kept = target != self.ignore_index
+        return prediction[kept], target[kept]
 
     def _log(self, prediction: NDArray) -> NDArray:
         outside = prediction[(prediction.real < 0) | (prediction.real > 1)]
@@ -83,7 +103,11 @@ class CrossEntropyLoss(Loss):
             target = super().prepare(target, output_shape, dtype)
             self.check_call(target, target)
             return target
-        return class_numbers(self, target, output_shape)
+        if self.ignore_index is None:
+            return class_numbers(self, target, output_shape)
+        target = without_column(target, output_shape)
+        kept = target != self.ignore_index
+        return np.where(kept, class_numbers(self, np.where(kept, target, 0), output_shape), self.ignore_index)
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
         if target.ndim == prediction.ndim:
@@ -171,6 +195,20 @@ class KLDivLoss(_OfLogProbabilities):
         target = super().prepare(target, output_shape, dtype)
         check_rows(self, target, "Divide each row by its sum.")
         return target
+
+
+def _without_ignored(target: NDArray, ignored: int, dtype: np.dtype) -> tuple[NDArray, NDArray]:
+    """Targets with class 0 in place of the ignored number, and factors: 0 for these, and for the others such that a mean over all is
+    the mean over them.
+    """
+    kept = target != ignored
+    share = target.size / max(1, int(np.count_nonzero(kept)))
+    return np.where(kept, target, 0), (kept * share).astype(dtype)
+
+
+def _times(values: NDArray, factor: NDArray | None) -> NDArray:
+    """values * factor. Where the factor is 0, the product is 0 even if the value is infinite."""
+    return values if factor is None else np.where(factor == 0, 0, values) * factor
 
 
 def check_rows(loss: Loss, target: NDArray, remedy: str) -> None:

@@ -70,6 +70,12 @@ class Loss(Cached, OwnAttributes):
         """The mean over all elements, with weights if there are any: the sum of w_b v_bj / number of elements."""
         return np.add.reduce(self.weigh(values), axis=None) / values.size
 
+    def counted(self, prediction: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:
+        """The examples, or steps of them, that count: all, unless the class ignores some. Metrics measure these alone, and the mean
+        over batches weighs each batch by their number.
+        """
+        return prediction, target
+
     def weigh(self, values: NDArray) -> NDArray:
         """Every example's values times its weight."""
         if self.weights is None:

@@ -64,6 +64,11 @@ class LossOfOutputs(Loss):
                 raise ValueError(f"output {name!r}: {error}") from error
         return Several(found)
 
+    def counted(self, prediction: Any, target: Any) -> tuple[Any, Any]:
+        pairs = [loss.counted(part, own) for loss, part, own in zip(self.losses, prediction, target, strict=True)]
+        predictions, targets = zip(*pairs, strict=True)
+        return Several(predictions), Several(targets)
+
     def forget(self) -> None:
         for loss in self.losses:
             loss.forget()

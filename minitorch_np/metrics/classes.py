@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.callers import caller
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import check_number
+from minitorch_np.base.validation import Checks, check_number, whole
 from minitorch_np.metrics.metric import Metric, class_numbers, in_pairs
 
 
@@ -125,6 +125,47 @@ class CategoricalAccuracy(OfClasses):
             raise ValueError(
                 f"metrics: {self!r} looks for the largest of several outputs, and the model has only one. "
                 'Use "accuracy" or BinaryAccuracy().'
+            )
+
+
+class TopKCategoricalAccuracy(CategoricalAccuracy):
+    """The share of examples whose class is among the k with the largest outputs. NaN if a prediction is NaN.
+
+    Of equal outputs the one of the lower class counts as larger, so that k = 1 is CategoricalAccuracy.
+
+    Args:
+        k: at least 1, and less than the number of classes.
+
+    Shapes, Raises: as CategoricalAccuracy.
+    """
+
+    checks: Checks = {"k": whole(1)}
+    k: int
+
+    def __init__(self, k: int = 5) -> None:
+        self.k = k
+        self.name = f"top_{k}"
+
+    def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
+        super().prepare(output_shape, from_logits, binary)
+        self._check_k(output_shape[-1])
+
+    def score(self, prediction: NDArray, target: NDArray) -> float:
+        self._check_several(is_single(prediction.shape[1:]))
+        self._check_k(prediction.shape[-1])
+        predicted, true, undefined = self.largest(prediction, target)
+        if undefined:
+            return float("nan")
+        true = true.astype(np.int64, copy=False)[..., np.newaxis]
+        score = np.take_along_axis(prediction, true, axis=-1)
+        before = np.arange(prediction.shape[-1]) < true
+        rank = ((prediction > score) | ((prediction == score) & before)).sum(axis=-1)
+        return np.count_nonzero(rank < self.k) * len(predicted) / predicted.size
+
+    def _check_k(self, classes: int) -> None:
+        if self.k >= classes:
+            raise ValueError(
+                f"metrics: {self!r} is 1 for every model, since there are only {classes} classes. Choose a smaller k."
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from minitorch_np.base.shapes import Shape
 from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import check_order
 from minitorch_np.metrics.auc import AUC
-from minitorch_np.metrics.classes import BinaryAccuracy, CategoricalAccuracy, is_single
+from minitorch_np.metrics.classes import BinaryAccuracy, CategoricalAccuracy, TopKCategoricalAccuracy, is_single
 from minitorch_np.metrics.counts import BalancedAccuracy, F1Score, Precision, Recall
 from minitorch_np.metrics.metric import Metric, OfFunction
 from minitorch_np.metrics.numbers import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
@@ -26,6 +27,8 @@ _BY_NAME: dict[str, type[Metric]] = {
     "binary_accuracy": BinaryAccuracy,
     "categorical_accuracy": CategoricalAccuracy,
     "sparse_categorical_accuracy": CategoricalAccuracy,
+    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
+    "sparse_top_k_categorical_accuracy": TopKCategoricalAccuracy,
     "balanced_accuracy": BalancedAccuracy,
     "precision": Precision,
     "recall": Recall,
@@ -62,7 +65,7 @@ def check(metric: Any, who: str) -> None:
         ValueError: an unknown name, a class instead of an object, a metric whose update takes the target first.
     """
     if isinstance(metric, str):
-        _class(metric, who)
+        _new(metric, who)
     elif isinstance(metric, type):
         raise ValueError(f"{who}:{of_class(metric)}")
     elif isinstance(metric, Metric):
@@ -72,8 +75,12 @@ def check(metric: Any, who: str) -> None:
         raise ValueError(f"{who}: expected one of {', '.join(_BY_NAME)}, a Metric or a function, got {metric!r}.")
 
 
-def _class(name: str, who: str) -> type[Metric]:
-    return by_name(name, _BY_NAME, who, "a Metric, a function")
+def _new(name: str, who: str) -> Metric:
+    """A new metric of this name. The 5 of "top_5" may be any other number."""
+    top = re.fullmatch(r"top_?(\d+)(_accuracy|_categorical_accuracy)?", name.lower())
+    if top:
+        return TopKCategoricalAccuracy(int(top[1]))
+    return by_name(name, _BY_NAME, who, "a Metric, a function, 'top_5'")()
 
 
 def find(
@@ -91,7 +98,7 @@ def find(
         found = OfFunction(metric)
     else:
         by_shape = metric.lower() in ("accuracy", "acc") and not binary and not is_single(output_shape)
-        found = CategoricalAccuracy() if by_shape else _class(metric, "metrics")()
+        found = CategoricalAccuracy() if by_shape else _new(metric, "metrics")
         found.name = metric
     found.prepare(tuple(output_shape), from_logits, binary)
     return found
@@ -139,6 +146,6 @@ def rises(measure: str, given: Iterable[str | Metric | Callable[..., Any]], mode
 
 def _name_and_mode(metric: str | Metric | Callable[..., Any]) -> tuple[str, str | None]:
     if isinstance(metric, str):
-        return metric, _class(metric, "metrics").mode
+        return metric, _new(metric, "metrics").mode
     found = metric if isinstance(metric, Metric) else OfFunction(metric)
     return found.name, found.mode

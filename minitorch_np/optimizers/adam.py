@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class Adam(Optimizer):
         epsilon: at least 0; keeps the denominator from 0.
         amsgrad: divide by the largest velocity so far. Reddi, Kale & Kumar 2018, algorithm 2.
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
+        exclude: parts of the names of parameters that do not decay, such as ["bias"].
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
@@ -53,6 +55,7 @@ class Adam(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
         self.beta_1 = beta_1
@@ -60,6 +63,7 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.amsgrad = amsgrad
         self.weight_decay = weight_decay
+        self.exclude = exclude
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         self.decay(parameter, self.weight_decay)
@@ -98,6 +102,7 @@ class AdamW(Adam):
         epsilon: at least 0; keeps the denominator from 0.
         amsgrad: see Adam.
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
+        exclude: parts of the names of parameters that do not decay, such as ["bias"].
     """
 
     elementwise: bool = True
@@ -114,9 +119,19 @@ class AdamW(Adam):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__(
-            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, clipnorm, clipvalue, global_clipnorm
+            learning_rate,
+            beta_1,
+            beta_2,
+            epsilon,
+            amsgrad,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            exclude,
         )
 
 
@@ -137,6 +152,7 @@ class Nadam(Optimizer):
         beta_2: share of the mean square that is kept, in [0, 1).
         epsilon: at least 0; keeps the denominator from 0.
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
+        exclude: parts of the names of parameters that do not decay, such as ["bias"].
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
@@ -158,12 +174,14 @@ class Nadam(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.weight_decay = weight_decay
+        self.exclude = exclude
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         self.decay(parameter, self.weight_decay)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
@@ -21,6 +23,7 @@ class Adagrad(Optimizer):
         initial_accumulator_value: the first value of the accumulator, at least 0.
         epsilon: at least 0; keeps the denominator from 0.
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
+        exclude: parts of the names of parameters that do not decay, such as ["bias"].
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
@@ -36,11 +39,13 @@ class Adagrad(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
         self.weight_decay = weight_decay
+        self.exclude = exclude
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         self.decay(parameter, self.weight_decay)
@@ -66,6 +71,7 @@ class RMSprop(Optimizer):
         centered: divide by the standard deviation of the gradient: the square of its mean is subtracted from velocity.
             Graves 2013, eq. 38 - 41.
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
+        exclude: parts of the names of parameters that do not decay, such as ["bias"].
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
@@ -89,6 +95,7 @@ class RMSprop(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
         self.rho = rho
@@ -96,6 +103,7 @@ class RMSprop(Optimizer):
         self.epsilon = epsilon
         self.centered = centered
         self.weight_decay = weight_decay
+        self.exclude = exclude
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         self.decay(parameter, self.weight_decay)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
@@ -22,6 +24,7 @@ class Lion(Optimizer):
         beta_1: share of the momentum in the direction, in [0, 1).
         beta_2: share of the momentum that is kept, in [0, 1).
         weight_decay: value -= learning_rate * weight_decay * value before the step; None for no decay.
+        exclude: parts of the names of parameters that do not decay, such as ["bias"].
         clipnorm, clipvalue, global_clipnorm: see Optimizer.
     """
 
@@ -37,11 +40,13 @@ class Lion(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.weight_decay = weight_decay
+        self.exclude = exclude
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         self.decay(parameter, self.weight_decay)

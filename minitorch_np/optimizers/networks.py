@@ -73,10 +73,14 @@ def _is_alive(owners: Owners) -> bool:
 
 
 @contextmanager
-def settings_of(parameter: Parameter, attributes: dict[str, Any]) -> Iterator[None]:
-    """Inside the `with` block the optimiser with these attributes has the learning rate and the weight decay of this parameter."""
+def settings_of(parameter: Parameter, attributes: dict[str, Any], *, decays: bool) -> Iterator[None]:
+    """Inside the `with` block the optimiser with these attributes has the learning rate and the weight decay of this parameter.
+
+    Args:
+        decays: False for a parameter that `exclude` names.
+    """
     before = {name: attributes[name] for name in ("rate", "weight_decay") if attributes.get(name)}
-    for name, factor in (("rate", parameter.rate), ("weight_decay", parameter.decay)):
+    for name, factor in (("rate", parameter.rate), ("weight_decay", parameter.decay if decays else 0.0)):
         if name in before:
             attributes[name] = before[name] * factor
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import Checks, anything, is_number, whole
 from minitorch_np.optimizers.blocks import updating
 from minitorch_np.optimizers.clipping import clipping
+from minitorch_np.optimizers.exclusion import check_exclude, excluded
 from minitorch_np.optimizers.networks import OfNetwork, Owners, belongs, of_another, settings_of
 
 Schedule = Callable[[int], float]
 
 _TRANSIENT = ("_buffers", "_owners", "_others", "_model")  # not part of the state
+_MOST_STEPS = 2**53
 
 
 class _RateOfStep:
@@ -40,9 +42,6 @@ class _RateOfStep:
 def _check_rate(who: str, name: str, value: Any) -> None:
     if not callable(value) or isinstance(value, type):
         checked_rate(who, value)
-
-
-_MOST_STEPS = 2**53
 
 
 class Optimizer(OwnAttributes):
@@ -70,12 +69,12 @@ class Optimizer(OwnAttributes):
     checks: Checks = {
         "learning_rate": _check_rate,
         "iteration": whole(),
-        "clipnorm": anything,
-        "global_clipnorm": anything,
-        "clipvalue": anything,
+        **dict.fromkeys(("clipnorm", "global_clipnorm", "clipvalue"), anything),
+        "exclude": check_exclude,
     }
     elementwise: bool = False
     rotation_invariant: bool = False
+    exclude: Sequence[str]
     rate: float = _RateOfStep()  # type: ignore[assignment]
     learning_rate: float | Schedule
     clipnorm: float | None
@@ -87,7 +86,7 @@ class Optimizer(OwnAttributes):
 
     def before_constructor(self) -> None:
         """Set what every step needs, even if a subclass forgets super().__init__()."""
-        vars(self).update(rate=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None, _model=None)
+        vars(self).update(rate=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None, exclude=(), _model=None)
         Optimizer.reset(self)
 
     def __init__(
@@ -190,7 +189,7 @@ class Optimizer(OwnAttributes):
         attributes = vars(self)
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
-        clip = clipping(self, parameters)
+        clip, spared = clipping(self, parameters), excluded(self, parameters) if self.exclude else ()
         update, owners = updating(self.update, in_blocks=says_itself(self, "elementwise")), self._owners
         for name, parameter in parameters.items():
             if not parameter.trainable:
@@ -214,12 +213,14 @@ class Optimizer(OwnAttributes):
             if state is None:
                 state = self.state[name] = {}
             parameter.grad = gradient if clip is None else clip(gradient)
-            if parameter.factors is None:
+            if parameter.factors is None and name not in spared:
                 update(parameter, state)
             else:
-                with settings_of(parameter, attributes):
+                with settings_of(parameter, attributes, decays=name not in spared):
                     update(parameter, state)
             parameter.grad = gradient
+            if parameter.constraint is not None:
+                parameter.value[...] = parameter.constraint(parameter.value)
 
     def update(self, parameter: Parameter, state: dict[str, NDArray]) -> None:
         raise NotImplementedError(f"{self!r} has no update: write update(self, parameter, state).")

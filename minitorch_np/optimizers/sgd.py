@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import Checks, flag, number
@@ -22,6 +24,7 @@ class SGD(Optimizer):
         momentum: share of the velocity that is kept, in [0, 1). Polyak 1964.
         nesterov: look ahead along the velocity. Needs momentum. Sutskever et al. 2013, section 2.
         weight_decay: at least 0; adds the gradient of weight_decay / 2 * value^2.
+        exclude: parts of the names of parameters that do not decay, such as ["bias"].
         clipnorm, clipvalue, global_clipnorm: see Optimizer; gradients are clipped before anything is added to them.
     """
 
@@ -38,11 +41,13 @@ class SGD(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__(learning_rate, clipnorm, clipvalue, global_clipnorm)
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
+        self.exclude = exclude
 
     def settle(self) -> None:
         super().settle()

@@ -5,34 +5,47 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from minitorch_np.base.configurable import Configurable, signature_defaults
+from minitorch_np.initializers import Constant
+from minitorch_np.layers import Embedding
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.saving.objects import encode
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
 
+_ENDINGS = ("_initializer", "_regularizer", "_constraint")
+
 
 def for_file(owner: Configurable, argument: str, value: Any) -> Any:
-    """The value of a constructor argument, or what replaces it: the default initializer, or no regularizer."""
-    if not argument.endswith(("_initializer", "_regularizer")) or _can_be_saved(value):
+    """The value of a constructor argument, or what replaces it: the default initializer, no regularizer, no constraint."""
+    if not _is_table(owner, argument, value) and (not argument.endswith(_ENDINGS) or _can_be_saved(value)):
         return value
     default = signature_defaults(type(owner))[argument]
     return default if argument.endswith("_initializer") and isinstance(default, str) else None
 
 
+def _is_table(owner: Configurable, argument: str, value: Any) -> bool:
+    """Whether it is a table of first values. The file has the weights that were made of it, and not the table itself."""
+    if isinstance(value, Constant):
+        return np.ndim(value.value) > 0
+    return argument == "weights" and isinstance(owner, Embedding) and value is not None
+
+
 def left_out_of_layers(model: Model) -> list[str]:
-    """Describe the initializers and regularizers that cannot be saved."""
+    """Describe the initializers, regularizers and constraints that cannot be saved."""
     notes = []
     for place, layer in model.walk():
         for argument, value in layer.config().items():
-            if for_file(layer, argument, value) is value:
+            if for_file(layer, argument, value) is value or _is_table(layer, argument, value):
                 continue
-            note, parameter = f"the {argument} {_name(value)} of {place}", argument.removesuffix("_regularizer")
-            if parameter == argument:
+            note, (parameter, _, kind) = f"the {argument} {_name(value)} of {place}", argument.rpartition("_")
+            if kind == "initializer":
                 notes.append(f"{note}; the weights that it made are in the file")
             else:
-                line = f'model.parameters()["{place}.{parameter}"].regularizer = {_name(value)}'
+                line = f'model.parameters()["{place}.{parameter}"].{kind} = {_name(value)}'
                 notes.append(f"{note}. After loading write {line}")
     return notes
 

@@ -66,6 +66,8 @@ def _optimizer(optimizer: Any) -> dict[str, Any]:
     if not is_built_in(type(optimizer)):
         raise _NotInKeras(kind)
     config = optimizer.config()
+    if config.pop("exclude", None) and config.get("weight_decay"):
+        raise _NotInKeras(f"{kind} with exclude in its file")
     if isinstance(optimizer, optimizers.SGD):
         if config.pop("weight_decay"):
             raise _NotInKeras("SGD with weight_decay in the gradient")
@@ -102,10 +104,15 @@ def _loss(loss: Any) -> Any:
     config = loss.config()
     if type(loss) is losses.CrossEntropyLoss:
         if config["label_smoothing"]:  # Keras has it only for one-hot targets
+            if config.pop("ignore_index") is not None:
+                raise _NotInKeras("CrossEntropyLoss with label_smoothing and ignore_index")
             return as_object("keras.losses", "CategoricalCrossentropy", config)
-        return as_object("keras.losses", "SparseCategoricalCrossentropy", {"from_logits": config["from_logits"]})
+        sparse = {"from_logits": config["from_logits"], "ignore_class": config["ignore_index"]}
+        return as_object("keras.losses", "SparseCategoricalCrossentropy", sparse)
     if type(loss) not in _LOSSES:
         raise _NotInKeras(type(loss).__name__)
+    if config.pop("pos_weight", None) is not None:
+        raise _NotInKeras("BCEWithLogitsLoss with pos_weight")
     class_name, from_logits = _LOSSES[type(loss)]
     return as_object("keras.losses", class_name, {**config, "from_logits": True} if from_logits else config)
 
@@ -197,10 +204,11 @@ def _our_loss(described: Any) -> losses.Loss:
     other_axis = config.get("axis") not in (None, -1)
     smoothing = config.get("label_smoothing") or 0.0
     smoothed = smoothing and plain != "categorical_crossentropy"
-    if other_mean or config.get("ignore_class") is not None or smoothed or other_axis:
+    ignored = config.get("ignore_class")
+    if other_mean or (ignored is not None and plain != _CROSS_ENTROPIES[0]) or smoothed or other_axis:
         raise NotHere(f"the loss {plain!r} with its reduction, ignore_class, label_smoothing or axis")
     if plain in _CROSS_ENTROPIES:
-        return losses.CrossEntropyLoss(smoothing, logits)
+        return losses.CrossEntropyLoss(smoothing, logits, ignored)
     for cls, (known, from_logits) in _LOSSES.items():
         if keras_name(known) == plain and from_logits == logits:
             return cls(**own_arguments(cls, config))

@@ -6,23 +6,23 @@ import dis
 import itertools
 import operator
 import warnings
-from collections.abc import Iterator, Mapping
-from types import FunctionType, GeneratorType
+from collections.abc import Iterator
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
 
 from minitorch_np.base.arrays import is_one_array
 from minitorch_np.base.callers import caller
-from minitorch_np.base.code import outer_values
 from minitorch_np.base.several import Several
-from minitorch_np.base.shapes import Shape
-from minitorch_np.base.state import as_state, put_back
+from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.base.text import of_class
+from minitorch_np.source.items import Items, as_batch, is_sequence, set_state_of, state_of
 from minitorch_np.source.source import Batch, Source, fingerprint
 
 _END = object()
-_MANY = 1_000_000  # batches in one epoch, after which data of unknown length get a warning that they may never end
+_MANY = 10_000  # batches in one epoch, after which data of unknown length get a warning that they may never end
+_RETURNS = 10  # repetitions of the first batch, after which there is such a warning too
 _ENDS = ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS")  # the bytecode instructions at which a generator ends
 
 
@@ -58,6 +58,8 @@ class Batches(Source):
         self._place = 0  # the next batch of this pass
         self._begun: dict[str, Any] = {}  # the state of the data at the start of this pass
         self._peeked: list[Any] = []
+        self._first: tuple[Any, ...] = ()  # a copy of the first batch, if data of unknown length may repeat it
+        self._returns = 0  # how often it has come again
 
     @property
     def length(self) -> int | None:
@@ -86,6 +88,24 @@ class Batches(Source):
             return shape[1:]
         return None
 
+    def gives_examples(self, shape: Shape | None) -> bool:
+        """Whether the items of an object with `__len__` and `__getitem__` are single examples, as those of a PyTorch Dataset are.
+
+        Args:
+            shape: the model's input shape, or None if it is not known yet.
+        """
+        if not is_sequence(self.given) or isinstance(self.given, (list, tuple)) or has_several(shape or ()):
+            return False
+        for item in self._peek():
+            if isinstance(item, dict):
+                return False  # as_batch says what is wrong with it
+            x, *more = as_batch(item)
+            of_x = np.shape(x)
+            if shape is not None and tuple(shape) in (of_x, of_x[1:]):
+                return of_x == tuple(shape)
+            return not of_x or bool(more) and more[0] is not None and not np.shape(more[0])
+        return False
+
     def fingerprint(self) -> str:
         """SHA-256 of the first batch, or of all batches if they are in a list.
 
@@ -101,20 +121,12 @@ class Batches(Source):
         """The state of the data's generators and counters: at the start of this pass, or now if no pass has started."""
         if self._pass is not None:
             return self._begun
-        return {name: as_state(value) for name, value in _moving(self.given).items()}
+        return state_of(self.given)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Put back a state of get_state, and start a new pass. Raises ValueError for names that the data do not have."""
         self._leave()
-        moving = _moving(self.given)
-        if not set(state) <= set(moving):
-            raise ValueError(
-                f"the data have {', '.join(moving) or 'no generator'}, and the state has {', '.join(map(str, state))}"
-            )
-        for name, value in state.items():
-            now = put_back(moving[name], value)
-            if now is not moving[name] and now != moving[name]:
-                setattr(self.given, name, now)
+        set_state_of(self.given, state)
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
         if self._once and self._used and self.steps is None:
@@ -139,8 +151,8 @@ class Batches(Source):
                     self._begin()
                     continue
                 count += 1
-                if count == _MANY and self.length is None:
-                    self._warn_of_no_end()
+                if self.length is None:
+                    self._look_for_no_end(count, item)
                 if count > skip:
                     yield as_batch(item)
             whole = self._goes_on
@@ -151,7 +163,7 @@ class Batches(Source):
 
     def _begin(self) -> None:
         if self._pass is None:
-            self._begun = {name: as_state(value) for name, value in _moving(self.given).items()}
+            self._begun = state_of(self.given)
             self._pass, self._place = _through(self.given() if callable(self.given) else self.given), 0
             if self.steps is None and never_ends(self._pass):
                 raise ValueError(f"{self.given!r} never ends. Give {self.argument}, the number of batches to take.")
@@ -176,26 +188,28 @@ class Batches(Source):
             if hasattr(left, "close"):
                 left.close()  # type: ignore[union-attr]
 
-    def _warn_of_no_end(self) -> None:
-        warnings.warn(
-            f"{self.given!r} has given {_MANY:,} batches in one epoch, and its length is unknown. If it never ends, give "
-            f"{self.argument}, the number of batches to take.",
-            stacklevel=caller(),
-        )
+    def _look_for_no_end(self, count: int, item: Any) -> None:
+        """Warn of very many batches in one epoch, and of a batch that is the first one again."""
+        if count == 1:
+            self._first, self._returns = tuple(np.array(part) for part in as_batch(item)), 0
+        elif count == _MANY:
+            warnings.warn(
+                f"{self.given!r} has given {_MANY:,} batches in one epoch, and its length is unknown. If it never ends, give "
+                f"{self.argument}, the number of batches to take.",
+                stacklevel=caller(),
+            )
+        elif self._first and _are_equal(self._first, as_batch(item)):
+            self._returns += 1
+            if self._returns == _RETURNS:
+                warnings.warn(
+                    f"the first batch of {self.given!r} has come {_RETURNS} times again in one epoch. If the data repeat without end, this "
+                    f"epoch never ends: give {self.argument}={(count - 1) // _RETURNS}.",
+                    stacklevel=caller(),
+                )
 
     def _warn_of_the_end(self, count: int) -> None:
         then = ": the epoch continues from their beginning" if self._goes_on and not self._once else ""
         warnings.warn(f"{self.argument} is {self.steps}, and the data ended after {count}{then}.", stacklevel=caller())
-
-
-def _moving(given: Any) -> dict[str, Any]:
-    """What changes while the data are read, by name: the NumPy generators of a function's closure and globals, or the generators
-    and numbers among an object's attributes.
-    """
-    if isinstance(given, FunctionType):
-        return {name: value for name, value in outer_values(given).items() if isinstance(value, np.random.Generator)}
-    kinds = (np.random.Generator, bool, int, float)
-    return {name: value for name, value in getattr(given, "__dict__", {}).items() if isinstance(value, kinds)}
 
 
 def _through(iterable: Any) -> Iterator[Any]:
@@ -209,11 +223,6 @@ def _through(iterable: Any) -> Iterator[Any]:
     return (iterable[number] for number in range(len(iterable)))
 
 
-def is_sequence(x: Any) -> bool:
-    """Whether it has a length and items by number."""
-    return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, Mapping)
-
-
 def never_ends(items: Iterator[Any]) -> bool:
     """Whether an iterator certainly never ends. A generator that can end has a return in its bytecode; the compiler leaves it out
     after `while True` without a break.
@@ -225,20 +234,35 @@ def never_ends(items: Iterator[Any]) -> bool:
     return isinstance(items, (itertools.cycle, itertools.count))
 
 
+def _are_equal(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether two batches are equal, found out quickly if their first numbers differ."""
+    x, first = other[0], one[0]
+    if isinstance(x, np.ndarray) and (x.shape != first.shape or not x.size or x.item(0) != first.item(0)):
+        return False
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
+
+
 def _remedy(given: Any) -> str:
     """The advice for data that yield single examples in place of batches."""
     remedy = "Give x and y as arrays, or stack some examples at a time with np.stack."
     if is_sequence(given) and not isinstance(given, list):
-        remedy = "Return several at a time from __getitem__, or give torch.utils.data.DataLoader(data, batch_size=32)."
+        remedy = "Begin the model with mt.Input(shape of one example), so that examples and batches can be told apart."
     return f"batches are expected, (x, y) of several examples. {remedy}"
 
 
 def as_source(
-    x: Any, steps: int | None = None, argument: str = "steps_per_epoch", *, goes_on: bool = True
+    x: Any,
+    steps: int | None = None,
+    argument: str = "steps_per_epoch",
+    *,
+    goes_on: bool = True,
+    shape: Shape | None = None,
 ) -> Source | None:
     """x as a Source, or None if it is an array or can become one. A list of pairs of arrays is a list of batches.
 
-    The other arguments are those of Batches.
+    Args:
+        steps, argument, goes_on: see Batches.
+        shape: the model's input shape, or None if it is not known yet. It tells single examples from batches.
     """
     if isinstance(x, type):
         raise ValueError(f"expected data, got {x!r}.{of_class(x)}")
@@ -250,17 +274,6 @@ def as_source(
     if not (pairs and all(np.ndim(part) for part in x[0][:2])) and is_one_array(x):
         return None
     if callable(x) or hasattr(x, "__iter__") or is_sequence(x):
-        return Batches(x, steps, argument, goes_on=goes_on)
+        batches = Batches(x, steps, argument, goes_on=goes_on)
+        return Items(x) if batches.gives_examples(shape) else batches
     return None
-
-
-def as_batch(item: Any) -> Batch:
-    """An item of an iterable as (x,), (x, y) or (x, y, weights)."""
-    batch = tuple(item) if isinstance(item, (tuple, list)) else (item,)
-    if isinstance(item, dict):
-        raise ValueError(
-            f"expected batches (x, y) or (x, y, weights), got a dictionary of {', '.join(map(repr, item))}."
-        )
-    if not 1 <= len(batch) <= 3:
-        raise ValueError(f"expected batches (x, y) or (x, y, weights), got {len(batch)} items.")
-    return batch

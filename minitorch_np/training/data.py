@@ -41,7 +41,7 @@ class Examples:
         dtype: the dtype of the model's computation.
         reread: whether the examples are read more than once. Only then is the output of the preprocessing kept.
         weights: the weight of each example in the loss, or None.
-        given: the arrays whose bytes a resumed run compares; by default x and y.
+        given: the arrays whose bytes a resumed run compares; by default x and y, as the weights of training are compared by themselves.
     """
 
     x: NDArray

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,75 +69,17 @@ def checked_targets(y: Any, who: str, count: int, name: str = "y") -> Any:
     return array
 
 
-def checked_weights(sample_weight: ArrayLike | None, count: int, who: str) -> NDArray | None:
-    """sample_weight as an array, one number of at least 0 for each example."""
+def checked_weights(sample_weight: ArrayLike | None, y: NDArray, who: str) -> NDArray | None:
+    """sample_weight as an array, one number of at least 0 for each example, for each step of it, or for each target."""
     if sample_weight is None:
         return None
     weights = _numbers(sample_weight, "sample_weight", who)
-    if weights.shape != (count,):
-        raise ValueError(f"{who}: expected sample_weight of shape ({count},), got {weights.shape}.")
+    if weights.shape != y.shape[: weights.ndim]:
+        of_y = f", or of y's shape {y.shape}" if isinstance(y, np.ndarray) and y.ndim > 1 else ""
+        raise ValueError(f"{who}: expected sample_weight of shape ({len(y)},){of_y}, got {weights.shape}.")
     if weights.min() < 0:
         raise ValueError(f"{who}: weights are at least 0 and not all 0, got {weights.min():g} to {weights.max():g}.")
     return weights
-
-
-def weights_of_classes(
-    class_weight: Mapping[Any, float], y: NDArray, output_shape: Shape, *, separate: bool, who: str
-) -> NDArray:
-    """The class_weight of each example, (n,), or of each step of it, (n, steps).
-
-    Args:
-        y: the prepared targets. separate: whether each output answers a separate yes-or-no question.
-
-    Raises:
-        ValueError: the targets are no classes, or one of them has no weight.
-    """
-    classes = _classes(y, tuple(output_shape), separate)
-    if classes is None:
-        several = separate and y.ndim > 1 and y.shape[-1] > 1
-        reason = (
-            "this loss takes each column of y as a separate question" if several else f"y has {y[0].tolist()!s:.60}"
-        )
-        raise ValueError(
-            f"{who}: class_weight needs a class for each example, a class number or a one-hot row, and {reason}. "
-            "Give sample_weight, one number for each example."
-        )
-    values, places = np.unique(classes, return_inverse=True)
-    missing = sorted({float(value) for value in values} - {float(key) for key in class_weight})
-    if missing:
-        raise ValueError(
-            f"{who}: class_weight has {list(class_weight)}, y also has {', '.join(f'{v:g}' for v in missing)}. "
-            "Give every class of y a weight."
-        )
-    return np.array([float(class_weight[value]) for value in values.tolist()])[places.reshape(classes.shape)]
-
-
-def _classes(y: NDArray, output_shape: Shape, separate: bool) -> NDArray | None:
-    """The class of each example, or of each step of it; None if the targets are no classes."""
-    shape = y.shape[1:]
-    if shape == output_shape and output_shape[-1:] not in ((), (1,)):
-        one_hot = not separate and ((y == 0) | (y == 1)).all() and (y.sum(axis=-1) == 1).all()
-        return y.argmax(axis=-1) if one_hot else None
-    if shape == output_shape[:-1]:
-        classes = y
-    elif shape == output_shape:
-        classes = y[..., 0]
-    else:
-        classes = y.reshape(len(y)) if y.size == len(y) else np.full(1, np.nan)
-    return classes if (classes == np.rint(classes)).all() else None
-
-
-def check_class_weight(class_weight: Any, who: str) -> None:
-    """Raise ValueError unless class_weight is a dictionary from class numbers to finite weights of at least 0."""
-    good = isinstance(class_weight, Mapping) and all(
-        isinstance(key, numbers.Real) and isinstance(weight, numbers.Real) and 0 <= float(weight) < math.inf
-        for key, weight in class_weight.items()
-    )
-    if not good:
-        raise ValueError(
-            f"{who}: class_weight is a dictionary with a finite number of at least 0 for each class number, as in "
-            f"{{0: 1.0, 1: 2.5}}, got {class_weight!r}."
-        )
 
 
 def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
@@ -149,9 +88,12 @@ def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
         raise ValueError(f"{who}: {name} holds no examples (shape {array.shape}).")
     if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        remedy = "Remove or replace them first."
+        if name == "y" and array.ndim > 1:
+            remedy += " Missing labels get weight 0: fit(x, np.nan_to_num(y), sample_weight=~np.isnan(y))."
         raise ValueError(
             f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, the first of {np.count_nonzero(~finite)} values that "
-            "are not finite. Remove or replace them first."
+            f"are not finite. {remedy}"
         )
     return array
 

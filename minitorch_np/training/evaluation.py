@@ -43,20 +43,30 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Model, x: Any, y: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]
+    model: Model,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    steps: int | None,
+    callbacks: Sequence[Callback],
+    sample_weight: Any = None,
 ) -> Scores:
     """Loss and metrics of a compiled model, as a named tuple."""
     who = f"{type(model).__name__}.evaluate"
     called = CallbackList(callbacks, who)
     model.require_built(who)
     x = model.as_inputs(x, who, batches=True)
-    source = as_source(x, steps, "steps", goes_on=False)
+    source = as_source(x, steps, "steps", goes_on=False, shape=model.input_shape)
     batch_size = checked_batch_size(batch_size, who, source)
     if source is not None:
-        if y is not None:
-            raise ValueError(f"{who}: the targets come with the data, so y is left out, got {type(y).__name__}.")
+        for name, what, value in (("y", "targets", y), ("sample_weight", "weights", sample_weight)):
+            if value is not None:
+                raise ValueError(
+                    f"{who}: the {what} come with the data, so {name} is left out, got {type(value).__name__}."
+                )
         check_class_names(who, model.class_names, source.class_names)
-    examples = Preparation(model, who).measured((x, y) if source is None else source, steps, "steps")
+    given = (x, y) if sample_weight is None else (x, y, sample_weight)
+    examples = Preparation(model, who).measured(given if source is None else source, steps, "steps")
     called.set_up(model, 1, examples.steps(batch_size), verbose=False)
     measured = measure(model, model.loss, of_model(model), examples, batch_size, called, model.check_outputs)
     kind = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
@@ -69,7 +79,7 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, cal
     called = CallbackList(callbacks, who)
     model.require_built(who)
     x = model.as_inputs(x, who, batches=True)
-    source = as_source(x, steps, "steps", goes_on=False)
+    source = as_source(x, steps, "steps", goes_on=False, shape=model.input_shape)
     batch_size = checked_batch_size(batch_size, who, source)
     examples = Preparation(model, who).inputs(x, steps, source)
     called.set_up(model, 1, examples.steps(batch_size), verbose=False)
@@ -106,19 +116,20 @@ def measure(
         layer: the model, or the rest of it if the examples are preprocessed.
         look: called with the outputs of the first batch, and with its first example.
     """
-    total, count = 0.0, 0
+    total, count, batches = 0.0, 0, 0
+    callbacks.call("on_test_begin", {})  # it may change weights, before they are read
     with sharing.reading(layer) as replica, all_cores(uses_blocks(layer)):
         loss_replica = Replicator(keep_cache=True).of(loss)
         gathered = [copy.deepcopy(metric) for metric in metrics]
         for metric in gathered:
             metric.reset()
-        callbacks.call("on_test_begin", {})
-        for number, (x, y, _) in enumerate(examples.batches(batch_size)):
+        for number, (x, y, weights) in enumerate(examples.batches(batch_size)):
             callbacks.call("on_test_batch_begin", number, {})
             with calling(Call(replica, inference=True)):
                 prediction = replica.forward(x)
             if number == 0 and look is not None:
                 look(prediction, x[:1])
+            loss_replica.weights = weights
             value = loss_replica.checked_forward(prediction, y)
             if math.isnan(value) and all(
                 np.isfinite(part).all() for part in listed(prediction)
@@ -126,13 +137,15 @@ def measure(
                 warnings.warn(
                     f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=caller()
                 )
-            total += value * len(x)
-            count += len(x)
+            counted, due = loss_replica.counted(prediction, y)
+            total += value * len(due)
+            count += len(due)
+            batches += 1
             for metric in gathered:
-                metric.update(prediction, y)
+                metric.update(counted, due)
             callbacks.call("on_test_batch_end", number, {"loss": value})
         if not count:
-            raise ValueError("evaluate: the data gave no batches.")
+            raise ValueError(f"evaluate: {'the loss ignores all targets' if batches else 'the data gave no batches'}.")
         penalties = penalty(regularized(replica.parameters().values()))
     measured = {"loss": total / count + penalties, **{metric.name: metric.checked_result() for metric in gathered}}
     callbacks.call("on_test_end", measured)

@@ -24,8 +24,10 @@ class History(AnswersForeignNames, dict[str, list[float]]):
     here too. All lists have the same length: if something was not measured in an epoch, its value is NaN.
     """
 
+    initial_epoch: int = 0  # epochs before the first one in the lists
+
     def record(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Append the values of an epoch, counted from 0, or replace those that it already has.
+        """Append the values of an epoch, the first of this history being 0, or replace those that it already has.
 
         Warns once of each name whose value is not a number, and leaves it out.
         """
@@ -70,7 +72,10 @@ class History(AnswersForeignNames, dict[str, list[float]]):
 
     def to_csv(self, path: AnyPath) -> None:
         """Write a line of names, then one line per epoch. NA is a value that was not measured or is NaN."""
-        rows = ([epoch, *map(cell, values)] for epoch, values in enumerate(zip(*self.values(), strict=True)))
+        rows = (
+            [epoch, *map(cell, values)]
+            for epoch, values in enumerate(zip(*self.values(), strict=True), self.initial_epoch)
+        )
         write_csv(path, [["epoch", *self], *rows], "History.to_csv")
 
     def to_json(self, path: AnyPath) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,34 +19,32 @@ from minitorch_np.base.replica import Replicator
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.callbacks.progress_bar import ProgressBar
 from minitorch_np.metrics import finding
-from minitorch_np.source.source import fingerprint
-from minitorch_np.training import divergence
+from minitorch_np.training import divergence, kept_run
+from minitorch_np.training.accumulation import Accumulation
 from minitorch_np.training.changes import Changes, owners_in
 from minitorch_np.training.evaluation import measure, penalty, regularized, uses_blocks
 from minitorch_np.training.history import History
 from minitorch_np.training.interrupt import Interrupt
-from minitorch_np.training.state import capture, generator_state, restore
+from minitorch_np.training.kept_run import KeptRun
+from minitorch_np.training.state import restore
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
-    from minitorch_np.saving.checkpoint import Checkpoint
+    from minitorch_np.training.epochs import Epochs
     from minitorch_np.training.preparation import Preparation
 
-# A checkpoint is written at most every _SECONDS seconds, and writing takes at most 1/_TIMES of the time between two.
-_SECONDS = 0.25
-_TIMES = 20
 
-
-class Run:
+class Run(KeptRun):
     """One call of fit.
 
     Args:
         model: compiled and built.
         data: the prepared examples.
         callbacks: without the progress bar.
+        epochs: which epochs run, which are validated, and how many batches make one step.
         shuffle: whether to shuffle the examples before every epoch.
         progress: whether to show a bar, if the output is a terminal or a notebook.
     """
@@ -58,7 +55,7 @@ class Run:
         data: Preparation,
         callbacks: CallbackList,
         *,
-        epochs: int,
+        epochs: Epochs,
         batch_size: int | None,
         shuffle: bool,
         progress: bool,
@@ -73,45 +70,28 @@ class Run:
         self.metrics = [copy.deepcopy(metric) if sharing.is_used(metric) else metric for metric in self.metrics]
         self.loss_copy: Loss | None = None  # a copy of the loss, if another fit uses the loss now
         self.call = Call(model) if has_user_classes(model) else None
-        self.checkpoint: Checkpoint | None = None
-        self.source: Any = self.training.source  # may have a position and a state
+        self.checkpoint = None
+        self.source = self.training.source  # may have a position and a state
         self.changes, self.changes_of_data = Changes({}), Changes({})
         self.known_changes = -1  # Parameter.changes when this run last looked which parameters are trainable
         self.outputs_checked = False
         self.last_good = divergence.LastGood(self.parameters, model.optimizer)
+        self.accumulation = Accumulation(epochs.accumulate)
         self.history = History()
+        self.history.initial_epoch = epochs.first
         self.logs: dict[str, float] = {}  # of the last epoch
-        # The position: steps in all; the epoch, its next batch, the number of its examples so far and the sum of their losses.
-        self.steps = self.epoch = self.batch = self.examples = 0
-        self.total = 0.0
+        # The position: steps in all; the epoch, its next batch, the number of its examples so far, how many of them (or of their steps)
+        # the loss counts, and the sum of their losses.
+        self.steps = self.batch = self.examples = self.counted = 0
+        self.epoch, self.total = epochs.first, 0.0
 
         bar = progress and progress_is_visible()
         if bar:
-            callbacks.append(ProgressBar())
-        callbacks.set_up(model, epochs, self.training.steps(batch_size), verbose=bar)
+            callbacks.append(ProgressBar(epochs.first))
+        steps = self.training.steps(batch_size)
+        callbacks.set_up(model, epochs.last, steps, verbose=bar, validation_freq=epochs.validation_freq)
         names = ["loss", *(metric.name for metric in self.metrics)]
         callbacks.check_measured(names if self.validation is None else [*names, *(f"val_{name}" for name in names)])
-
-    def keep_in(self, checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
-        """Save the state of the run to a file regularly. If the file exists already, `run` continues from it.
-
-        Args:
-            settings: arguments of fit that are no attributes of the run. A resumed run must have the same ones.
-        """
-        weights, names = self.training.given_weights, None if self.source is None else self.source.class_names
-        matched = {
-            "data": self.training.fingerprint(),
-            "validation data": None if self.validation is None else self.validation.fingerprint(),
-            **settings,
-            "weights": None if weights is None else f"an array with SHA-256 {fingerprint(weights)}",
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffling is not None,
-            "class names": names,
-            **self.callbacks.settings(),
-        }
-        sources = {"data": self.source, "validation data": self.validation and self.validation.source}
-        checkpoint.begin(self.model, matched, self.callbacks, sources)
-        self.checkpoint, self.changes_of_data = checkpoint, Changes({"data": self.source})
 
     def run(self) -> History:
         """Train until the last epoch, or until a callback or Ctrl-C stops it."""
@@ -140,7 +120,7 @@ class Run:
     def all_epochs(self) -> History:
         model = self.model
         self._note_order()
-        self.due = time.monotonic() + _SECONDS
+        self.due = time.monotonic() + kept_run.SECONDS
         # A wrong file raises before anything changes.
         state = None if self.checkpoint is None else self.checkpoint.read()
         model.history, model.stop_training, model.input_range = self.history, False, self.input_range
@@ -159,12 +139,12 @@ class Run:
             with Interrupt() as interrupt:
                 if state is None and self.last_good.not_finite() is None:
                     self.last_good.keep(0)
-                while self.epoch < self.epochs and not model.stop_training and not interrupt.requested:
+                while self.epoch < self.epochs.last and not model.stop_training and not interrupt.requested:
                     if self.one_epoch(interrupt):
                         self._end_of_epoch()
                     if interrupt.requested:
                         say(
-                            f"\nfit: stopped by Ctrl-C in epoch {self.epoch + (self.batch > 0)} of {self.epochs}, after a whole "
+                            f"\nfit: stopped by Ctrl-C in epoch {self.epoch + (self.batch > 0)} of {self.epochs.last}, after a whole "
                             f"step; the history holds {self.history.epochs} whole epochs."
                         )
             divergence.check_weights(self)
@@ -194,19 +174,25 @@ class Run:
                     loss = self.one_step(x, y, weights)
                 finally:
                     fitting.in_step = False
-            self.total += loss * len(x)
             self.examples += len(x)
             self.batch += 1
             for callback in self.callbacks:
                 callback.on_train_batch_end(self.batch - 1, {"loss": loss})
+            if self.accumulation.pending:  # a run neither ends nor is kept between the batches of one step
+                continue
             if self.checkpoint is not None and time.monotonic() > self.due:
                 self._keep()
             if interrupt.requested and self.examples != self.training.count:
                 return False
+        if self.accumulation.pending:
+            with fitting:
+                self._update()
         if not self.examples:
             raise ValueError(f"{type(self.model).__name__}.fit: the data gave no batches.")
         if weightless:
             raise ValueError(f"{type(self.model).__name__}.fit: the weights of all examples to learn from are 0.")
+        if not self.counted:
+            raise ValueError(f"{type(self.model).__name__}.fit: {self.loss!r} ignores all targets.")
         return True
 
     def one_step(self, x: NDArray, y: NDArray, weights: NDArray | None) -> float:
@@ -233,12 +219,22 @@ class Run:
         if self.steps % divergence.EVERY == 0 and self.last_good.step != self.steps:
             divergence.check_weights(self)
             self.last_good.keep(self.steps)
+        counted, due = loss.counted(prediction, y)
         for metric in self.metrics:
-            metric.update(prediction, y)
+            metric.update(counted, due)
+        self.total += value * len(due)
+        self.counted += len(due)
         self.rest.backward(loss.checked_backward(prediction))
+        if self.accumulation.batches == 1 or self.accumulation.add(self.parameters, len(due)):
+            self._update()
+        return value
+
+    def _update(self) -> None:
+        """One step of the optimiser."""
+        if self.accumulation.pending:
+            self.accumulation.put_mean(self.parameters)
         self.model.optimizer.step(self.parameters)
         self.steps += 1
-        return value
 
     def as_given(self, x: NDArray) -> tuple[Layer, NDArray]:
         return self.rest, x
@@ -257,20 +253,21 @@ class Run:
     def _end_of_epoch(self) -> None:
         if self.batch >= divergence.EVERY:  # in shorter epochs the check at every 16th step is enough
             divergence.check_weights(self)
-        logs = {"loss": self.total / self.examples}
+        logs = {"loss": self.total / self.counted}
         for metric in self.metrics:
             logs[metric.name] = metric.checked_result()
-        if self.validation is not None:
+        if self.validation is not None and self.epochs.are_validated_after(self.epoch):
             measured = measure(self.rest, self.loss, self.metrics, self.validation, self.batch_size, self.callbacks)
             logs.update({f"val_{name}": value for name, value in measured.items()})
-        self.history.record(self.epoch, logs)
+        number = self.epoch - self.epochs.first
+        self.history.record(number, logs)
         measured = logs.copy()
         self.callbacks.call("on_epoch_end", self.epoch, logs)
         if len(logs) != len(measured) or any(logs.get(name) is not value for name, value in measured.items()):
-            self.history.record(self.epoch, logs)  # again, because callbacks have changed the logs
+            self.history.record(number, logs)  # again, because callbacks have changed the logs
         self.logs = logs
         self.epoch += 1
-        self.batch = self.examples = 0
+        self.batch = self.examples = self.counted = 0
         self.total = 0.0
         self._note_order()
 
@@ -278,23 +275,3 @@ class Run:
     def loss(self) -> Loss:
         """The model's loss, or the copy if another fit uses the loss now."""
         return self.model.loss if self.loss_copy is None else self.loss_copy
-
-    # What a checkpoint keeps
-
-    def _note_order(self) -> None:
-        """Record what determines the order of the data. A run that is resumed in this epoch needs the same order."""
-        if self.checkpoint is None:
-            return
-        self.order = generator_state(self.shuffling)
-        self.order_of_data: dict[str, Any] = {"changes": self.changes_of_data.get_state()}
-        if hasattr(self.source, "get_state"):
-            self.order_of_data["source"] = self.source.get_state()
-
-    def _keep(self) -> None:
-        """Write the checkpoint, if there is one."""
-        if self.checkpoint is None:
-            return
-        divergence.check_weights(self)  # a run could not continue from such weights
-        start = time.monotonic()
-        self.checkpoint.write(capture(self))
-        self.due = time.monotonic() + max(_SECONDS, _TIMES * (time.monotonic() - start))

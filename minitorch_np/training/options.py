@@ -68,7 +68,7 @@ def check_steps(who: str, name: str, steps: int | None, data: Any) -> None:
         )
 
 
-def check_validation(who: str, data: Any, split: float, steps: int | None) -> None:
+def check_validation(who: str, data: Any, split: float, steps: int | None, freq: Any = 1) -> None:
     """Raise ValueError for options of validation that exclude each other."""
     if data is not None and split:
         raise ValueError(
@@ -76,6 +76,8 @@ def check_validation(who: str, data: Any, split: float, steps: int | None) -> No
         )
     if data is None and steps is not None:
         raise ValueError(f"{who}: validation_steps={steps!r} has no effect without validation_data. Leave it out.")
+    if data is None and not split and freq != 1:
+        raise ValueError(f"{who}: validation_freq={freq!r} has no effect without validation data. Leave it out.")
 
 
 def check_class_names(who: str, known: Sequence[str] | None, given: Sequence[str] | None) -> None:

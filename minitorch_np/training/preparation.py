@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -15,15 +15,9 @@ from minitorch_np.base.several import Several, each, listed
 from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source
+from minitorch_np.training.class_weights import BALANCED, Targets, check_class_weight, times
 from minitorch_np.training.data import Examples, Stream
-from minitorch_np.training.entry_checks import (
-    check_class_weight,
-    check_single,
-    checked_inputs,
-    checked_targets,
-    checked_weights,
-    weights_of_classes,
-)
+from minitorch_np.training.entry_checks import check_single, checked_inputs, checked_targets, checked_weights
 from minitorch_np.training.input_range import InputRange
 from minitorch_np.training.options import check_class_names, check_steps, split, warn_of_classes_not_learnt
 
@@ -32,6 +26,7 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
     from minitorch_np.model import Model
+    from minitorch_np.training.class_weights import ClassWeight
     from minitorch_np.training.data import Ready
 
 
@@ -41,7 +36,7 @@ class Preparation:
     Args:
         model: `prepare_training` builds it; the other methods need a built model.
         who: the name of the call, for messages.
-        class_weight: the weight of the examples of each class in the loss, or None.
+        class_weight: the weight of the examples of each class in the loss, as fit takes it, or None.
 
     Attributes:
         training: the training examples. validation: the examples to evaluate after each epoch, or None.
@@ -51,15 +46,15 @@ class Preparation:
     training: Examples | Stream
     model: Model
     who: str
-    class_weight: Mapping[Any, float] | None
+    class_weight: Any
 
-    def __init__(self, model: Model, who: str, class_weight: Mapping[Any, float] | None = None) -> None:
+    def __init__(self, model: Model, who: str, class_weight: ClassWeight | None = None) -> None:
         if class_weight is not None:
             check_class_weight(class_weight, who)
         self.model, self.who, self.class_weight = model, who, class_weight
         self.input_range: InputRange = InputRange()
         self.validation: Examples | Stream | None = None
-        self._split_off: tuple[NDArray, NDArray] | None = None
+        self._split_off: tuple[NDArray, ...] | None = None
 
     def prepare_training(self, x: Any, y: Any, sample_weight: Any, source: Source | None, share: float) -> None:
         """Build the model and prepare the training examples. Of arrays, the last `share` is kept for validation."""
@@ -70,9 +65,11 @@ class Preparation:
         x, y, weights = self._checked(x, y, sample_weight)
         if share:
             x, y, self._split_off = split(x, y, share, self.who)
-            weights = None if weights is None else weights[: len(x)]
+            if weights is not None:
+                self._split_off, weights = (*self._split_off, weights[len(x) :]), weights[: len(x)]
         preprocessing = self._build(x.shape[1:])
         y = self.model.loss.prepare(y, self._output_shape, self.model.compute_dtype)
+        self._balance(y)
         weights = self._weights(y, weights)
         if weights is not None and not weights.any():
             raise ValueError(f"{self.who}: the weights of all examples to learn from are 0.")
@@ -94,6 +91,11 @@ class Preparation:
             self.input_range.look(x)
 
         preprocessing = self._build(self._shape_of(source))
+        if self.class_weight == BALANCED:
+            given = getattr(source, "y", None)
+            if not isinstance(given, np.ndarray):
+                self._refuse_balanced()
+            self._balance(self.model.loss.prepare(given, self._output_shape, self.model.compute_dtype))
         return Stream(source, self._prepared, preprocessing, self.model.compute_dtype, look)
 
     def prepare_validation(self, given: Any, steps: int | None) -> None:
@@ -118,30 +120,23 @@ class Preparation:
     def measured(
         self, given: Any, steps: int | None, argument: str, preprocessing: Layer | None = None, *, reread: bool = False
     ) -> Examples | Stream:
-        """The examples to evaluate: a pair (x, y), or the first `steps` batches. The caller names this number `argument`."""
-        source = as_source(given, steps, argument, goes_on=False)
+        """The examples to evaluate: (x, y) or (x, y, weights), or the first `steps` batches. The caller names this number `argument`."""
+        source = as_source(given, steps, argument, goes_on=False, shape=self.model.input_shape)
         check_steps(self.who, argument, steps, source)
+        dtype = self.model.compute_dtype
         if source is not None:
-
-            def prepared(x: Any, y: Any = None, weights: Any = None) -> Ready:
-                if weights is not None:
-                    raise ValueError(
-                        f"{self.who}: expected batches (x, y), got (x, y, weights). Leave the weights out: only training uses them."
-                    )
-                return self._prepared(x, y)
-
             self._shape_of(source)
-            return Stream(source, prepared, preprocessing, self.model.compute_dtype)
-        if not isinstance(given, (tuple, list)) or len(given) != 2:
+            return Stream(source, self._prepared, preprocessing, dtype)
+        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
             got = f"{len(given)} items" if isinstance(given, (tuple, list)) else f"a {type(given).__name__}"
-            raise ValueError(f"{self.who}: expected a pair (x, y), got {got}. Only training uses weights.")
-        x, y, _ = self._checked(*given)
+            raise ValueError(f"{self.who}: expected (x, y) or (x, y, sample_weight), got {got}.")
+        x, y, weights = self._checked(*given)
         if isinstance(x, Several) or isinstance(y, Several):
-            given = x, y
-        y = self.model.loss.prepare(y, self._output_shape, self.model.compute_dtype)
-        return Examples(
-            x, y, preprocessing, self.model.compute_dtype, reread=reread, given=(*listed(given[0]), *listed(given[1]))
-        )
+            given = x, y, *given[2:]
+        y = self.model.loss.prepare(y, self._output_shape, dtype)
+        weights = self._weights(y, weights)
+        compared = (*listed(given[0]), *listed(given[1]), *given[2:])
+        return Examples(x, y, preprocessing, dtype, reread=reread, weights=weights, given=compared)
 
     def inputs(self, x: Any, steps: int | None, source: Source | None) -> Examples | Stream:
         """The inputs to predict for; there are no targets."""
@@ -161,7 +156,7 @@ class Preparation:
         check_single(x, y, self.who)
         x = checked_inputs(x, self.who, self.model.input_shape)
         y = checked_targets(y, self.who, len(x))
-        weights = checked_weights(sample_weight, len(y), self.who)
+        weights = checked_weights(sample_weight, y, self.who)
         if (weights is not None or self.class_weight is not None) and not self.model.loss.takes_weights:
             raise ValueError(
                 f"{self.who}: {self.model.loss!r} takes no weights: let it use self.mean and self.weigh, and set "
@@ -188,19 +183,33 @@ class Preparation:
         return x, y, None if weights is None else in_dtype(weights, dtype, "sample_weight or class_weight")
 
     def _weights(self, y: NDArray, sample_weight: NDArray | None) -> NDArray | None:
-        """sample_weight times the weight of the class, for each example or each step of it. None if neither is given."""
-        if self.class_weight is None:
-            return sample_weight
+        """sample_weight times the weight of the class, for each example, step or target. None if neither is given."""
+        if sample_weight is not None and sample_weight.ndim > 1 and sample_weight.size == y.size:  # so y is one array
+            sample_weight = sample_weight.reshape(y.shape)  # the loss may have made rows of a column
+        if self.class_weight == BALANCED:
+            self._refuse_balanced()
+        of_class = None if self.class_weight is None else self._targets(y).weights(self.class_weight)
+        return times(sample_weight, of_class)
+
+    def _refuse_balanced(self) -> NoReturn:
+        raise ValueError(
+            f"{self.who}: class_weight='balanced' needs all targets before training, and these are batches. Count them, "
+            "counts = np.bincount(labels), and give dict(enumerate(counts.sum() / (len(counts) * counts)))."
+        )
+
+    def _balance(self, y: NDArray) -> None:
+        """Put the weights in place of class_weight="balanced"."""
+        if self.class_weight == BALANCED:
+            self.class_weight = self._targets(y).balanced()
+
+    def _targets(self, y: NDArray) -> Targets:
+        loss = self.model.loss
         if isinstance(y, Several):
             raise ValueError(
                 f"{self.who}: class_weight is for one output. Give sample_weight, one number for each example."
             )
-        of_class = weights_of_classes(
-            self.class_weight, y, self._output_shape, separate=self.model.loss.binary, who=self.who
-        )
-        if sample_weight is None:
-            return of_class
-        return of_class * sample_weight.reshape(-1, *[1] * (of_class.ndim - 1))
+        ignored = getattr(loss, "ignore_index", None)
+        return Targets(y, self._output_shape, separate=loss.binary, ignored=ignored, who=self.who)
 
     @property
     def _output_shape(self) -> Shape:

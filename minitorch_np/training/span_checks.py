@@ -32,6 +32,10 @@ def checked(model: Sequential, data: Examples | Stream, who: str) -> tuple[Dense
         raise ValueError(
             f"{who}: the kernel of {dense!r} is frozen, so no step changes it. Set layer.trainable = True, {_LEAVE_OUT}."
         )
+    if dense.kernel.constraint is not None:
+        raise ValueError(
+            f"{who}: {dense.kernel.constraint!r} of {dense!r} changes the kernel outside the span. Leave it out, {_LEAVE_OUT}."
+        )
     return dense, data
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from minitorch_np.layers import Dense
     from minitorch_np.sequential import Sequential
     from minitorch_np.training.data import Stream
+    from minitorch_np.training.epochs import Epochs
     from minitorch_np.training.history import History
     from minitorch_np.training.interrupt import Interrupt
     from minitorch_np.training.preparation import Preparation
@@ -49,12 +50,14 @@ class RunInSpan(Run):
         data: Preparation,
         callbacks: CallbackList,
         *,
-        epochs: int,
+        epochs: Epochs,
         batch_size: int | None,
         shuffle: bool,
         progress: bool,
     ) -> None:
         self.who = f"{type(model).__name__}.fit(in_span=True)"
+        if epochs.accumulate > 1:
+            raise ValueError(f"{self.who}: it takes a step for each batch. Leave accumulate={epochs.accumulate} out.")
         self.dense, self.whole_data = checked(model, data.training, self.who)
         self.sequential, self.whole = model, self.dense.kernel
         self.kernel: KernelInSpan | None = None

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from minitorch_np.training.loop import Run
 
 # The names in the file, and the attributes of Run.
-_POSITION = {"steps": "steps", "epoch": "epoch", "batch": "batch", "seen": "examples", "total": "total"}
+_POSITION = {
+    "steps": "steps",
+    "epoch": "epoch",
+    "batch": "batch",
+    "seen": "examples",
+    "counted": "counted",
+    "total": "total",
+}
 
 
 def capture(run: Run) -> dict[str, Any]:
@@ -44,8 +51,9 @@ def capture(run: Run) -> dict[str, Any]:
 
 def restore(run: Run, state: dict[str, Any]) -> None:
     """Restore a captured state."""
+    position = {"counted": state["position"]["seen"], **state["position"]}  # earlier versions do not keep it
     for name, attribute in _POSITION.items():
-        setattr(run, attribute, state["position"][name])
+        setattr(run, attribute, position[name])
     if state["position"]["place"]:
         run.source.position = state["position"]["place"]
     run.model.stop_training = bool(state["stopped"])
