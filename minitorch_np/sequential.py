@@ -191,8 +191,8 @@ class Sequential(Model):
 
     def pass_wants_dx(self, wants: bool) -> None:
         """If dx is not used, backward ends at the first layer with trainable parameters, and this layer may skip its dx."""
-        learns = [any(p.trainable for p in layer.parameters().values()) for layer in self._layers]
-        first = learns.index(True) if True in learns else 0
+        learns = (any(p.trainable for p in layer.parameters().values()) for layer in self._layers)
+        first = 0 if wants else next((position for position, learning in enumerate(learns) if learning), 0)
         for position, layer in enumerate(self._layers):
             layer.wants_dx = wants or position != first
         self._last_to_learn = 0 if wants else first

@@ -124,7 +124,7 @@ def test_outputs_of_a_model_of_ones_own(x):
 
 
 def test_a_layer_that_runs_twice_has_two_entries(x):
-    class Twice(mt.Layer):
+    class RunsTwice(mt.Layer):
         def __init__(self):
             self.inner = mt.Tanh()
 
@@ -134,9 +134,9 @@ def test_a_layer_that_runs_twice_has_two_entries(x):
         def backward(self, dy):
             return dy
 
-    found = network(Twice(), mt.Dense(1)).outputs(x)
-    np.testing.assert_array_equal(found["twice_1.inner"], np.tanh(x))
-    np.testing.assert_array_equal(found["twice_1.inner#2"], np.tanh(np.tanh(x)))
+    found = network(RunsTwice(), mt.Dense(1)).outputs(x)
+    np.testing.assert_array_equal(found["runs_twice_1.inner"], np.tanh(x))
+    np.testing.assert_array_equal(found["runs_twice_1.inner#2"], np.tanh(np.tanh(x)))
 
 
 # Gradients with respect to inputs

@@ -56,14 +56,14 @@ _trained: dict[int, tuple[int, Reading]] = {}
 
 
 @contextmanager
-def trained(root: Layer, reading: Reading) -> Iterator[None]:
+def trained(layers: Iterable[Layer], reading: Reading) -> Iterator[None]:
     """Inside the `with` block this thread trains a model. Another thread that calls one of its layers runs inference.
 
     Args:
-        root: the model.
+        layers: the model and those inside it.
         reading: gives the other thread a replica of a layer, with its weights between two steps.
     """
-    nodes = {id(node): (get_ident(), reading) for _, node in root.walk()}
+    nodes = dict.fromkeys(map(id, layers), (get_ident(), reading))
     before = {key: _trained[key] for key in nodes.keys() & _trained.keys()}
     _trained.update(nodes)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -45,11 +45,12 @@ class Node(Cached, Configurable):
         found: dict[str, Layer] = {}
         seen: set[int] = set()
         for attribute, value in vars(self).copy().items():  # another thread may add an attribute
-            if isinstance(value, (Node, *_CONTAINERS)):
-                for name, node in _members(attribute, value, Node):
-                    if id(node) not in seen:
-                        seen.add(id(node))
-                        found[name] = node
+            if type(value) in _WITHOUT_MEMBERS or attribute in _NO_MEMBERS or not isinstance(value, _WITH_NODES):
+                continue
+            for name, node in _members(attribute, value, Node):
+                if id(node) not in seen:
+                    seen.add(id(node))
+                    found[name] = node
         return found
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
@@ -83,10 +84,14 @@ class Node(Cached, Configurable):
         self.check_parameters()
         own: dict[int, tuple[str, Parameter]] = {}
         for attribute, value in vars(self).copy().items():
-            if isinstance(value, (Parameter, *_CONTAINERS)):
+            if type(value) in _WITHOUT_MEMBERS or attribute in _NO_MEMBERS:
+                continue
+            if isinstance(value, Parameter):
+                own.setdefault(id(value), (attribute, value))
+            elif isinstance(value, _CONTAINERS):
                 for name, parameter in _members(attribute, value, Parameter):
                     own.setdefault(id(parameter), (name, parameter))
-        return dict(sorted(own.values(), key=lambda pair: not pair[1].learnable))
+        return dict(sorted(own.values(), key=lambda pair: not pair[1].learnable)) if own else {}
 
     def check_parameters(self) -> None:
         """A layer raises if an attribute that held a parameter was set to something else."""
@@ -117,10 +122,12 @@ class Node(Cached, Configurable):
         Raises:
             ValueError: one Parameter is in two places; the backward of each would replace the gradient of the other.
         """
+        return self.parameters_of(self.walk())
+
+    def parameters_of(self, places: Iterable[tuple[str, Layer]]) -> Parameters:
+        """See parameters; the places are those of `walk`, for callers that need both."""
         found = {
-            _join(place, name): parameter
-            for place, node in self.walk()
-            for name, parameter in node.own_parameters().items()
+            _join(place, name): parameter for place, node in places for name, parameter in node.own_parameters().items()
         }
         if len({id(parameter) for parameter in found.values()}) < len(found):
             names = [name for name, parameter in found.items() if list(found.values()).count(parameter) > 1]
@@ -163,6 +170,8 @@ class Node(Cached, Configurable):
 
 
 _CONTAINERS = (dict, list, tuple)
+_WITH_NODES = (Node, *_CONTAINERS)
+_WITHOUT_MEMBERS = frozenset({bool, int, float, str, type(None)})  # looked up first: most attributes are of these types
 _NO_MEMBERS = ("_cache", "input_shape", "output_shape")
 
 

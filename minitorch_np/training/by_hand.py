@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from minitorch_np.base.shapes import NDArray
+    from minitorch_np.layer import Layer
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
 
@@ -89,7 +90,8 @@ def step(model: Model, dy: Any) -> Any:
 @contextmanager
 def _training(model: Model, who: str) -> Iterator[tuple[Parameters, sharing.Fitting]]:
     """Inside the `with` block the model is in training mode, and no other thread trains it."""
-    parameters = model.parameters()
+    places = list(model.walk())  # once, because it takes as long as much of a small step
+    layers, parameters = [layer for _, layer in places], model.parameters_of(places)
     refuse_frozen(model, parameters, who)
     fitting = sharing.Fitting(parameters.values(), [model.loss])
     for running in sharing.fits_of_this_thread(model):  # in a callback
@@ -97,18 +99,31 @@ def _training(model: Model, who: str) -> Iterator[tuple[Parameters, sharing.Fitt
     # NumPy need not warn of an overflow: it makes the loss infinite or NaN, and the error for that names the layer.
     with (
         sharing.fitting(fitting, who),
-        all_cores(uses_blocks(model)),
-        trained(model, sharing.reading),
-        model.in_mode(training=True, keep_cache=True),
+        all_cores(any(layer.uses_blocks for layer in layers)),
+        trained(layers, sharing.reading),
+        _in_training(layers),
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        model.drop_caches()
         model.wants_dx = False
         try:
             yield parameters, fitting
         finally:
             model.wants_dx = True
-            model.drop_caches()
+
+
+@contextmanager
+def _in_training(layers: list[Layer]) -> Iterator[None]:
+    """Inside the `with` block the layers are in training mode; they begin and end without caches."""
+    before = [(layer, layer._training, layer.keep_cache) for layer in layers]
+    for layer in layers:
+        layer._training = layer.keep_cache = True
+        layer.forget()
+    try:
+        yield
+    finally:
+        for layer, training, keep_cache in before:
+            layer._training, layer.keep_cache = training, keep_cache
+            layer.forget()
 
 
 def _own(loss: Loss, fitting: sharing.Fitting) -> Loss:

@@ -102,7 +102,7 @@ class Run(KeptRun):
         with (
             sharing.fitting(self.fitting, f"{type(model).__name__}.fit"),
             all_cores(uses_blocks(model)),
-            trained(model, sharing.reading),
+            trained([node for _, node in model.walk()], sharing.reading),
             model.in_mode(training=True, keep_cache=True),
             np.errstate(over="ignore", invalid="ignore", divide="ignore"),
         ):
