@@ -906,3 +906,12 @@ def test_what_is_no_number_is_not_watched(model, value):
 def test_a_history_names_what_there_is(model):
     with pytest.raises(KeyError, match="'acc' was not measured; there is loss"):
         fit(model, 1)["acc"]
+
+
+def test_a_callback_may_come_from_a_namespace_without_a_name():
+    names = {"mt": mt}
+    exec("class Own(mt.Callback):\n    def on_epoch_end(self, epoch, logs=None):\n        self.seen = logs", names)
+    own = names["Own"]()
+    model = mt.Sequential([mt.Input((2,)), mt.Dense(1)], rng=0).compile("sgd", "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), callbacks=[own, mt.callbacks.EarlyStopping(monitor="loss")])
+    assert "loss" in own.seen

@@ -68,7 +68,7 @@ class CallbackList(list[Callback]):
         A user-defined on_epoch_end may add names to the logs, so the callbacks after it are not checked.
         """
         for callback in self:
-            if not callback.on_epoch_end.__module__.startswith(f"{PACKAGE}."):
+            if not (callback.on_epoch_end.__module__ or "").startswith(f"{PACKAGE}."):
                 return
             callback.check_measured(names)
 
