@@ -91,6 +91,82 @@ def test_train_on_batch_weighs_examples_as_fit_does(x, y):
     assert by_hand.loss.weights is None
 
 
+def freeze_first(model):
+    model.layers[2].trainable = False
+
+
+def freeze_all_but_last(model):
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+
+
+def let_all_learn(model):
+    model.trainable = True
+
+
+def replace_a_parameter(model):
+    model.layers[2].kernel = mt.Parameter(np.full((6, 8), 0.1, np.float32))
+
+
+def replace_a_layer(model):
+    layer = mt.Dense(8).initialize((6,), 5)
+    model.layers[2] = layer
+
+
+def replace_the_last_layer(model):
+    model.pop()
+    model.add(mt.Dense(2))
+
+
+def give_a_penalty(model):
+    model.layers[-1].kernel.regularizer = mt.L1(0.1)
+
+
+def call_in_training_mode(model):
+    model.backward(np.ones_like(model(np.ones((3, 6)), training=True)))
+
+
+CHANGES = [
+    freeze_first,
+    freeze_all_but_last,
+    replace_a_parameter,
+    replace_a_layer,
+    replace_the_last_layer,
+    give_a_penalty,
+    call_in_training_mode,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("after", [None, let_all_learn])
+def test_train_on_batch_follows_a_model_that_changes(change, after, x, y):
+    by_hand, fitted = network(mt.SGD(0.01)), network(mt.SGD(0.01))
+    for step in (None, None, change, None, after, None):
+        for model in (by_hand, fitted):
+            if step is not None:
+                step(model)
+        loss = by_hand.train_on_batch(x, y)
+        assert loss == fitted.fit(x, y, batch_size=None)["loss"][0]
+    for mine, due in zip(by_hand.get_weights(), fitted.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, due)
+    again = copy.deepcopy(by_hand)
+    assert again.train_on_batch(x, y) == by_hand.train_on_batch(x, y)
+    assert all(layer.wants_dx for _, layer in by_hand.walk())
+
+
+def test_train_on_batch_follows_a_model_of_ones_own_that_changes(x, y):
+    by_hand, fitted = own(), own()
+    for model in (by_hand, fitted):
+        model.optimizer = mt.SGD(0.01)
+    for turn in range(4):
+        if turn == 2:
+            for model in (by_hand, fitted):
+                model.last = mt.Dense(2).initialize((5,), 3)
+        loss = by_hand.train_on_batch(x, y)
+        assert loss == fitted.fit(x, y, batch_size=None)["loss"][0]
+    np.testing.assert_array_equal(by_hand.last.kernel.value, fitted.last.kernel.value)
+
+
 def test_train_on_batch_builds_the_model_and_takes_lists():
     model = mt.Sequential([mt.Dense(1)], rng=0).compile("sgd", "mse")
     assert model.train_on_batch([[1, 2], [3, 4]], [1, 2]) > 0

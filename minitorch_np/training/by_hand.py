@@ -19,6 +19,7 @@ from minitorch_np.base.replica import Replicator
 from minitorch_np.base.several import each
 from minitorch_np.training.divergence import first_bad_layer
 from minitorch_np.training.evaluation import penalty, regularized, uses_blocks
+from minitorch_np.training.plan import Plan
 from minitorch_np.training.preparation import Preparation, refuse_frozen
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ def step(model: Model, dy: Any) -> Any:
 @contextmanager
 def _training(model: Model, who: str) -> Iterator[tuple[Parameters, sharing.Fitting]]:
     """Inside the `with` block the model is in training mode, and no other thread trains it."""
-    places = list(model.walk())  # once, because it takes as long as much of a small step
-    layers, parameters = [layer for _, layer in places], model.parameters_of(places)
+    plan: Plan | None = model._plan
+    if plan is None or not plan.holds():
+        plan = Plan(model)
+    parameters = plan.parameters
     refuse_frozen(model, parameters, who)
     fitting = sharing.Fitting(parameters.values(), [model.loss])
     for running in sharing.fits_of_this_thread(model):  # in a callback
@@ -99,16 +102,19 @@ def _training(model: Model, who: str) -> Iterator[tuple[Parameters, sharing.Fitt
     # NumPy need not warn of an overflow: it makes the loss infinite or NaN, and the error for that names the layer.
     with (
         sharing.fitting(fitting, who),
-        all_cores(any(layer.uses_blocks for layer in layers)),
-        trained(layers, sharing.reading),
-        _in_training(layers),
+        all_cores(plan.uses_blocks),
+        trained(plan.layers, sharing.reading),
+        _in_training(plan.layers),
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        model.wants_dx = False
+        plan.narrow(model)
         try:
             yield parameters, fitting
         finally:
-            model.wants_dx = True
+            plan.widen(model)
+    if plan is not model._plan:
+        model._plan = plan
+        plan.note()
 
 
 @contextmanager

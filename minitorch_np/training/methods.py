@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
     from minitorch_np.model import Model
+    from minitorch_np.training.plan import Plan
 
 
 class Methods(Calls):
     """Methods of Model. What they do is in by_hand.py, inside.py and answers.py, which are loaded when they are first needed."""
 
     # A step by hand
+
+    _plan: Plan | None = None  # of train_on_batch
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: a copy makes its own plan."""
+        state: dict[str, Any] = super().__getstate__()
+        state.pop("_plan", None)
+        return state
 
     @answers_foreign_arguments
     def train_on_batch(
