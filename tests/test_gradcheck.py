@@ -161,7 +161,8 @@ def test_it_leaves_no_trace(rng):
     before, x_before = State(layer), x.copy()
     global_before = np.random.get_state()[1].copy()  # noqa: NPY002 that is what is looked at
     assert check(layer, x)
-    assert before.arrays and before.generators
+    assert before.arrays
+    assert before.generators
     for array, content in before.arrays:
         np.testing.assert_array_equal(array, content)
     for generator, state in before.generators:

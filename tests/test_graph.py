@@ -68,6 +68,15 @@ def test_the_gradients_of_a_layer_in_two_places_add_up(rng):
         array[place] = before
 
 
+def test_the_summary_shows_what_each_node_takes(capsys):
+    two_heads().summary()
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "layer output shape parameters takes" in lines
+    assert "a (Sequential) (batch, 5) 25 left" in lines
+    assert "b (a again) (batch, 5) 0 right" in lines
+    assert "both (Concatenate) (batch, 10) 0 a, b" in lines
+
+
 def test_a_shared_layer_is_one_layer():
     graph = two_heads()
     graph.require_built("here")

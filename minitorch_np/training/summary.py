@@ -10,15 +10,18 @@ if TYPE_CHECKING:
     from minitorch_np.layer import Layer
     from minitorch_np.model import Model
 
-Row = tuple[str, str, str]
+Row = tuple[str, str, str, str]
 
 
 def summarize(model: Model) -> str:
-    """Layer, output shape and parameters of a built model, line by line, and the total."""
-    rows: list[Row] = [("layer", "output shape", "parameters"), *_rows(model, "")]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [f" {row[0]:<{widths[0]}}   {row[1]:<{widths[1]}}   {row[2]:>{widths[2]}}" for row in rows]
-    rule = " " + "-" * (sum(widths) + 6)
+    """Layer, output shape and parameters of a built model, line by line, and the total; of a Graph also what each node takes."""
+    found = _rows(model, "")
+    rows: list[Row] = [("layer", "output shape", "parameters", "takes" if any(row[3] for row in found) else ""), *found]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        f" {row[0]:<{widths[0]}}   {row[1]:<{widths[1]}}   {row[2]:>{widths[2]}}   {row[3]}".rstrip() for row in rows
+    ]
+    rule = " " + "-" * (sum(widths) + (9 if widths[3] else 6))
     parameters = list(model.parameters().values())
     total = sum(parameter.size for parameter in parameters)
     trainable = sum(parameter.size for parameter in parameters if parameter.trainable)
@@ -30,10 +33,17 @@ def summarize(model: Model) -> str:
 
 def _rows(layer: Layer, indent: str) -> list[Row]:
     rows: list[Row] = []
-    for name, child in layer.sublayers().items():
-        count = sum(parameter.size for parameter in child.parameters().values())
+    first: dict[int, str] = {}
+    # The nodes of a Graph in order, or the layers inside another layer.
+    steps = layer.steps() if hasattr(layer, "steps") else [(*item, ()) for item in layer.sublayers().items()]
+    for name, child, sources in steps:
         shape = batch_of(child.output_shape) if child.output_shape is not None else "not used yet"
-        rows.append((f"{indent}{name} ({type(child).__name__})", shape, f"{count:,}"))
+        known = first.setdefault(id(child), name)
+        if known != name:
+            rows.append((f"{indent}{name} ({known} again)", shape, "0", ", ".join(sources)))
+            continue
+        count = sum(parameter.size for parameter in child.parameters().values())
+        rows.append((f"{indent}{name} ({type(child).__name__})", shape, f"{count:,}", ", ".join(sources)))
         rows += _rows(child, indent + "  ")
     return rows
 
