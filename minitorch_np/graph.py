@@ -137,7 +137,7 @@ class Graph(Model):
         """The shape of every value by name. `method` of each layer gives it; an error names the node."""
         several = input_shape if len(self.inputs) > 1 else (input_shape,)
         shapes = dict(zip(self.inputs, several, strict=True))
-        for name, layer, sources in self.steps():
+        for name, layer, sources in self.each_node():
             given = tuple(shapes[source] for source in sources)
             try:
                 shapes[name] = getattr(layer, method)(given if len(given) > 1 else given[0])
@@ -146,10 +146,10 @@ class Graph(Model):
         return shapes
 
     def uses(self) -> dict[str, list[str]]:
-        steps = self.steps()
+        steps = self.each_node()
         return {name: [node for node, one, _ in steps if one is layer] for name, layer in self.sublayers().items()}
 
-    def steps(self) -> list[tuple[str, Layer, list[str]]]:
+    def each_node(self) -> list[tuple[str, Layer, list[str]]]:
         """The nodes in order: name, layer, and the names of the sources."""
         layers: dict[str, Any] = {}
         found = []
@@ -174,7 +174,7 @@ class Graph(Model):
         values = dict(zip(self.inputs, arrays, strict=True))
         used: set[int] = set()
         uses = []
-        for name, layer, sources in self.steps():
+        for name, layer, sources in self.each_node():
             # A layer keeps one forward for its backward, so a further use is that of a twin with the same weights.
             use = twin(layer) if self.keep_cache and id(layer) in used else layer
             used.add(id(layer))
@@ -217,11 +217,11 @@ class Graph(Model):
         """A node takes part in backward if its layer learns, or if a node or an input before it needs a gradient."""
         needs = dict.fromkeys(self.inputs, wants)
         wanted: dict[int, bool] = {}
-        for name, layer, sources in self.steps():
+        for name, layer, sources in self.each_node():
             before = any(needs[source] for source in sources)
             needs[name] = before or any(p.trainable for p in layer.parameters().values())
             wanted[id(layer)] = wanted.get(id(layer), False) or before
-        for _, layer, _ in self.steps():
+        for _, layer, _ in self.each_node():
             layer.wants_dx = wanted[id(layer)]
         self._needed = None if wants else {name for name, need in needs.items() if need}
 
@@ -233,7 +233,11 @@ class Graph(Model):
 
     def last_layer(self) -> Layer | None:
         names = self.output_names
-        last = next(layer for name, layer, _ in reversed(self.steps()) if name == names[0]) if len(names) == 1 else None
+        last = (
+            next(layer for name, layer, _ in reversed(self.each_node()) if name == names[0])
+            if len(names) == 1
+            else None
+        )
         return last.last_layer() if isinstance(last, Model) else last
 
     @classmethod

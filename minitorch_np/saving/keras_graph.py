@@ -158,7 +158,7 @@ class _InOrderOfForward:
 
     def _through_graph(self, graph: Any, ends: list[str]) -> dict[str, str]:
         values = dict(zip(graph.inputs, ends, strict=True))
-        for name, layer, sources in graph.steps():
+        for name, layer, sources in graph.each_node():
             values[name] = self._add(layer, [values[source] for source in sources], inside=True)
         return values
 

@@ -35,7 +35,7 @@ def _rows(layer: Layer, indent: str) -> list[Row]:
     rows: list[Row] = []
     first: dict[int, str] = {}
     # The nodes of a Graph in order, or the layers inside another layer.
-    steps = layer.steps() if hasattr(layer, "steps") else [(*item, ()) for item in layer.sublayers().items()]
+    steps = layer.each_node() if hasattr(layer, "each_node") else [(*item, ()) for item in layer.sublayers().items()]
     for name, child, sources in steps:
         shape = batch_of(child.output_shape) if child.output_shape is not None else "not used yet"
         known = first.setdefault(id(child), name)
