@@ -13,13 +13,13 @@ from minitorch_np.layer import Layer
 from minitorch_np.layers import Add, Concatenate, Dense, Dot, Multiply, ReLU, Tanh
 from minitorch_np.layers.chain import refuse_repeats
 from minitorch_np.layers.nodes import Node, check_nodes, without_repeats
+from minitorch_np.losses.finding import AnyLoss
 from minitorch_np.losses.outputs import LossOfOutputs, combined
 from minitorch_np.model import Model
 from minitorch_np.training.several import gathered, is_gathered
 
 if TYPE_CHECKING:
     from minitorch_np.base.randomness import Seed
-    from minitorch_np.losses import Loss
     from minitorch_np.optimizers import Optimizer
 
 
@@ -82,7 +82,7 @@ class Graph(Model):
     def compile(
         self,
         optimizer: str | Optimizer,
-        loss: str | Loss | Sequence[str | Loss] | Mapping[str, str | Loss],
+        loss: AnyLoss | Sequence[AnyLoss] | Mapping[str, AnyLoss],
         metrics: Any = (),
         loss_weights: Sequence[float] | Mapping[str, float] | None = None,
     ) -> Self:

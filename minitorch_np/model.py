@@ -15,7 +15,7 @@ from minitorch_np.base.validation import check_dtype, check_order
 from minitorch_np.layer import Layer
 from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, wrong_outputs
 from minitorch_np.losses import Loss
-from minitorch_np.losses.finding import find as find_loss
+from minitorch_np.losses.finding import AnyLoss, as_loss
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.optimizers.finding import find as find_optimizer
 from minitorch_np.training.defaults import BATCH_SIZE
@@ -75,7 +75,7 @@ class Model(Methods, Inference, Layer):
 
     @answers_foreign_arguments
     def compile(
-        self, optimizer: str | Optimizer, loss: str | Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
+        self, optimizer: str | Optimizer, loss: AnyLoss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     ) -> Self:
         """Choose how the model learns, and what is measured in addition to the loss.
 
@@ -83,9 +83,9 @@ class Model(Methods, Inference, Layer):
 
         Args:
             optimizer: such as SGD(learning_rate=0.01), or a name such as "adam".
-            loss: such as BCELoss(), or a name such as "mse".
-            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number, or with
-                parameters named (y_true, y_pred). A function is called once an epoch, with all outputs and all targets.
+            loss: such as BCELoss(), a name such as "mse", or a function (prediction, target) -> values; see losses.FunctionLoss.
+            metrics: names ("accuracy", "mae", "r2", …), Metric objects, or functions (prediction, target) -> number. A function
+                is called once an epoch, with all outputs and all targets. Parameters named (y_true, y_pred) get them in that order.
 
         Raises:
             ValueError: an unknown name, or an object of another kind; a loss or metric whose method takes the target first;
@@ -95,13 +95,13 @@ class Model(Methods, Inference, Layer):
 
         who = f"{type(self).__name__}.compile"
         optimizer = find_optimizer(optimizer, who) if isinstance(optimizer, str) else optimizer
-        loss = find_loss(loss, who) if isinstance(loss, str) else loss
-        _check_kinds(who, optimizer, loss, metrics)
-        check_order(loss, "forward", "(self, prediction, target)")
+        chosen = as_loss(loss, who)
+        _check_kinds(who, optimizer, chosen, metrics)
+        check_order(chosen, "forward", "(self, prediction, target)")
         for metric in metrics:
             check_metric(metric, who)
         optimizer.belong_to(self, who)
-        self.optimizer, self.loss, self.metrics = optimizer, loss, list(metrics)
+        self.optimizer, self.loss, self.metrics = optimizer, chosen, list(metrics)
         return self
 
     @answers_foreign_arguments

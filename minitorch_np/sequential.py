@@ -25,7 +25,7 @@ from minitorch_np.layers import (
 )
 from minitorch_np.layers.chain import backward_through, check_layer, refuse_repeats, shape_through
 from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, wrong_for_loss
-from minitorch_np.losses import Loss
+from minitorch_np.losses.finding import AnyLoss
 from minitorch_np.model import Model
 from minitorch_np.optimizers import Optimizer
 
@@ -110,7 +110,7 @@ class Sequential(Model):
 
     @answers_foreign_arguments
     def compile(
-        self, optimizer: str | Optimizer, loss: str | Loss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
+        self, optimizer: str | Optimizer, loss: AnyLoss, metrics: Sequence[str | Metric | Callable[..., Any]] = ()
     ) -> Self:
         """See Model. Warns if the outputs of the last layer make no sense to the loss."""
         super().compile(optimizer, loss, metrics)

@@ -20,13 +20,13 @@ ORDER = [
     {"base.text", "base.callers", "base.console", "base.files", "base.state", "base.arrays", "base.code", "base.blas_threads"},
     {"base.several"}, {"base.hdf5", "base.allocation", "base.shapes", "base.validation", "base.randomness", "base.cache"},
     {"base.functions", "base.blocks"}, {"base.answers"}, {"base.by_name"}, {"base.configurable"}, {"base.parameter"}, {"base.node"}, {"base.contract", "base.replica"}, {"base.sharing"}, {"base.weights"},
-    {"source"}, {"regularizers", "constraints"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
+    {"tracing"}, {"source"}, {"regularizers", "constraints"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
     {"schedules"}, {"callbacks"}, {"training"}, {"saving"}, {"model"}, {"sequential", "graph"}, {"datasets"},
     {"checking"}, {"tuning"}, {"cli"}, {"__main__"}, {""},
 ]  # fmt: skip
 NETWORKS = {"base.node", "layer", "layers", "model", "sequential"}
 BLIND = {  # and these must not know what a network is
-    **dict.fromkeys(["losses", "metrics", "optimizers", "regularizers", "constraints", "initializers"], NETWORKS),
+    **dict.fromkeys(["losses", "metrics", "optimizers", "regularizers", "constraints", "initializers", "tracing"], NETWORKS),
     "training": {*NETWORKS, "losses", "optimizers"},
     "datasets": {"layer", "layers", "model", "sequential", "training"},
     "tuning": {"base.node", "layer", "layers", "sequential", "datasets"},

@@ -29,7 +29,11 @@ def problem(loss, rng, shape=(6, 4)):
     return rng.normal(size=shape), rng.uniform(size=shape)
 
 
-LOSSES = [mt.MSELoss(), mt.BCELoss(), mt.BCEWithLogitsLoss(), mt.CrossEntropyLoss(), mt.CrossEntropyLoss(0.1),
+def log_cosh(prediction, target):
+    return np.logaddexp(prediction - target, target - prediction)
+
+
+LOSSES = [mt.FunctionLoss(log_cosh), mt.MSELoss(), mt.BCELoss(), mt.BCEWithLogitsLoss(), mt.CrossEntropyLoss(), mt.CrossEntropyLoss(0.1),
           mt.L1Loss(), mt.HuberLoss(), mt.HuberLoss(0.3), mt.HingeLoss(), mt.FocalLoss(), mt.FocalLoss(0.5, None),
           mt.FocalLoss(0, 0.7), mt.NLLLoss(), mt.KLDivLoss(), mt.CrossEntropyLoss(from_logits=False),
           mt.CrossEntropyLoss(0.1, from_logits=False)]  # fmt: skip

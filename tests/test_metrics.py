@@ -134,7 +134,7 @@ def test_a_function_of_more_outputs_than_fit_into_its_bound_is_refused(rng, monk
         lambda y, y_hat: y.sum() + 3 * y_hat.sum(),
         lambda yTrue, yPred: yTrue.sum() + 3 * yPred.sum(),
         lambda prediction, target: target.sum() + 3 * prediction.sum(),
-        lambda a, b: b.sum() + 3 * a.sum(),
+        lambda z, t: t.sum() + 3 * z.sum(),
         lambda p, t, scale=1: t.sum() + 3 * p.sum(),
     ],
 )

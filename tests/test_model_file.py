@@ -144,11 +144,12 @@ class Apply(mt.Layer):
 
 
 def test_what_cannot_be_saved_is_named(tmp_path):
-    model = mt.Sequential([mt.Input((4,)), Apply(np.tanh), mt.Dense(1)])
+    model = mt.Sequential([mt.Input((4,)), Apply(lambda x: np.tanh(x)), mt.Dense(1)])
     with (
         pytest.warns(UserWarning, match="Keras has no Apply"),
         pytest.raises(
-            ValueError, match=r"argument function: <ufunc 'tanh'> cannot be saved.*save_weights keeps the weights"
+            ValueError,
+            match=r"argument function: <function .*<lambda> .* cannot be saved, as it has no name.*save_weights keeps the weights",
         ),
     ):
         model.save(tmp_path / "m.keras")
@@ -550,145 +551,7 @@ def test_control_characters_in_a_message_are_escaped(tmp_path):
     assert "owned" in str(caught.value)
 
 
-# Functions, which no file holds
-
-
-def closeness(prediction, target):
-    return float(np.abs(prediction - target).mean())
-
-
-def spread(prediction, target):
-    return float(np.ptp(prediction))
-
-
-def halved(step):
-    return 0.1 * 0.5**step
-
-
-def drawn(shape, rng):
-    return rng.uniform(-1, 1, shape)
-
-
-class ScaledByFunction(mt.Loss):
-    """MSE scaled by a function of the error."""
-
-    def __init__(self, scale):
-        self.scale = scale
-
-    def forward(self, prediction, target):
-        self.cache = prediction - target
-        return self.scale(float(np.mean(self.cache**2)))
-
-    def backward(self):
-        return 2 * self.cache / self.cache.size
-
-
-def with_functions(optimizer=None, loss=None, metrics=(), **options):
-    model = mt.Sequential([mt.Input((3,)), mt.Dense(2, **options), mt.ReLU(), mt.Dense(1)], rng=0)
-    model.compile(optimizer or mt.SGD(0.1, momentum=0.9), loss or mt.MSELoss(), list(metrics))
-    x = np.random.default_rng(0).normal(size=(8, 3))
-    model.fit(x, x[:, 0], epochs=2, progress=False)
-    return model, x
-
-
-def saved_with_a_warning(model, path, message):
-    with pytest.warns(UserWarning, match=message):
-        model.save(path)
-    return mt.load_model(path)
-
-
-@pytest.mark.filterwarnings("ignore:.*Keras has no")
-def test_a_metric_function_is_left_out_with_a_warning(tmp_path):
-    model, x = with_functions(metrics=["mae", closeness, spread])
-    message = (
-        r"m\.keras: functions cannot be saved, so this is left out: the metrics closeness, spread\. After loading write "
-        r"model\.compile\(model\.optimizer, model\.loss, \['mae', closeness, spread\]\)"
-    )
-    again = saved_with_a_warning(model, tmp_path / "m.keras", message)
-    np.testing.assert_array_equal(again.predict(x), model.predict(x))
-    assert again.metrics == ["mae"]
-    assert again.optimizer.iteration == model.optimizer.iteration
-    again.compile(again.optimizer, again.loss, ["mae", closeness, spread])  # as the message says
-    for one in (again, model):
-        one.fit(x, x[:, 0], epochs=2, shuffle=False)
-    np.testing.assert_array_equal(again.predict(x), model.predict(x))
-
-
-@pytest.mark.filterwarnings("ignore:.*Keras has no")
-@pytest.mark.parametrize("schedule", [halved, lambda step: 0.1 * 0.5**step])
-def test_a_schedule_that_is_a_function_becomes_its_present_value_with_a_warning(tmp_path, schedule):
-    model, x = with_functions(mt.Adam(schedule))
-    message = (
-        r"the learning rate (halved|<lambda>), replaced by its present value 0\.025\. .*optimizer\.learning_rate = "
-    )
-    again = saved_with_a_warning(model, tmp_path / "m.keras", message)
-    assert again.optimizer.learning_rate == halved(2)
-    again.optimizer.learning_rate = schedule
-    for one in (again, model):
-        one.fit(x, x[:, 0], epochs=2, shuffle=False)
-    np.testing.assert_array_equal(again.predict(x), model.predict(x))
-
-
-@pytest.mark.filterwarnings("ignore:.*Keras has no")
-def test_a_loss_with_a_function_leaves_the_file_uncompiled_with_a_warning(tmp_path):
-    model, x = with_functions(loss=ScaledByFunction(float))
-    message = r"how the model is trained \(ScaledByFunction.*argument scale.*After loading write model\.compile\(optimizer, loss, metrics\)"
-    again = saved_with_a_warning(model, tmp_path / "m.keras", message)
-    np.testing.assert_array_equal(again.predict(x), model.predict(x))
-    with pytest.raises(RuntimeError, match="compile"):
-        again.fit(x, x[:, 0])
-
-
-def test_an_initializer_that_is_a_function_is_left_out_and_its_weights_are_kept(tmp_path):
-    model, x = with_functions(kernel_initializer=drawn)
-    again = saved_with_a_warning(
-        model, tmp_path / "m.keras", "the kernel_initializer drawn of dense_1; the weights that it made"
-    )
-    np.testing.assert_array_equal(again.predict(x), model.predict(x))
-    assert again.layers[1].kernel_initializer == "glorot_uniform"
-
-
-class Penalty(mt.regularizers.Regularizer):
-    """A penalty that is a function of the value."""
-
-    def __init__(self, penalty):
-        self.penalty = penalty
-
-    def __call__(self, value):
-        return float(self.penalty(value))
-
-    def gradient(self, value):
-        return np.zeros_like(value)
-
-
-@pytest.mark.filterwarnings("ignore:.*Keras has no")
-def test_a_regularizer_with_a_function_is_left_out_with_the_line_that_puts_it_back(tmp_path):
-    model, x = with_functions(kernel_regularizer=Penalty(np.sum))
-    message = r'the kernel_regularizer Penalty of dense_1\. .*model\.parameters\(\)\["dense_1\.kernel"\]\.regularizer = Penalty'
-    again = saved_with_a_warning(model, tmp_path / "m.keras", message)
-    again.parameters()["dense_1.kernel"].regularizer = Penalty(np.sum)
-    for one in (again, model):
-        one.fit(x, x[:, 0], epochs=2, shuffle=False)
-    np.testing.assert_array_equal(again.predict(x), model.predict(x))
-
-
-def test_a_rate_of_zero_comes_back(tmp_path):
-    model, x = with_functions()
-    model.fit(x, x[:, 0], callbacks=[mt.callbacks.LearningRateScheduler(lambda epoch: 0.0)])
-    model.save(tmp_path / "m.keras")
-    assert mt.load_model(tmp_path / "m.keras").optimizer.learning_rate == 0
-
-
-@pytest.mark.filterwarnings("ignore:.*Keras has no")
-def test_a_checkpoint_of_every_epoch_warns_once(tmp_path):
-    model, x = with_functions(metrics=[closeness])
-    keep = mt.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
-    with pytest.warns(
-        UserWarning, match="functions cannot be saved, so this is left out: the metric closeness"
-    ) as warned:
-        model.fit(x, x[:, 0], epochs=4, callbacks=[keep])
-    assert sum("closeness. After loading" in str(one.message) for one in warned) == 1
-    assert len(list(tmp_path.iterdir())) == 4
+# Older files
 
 
 @pytest.mark.filterwarnings("ignore:.*Keras has no")

@@ -11,7 +11,7 @@ from minitorch_np.checking.evidence import same
 from minitorch_np.checking.naming.backward import TrueBackward
 from minitorch_np.checking.naming.edges import Edge
 from minitorch_np.checking.naming.name_bug import name_bug
-from minitorch_np.checking.tracing.setting import settings
+from minitorch_np.checking.naming.setting import settings
 
 
 class Scaled(mt.Layer):

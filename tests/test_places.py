@@ -7,7 +7,7 @@ import pytest
 
 import minitorch_np as mt
 from minitorch_np.checking.naming.places import name_places
-from minitorch_np.checking.tracing.setting import settings
+from minitorch_np.checking.naming.setting import settings
 
 
 class Written(mt.Layer):

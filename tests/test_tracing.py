@@ -12,8 +12,8 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from test_layers import built, data, every_example
 
 from minitorch_np.checking.subject import Subject
-from minitorch_np.checking.tracing.source import Place
-from minitorch_np.checking.tracing.trace import TraceError, trace
+from minitorch_np.tracing.source import Place
+from minitorch_np.tracing.trace import TraceError, trace
 
 
 def error_of_gradients(forward, values, rng):

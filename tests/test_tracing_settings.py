@@ -6,8 +6,8 @@ from test_layers import built, data, every_example
 
 import minitorch_np as mt
 from minitorch_np.checking.losses import LossLayer
-from minitorch_np.checking.tracing.setting import settings
-from minitorch_np.checking.tracing.trace import TraceError
+from minitorch_np.checking.naming.setting import settings
+from minitorch_np.tracing.trace import TraceError
 
 
 class Scaled(mt.Layer):

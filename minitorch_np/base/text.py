@@ -39,7 +39,7 @@ def in_place_of(name: str, given: Any) -> str:
     if isinstance(given, (list, tuple, dict)):
         return f" A model has one {name}: write {name}=…, one object or one name."
     if name == "loss" and callable(given) and not isinstance(given, type):
-        return " Write a subclass of mt.Loss with forward(self, prediction, target) and backward(self): its gradient has to be written."
+        return " Write a function (prediction, target) of NumPy arrays, or a subclass of mt.Loss with forward and backward."
     return of_class(given)
 
 

@@ -12,6 +12,7 @@ import inspect
 import operator
 import re
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -219,9 +220,11 @@ def one_number(who: str, given: Any, remedy: str) -> float:
 _OF_PREDICTIONS = {
     "p", "pred", "preds", "prediction", "predictions", "predicted", "ypred", "output", "outputs", "hat", "yhat", "score", "scores",
     "logit", "logits", "prob", "probs", "proba", "probability", "probabilities", "decision", "estimate", "estimated", "forecast",
+    "out", "outs", "predict", "guess", "fitted", "reconstruction", "reconstructed", "generated",
 }  # fmt: skip
 _OF_TARGETS = {
     "t", "true", "ytrue", "target", "targets", "label", "labels", "truth", "gt", "actual", "expected", "observed", "test",
+    "desired", "reference", "gold", "answer", "answers",
 }  # fmt: skip
 
 
@@ -231,12 +234,36 @@ def takes_target_first(function: Any) -> bool:
     >>> takes_target_first(lambda y_true, y_pred: 0), takes_target_first(lambda p, t: 0), takes_target_first(lambda a, b: 0)
     (True, False, False)
     """
+    return _kinds(function) in (["target", "prediction"], ["target", ""], ["", "prediction"])
+
+
+def target_comes_first(function: Any, who: str) -> bool:
+    """As takes_target_first, for a user's function in a loss or a metric.
+
+    Raises:
+        ValueError: the names say nothing, as (a, b), or there are not two parameters.
+    """
+    if not any(_kinds(function)):
+        name, signature = getattr(function, "__name__", type(function).__name__), "(…)"
+        with contextlib.suppress(TypeError, ValueError):
+            signature = str(inspect.signature(function))
+        line = "lambda prediction, target: …" if name == "<lambda>" else f"def {name.strip('<>')}(prediction, target)"
+        if not isinstance(function, FunctionType):
+            line = f"lambda prediction, target: {name}(prediction, target)"
+        raise ValueError(
+            f"{who}: {name}{signature}: the names of its parameters do not tell which of the two is the prediction. Name them "
+            f"prediction and target, or y_true and y_pred: write {line}."
+        )
+    return takes_target_first(function)
+
+
+def _kinds(function: Any) -> list[str]:
+    """What the names of the first two parameters say, "prediction", "target" or ""."""
     try:
         given = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # as of functions written in C
-        return False
-    kinds = [_kind(a.name) for a in given if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)][:2]
-    return kinds in (["target", "prediction"], ["target", ""], ["", "prediction"])
+        return []
+    return [_kind(a.name) for a in given if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)][:2]
 
 
 def check_order(owner: Any, method: str, expected: str) -> None:

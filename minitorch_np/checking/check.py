@@ -23,14 +23,14 @@ from minitorch_np.checking.inputs import are_whole, build, given_or_drawn, is_sh
 from minitorch_np.checking.layer_check import LayerCheck
 from minitorch_np.checking.layers_inside import layers_with_inputs
 from minitorch_np.checking.loss_check import LossCheck
-from minitorch_np.checking.losses import LossLayer, ModelWithLoss
+from minitorch_np.checking.losses import LossLayer, ModelWithLoss, of_value_alone
 from minitorch_np.checking.packed import given_several, packed
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
 from minitorch_np.checking.subject import GlobalRandomness
 from minitorch_np.checking.told_error import check_hint
 from minitorch_np.layer import Layer
 from minitorch_np.losses import Loss
-from minitorch_np.losses.finding import find as find_loss
+from minitorch_np.losses.finding import AnyLoss, as_loss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -51,7 +51,7 @@ def gradcheck(
     x: ArrayLike | tuple[int, ...],
     y: ArrayLike | None = None,
     *,
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     wrt: str | Sequence[str] = "all",
     method: str = "auto",
     rng: Seed = 0,
@@ -62,10 +62,11 @@ def gradcheck(
     """Compare backward with the derivative of forward, and name the bug if they differ.
 
     Args:
-        target: a Layer, a Model, a Loss, or any object with forward and backward (see gradcheck.adapt).
+        target: a Layer, a Model, a Loss, a function (prediction, target) -> loss as for compile, or any object with forward and
+            backward (see gradcheck.adapt).
         x: inputs with one row per example, or their shape with the batch, for random inputs. For a loss, the prediction.
         y: the target of a loss.
-        loss: for a model, a loss to put behind it, or its name as in compile; then y is its target.
+        loss: for a model, a loss to put behind it, its name or a function as in compile; then y is its target.
         wrt: "all", or the names of what to check: "x" and parameters such as "kernel".
         method: "auto", "complex" or "differences".
         rng: a seed; the same seed repeats the check.
@@ -87,8 +88,7 @@ def gradcheck(
             raise ValueError(
                 f"gradcheck: {name} is a {type(given).__name__}. Put its layers into one: Sequential([…])."
             )
-    if isinstance(loss, str):
-        loss = find_loss(loss, "gradcheck")
+    loss = as_loss(loss, "gradcheck")
     if loss is not None and not hasattr(loss, "forward") and isinstance(target, Layer):
         raise ValueError(f"gradcheck: loss is an object such as MSELoss(), got {loss!r}.{instead_of(loss)}")
     if loss is not None and y is None:
@@ -126,7 +126,7 @@ def assert_gradients(
     x: ArrayLike | tuple[int, ...],
     y: ArrayLike | None = None,
     *,
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     wrt: str | Sequence[str] = "all",
     method: str = "auto",
     rng: Seed = 0,
@@ -154,7 +154,7 @@ def _check(
     target: Any,
     x: Any,
     y: Any,
-    loss: Loss | None,
+    loss: Any,
     wrt: str | Sequence[str],
     method: str,
     rng: Seed,
@@ -173,6 +173,8 @@ def _check(
         title = _title(target)
         target, x = packed(copy.deepcopy(target), several)
     inputs = given_or_drawn(x, generator, target)
+    if y is not None and loss is None and of_value_alone(target, inputs, y):
+        target = as_loss(target, "gradcheck")
     if isinstance(target, Loss) and y is None:
         raise ValueError(
             f"gradcheck: {target!r} compares a prediction with a target: give both, gradcheck(loss, prediction, y)."

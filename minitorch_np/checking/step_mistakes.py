@@ -11,9 +11,9 @@ import numpy as np
 from minitorch_np.base.parameter import Parameter, Parameters
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.evidence import fraction
-from minitorch_np.checking.tracing.graph import Graph, Node
-from minitorch_np.checking.tracing.operations import pull_back
 from minitorch_np.optimizers import Optimizer
+from minitorch_np.tracing.graph import Graph, Node
+from minitorch_np.tracing.operations import pull_back
 
 _MATCH = 1e-5  # the true gradient comes from differences
 Values = Mapping[str, NDArray]

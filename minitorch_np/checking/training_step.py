@@ -15,10 +15,10 @@ from minitorch_np.checking.arrays_inside import FloatArrays
 from minitorch_np.checking.step_mistakes import Rule, StepRecord, explain
 from minitorch_np.checking.subject import GlobalRandomness, State
 from minitorch_np.checking.told_error import ToldError, check_hint
-from minitorch_np.checking.tracing.graph import Graph
-from minitorch_np.checking.tracing.trace import TraceError, trace
 from minitorch_np.optimizers import Optimizer
 from minitorch_np.optimizers.finding import find as find_optimizer
+from minitorch_np.tracing.graph import Graph
+from minitorch_np.tracing.trace import TraceError, trace
 
 _ELEMENTS = 5_000  # the cost is computed four times for each
 _STEP = 3e-4  # of the differences, in proportion to the size of the array

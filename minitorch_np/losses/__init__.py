@@ -6,11 +6,12 @@ Names and values are PyTorch's: the mean is over all elements.
 from minitorch_np.base.answers import public_module
 from minitorch_np.losses.binary import BCELoss, BCEWithLogitsLoss, FocalLoss, HingeLoss
 from minitorch_np.losses.classes import CrossEntropyLoss, KLDivLoss, NLLLoss
+from minitorch_np.losses.function import FunctionLoss
 from minitorch_np.losses.loss import Loss
 from minitorch_np.losses.regression import HuberLoss, L1Loss, MSELoss
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "FocalLoss", "HingeLoss", "HuberLoss", "KLDivLoss",
+    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "FocalLoss", "FunctionLoss", "HingeLoss", "HuberLoss", "KLDivLoss",
     "L1Loss", "Loss", "MSELoss", "NLLLoss",
 ]  # fmt: skip
 

@@ -53,7 +53,10 @@ class Loss(Cached, OwnAttributes):
         raise NotImplementedError(f"{self!r} has no forward: write forward(self, prediction, target) and return L.")
 
     def backward(self) -> NDArray:
-        raise NotImplementedError(f"{self!r} has no backward: write backward(self) and return dL/dprediction.")
+        raise NotImplementedError(
+            f"{self!r} has no backward: write backward(self) and return dL/dprediction. Or give compile a function "
+            "(prediction, target) in place of the class: the gradient of a function is found."
+        )
 
     def __call__(self, prediction: ArrayLike, target: ArrayLike) -> Any:
         """The loss of arrays, lists or tensors; whole numbers are computed in float64."""

@@ -10,7 +10,7 @@ import numpy as np
 from minitorch_np.base.several import Several, of_each
 from minitorch_np.base.text import in_place_of
 from minitorch_np.base.validation import check_number
-from minitorch_np.losses.finding import find
+from minitorch_np.losses.finding import as_loss
 from minitorch_np.losses.loss import Loss
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def combined(loss: Any, loss_weights: Any, names: Sequence[str], who: str) -> An
     """The loss of a model with these outputs, from what compile was given; with one output its own loss.
 
     Args:
-        loss: one for all outputs, a list in their order, or a dictionary by name; each a name or a Loss.
+        loss: one for all outputs, a list in their order, or a dictionary by name; each a name, a Loss or a function.
         loss_weights: their factors, a list or a dictionary; None for 1.
     """
     if len(names) == 1:
@@ -104,11 +104,11 @@ def combined(loss: Any, loss_weights: Any, names: Sequence[str], who: str) -> An
     given = of_each(loss, names, "loss", who) if isinstance(loss, (Mapping, list, tuple)) else [loss] * len(names)
     found: list[Loss] = []
     for name, one in zip(names, given, strict=True):
-        if not isinstance(one, (str, Loss)):
+        one = as_loss(one, f"{who}, output {name!r}")
+        if not isinstance(one, Loss):
             raise ValueError(
                 f"{who}, output {name!r}: expected a loss such as BCELoss(), got {one!r}.{in_place_of('loss', one)}"
             )
-        one = find(one, who) if isinstance(one, str) else one
         # Each keeps the cache of its own output.
         found.append(one.clone() if any(one is other for other in found) else one)
     weights = [1.0] * len(names) if loss_weights is None else of_each(loss_weights, names, "loss_weights", who, 1.0)

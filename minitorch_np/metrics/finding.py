@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from minitorch_np.base.by_name import by_name
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.text import of_class
-from minitorch_np.base.validation import check_order
+from minitorch_np.base.validation import check_order, target_comes_first
 from minitorch_np.metrics.auc import AUC
 from minitorch_np.metrics.classes import BinaryAccuracy, CategoricalAccuracy, TopKCategoricalAccuracy, is_single
 from minitorch_np.metrics.counts import BalancedAccuracy, F1Score, Precision, Recall
@@ -62,7 +62,8 @@ def check(metric: Any, who: str) -> None:
     """Check a metric before the model's outputs are known.
 
     Raises:
-        ValueError: an unknown name, a class instead of an object, a metric whose update takes the target first.
+        ValueError: an unknown name, a class instead of an object, a metric whose update takes the target first; a function whose
+            parameters' names do not tell their order.
     """
     if isinstance(metric, str):
         _new(metric, who)
@@ -73,6 +74,8 @@ def check(metric: Any, who: str) -> None:
             check_order(metric, method, "(self, prediction, target)")
     elif not callable(metric):
         raise ValueError(f"{who}: expected one of {', '.join(_BY_NAME)}, a Metric or a function, got {metric!r}.")
+    else:
+        target_comes_first(metric, f"{who}: metrics")
 
 
 def _new(name: str, who: str) -> Metric:
@@ -137,7 +140,11 @@ def rises(measure: str, given: Iterable[str | Metric | Callable[..., Any]], mode
     measured = dict(map(_name_and_mode, given))
     known = _MODES | measured
     if known.get(name) not in ("min", "max"):
-        remedy = 'In a Metric of your own, set mode = "max" in the class.' if name in measured else ""
+        remedy = ""
+        if name in measured:
+            remedy = (
+                f'In a Metric of your own, set mode = "max" in the class; of a function, write {name}.mode = "max".'
+            )
         raise ValueError(
             f'{who}: whether a larger {measure!r} is better is not known. Give mode="max" or mode="min". {remedy}'.rstrip()
         )

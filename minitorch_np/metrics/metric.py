@@ -12,7 +12,7 @@ from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.configurable import Configurable
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.state import attributes, set_attributes
-from minitorch_np.base.validation import one_number, takes_target_first
+from minitorch_np.base.validation import one_number, target_comes_first
 from minitorch_np.losses.classes import one_hot
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class OfFunction(Metric):
     until the end of the epoch; more than 1 GiB of them is an error.
 
     Args:
-        function: (prediction, target) -> a number; or (target, prediction), if the names of its parameters show that order, as
-            (y_true, y_pred) do. Its attribute `mode`, "min" or "max", tells which direction is better, if it has one.
+        function: (prediction, target) -> a number, or one value for each example, of which the mean is taken; or (target, prediction), if the names of its parameters show that order, as
+            (y_true, y_pred) do. Names that tell nothing, such as (a, b), are an error. Its attribute `mode`, "min" or "max", tells which direction is better, if it has one.
     """
 
     most_bytes = 2**30
@@ -127,7 +127,7 @@ class OfFunction(Metric):
     def result(self) -> float:
         self.measured(len(self.predictions))
         prediction, target = np.concatenate(self.predictions), np.concatenate(self.targets)
-        given = (target, prediction) if takes_target_first(self.function) else (prediction, target)
+        given = (target, prediction) if target_comes_first(self.function, "metrics") else (prediction, target)
         try:
             value = self.function(*given)
         except Exception as error:
@@ -135,6 +135,8 @@ class OfFunction(Metric):
                 f"It was raised by the metric {self.name!r}, called with shapes {given[0].shape} and {given[1].shape}."
             )
             raise
+        if np.ndim(value) and len(value) == len(prediction):  # one value for each example, as of a loss
+            value = np.mean(value)
         return one_number(f"metrics: the function {self.name!r}", value, "Return a mean over the examples.")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OfFunction:

@@ -19,7 +19,7 @@ from minitorch_np.layers import (
     Residual,
     Subtract,
 )
-from minitorch_np.saving.functions import for_file
+from minitorch_np.saving.functions import for_keras
 from minitorch_np.saving.objects import registered_name
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def in_keras(layer: Layer) -> tuple[str, dict[str, Any]] | None:
 
 def described(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
     class_name, arguments = in_keras(layer) or ("", {})
-    config = {argument: _value(for_file(layer, argument, value), name, dtype) for argument, value in arguments.items()}
+    config = {argument: _value(for_keras(layer, argument, value), name, dtype) for argument, value in arguments.items()}
     frozen = {"trainable": False} if _is_frozen(layer) else {}
     return as_object("keras.layers", class_name, {"name": name, "dtype": dtype, **frozen, **config})
 

@@ -120,6 +120,14 @@ def class_and_config(described: Any) -> tuple[Any, dict[str, Any]]:
     return (name, config) if isinstance(config, dict) else (config, {})
 
 
+def function_name(described: Any) -> str:
+    """The name of a user-defined function in Keras's description, or "". Keras names the module of its own functions."""
+    if not isinstance(described, dict) or described.get("class_name") != "function":
+        return ""
+    name, of_keras = described.get("config"), str(described.get("module")).partition(".")[0] == "keras"
+    return name if isinstance(name, str) and name.isidentifier() and not of_keras else ""
+
+
 def other_precision(given: Any, dtype: str) -> Iterator[str]:
     """Describe what Keras computes in another precision than the model here."""
     kinds = [class_name(layer) for layer in given["config"]["layers"]]

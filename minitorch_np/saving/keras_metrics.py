@@ -11,7 +11,8 @@ from minitorch_np.metrics.classes import is_single
 from minitorch_np.metrics.outputs import MetricOfOutput
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_config import as_object, keras_name
-from minitorch_np.saving.keras_layers import class_and_config
+from minitorch_np.saving.keras_layers import class_and_config, function_name
+from minitorch_np.saving.objects import Functions
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import Shape
@@ -78,27 +79,34 @@ def _described(metric: str | metrics.Metric | Callable[..., Any], output_shape: 
     return as_object("keras.metrics", type(found).__name__, config)
 
 
-def from_keras(described: Any, model: Model, loss: Loss) -> tuple[list[Any], list[str]]:
-    """Our names of Keras's metrics, and Keras's names of those that this package does not have. With several outputs the metrics are a
+def from_keras(described: Any, model: Model, loss: Loss, functions: Functions) -> tuple[list[Any], list[str]]:
+    """Our names of Keras's metrics, or functions given for its user-defined ones; and Keras's names of those that this package does not have. With several outputs the metrics are a
     list for each.
     """
     shape: Any = model.output_shape or ()
     if not isinstance(loss, LossOfOutputs):
-        return _names_of_output(described, shape, loss.from_logits)
+        return _names_of_output(described, shape, loss.from_logits, functions)
     whole: list[Any] = []
     missing: list[str] = []
     given = described or [()] * len(shape)
     listed = [given.get(name, ()) for name in loss.names] if isinstance(given, dict) else given
     for own, one, own_shape in zip(listed, loss.losses, shape, strict=False):
-        known, unknown = _names_of_output(own if isinstance(own, list) else [own], own_shape, one.from_logits)
+        known, unknown = _names_of_output(
+            own if isinstance(own, list) else [own], own_shape, one.from_logits, functions
+        )
         whole.append(known)
         missing += unknown
     return (whole if len(whole) == len(shape) else []), missing
 
 
-def _names_of_output(described: Any, output_shape: Shape, from_logits: bool) -> tuple[list[Any], list[str]]:
+def _names_of_output(
+    described: Any, output_shape: Shape, from_logits: bool, functions: Functions
+) -> tuple[list[Any], list[str]]:
     single = is_single(output_shape)
-    found = [(name, item and _ours(item, from_logits, single=single)) for name, item in _listed(described)]
+    found = [
+        (name, functions.get(function_name(item)) or (item and _ours(item, from_logits, single=single)))
+        for name, item in _listed(described)
+    ]
     known = dict.fromkeys(ours for _, ours in found if ours)
     if "accuracy" in known and single:
         known.pop("binary_accuracy", None)  # the same number

@@ -12,7 +12,8 @@ from minitorch_np.losses.outputs import LossOfOutputs, combined
 from minitorch_np.saving import keras_metrics
 from minitorch_np.saving.errors import NotHere, warn
 from minitorch_np.saving.keras_config import as_object, is_graph, keras_name
-from minitorch_np.saving.keras_layers import arguments, class_and_config, other_precision, own_arguments
+from minitorch_np.saving.keras_layers import arguments, class_and_config, function_name, other_precision, own_arguments
+from minitorch_np.saving.objects import Functions
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
@@ -110,25 +111,31 @@ def _loss(loss: Any) -> Any:
         sparse = {"from_logits": config["from_logits"], "ignore_class": config["ignore_index"]}
         return as_object("keras.losses", "SparseCategoricalCrossentropy", sparse)
     if type(loss) not in _LOSSES:
-        raise _NotInKeras(type(loss).__name__)
+        raise _NotInKeras(loss.name if isinstance(loss, losses.FunctionLoss) else type(loss).__name__)
     if config.pop("pos_weight", None) is not None:
         raise _NotInKeras("BCEWithLogitsLoss with pos_weight")
     class_name, from_logits = _LOSSES[type(loss)]
     return as_object("keras.losses", class_name, {**config, "from_logits": True} if from_logits else config)
 
 
-def compiled(model: Model, described: Any, path: Path) -> bool:
-    """Compile the model as Keras described it. If this package cannot train it so, warn and leave it uncompiled."""
+def compiled(model: Model, described: Any, path: Path, functions: Functions) -> bool:
+    """Compile the model as Keras described it. If this package cannot train it so, warn and leave it uncompiled.
+
+    Args:
+        functions: of the person who opens the file, in place of user-defined functions of the same names.
+    """
     if not described:
         return False
     try:
         optimizer = _our_optimizer(described.get("optimizer", described.get("optimizer_config")))
-        loss = _our_losses(described.get("loss"), described.get("loss_weights"), output_names(model), str(path))
+        loss = _our_losses(
+            described.get("loss"), described.get("loss_weights"), output_names(model), str(path), functions
+        )
     except ValueError as error:
         thing = error.thing if isinstance(error, NotHere) else str(error)
         warn(path, f"this package does not have {thing[:300]}; compile the model before training.")
         return False
-    metrics, missing = keras_metrics.from_keras(described.get("metrics"), model, loss)
+    metrics, missing = keras_metrics.from_keras(described.get("metrics"), model, loss, functions)
     missing += [f"weighted metric {name}" for name in keras_metrics.names(described.get("weighted_metrics"))]
     if missing:
         warn(path, f"this package has no {', '.join(missing)[:300]} that means the same, and leaves it out.")
@@ -167,7 +174,7 @@ def output_names(model: Any) -> list[str]:
     return model.output_names if is_graph(model) else ["output"]
 
 
-def _our_losses(described: Any, weights: Any, names: list[str], who: str) -> Any:
+def _our_losses(described: Any, weights: Any, names: list[str], who: str, functions: Functions) -> Any:
     """The loss of a model with these outputs. Keras describes one loss, a list in the order of the outputs, or a dictionary."""
     several = isinstance(described, list) or (isinstance(described, dict) and "class_name" not in described)
     if len(names) == 1:
@@ -177,12 +184,12 @@ def _our_losses(described: Any, weights: Any, names: list[str], who: str) -> Any
         only = (
             next(iter(described.values() if isinstance(described, dict) else described), None) if several else described
         )
-        return _our_loss(only)
+        return _our_loss(only, functions)
     listed = of_each(described, names, "loss", who) if several else [described] * len(names)
     if not all(listed):
         raise NotHere("a model with an output that has no loss")
     given = [1.0 if weight is None else weight for weight in weights] if isinstance(weights, list) else weights
-    return combined([_our_loss(one) for one in listed], given, names, who)
+    return combined([_our_loss(one, functions) for one in listed], given, names, who)
 
 
 def _our_schedule(described: dict[str, Any]) -> Any:
@@ -196,8 +203,10 @@ def _our_schedule(described: dict[str, Any]) -> Any:
     raise NotHere(f"the schedule {kind!r}")
 
 
-def _our_loss(described: Any) -> losses.Loss:
+def _our_loss(described: Any, functions: Functions) -> losses.Loss:
     name, config = class_and_config(described)
+    if function_name(described) in functions:
+        return losses.FunctionLoss(functions[function_name(described)])
     plain = keras_name(str(name))
     plain, logits = _SHORT.get(plain, plain), bool(config.get("from_logits"))
     other_mean = config.get("reduction", "auto") not in ("sum_over_batch_size", "mean", "auto", None)
@@ -212,4 +221,5 @@ def _our_loss(described: Any) -> losses.Loss:
     for cls, (known, from_logits) in _LOSSES.items():
         if keras_name(known) == plain and from_logits == logits:
             return cls(**own_arguments(cls, config))
-    raise NotHere(f"the loss {plain!r}")
+    remedy = f'; functions={{"{name}": {name}}} gives it' if function_name(described) else ""
+    raise NotHere(f"the loss {plain!r}{remedy}")

@@ -10,6 +10,7 @@ from minitorch_np.layer import Layer
 from minitorch_np.saving import archive, hdf5, keras_layers, keras_training, limits, optimizer_state
 from minitorch_np.saving.errors import FileProblem
 from minitorch_np.saving.keras_functional import IN_FILE, forget_file
+from minitorch_np.saving.objects import Functions
 from minitorch_np.saving.weights import Place, fill
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _WEIGHTS, _OPTIMIZER = "model_weights", "optimizer_weights"
 
 
-def load(file: BinaryIO, path: Path, *, allow_nan: bool) -> Model:
+def load(file: BinaryIO, path: Path, functions: Functions, *, allow_nan: bool) -> Model:
     """The model that Keras 2 or `save("m.h5")` wrote, compiled if its training configuration exists here."""
     size = file.seek(0, os.SEEK_END)
     with hdf5.reading(file, allow_nan=allow_nan) as reader:
@@ -35,7 +36,9 @@ def load(file: BinaryIO, path: Path, *, allow_nan: bool) -> Model:
         forget_file(model)
         keras_training.warn_of_precision(model, config, path)
         training = reader.strings(reader.root, "training_config")
-        if training and keras_training.compiled(model, limits.check_counts(archive.parse(b"".join(training))), path):
+        if training and keras_training.compiled(
+            model, limits.check_counts(archive.parse(b"".join(training))), path, functions
+        ):
             optimizer = reader.item(_OPTIMIZER)
             names = [] if optimizer is None else _names(reader, optimizer, "weight_names")
             paths = [f"{_OPTIMIZER}/{name}" for name in names]

@@ -36,10 +36,22 @@ from minitorch_np.saving import (
     weights,
 )
 from minitorch_np.saving.errors import DISTRUST, FileProblem, warn
-from minitorch_np.saving.functions import compiled_for_file, for_file, left_out_of_layers, optimizer_for_file
+from minitorch_np.saving.functions import (
+    LastRate,
+    check_names,
+    checked_functions,
+    compiled_for_file,
+    compiled_from_file,
+    for_file,
+    left_out_of_layers,
+    line_to_load,
+    optimizer_for_file,
+    regularizers_with_functions,
+    warn_of_left_out,
+)
 from minitorch_np.saving.keras_config import frozen_in_part, not_in_keras
 from minitorch_np.saving.limits import check_counts, check_iteration, check_layers
-from minitorch_np.saving.objects import decode, encode
+from minitorch_np.saving.objects import Functions, MissingFunction, decode, encode
 from minitorch_np.saving.opening import opened
 from minitorch_np.saving.own_state import warn_of_own_state
 from minitorch_np.training.input_range import InputRange
@@ -60,7 +72,8 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         include_optimizer: False leaves out the optimiser's state and its count of steps, so that training begins anew.
         warned: warnings that were given already and are not repeated; new ones are added.
 
-    Warns of what Keras does not have, and of functions, such as a metric, which cannot be saved and are left out.
+    Of functions, such as a metric, the file holds the names. Warns of what Keras does not have, and of functions without a name,
+    which are left out.
 
     Raises:
         ValueError: the path does not end in .keras, or something in the model cannot be saved; it names it.
@@ -69,6 +82,7 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
     if path.suffix != ".keras":
         raise ValueError(f"{type(model).__name__}.save: path ends in .keras, got {str(path)!r}.")
     check_writable(path, f"{type(model).__name__}.save")
+    check_names(model)
     warn_of_own_state(model, path)
     memory, graph, notes = io.BytesIO(), keras_graph.steps(model), list[str]()
     kept = weights.places(model, graph)
@@ -94,11 +108,15 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
             notes.append(
                 "Keras has no rate or decay of a single parameter, so it will open this file uncompiled; mt.load_model opens it as it is."
             )
-        elif include_optimizer and optimizer is not None:
+        elif include_optimizer and optimizer is not None and model.loss is not None:
             described["compile_config"] = keras_training.compile_config(model, optimizer, notes)
+    if not missing and (penalties := regularizers_with_functions(model)):
+        notes.append(
+            f"Keras has no {', '.join(penalties)}, so it will open this file without; mt.load_model opens it as it is."
+        )
     compiled, of_training = compiled_for_file(model, optimizer)
     left_out = left_out_of_layers(model) + left_out + of_training
-    notes += [f"functions cannot be saved, so this is left out: {note}." for note in left_out]
+    notes += [f"functions without a name cannot be saved, so this is left out: {note}." for note in left_out]
     warned = set() if warned is None else warned
     for note in notes:
         if note not in warned:
@@ -143,21 +161,23 @@ def _class_names(model: Model) -> list[str]:
 
 
 @answers_foreign_arguments
-def load_model(path: AnyPath, *, allow_nan: bool = False) -> Model:
+def load_model(path: AnyPath, *, functions: Functions | None = None, allow_nan: bool = False) -> Model:
     """The model of a `.keras` file, compiled as it was saved. Keras's own files, `.keras` and the older `.h5`, are opened if
     this package has their layers; a warning says that they have no SHA-256.
 
     Args:
+        functions: the functions that the model was made or trained with, by their names: {"closeness": closeness}. A file holds only
+            the names, and a name is looked up here alone. What needs a function that is not here is left out, with a warning.
         allow_nan: accept weights, and state of the optimiser, that are not finite.
 
     Raises:
         ModelFileError: something is wrong with the file; it says what to do. Nothing in the file is imported or run.
     """
-    path = as_path(path, "load_model")
+    path, functions = as_path(path, "load_model"), checked_functions(functions)
     with opened(path) as file:
         if hdf5.is_hdf5(file):
             with limit_allocation(os.fstat(file.fileno()).st_size):
-                model = legacy.load(file, path, allow_nan=allow_nan)
+                model = legacy.load(file, path, functions, allow_nan=allow_nan)
             checked_by = weights.UNCHECKED
         else:
             files, has_sums = archive.unpack(file, "a complete .keras or HDF5 file", "Copy, download or save it again")
@@ -167,21 +187,29 @@ def load_model(path: AnyPath, *, allow_nan: bool = False) -> Model:
             if _OURS in files and not has_sums:
                 raise FileProblem("its check sums are missing", DISTRUST)
             with limit_allocation(len(files[_WEIGHTS])):
-                model = _of_ours(files, allow_nan) if _OURS in files else _of_keras(files, path, allow_nan)
+                model = (
+                    _of_ours(files, path, functions, allow_nan)
+                    if _OURS in files
+                    else _of_keras(files, path, functions, allow_nan)
+                )
             checked_by = "" if has_sums else "only the CRC-32 of the zip checks its numbers"
     if checked_by:
         warn(path, weights.NO_SUMS.format(checked_by))
     return model
 
 
-def _of_ours(files: dict[str, bytes], allow_nan: bool) -> Model:
+def _of_ours(files: dict[str, bytes], path: Path, functions: Functions, allow_nan: bool) -> Model:
     own, size = archive.parse(files[_OURS]), len(files[_WEIGHTS])
     if own["format"] != FORMAT:
         raise FileProblem(
             f"its format is {own['format']!r}, this version reads {FORMAT}", "Install a newer minitorch-np"
         )
     check_counts({name: value for name, value in own.items() if name != "model"})
-    model = decode(check_layers(own["model"], size))
+    needed, left_out = [own["model"], own["compile"]], list[str]()
+    try:
+        model = decode(check_layers(own["model"], size), functions, left_out)
+    except MissingFunction as error:
+        raise FileProblem(str(error), f"Write {line_to_load(path, needed)}") from None
     kind: Any = Configurable.registry["Model"]
     if not isinstance(model, kind):
         raise ValueError(f"it holds a {type(model).__name__}, which is not a model")
@@ -200,25 +228,32 @@ def _of_ours(files: dict[str, bytes], allow_nan: bool) -> Model:
         compiled = own["compile"]
         if compiled is not None:
             metrics = [_without_old_defaults(metric) for metric in compiled["metrics"]]
-            optimizer, loss, metrics = decode(compiled["optimizer"]), decode(compiled["loss"]), decode(metrics)
-            if not isinstance(optimizer, Optimizer) or not isinstance(loss, Loss):
+            optimizer, loss, metrics = compiled_from_file(compiled, metrics, functions, left_out)
+            if not isinstance(optimizer, Optimizer) or not isinstance(loss, (Loss, type(None))):
                 raise ValueError("its optimizer or loss is something else")
-            if "learning_rate" in compiled:
+            if not callable(optimizer.learning_rate) and "learning_rate" in compiled:
                 optimizer.learning_rate = optimizer.checked_rate(compiled["learning_rate"])
-            model.compile(optimizer, loss, metrics)
-            of_model(model)
+            if loss is None:  # its function was not given
+                optimizer.belong_to(model, "load_model")
+                model.optimizer, model.metrics = optimizer, metrics
+            else:
+                model.compile(optimizer, loss, metrics)
+                of_model(model)
             optimizer.iteration = check_iteration(own["iteration"])
             optimizer.state = optimizer_state.read(optimizer, kept, reader)
+            if isinstance(optimizer.learning_rate, LastRate):
+                optimizer.learning_rate = optimizer.checked_rate(optimizer.learning_rate.rate)
+    warn_of_left_out(path, needed, left_out)
     return model
 
 
-def _of_keras(files: dict[str, bytes], path: Path, allow_nan: bool) -> Model:
+def _of_keras(files: dict[str, bytes], path: Path, functions: Functions, allow_nan: bool) -> Model:
     described = archive.parse(files[_KERAS])
     training = check_counts(described.pop("compile_config", None))
     model = keras_layers.from_keras(check_layers(described, len(files[_WEIGHTS])))
     keras_training.warn_of_precision(model, described, path)
     with _filling(model, files, allow_nan) as (reader, kept):
-        if keras_training.compiled(model, training, path):
+        if keras_training.compiled(model, training, path, functions):
             optimizer_state.read_keras(model.optimizer, kept, reader, path)
     return model
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.base.shapes import NDArray
-from minitorch_np.checking.tracing.operations import pull_back
+from minitorch_np.tracing.operations import pull_back
 
 if TYPE_CHECKING:
-    from minitorch_np.checking.tracing.graph import Node
-    from minitorch_np.checking.tracing.setting import Setting
+    from minitorch_np.checking.naming.setting import Setting
+    from minitorch_np.tracing.graph import Node
 
 MATCH = 1e-9  # gradients that differ by less than this part of their largest element are the same
 Rule = Callable[[NDArray], NDArray]  # from the gradient at a node to what goes back from it

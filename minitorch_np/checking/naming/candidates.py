@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from minitorch_np.checking.naming.backward import TrueBackward
     from minitorch_np.checking.naming.regions import Region
     from minitorch_np.checking.naming.scenes import Scenes
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 _PATHS = ("missing path", "sign flipped")
 _FORGOTTEN = (

@@ -15,11 +15,11 @@ from minitorch_np.checking.naming.backward import Detour, Rule, TrueBackward
 from minitorch_np.checking.naming.edges import Edge
 from minitorch_np.checking.naming.regions import Region, regions
 from minitorch_np.checking.naming.spots import Spot
-from minitorch_np.checking.tracing.operations import pull_back
+from minitorch_np.tracing.operations import pull_back
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 # Which iterations of a loop, in words: the whole loop, or all but its ends.
 ITERATIONS: dict[str, Callable[[int, int], bool]] = {

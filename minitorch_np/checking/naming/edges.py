@@ -16,11 +16,11 @@ from minitorch_np.checking.naming import reductions
 from minitorch_np.checking.naming.alternative import Alternative
 from minitorch_np.checking.naming.arrays_at_hand import Arrays, GradientAt, Reference, Value, fits, with_functions
 from minitorch_np.checking.naming.backward import TrueBackward, same
-from minitorch_np.checking.tracing.operations import local_derivative, pull_back, unbroadcast
+from minitorch_np.tracing.operations import local_derivative, pull_back, unbroadcast
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 PRODUCTS = ("matmul", "einsum")
 _SIDES = ("maximum", "minimum", "where", "absolute")  # operations that take one side of a condition

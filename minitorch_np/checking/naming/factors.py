@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.checking.evidence import fraction
-from minitorch_np.checking.tracing.source import Place
+from minitorch_np.tracing.source import Place
 
 if TYPE_CHECKING:
     from minitorch_np.checking.naming.backward import TrueBackward
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 _WITHIN = 1e-6
 _COMMON = (0, 1, 2, -1, -2, 0.5)  # numbers that say nothing of where they come from

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.checking.tracing.operations import local_derivative
+from minitorch_np.tracing.operations import local_derivative
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
-    from minitorch_np.checking.tracing.setting import Setting
+    from minitorch_np.checking.naming.setting import Setting
 
 TOLERANCE = 1e-9
 _OUTPUTS = 500  # the most calls of backward

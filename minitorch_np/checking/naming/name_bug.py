@@ -13,9 +13,9 @@ from minitorch_np.checking.evidence import factor
 from minitorch_np.checking.naming.edges import HALF_OF_A_PRODUCT
 from minitorch_np.checking.naming.places import DERIVATIVE, OWN_OUTPUT, name_places
 from minitorch_np.checking.naming.search import Found, Search
+from minitorch_np.checking.naming.setting import Setting, settings
 from minitorch_np.checking.naming.uses import name_uses
 from minitorch_np.checking.naming.words import Words
-from minitorch_np.checking.tracing.setting import Setting, settings
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray

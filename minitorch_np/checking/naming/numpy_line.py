@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from minitorch_np.checking.tracing.graph import Node
-    from minitorch_np.checking.tracing.source import Place
+    from minitorch_np.tracing.graph import Node
+    from minitorch_np.tracing.source import Place
 
 _DERIVATIVES = {
     "tanh": "1 - {y}**2",

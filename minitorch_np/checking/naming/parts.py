@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_np.checking.tracing.source import Place
+from minitorch_np.tracing.source import Place
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray

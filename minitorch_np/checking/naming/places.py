@@ -21,11 +21,11 @@ from minitorch_np.checking.naming.moved import misread, moved
 from minitorch_np.checking.naming.parts import elements
 from minitorch_np.checking.naming.pieces import pieces
 from minitorch_np.checking.naming.shifted import shifted
-from minitorch_np.checking.tracing.source import Place
+from minitorch_np.tracing.source import Place
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
-    from minitorch_np.checking.tracing.setting import Setting
+    from minitorch_np.checking.naming.setting import Setting
 
 DERIVATIVE = "wrong derivative"  # the kind of bug of an elementwise layer
 _MOVED = "wrong places"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minitorch_np.checking.naming.alternative import Alternative
-from minitorch_np.checking.tracing.operations import expand, jacobian
+from minitorch_np.tracing.operations import expand, jacobian
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray

@@ -13,12 +13,12 @@ from minitorch_np.checking.naming import elsewhere
 from minitorch_np.checking.naming.alternative import Alternative
 from minitorch_np.checking.naming.arrays_at_hand import Arrays, Reference, fits
 from minitorch_np.checking.naming.formulas import FORMULAS, Formula
-from minitorch_np.checking.tracing.operations import elementwise, pull_back
+from minitorch_np.tracing.operations import elementwise, pull_back
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.naming.backward import TrueBackward
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 
 class Region:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitorch_np.checking.tracing.source import Place
+from minitorch_np.tracing.source import Place
 
 if TYPE_CHECKING:
     from types import CodeType
 
     from minitorch_np.checking.naming.backward import TrueBackward
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 _PACKAGE = __file__.rsplit("checking", 1)[0]
 

@@ -30,7 +30,7 @@ from minitorch_np.checking.naming.solving import solve
 from minitorch_np.checking.naming.two_paths import two_paths
 
 if TYPE_CHECKING:
-    from minitorch_np.checking.tracing.setting import Setting
+    from minitorch_np.checking.naming.setting import Setting
 
 _MARGIN = 0.5  # how much dearer than the first that explains everything others may be, to be tried too
 _FELT = 1.0  # what a change costs more, in the order of trying, that right gradients would feel too

@@ -13,7 +13,7 @@ from minitorch_np.checking.naming.arrays_at_hand import Arrays, GradientAt, Leaf
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.naming.backward import TrueBackward
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 
 class Spot:

@@ -14,12 +14,12 @@ import numpy as np
 
 from minitorch_np.checking.diagnosis import Diagnosis
 from minitorch_np.checking.evidence import gradient_of
-from minitorch_np.checking.tracing.operations import pull_back
+from minitorch_np.tracing.operations import pull_back
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.checking.naming.backward import TrueBackward
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 Sent = list[tuple["Node", "NDArray"]]  # what a value sends to the values that it was made from
 Walk = Callable[

@@ -14,14 +14,14 @@ from minitorch_np.checking.naming.edges import Edge
 from minitorch_np.checking.naming.factors import Factors
 from minitorch_np.checking.naming.phrases import LONG, Phrases, short
 from minitorch_np.checking.naming.spots import Spot
-from minitorch_np.checking.tracing.source import Place
+from minitorch_np.tracing.source import Place
 
 if TYPE_CHECKING:
     from minitorch_np.checking.naming.backward import TrueBackward
     from minitorch_np.checking.naming.change import Change
     from minitorch_np.checking.naming.scenes import Scenes
     from minitorch_np.checking.naming.search import Found
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 
 class Words:

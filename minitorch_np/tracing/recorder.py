@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.checking.tracing.errors import TraceError
-from minitorch_np.checking.tracing.graph import Node, constant
+from minitorch_np.tracing.errors import TraceError
+from minitorch_np.tracing.graph import Node, constant
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
 
 _TRACER = str(Path(__file__).parent)
-_PACKAGE = Path(__file__).parents[2]
+_PACKAGE = Path(__file__).parents[1]
 # What runs between the user's functions: it belongs to the site of an operation, but is nothing to show.
 _MACHINERY = (str(Path(np.__file__).parent), str(_PACKAGE / "checking"), str(_PACKAGE / "base"))
 _thread = threading.local()
@@ -32,10 +32,12 @@ class Recorder:
 
     Args:
         bottom: the code of the function that started it; the frames below are not the user's.
+        with_places: whether operations get a place in the code.
+        replacing: whether NumPy's functions are replaced for this thread, as they may be for another.
     """
 
-    def __init__(self, bottom: CodeType) -> None:
-        self.bottom = bottom
+    def __init__(self, bottom: CodeType, *, with_places: bool = True, replacing: bool = True) -> None:
+        self.bottom, self.with_places, self.replacing = bottom, with_places, replacing
         self.nodes: list[Node] = []
         self.visits: dict[Any, int] = {}
 
@@ -79,6 +81,12 @@ def current() -> Recorder | None:
     return getattr(_thread, "recorder", None)
 
 
+def is_replacing() -> bool:
+    """Whether this thread is tracing with functions replaced."""
+    recorder = current()
+    return recorder is not None and recorder.replacing
+
+
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
     """Let NumPy compute on plain arrays, as in a thread that is not traced."""
@@ -105,7 +113,8 @@ def record(
     if recorder is None:
         raise TraceError(f"{op} was called outside of the traced forward")
     node = Node(op, operands, np.array(value), detail, part=part)
-    recorder.place(node, step)
+    if recorder.with_places:
+        recorder.place(node, step)
     recorder.add(node)
     return node
 

@@ -9,7 +9,7 @@ from types import CodeType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from minitorch_np.checking.tracing.graph import Node
+    from minitorch_np.tracing.graph import Node
 
 _MODULES = (
     "np",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.checking.tracing.operations import pull_back
+from minitorch_np.tracing.operations import pull_back
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray

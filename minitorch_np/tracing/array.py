@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from minitorch_np.checking.tracing.errors import TraceError
-from minitorch_np.checking.tracing.graph import Node, constant
-from minitorch_np.checking.tracing.recorder import instruction_name, paused, record
+from minitorch_np.tracing.errors import TraceError
+from minitorch_np.tracing.graph import Node, constant
+from minitorch_np.tracing.recorder import instruction_name, paused, record
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.checking.tracing.array import TracedArray, as_node, plain, wrap
-from minitorch_np.checking.tracing.errors import TraceError
-from minitorch_np.checking.tracing.functions import handles
-from minitorch_np.checking.tracing.graph import constant
-from minitorch_np.checking.tracing.recorder import record
-from minitorch_np.checking.tracing.ufuncs import into, reduce
+from minitorch_np.tracing.array import TracedArray, as_node, plain, wrap
+from minitorch_np.tracing.errors import TraceError
+from minitorch_np.tracing.functions import handles
+from minitorch_np.tracing.graph import constant
+from minitorch_np.tracing.recorder import record
+from minitorch_np.tracing.ufuncs import into, reduce
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -11,11 +11,11 @@ import numpy as np
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss
 from minitorch_np.checking.subject import Subject
-from minitorch_np.checking.tracing.array import TracedArray, wrap
-from minitorch_np.checking.tracing.errors import TraceError
-from minitorch_np.checking.tracing.graph import constant
-from minitorch_np.checking.tracing.trace import trace
 from minitorch_np.checking.truth import Truth
+from minitorch_np.tracing.array import TracedArray, wrap
+from minitorch_np.tracing.errors import TraceError
+from minitorch_np.tracing.graph import constant
+from minitorch_np.tracing.trace import trace
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray

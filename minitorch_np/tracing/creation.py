@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import math
 import sys
 import sysconfig
@@ -19,15 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.lib import stride_tricks
 
-from minitorch_np.checking.tracing.array import TracedArray, as_view, holds_traced, node_of, plain, stacked, wrap
-from minitorch_np.checking.tracing.errors import TraceError
-from minitorch_np.checking.tracing.graph import constant
-from minitorch_np.checking.tracing.products import sliding_product
-from minitorch_np.checking.tracing.recorder import current, paused
+from minitorch_np.tracing.array import TracedArray, as_view, holds_traced, node_of, plain, stacked, wrap
+from minitorch_np.tracing.errors import TraceError
+from minitorch_np.tracing.graph import constant
+from minitorch_np.tracing.products import sliding_product
+from minitorch_np.tracing.recorder import is_replacing, paused
 
 _lock = threading.Lock()
-_running = 0
-_replaced: list[tuple[dict[str, Any], str, Any]] = []
+_held: dict[
+    tuple[int, str], list[Any]
+] = {}  # what is replaced now, by namespace and name: for how many traces, and the original
 
 _CREATORS = [np.zeros, np.empty, np.ones, np.full, np.zeros_like, np.empty_like, np.ones_like, np.full_like]
 _CONVERTERS = [np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray]
@@ -114,7 +116,7 @@ def _replacements() -> dict[Any, Callable[..., Any]]:
 def _for_traced_thread(original: Any, function: Any) -> Callable[..., Any]:
     @functools.wraps(original)
     def replacement(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **kwargs) if current() is None else function(original, *args, **kwargs)
+        return function(original, *args, **kwargs) if is_replacing() else original(*args, **kwargs)
 
     return replacement
 
@@ -130,17 +132,23 @@ class _Float(float, metaclass=_FloatClass):
     dtype = np.dtype(np.float64)
 
     def __new__(cls, value: Any = 0.0) -> Any:
-        traced = current() is not None and isinstance(value, TracedArray) and value.size == 1
+        traced = is_replacing() and isinstance(value, TracedArray) and value.size == 1
         return value.reshape(()) if traced else float(value)
 
 
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_SOURCES = (
+    "numpy",
+    "math",
+    "numpy.lib.stride_tricks",
+    "scipy.signal",
+)  # the modules that the replaced functions belong to
 
 
 def _namespaces() -> Iterator[tuple[dict[str, Any], bool]]:
     """The names of every module but those inside NumPy and SciPy, and whether it is code of the user's or of this package."""
     for name, module in list(sys.modules.items()):
-        inside = name.startswith(("numpy.", "scipy.")) and name not in ("numpy.lib.stride_tricks", "scipy.signal")
+        inside = name.startswith(("numpy.", "scipy.")) and name not in _SOURCES
         names = getattr(module, "__dict__", None)
         if not inside and not name.startswith(__package__) and type(names) is dict:
             file = getattr(module, "__file__", None) or ""
@@ -148,40 +156,61 @@ def _namespaces() -> Iterator[tuple[dict[str, Any], bool]]:
             yield names, own or name == "__main__" or bool(file and not file.startswith(_LIBRARIES))
 
 
-@contextlib.contextmanager
-def replaced() -> Iterator[None]:
-    """Replace the functions in all modules."""
-    global _running
-    with _lock:
-        if not _running:
-            _install()
-        _running += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _running -= 1
-            if not _running:
-                _restore()
-
-
-def _install() -> None:
-    table = {id(original): replacement for original, replacement in _replacements().items()}
+def _namespaces_of(function: Any) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Those that a function of the user's may use: the modules that the replaced functions belong to, and all of the user's own."""
+    sources = {id(vars(sys.modules[name])) for name in _SOURCES if name in sys.modules}
+    own = getattr(inspect.unwrap(function), "__globals__", {})
     for names, of_user in _namespaces():
-        if of_user and "float" not in names:
-            _replaced.append((names, "float", None))
-            names["float"] = _Float
-        for name, value in list(names.items()):
-            replacement = table.get(id(value))
-            if replacement is not None:
-                _replaced.append((names, name, value))
-                names[name] = replacement
+        of_package = names.get("__name__", "").partition(".")[0] == __package__.partition(".")[0]
+        if names is not own and (id(names) in sources or (of_user and not of_package)):
+            yield names, of_user
+    yield own, True
 
 
-def _restore() -> None:
-    while _replaced:
-        names, name, original = _replaced.pop()
-        if original is None:
-            del names[name]
-        else:
-            names[name] = original
+class Replacements:
+    """The places in which functions are replaced for the time of a trace.
+
+    Args:
+        function: the function of the user's that is traced; only what it may use is replaced then, which takes a fraction of the time.
+            None for every module.
+    """
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        self.places: list[tuple[dict[str, Any], str, Any, Any]] = []
+        table = {id(original): replacement for original, replacement in _replacements().items()}
+        with _lock:
+            for names, of_user in _namespaces() if function is None else _namespaces_of(function):
+                if of_user and ("float" not in names or (id(names), "float") in _held):
+                    self.places.append((names, "float", None, _Float))
+                for name, value in list(names.items()):
+                    held = _held.get((id(names), name))
+                    original = value if held is None else held[1]
+                    replacement = table.get(id(original))
+                    if replacement is not None:
+                        self.places.append((names, name, original, replacement))
+
+    @contextlib.contextmanager
+    def made(self) -> Iterator[None]:
+        """Inside the `with` block the functions are replaced. Other threads may be inside, too; the last one puts them back."""
+        with _lock:
+            for names, name, original, replacement in self.places:
+                held = _held.get((id(names), name))
+                if held is None:
+                    _held[id(names), name] = [1, original]
+                    names[name] = replacement
+                else:
+                    held[0] += 1
+        try:
+            yield
+        finally:
+            with _lock:
+                for names, name, original, _ in self.places:
+                    held = _held[id(names), name]
+                    held[0] -= 1
+                    if held[0]:
+                        continue
+                    del _held[id(names), name]
+                    if original is None:
+                        del names[name]
+                    else:
+                        names[name] = original
