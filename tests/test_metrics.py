@@ -171,7 +171,7 @@ def test_r2_agrees_with_scikit_learn(columns, offset, rng):
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [(np.ones(3), r"an array of shape \(3,\)"), (None, "got None"), ("0.5", "got '0.5'")]
+    ("value", "message"), [(np.ones(2), r"an array of shape \(2,\)"), (None, "got None"), ("0.5", "got '0.5'")]
 )
 def test_a_function_that_returns_no_number_is_named(value, message, rng):
     def own(prediction, target):
