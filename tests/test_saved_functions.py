@@ -30,7 +30,7 @@ def drawn(shape, rng):
     return rng.uniform(-1, 1, shape)
 
 
-class Apply(mt.Layer):
+class FunctionOfX(mt.Layer):
     """y = function(x)."""
 
     def __init__(self, function):
@@ -44,7 +44,7 @@ class Apply(mt.Layer):
         return dy * np.imag(self.function(self.cache + 1e-30j)).astype(dy.dtype) / 1e-30
 
 
-class Penalty(mt.regularizers.Regularizer):
+class PenaltyOfValue(mt.regularizers.Regularizer):
     """A penalty that is a function of the value."""
 
     def __init__(self, penalty):
@@ -57,7 +57,7 @@ class Penalty(mt.regularizers.Regularizer):
         return np.zeros_like(value)
 
 
-class ScaledByFunction(mt.Loss):
+class ScaledLoss(mt.Loss):
     """MSE scaled by a function of the error."""
 
     def __init__(self, scale):
@@ -96,7 +96,7 @@ WITH_FUNCTIONS = {
         {"closeness": closeness},
         "the loss closeness",
     ),
-    "an argument of a loss": (lambda: trained(loss=ScaledByFunction(same)), {"same": same}, "the loss same"),
+    "an argument of a loss": (lambda: trained(loss=ScaledLoss(same)), {"same": same}, "the loss same"),
     "metrics": (
         lambda: trained(metrics=["mae", closeness, spread]),
         {"closeness": closeness, "spread": spread},
@@ -118,7 +118,7 @@ WITH_FUNCTIONS = {
         "the kernel_initializer drawn of Dense",
     ),
     "a function in a regularizer": (
-        lambda: trained(kernel_regularizer=Penalty(np.sum)),
+        lambda: trained(kernel_regularizer=PenaltyOfValue(np.sum)),
         {"sum": np.sum},
         "the kernel_regularizer sum of Dense",
     ),
@@ -173,7 +173,7 @@ def test_a_model_whose_loss_is_left_out_is_not_compiled_and_can_be_saved_again(t
 
 def test_a_function_of_a_layer_is_needed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    model, x = trained(loss=closeness, layers=[Apply(np.tanh)])
+    model, x = trained(loss=closeness, layers=[FunctionOfX(np.tanh)])
     model.save("m.keras")
     line = 'Write mt.load_model("m.keras", functions={"tanh": tanh, "closeness": closeness})'
     with pytest.raises(mt.ModelFileError, match=re.escape(f"the function 'tanh' was not given. {line}")):
@@ -334,10 +334,10 @@ def test_an_initializer_without_a_name_is_left_out_and_its_weights_are_kept(tmp_
 
 def test_a_regularizer_with_a_function_without_a_name_is_left_out_with_the_line_that_puts_it_back(tmp_path):
     total = lambda value: value.sum()  # noqa: E731
-    model, x = trained(kernel_regularizer=Penalty(total))
-    message = r'the kernel_regularizer Penalty of dense_1\. .*model\.parameters\(\)\["dense_1\.kernel"\]\.regularizer = Penalty'
+    model, x = trained(kernel_regularizer=PenaltyOfValue(total))
+    message = r'the kernel_regularizer PenaltyOfValue of dense_1\. .*model\.parameters\(\)\["dense_1\.kernel"\]\.regularizer = PenaltyOfValue'
     again = saved_with_a_warning(model, tmp_path / "m.keras", message)
-    again.parameters()["dense_1.kernel"].regularizer = Penalty(total)
+    again.parameters()["dense_1.kernel"].regularizer = PenaltyOfValue(total)
     continues_alike(again, model, x)
 
 
