@@ -68,6 +68,18 @@ def of_another(optimizer: Optimizer, parameters: Mapping[str, Parameter]) -> Ite
             own.exchange(attributes)
 
 
+def state_of(
+    parameter: Parameter, name: str, states: dict[str, dict[str, NDArray]], owners: Owners
+) -> dict[str, NDArray]:
+    """The state under this name, which belongs to this parameter from now on. It is empty if it was that of a deleted parameter."""
+    owner = owners.get(name)
+    if owner is None or owner() is not parameter:
+        owners[name] = weakref.ref(parameter)
+        if owner is not None:  # a state from a file has no owner yet
+            states.pop(name, None)
+    return states.setdefault(name, {})
+
+
 def _is_alive(owners: Owners) -> bool:
     return any(reference() is not None for reference in owners.values())
 

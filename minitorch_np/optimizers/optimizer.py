@@ -19,11 +19,11 @@ from minitorch_np.base.validation import Checks, anything, is_number, whole
 from minitorch_np.optimizers.blocks import updating
 from minitorch_np.optimizers.clipping import clipping
 from minitorch_np.optimizers.exclusion import check_exclude, excluded
-from minitorch_np.optimizers.networks import OfNetwork, Owners, belongs, of_another, settings_of
+from minitorch_np.optimizers.networks import OfNetwork, Owners, belongs, of_another, settings_of, state_of
 
 Schedule = Callable[[int], float]
 
-_TRANSIENT = ("_buffers", "_owners", "_others", "_model")  # not part of the state
+_TRANSIENT = ("_buffers", "_owners", "_others", "_known", "_model")  # not part of the state
 _MOST_STEPS = 2**53
 
 
@@ -116,12 +116,14 @@ class Optimizer(OwnAttributes):
         self._buffers: dict[tuple[Shape, np.dtype, int], NDArray] = {}
         self._owners: Owners = {}  # the parameter that each state belongs to
         self._others: list[OfNetwork] = []  # what is kept for networks after the first
+        self._known: weakref.ref[Parameters] | None = None  # the owners, as they were passed in the last step
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget the state of these parameters, which the network no longer has."""
         for name in names:
             self.state.pop(name, None)
             self._owners.pop(name, None)
+        self._known = None
 
     def get_state(self) -> dict[str, Any]:
         """A copy of what changes in training: iteration, rate, learning_rate (None for a function), the state of each parameter,
@@ -146,11 +148,11 @@ class Optimizer(OwnAttributes):
         vars(self)["rate"] = self.checked_rate(others.pop("rate", 0.0))
         set_attributes(self, others, _TRANSIENT)
         self.learning_rate, self.state = rate, as_state(state["state"])
-        self._owners = {}
+        self._owners, self._known = {}, None
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles. A copy has no model; its state belongs to the parameters of its first step."""
-        return {**vars(self), "_buffers": {}, "_owners": {}, "_others": [], "_model": None}
+        return {**vars(self), "_buffers": {}, "_owners": {}, "_others": [], "_known": None, "_model": None}
 
     def belong_to(self, model: object, who: str) -> None:
         """Remember the model that is compiled with this optimizer. Raises ValueError if it is another one; a copy has none."""
@@ -179,18 +181,21 @@ class Optimizer(OwnAttributes):
             )
         if type(parameters) is dict:
             warn_of_lost(parameters, f"{self!r}.step")
-        if belongs(parameters, self._owners):
+        if self._known is not None and self._known() is parameters:  # as in every step of fit but the first
+            self._update_all(parameters, known=True)
+        elif belongs(parameters, self._owners):
             self._update_all(parameters)
+            self._known = weakref.ref(parameters) if type(parameters) is Parameters else None
         else:
             with of_another(self, parameters):
                 self._update_all(parameters)
 
-    def _update_all(self, parameters: Mapping[str, Parameter]) -> None:
+    def _update_all(self, parameters: Mapping[str, Parameter], *, known: bool = False) -> None:
         attributes = vars(self)
         attributes["rate"] = self.current_rate()
         attributes["iteration"] += 1
         clip, spared = clipping(self, parameters), excluded(self, parameters) if self.exclude else ()
-        update, owners = updating(self.update, in_blocks=says_itself(self, "elementwise")), self._owners
+        update = updating(self.update, in_blocks=says_itself(self, "elementwise"))
         for name, parameter in parameters.items():
             if not parameter.trainable:
                 continue
@@ -204,14 +209,9 @@ class Optimizer(OwnAttributes):
                     f"{self!r}.step: {name} has shape {shape}, its gradient {np.shape(gradient)}. "
                     "The gradient has the parameter's shape: sum over the batch, as in dy.sum(axis=0)."
                 )
-            owner = owners.get(name)
-            if owner is None or owner() is not parameter:
-                owners[name] = weakref.ref(parameter)
-                if owner is not None:  # of a parameter that was deleted; a state from a file has no owner yet
-                    self.state.pop(name, None)
             state = self.state.get(name)
-            if state is None:
-                state = self.state[name] = {}
+            if state is None or not known:
+                state = state_of(parameter, name, self.state, self._owners)
             parameter.grad = gradient if clip is None else clip(gradient)
             if parameter.factors is None and name not in spared:
                 update(parameter, state)

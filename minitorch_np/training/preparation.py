@@ -166,6 +166,7 @@ class Preparation:
 
     def batch(self, x: Any, y: Any, sample_weight: Any = None) -> Ready:
         """One batch in the model's dtype, which is built if it was not, for a step by hand."""
+        self.model.build_if_shape_known()
         x, y, weights = self._checked(x, y, sample_weight)
         if not self.model.built:
             self.model.ensure_built(x.shape[1:])
