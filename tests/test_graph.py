@@ -317,3 +317,57 @@ def test_gradcheck_names_the_node_of_a_graph_that_is_wrong():
         mt.gradcheck(mt.Graph({"x": (3,)}, nodes, "z"), (4, 3))
     with pytest.raises(mt.GradcheckError, match="is used instead of `x`"):
         mt.gradcheck(WrongGate(), [(4, 3), (4, 3)])
+
+
+class Examples:
+    """Single examples of two inputs and two outputs, as a Dataset of PyTorch gives them."""
+
+    def __init__(self, arrays, *, by_name):
+        self.arrays, self.by_name = arrays, by_name
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, number):
+        left, right, same, kind = (array[number] for array in self.arrays)
+        if self.by_name:
+            return {"right": right, "left": left}, {"kind": kind, "same": same}
+        return (left, right), (same, kind)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_single_examples_of_several_inputs_are_stacked(by_name, rng):
+    arrays = data(rng)
+    left, right, same, kind = arrays
+    fits = [
+        compiled(two_heads()).fit(Examples(arrays, by_name=by_name), epochs=2, batch_size=8),
+        compiled(two_heads()).fit([left, right], [same, kind], epochs=2, batch_size=8),
+    ]
+    for name, values in fits[1].items():
+        assert fits[0][name] == pytest.approx(values)
+
+
+def test_a_generator_of_dictionaries(rng):
+    left, right, same, kind = data(rng)
+
+    def batches():
+        for start in range(0, 40, 10):
+            rows = slice(start, start + 10)
+            yield {"left": left[rows], "right": right[rows]}, {"same": same[rows], "kind": kind[rows]}
+
+    graph = compiled(two_heads())
+    history = graph.fit(batches, epochs=3)
+    assert history.epochs == 3
+    graph.fit(batches())
+
+
+def test_what_is_for_one_input_or_output_is_refused(rng):
+    left, right, same, kind = data(rng)
+    graph = compiled(two_heads())
+    for method in (graph.predict_proba, graph.predict_classes):
+        with pytest.raises(ValueError, match="the model has several outputs"):
+            method([left, right])
+    with pytest.raises(ValueError, match="the model has several inputs"):
+        mt.tuning.cross_validate(lambda: compiled(two_heads()), [left, right], [same, kind], folds=2)
+    with pytest.raises(ValueError, match="only a Sequential says which layer is the first, got a Graph"):
+        graph.fit([left, right], [same, kind], in_span=True)

@@ -17,7 +17,7 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.several import Several
 from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.base.text import of_class
-from minitorch_np.source.items import Items, as_batch, is_sequence, set_state_of, state_of
+from minitorch_np.source.items import Items, arrays_in, as_batch, is_sequence, set_state_of, state_of
 from minitorch_np.source.source import Batch, Source, fingerprint
 
 _END = object()
@@ -94,12 +94,14 @@ class Batches(Source):
         Args:
             shape: the model's input shape, or None if it is not known yet.
         """
-        if not is_sequence(self.given) or isinstance(self.given, (list, tuple)) or has_several(shape or ()):
+        if not is_sequence(self.given) or isinstance(self.given, (list, tuple)):
             return False
         for item in self._peek():
             if isinstance(item, dict):
                 return False  # as_batch says what is wrong with it
             x, *more = as_batch(item)
+            if has_several(shape or ()):  # in a dictionary they may have another order
+                return {np.ndim(part) for part in arrays_in(x)} <= {len(one) for one in shape or ()}
             of_x = np.shape(x)
             if shape is not None and tuple(shape) in (of_x, of_x[1:]):
                 return of_x == tuple(shape)
@@ -191,14 +193,14 @@ class Batches(Source):
     def _look_for_no_end(self, count: int, item: Any) -> None:
         """Warn of very many batches in one epoch, and of a batch that is the first one again."""
         if count == 1:
-            self._first, self._returns = tuple(np.array(part) for part in as_batch(item)), 0
+            self._first, self._returns = _arrays_of(item), 0
         elif count == _MANY:
             warnings.warn(
                 f"{self.given!r} has given {_MANY:,} batches in one epoch, and its length is unknown. If it never ends, give "
                 f"{self.argument}, the number of batches to take.",
                 stacklevel=caller(),
             )
-        elif self._first and _are_equal(self._first, as_batch(item)):
+        elif self._first and _are_equal(self._first, _arrays_of(item)):
             self._returns += 1
             if self._returns == _RETURNS:
                 warnings.warn(
@@ -232,6 +234,11 @@ def never_ends(items: Iterator[Any]) -> bool:
     if isinstance(items, GeneratorType):
         return not any(step.opname in _ENDS for step in dis.get_instructions(items.gi_code))
     return isinstance(items, (itertools.cycle, itertools.count))
+
+
+def _arrays_of(item: Any) -> tuple[Any, ...]:
+    """Copies of all arrays in a batch."""
+    return tuple(np.array(array) for part in as_batch(item) for array in arrays_in(part))
 
 
 def _are_equal(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.code import outer_values
-from minitorch_np.base.shapes import NDArray, Shape
+from minitorch_np.base.shapes import Shape
 from minitorch_np.base.state import as_state, put_back
 from minitorch_np.source.source import Batch, Source, fingerprint
 
@@ -26,7 +26,9 @@ class Items(Source):
     def __init__(self, given: Any) -> None:
         self.given = given
         self.count = len(given)
-        self.shape: Shape | None = tuple(np.shape(as_batch(given[0])[0])) if self.count else None
+        x = as_batch(given[0])[0] if self.count else None
+        several = isinstance(x, (list, tuple, dict)) and any(np.ndim(part) for part in arrays_in(x))
+        self.shape: Shape | None = None if x is None or several else tuple(np.shape(x))
 
     def batches(self, batch_size: int | None, rng: np.random.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
         size = batch_size or self.count
@@ -42,7 +44,13 @@ class Items(Source):
         if any(isinstance(value, np.random.Generator) for value in _moving(self.given).values()):
             return super().fingerprint()  # reading an example would change the next ones
         some = range(0, self.count, -(-self.count // 64))
-        parts = [part for number in some for part in as_batch(self.given[number]) if part is not None]
+        parts = [
+            array
+            for number in some
+            for part in as_batch(self.given[number])
+            for array in arrays_in(part)
+            if array is not None
+        ]
         return f"{self.count} examples, {fingerprint(*parts)}"
 
     def get_state(self) -> dict[str, Any]:
@@ -54,7 +62,18 @@ class Items(Source):
         set_state_of(self.given, state)
 
 
-def _stacked(parts: tuple[Any, ...], given: Any) -> NDArray:
+def arrays_in(part: Any) -> list[Any]:
+    """The arrays of several inputs or outputs, in a list or a dictionary; or the one array in a list."""
+    return list(part.values()) if isinstance(part, dict) else list(part) if isinstance(part, (list, tuple)) else [part]
+
+
+def _stacked(parts: tuple[Any, ...], given: Any) -> Any:
+    """The examples as one array; of several inputs or outputs a dictionary or a list of arrays."""
+    first = parts[0]
+    if isinstance(first, dict):
+        return {name: _stacked(tuple(part[name] for part in parts), given) for name in first}
+    if isinstance(first, (list, tuple)) and any(hasattr(part, "shape") for part in first):
+        return [_stacked(tuple(column), given) for column in zip(*parts, strict=True)]
     arrays = [np.asarray(part) for part in parts]
     other = next((array.shape for array in arrays if array.shape != arrays[0].shape), None)
     if other is not None:

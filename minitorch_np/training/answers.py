@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import has_several
+
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.model import Model
@@ -16,6 +18,7 @@ _OFF = 1e-3  # by how much rounding may carry a sum of probabilities away from 1
 def predict_proba(model: Model, x: Any, batch_size: int | None) -> NDArray:
     """See Model.predict_proba."""
     who = f"{type(model).__name__}.predict_proba"
+    _refuse_several(model, who)
     _refuse_numbers(model, who)
     outputs = model.predict(x, batch_size=batch_size)
     if model.loss is None or not model.loss.probabilistic:
@@ -34,6 +37,7 @@ def predict_proba(model: Model, x: Any, batch_size: int | None) -> NDArray:
 def predict_classes(model: Model, x: Any, batch_size: int | None) -> NDArray:
     """See Model.predict_classes."""
     who, loss = f"{type(model).__name__}.predict_classes", model.loss
+    _refuse_several(model, who)
     if loss is None or loss.probabilistic or not loss.from_logits:  # margins are cut at 0
         _refuse_numbers(model, who)
     outputs = model.predict(x, batch_size=batch_size)
@@ -48,6 +52,16 @@ def predict_classes(model: Model, x: Any, batch_size: int | None) -> NDArray:
         )
     answers = (outputs > (0 if loss is not None and loss.from_logits else 0.5)).astype(np.int64)
     return answers[..., 0] if alone else answers
+
+
+def _refuse_several(model: Model, who: str) -> None:
+    """Raise ValueError if the model has several outputs, of which some may be numbers."""
+    model.require_built(who)
+    if has_several(model.output_shape or ()):
+        raise ValueError(
+            f"{who}: the model has several outputs. Write a, b = model.predict(x) and mt.Sequential([mt.Softmax()]).predict(a) or "
+            "a.argmax(axis=-1) for the one that you want."
+        )
 
 
 def _refuse_numbers(model: Model, who: str) -> None:

@@ -21,7 +21,7 @@ def checked(model: Sequential, data: Examples | Stream, who: str) -> tuple[Dense
     """The first Dense, and the data. Raises ValueError if there is no such Dense, if its kernel is frozen, or if the data come in batches."""
     if not hasattr(type(model), "first_dense"):
         raise ValueError(
-            f"{who}: only a Sequential says which layer is the first. Write {model!r} as a Sequential, {_LEAVE_OUT}."
+            f"{who}: only a Sequential says which layer is the first, got a {type(model).__name__}. Write it as a Sequential, {_LEAVE_OUT}."
         )
     dense = model.first_dense(who)
     if not isinstance(data, Examples):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.shapes import has_several
 from minitorch_np.model import Model
 from minitorch_np.source.batches import as_source
 from minitorch_np.training.entry_checks import checked_inputs, checked_targets
@@ -131,6 +132,11 @@ class Builder:
         """An untrained model, and the names of its measures, after one evaluation, so that mistakes raise before any training."""
         first, second = self.model(settings, 0), self.model(settings, 0)
         self._check_apart(first, second)
+        if has_several(first.input_shape or ()):
+            raise ValueError(
+                f"{self.who}: the model has several inputs. Models with one input are searched and cross-validated; for this one write "
+                "the loop over the folds, with fit and evaluate."
+            )
         first.ensure_built(x.shape[1:])
         with np.errstate(all="ignore"):
             return first, list(first.evaluate(x, y)._asdict())
