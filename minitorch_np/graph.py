@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.replica import Replicator
-from minitorch_np.base.several import Several, listed
+from minitorch_np.base.several import Several, listed, of_each
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Add, Concatenate, Dense, Dot, Multiply, ReLU, Tanh
@@ -100,6 +100,9 @@ class Graph(Model):
             from minitorch_np.metrics.outputs import of_outputs  # loads all metrics
 
             metrics = of_outputs(metrics, whole, who)
+        elif isinstance(metrics, Mapping):
+            (only,) = of_each(metrics, names, "metrics", who)
+            metrics = only if isinstance(only, (list, tuple)) else [only]
         return super().compile(optimizer, whole, metrics)
 
     # Data

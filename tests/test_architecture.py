@@ -26,7 +26,9 @@ ORDER = [
 ]  # fmt: skip
 NETWORKS = {"base.node", "layer", "layers", "model", "sequential"}
 BLIND = {  # and these must not know what a network is
-    **dict.fromkeys(["losses", "metrics", "optimizers", "regularizers", "constraints", "initializers", "tracing"], NETWORKS),
+    **dict.fromkeys(
+        ["losses", "metrics", "optimizers", "regularizers", "constraints", "initializers", "tracing"], NETWORKS
+    ),
     "training": {*NETWORKS, "losses", "optimizers"},
     "datasets": {"layer", "layers", "model", "sequential", "training"},
     "tuning": {"base.node", "layer", "layers", "sequential", "datasets"},

@@ -347,6 +347,14 @@ def test_single_examples_of_several_inputs_are_stacked(by_name, rng):
         assert fits[0][name] == pytest.approx(values)
 
 
+def test_one_output_may_be_named_too():
+    graph = mt.Graph({"x": (3,)}, [("a", mt.Dense(1), "x")], ["a"]).compile("sgd", {"a": "mse"}, {"a": "mae"})
+    history = graph.fit({"x": np.ones((4, 3))}, {"a": np.ones(4)})
+    assert list(history) == ["loss", "mae"]
+    with pytest.raises(TypeError, match="Write mt.Graph"):
+        mt.Graph(inputs={"x": (3,)}, outputs="a")
+
+
 def test_a_generator_of_dictionaries(rng):
     left, right, same, kind = data(rng)
 

@@ -148,7 +148,11 @@ def decode(data: Any, functions: Functions | None = None, left_out: list[str] | 
             arguments[name] = decode(item, functions, left_out)
         except MissingFunction as error:
             has_default = signature_defaults(cls).get(name, inspect.Parameter.empty) is not inspect.Parameter.empty
-            if left_out is None or not has_default or not name.endswith(("_initializer", "_regularizer", "_constraint")):
+            if (
+                left_out is None
+                or not has_default
+                or not name.endswith(("_initializer", "_regularizer", "_constraint"))
+            ):
                 raise
             left_out.append(f"the {name} {error.name} of {data['class']}")
     try:

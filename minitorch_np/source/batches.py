@@ -100,8 +100,9 @@ class Batches(Source):
             if isinstance(item, dict):
                 return False  # as_batch says what is wrong with it
             x, *more = as_batch(item)
-            if has_several(shape or ()):  # in a dictionary they may have another order
-                return {np.ndim(part) for part in arrays_in(x)} <= {len(one) for one in shape or ()}
+            shapes: Any = shape or ()
+            if has_several(shapes):  # in a dictionary they may have another order
+                return {np.ndim(part) for part in arrays_in(x)} <= {len(one) for one in shapes}
             of_x = np.shape(x)
             if shape is not None and tuple(shape) in (of_x, of_x[1:]):
                 return of_x == tuple(shape)
