@@ -1,5 +1,7 @@
 """Work in blocks on several threads: results, errors and BLAS's threads are as if there were one."""
 
+import contextlib
+import contextvars
 import os
 import subprocess
 import sys
@@ -225,9 +227,106 @@ def test_buffers_are_lent_again_inside_all_cores_only():
 @pytest.mark.parametrize("count", [0, -1, 1.5, "two", True, 1_000_000])
 def test_a_number_of_threads_is_at_least_one(count):
     with pytest.raises(
-        ValueError, match=r"set_threads: expected a number of threads from 1 to 1024, got .* gain nothing"
+        ValueError, match=r"set_threads: expected a whole number of threads from 1 to 1024, got .* gain nothing"
     ):
         set_threads(count)
+
+
+@pytest.mark.parametrize("give", [range, iter, lambda count: (i for i in range(count)), np.arange], ids=repr)
+@pytest.mark.parametrize("cores", [False, True])
+def test_blocks_may_be_anything_that_can_be_listed(give, cores):
+    give = {iter: lambda count: iter(range(count))}.get(give, give)
+    with all_cores() if cores else contextlib.nullcontext():
+        assert in_blocks(lambda block: block * block, give(5)) == [0, 1, 4, 9, 16]
+        assert in_blocks(lambda block: block, give(0)) == []
+
+
+def test_an_error_of_a_generator_of_blocks_is_raised_as_it_is():
+    def broken():
+        yield 1
+        raise TypeError("from the generator")
+
+    with pytest.raises(TypeError, match="from the generator"):
+        in_blocks(lambda block: block, broken())
+
+
+@pytest.mark.parametrize("blocks", [8, None, slice(0, 3), np.ones(())], ids=repr)
+def test_what_is_no_list_of_blocks_is_refused(blocks):
+    with pytest.raises(ValueError, match=r"in_blocks: expected blocks in a list, such as blocks_of\(x\), got "):
+        in_blocks(lambda block: block, blocks)
+
+
+def test_work_that_was_called_already_or_stands_second_is_refused():
+    for work in (None, [slice(0, 3)]):
+        with pytest.raises(
+            ValueError, match=r"in_blocks: expected a function of one block first, got .* not yet called"
+        ):
+            in_blocks(work, print)
+
+
+@pytest.mark.parametrize("x", [[1.0, 2.0], [[1.0]], 5, np.float64(3), np.ones(()), None, range(5)], ids=repr)
+def test_blocks_are_those_of_an_array(x):
+    with pytest.raises(ValueError, match=r"blocks_of: expected an array with one row per example, got .*asarray"):
+        mt.blocks_of(x)
+
+
+def test_empty_arrays_and_single_rows_are_one_block():
+    assert mt.blocks_of(np.ones((0, 3))) == [slice(0, 0)]
+    assert mt.blocks_of(np.ones((5, 0))) == [slice(0, 5)]
+    assert mt.blocks_of(np.ones((1, 2**19))) == [slice(0, 1)]
+    assert mt.blocks_of(np.ones((5, 3))) == [slice(0, 5)]
+
+
+@pytest.mark.parametrize("useful", [4, 0, None, "yes", test_empty_arrays_and_single_rows_are_one_block], ids=repr)
+def test_all_cores_takes_no_number_of_threads_and_no_function(useful):
+    with pytest.raises(ValueError, match=r"all_cores: useful is True or False, got .*@all_cores\(\).*set_threads"):
+        all_cores(useful)  # before the `with`: a decorator without parentheses never comes to one
+
+
+def test_all_cores_decorates_a_function():
+    @all_cores()
+    def squares(count):
+        return blocks.inside_all_cores(), in_blocks(lambda block: block * block, range(count))
+
+    assert squares(3) == squares(3) == (True, [0, 1, 4])
+    assert not blocks.inside_all_cores()
+
+
+def test_a_generator_may_end_all_cores_in_another_context():
+    before = blas_threads.blas_threads()
+
+    def steps():
+        with all_cores():
+            yield in_blocks(lambda block: block, range(3))
+
+    running = steps()
+    assert contextvars.copy_context().run(next, running) == [0, 1, 2]
+    assert contextvars.copy_context().run(list, running) == []
+    assert not blocks.inside_all_cores()
+    assert blas_threads.blas_threads() == before
+
+
+def test_the_number_of_threads_may_change_at_any_time():
+    def changes(block):
+        set_threads(block % 5 + 1)
+        return block
+
+    done = threading.Event()
+
+    def change():
+        while not done.is_set():
+            set_threads(3)
+            set_threads(1)
+
+    other = threading.Thread(target=change)
+    with all_cores():
+        other.start()
+        try:
+            for _ in range(200):
+                assert in_blocks(changes, range(8)) == list(range(8))
+        finally:
+            done.set()
+            other.join()
 
 
 def test_the_environment_gives_the_number_of_threads(monkeypatch):
@@ -236,7 +335,7 @@ def test_the_environment_gives_the_number_of_threads(monkeypatch):
     assert blocks.thread_count() == 3
     monkeypatch.setenv("MINITORCH_NP_THREADS", "many")
     with pytest.raises(
-        ValueError, match=r"MINITORCH_NP_THREADS: expected a number of threads from 1 to 1024, got 'many'"
+        ValueError, match=r"MINITORCH_NP_THREADS: expected a whole number of threads from 1 to 1024, got 'many'"
     ):
         blocks.thread_count()
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import _GeneratorContextManager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from minitorch_np.base.blas_threads import blas_threads, one_blas_thread
+from minitorch_np.base.job import Job
 from minitorch_np.base.validation import is_whole
 
 if TYPE_CHECKING:
@@ -48,18 +52,18 @@ def set_threads(count: int | None) -> None:
     environment variable MINITORCH_NP_THREADS, or else the number of threads that BLAS has, one for each core or OPENBLAS_NUM_THREADS.
 
     Args:
-        count: from 1 to 1024; None goes back to that number.
+        count: a whole number from 1 to 1024; None goes back to that number.
 
     Raises:
-        ValueError: count is another number.
+        ValueError: count is anything else.
     """
     global _wanted
     if count is not None and not (is_whole(count) and 1 <= count <= _MOST_THREADS):
         raise ValueError(
-            f"set_threads: expected a number of threads from 1 to {_MOST_THREADS}, got {count!r}. "
-            "More than there are cores gain nothing; set_threads(None) takes one for each core."
+            f"set_threads: expected a whole number of threads from 1 to {_MOST_THREADS}, got {count!r}. "
+            "More than there are cores gain nothing; set_threads(None) goes back to MINITORCH_NP_THREADS, or one for each core."
         )
-    _wanted = count
+    _wanted = None if count is None else int(count)
     _helpers.end()
 
 
@@ -72,28 +76,43 @@ def thread_count() -> int:
         return blas_threads()
     if not given.isdecimal() or not 1 <= int(given) <= _MOST_THREADS:
         raise ValueError(
-            f"MINITORCH_NP_THREADS: expected a number of threads from 1 to {_MOST_THREADS}, got {given!r}. Unset it or correct it."
+            f"MINITORCH_NP_THREADS: expected a whole number of threads from 1 to {_MOST_THREADS}, got {given!r}. "
+            "Correct the environment variable, or unset it for one thread for each core."
         )
     return int(given)
 
 
-@contextmanager
-def all_cores(useful: bool = True) -> Iterator[None]:
+def all_cores(useful: bool = True) -> _GeneratorContextManager[None]:
     """Inside the `with` block `in_blocks` uses threads and BLAS has one thread, if BLAS can be switched.
 
     `fit`, `predict` and `evaluate` do this for models whose layers use blocks; a training loop of your own may do it too. If it is
     not useful, nothing changes, except that BLAS has one thread too where only one is wanted: see set_threads.
+
+    Raises:
+        ValueError: useful is not True or False.
     """
+    if not isinstance(useful, (bool, np.bool_)):  # a number of threads, or a function in @all_cores
+        raise ValueError(
+            f"all_cores: useful is True or False, got {useful!r}. Write `with all_cores():` or `@all_cores()`; "
+            "the number of threads is set by set_threads."
+        )
+    return _all_cores(bool(useful))
+
+
+@contextmanager
+def _all_cores(useful: bool) -> Iterator[None]:
     if not useful and thread_count() > 1:
         yield
         return
     with one_blas_thread() as switched:
-        tokens = _may_use_threads.set(switched), _kept.set({})
+        before = _may_use_threads.get(), _kept.get()
+        _may_use_threads.set(switched)
+        _kept.set({})
         try:
             yield
-        finally:
-            _may_use_threads.reset(tokens[0])
-            _kept.reset(tokens[1])
+        finally:  # without tokens, which a generator that ends in another context cannot use
+            _may_use_threads.set(before[0])
+            _kept.set(before[1])
 
 
 def inside_all_cores() -> bool:
@@ -121,15 +140,36 @@ def slices(count: int, length: int) -> list[slice]:
 
 
 def blocks_of(x: NDArray) -> list[slice]:
-    """Slices of the first axis, such as the batch, that divide x into blocks."""
-    return slices(len(x), block_length(len(x), x.size))
+    """Slices of the first axis, such as the batch, that divide x into blocks.
+
+    Raises:
+        ValueError: x is not an array, or has no axis.
+    """
+    shape = getattr(x, "shape", ())
+    if not shape:
+        raise ValueError(
+            f"blocks_of: expected an array with one row per example, got {x!r:.100}. Write np.asarray(x) for a list."
+        )
+    return slices(shape[0], block_length(shape[0], math.prod(shape)))
 
 
-def in_blocks(work: Callable[[Block], Result], blocks: Sequence[Block]) -> list[Result]:
+def in_blocks(work: Callable[[Block], Result], blocks: Iterable[Block]) -> list[Result]:
     """[work(block) for block in blocks], on several cores inside `all_cores`.
 
-    `work` writes only what no other block reads. If it raises, so does this, once no block runs any more.
+    `work` writes only what no other block reads or writes. If it raises, so does this, once no block runs any more.
+
+    Raises:
+        ValueError: work cannot be called, or blocks cannot be listed.
     """
+    if not callable(work):
+        raise ValueError(
+            f"in_blocks: expected a function of one block first, got {work!r:.100}. Write in_blocks(work, blocks), with work not yet called."
+        )
+    try:
+        each = iter(blocks)
+    except TypeError:
+        raise ValueError(f"in_blocks: expected blocks in a list, such as blocks_of(x), got {blocks!r:.100}.") from None
+    blocks = list(each)
     helpers = min(thread_count(), len(blocks)) - 1 if len(blocks) > 1 and _may_use_threads.get() else 0
     if not helpers:
         return [work(block) for block in blocks]
@@ -174,40 +214,6 @@ def borrowed(make: Callable[..., Buffer], *arguments: Hashable) -> Iterator[Buff
         buffer = make(*arguments)
     yield buffer
     free.append(buffer)
-
-
-class Job(Generic[Result]):
-    """A call that one of several threads makes: the first that comes."""
-
-    def __init__(self, work: Callable[[Any], Result], block: object) -> None:
-        self._work, self._block = work, block
-        self._error: BaseException | None = None
-        self._begun, self._ended = threading.Lock(), threading.Lock()
-        self._ended.acquire()
-
-    def run(self) -> None:
-        """Make the call, unless some thread has begun it."""
-        if self._begun.acquire(blocking=False):
-            try:
-                self._result = self._work(self._block)
-            except BaseException as error:
-                self._error = error
-            finally:
-                self._ended.release()
-
-    def result(self) -> Result:
-        """What the call returned, or its error, raised. The caller makes the call itself if no thread has begun it."""
-        self.run()
-        with self._ended:
-            if self._error is not None:
-                raise self._error
-            return self._result
-
-    def stop(self) -> None:
-        """Return once the call has ended, or will never begin."""
-        if not self._begun.acquire(blocking=False):
-            with self._ended:
-                pass
 
 
 def _run_all(jobs: Sequence[Job[Any]]) -> None:
