@@ -274,6 +274,10 @@ def test_empty_arrays_and_single_rows_are_one_block():
     assert mt.blocks_of(np.ones((0, 3))) == [slice(0, 0)]
     assert mt.blocks_of(np.ones((5, 0))) == [slice(0, 5)]
     assert mt.blocks_of(np.ones((1, 2**19))) == [slice(0, 1)]
+    with blocks.small_blocks():
+        assert mt.blocks_of(np.ones((0, 3))) == [slice(0, 0)]
+        assert mt.blocks_of(np.ones((1, 3))) == [slice(0, 1)]
+        assert mt.blocks_of(np.ones((5, 3))) == [slice(0, 3), slice(3, 5)]
     assert mt.blocks_of(np.ones((5, 3))) == [slice(0, 5)]
 
 
@@ -327,6 +331,65 @@ def test_the_number_of_threads_may_change_at_any_time():
         finally:
             done.set()
             other.join()
+
+
+class Scaled(mt.Layer):
+    """y = x * k, in blocks."""
+
+    uses_blocks = True
+
+    def build(self, input_shape):
+        self.k = self.add_parameter(input_shape, "ones")
+
+    def forward(self, x):
+        y = np.empty_like(x)
+
+        def compute(block):
+            y[block] = x[block] * self.k.value
+
+        in_blocks(compute, mt.blocks_of(x))
+        self.cache = x
+        return y
+
+    def backward(self, dy):
+        x = self.cache
+        self.k.grad = sum(in_blocks(lambda block: (x[block] * dy[block]).sum(axis=0), mt.blocks_of(x)))
+        return dy * self.k.value
+
+
+class Overwrites(Scaled):
+    """What is right in one block, and only there."""
+
+    def backward(self, dy):
+        x = self.cache
+
+        def compute(block):
+            self.k.grad = (x[block] * dy[block]).sum(axis=0)
+
+        in_blocks(compute, mt.blocks_of(x))
+        return dy * self.k.value
+
+
+class CachesABlock(Scaled):
+    def forward(self, x):
+        def compute(block):
+            self.cache = x[block]
+            return x[block] * self.k.value
+
+        return np.concatenate(in_blocks(compute, mt.blocks_of(x)))
+
+    def backward(self, dy):
+        self.k.grad = (self.cache * dy[-len(self.cache) :]).sum(axis=0)
+        return dy * self.k.value
+
+
+def test_gradcheck_meets_several_blocks_in_a_small_array():
+    mt.assert_gradients(Scaled(), (5, 3))
+    for wrong in (Overwrites(), CachesABlock()):
+        report = mt.gradcheck(wrong, (5, 3), raise_exception=False)
+        assert report.verdict == "fail"
+        assert report.tensors["k"].verdict == "fail"
+        assert report.tensors["x"].verdict == "pass"
 
 
 def test_the_environment_gives_the_number_of_threads(monkeypatch):

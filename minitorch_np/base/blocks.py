@@ -42,6 +42,7 @@ _MOST_THREADS = 1024
 _wanted: int | None = None
 _may_use_threads: ContextVar[bool] = ContextVar("may_use_threads", default=False)
 _kept: ContextVar[dict[Hashable, list[Any]] | None] = ContextVar("kept_buffers", default=None)
+_divides_small: ContextVar[bool] = ContextVar("divides_small_arrays", default=False)
 
 
 def set_threads(count: int | None) -> None:
@@ -150,7 +151,19 @@ def blocks_of(x: NDArray) -> list[slice]:
         raise ValueError(
             f"blocks_of: expected an array with one row per example, got {x!r:.100}. Write np.asarray(x) for a list."
         )
-    return slices(shape[0], block_length(shape[0], math.prod(shape)))
+    length = block_length(shape[0], math.prod(shape))
+    return slices(shape[0], max(1, min(length, -(-shape[0] // 2))) if _divides_small.get() else length)
+
+
+@contextmanager
+def small_blocks() -> Iterator[None]:
+    """Inside the `with` block `blocks_of` divides small arrays too, so that a check meets what happens in large ones."""
+    before = _divides_small.get()
+    _divides_small.set(True)
+    try:
+        yield
+    finally:
+        _divides_small.set(before)
 
 
 def in_blocks(work: Callable[[Block], Result], blocks: Iterable[Block]) -> list[Result]:
