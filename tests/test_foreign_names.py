@@ -164,7 +164,7 @@ def test_a_class_may_use_a_foreign_name_for_an_argument_of_its_own():
 
 OURS = [cls for cls in Configurable.registry.values() if is_built_in(cls)]  # other tests define classes too
 TABLE = table()
-CLASSES = {cls.__name__: cls for cls in [*OURS, mt.Parameter, mt.History]}
+CLASSES = {cls.__name__: cls for cls in [*OURS, mt.Parameter, mt.History, mt.Graph]}
 CLASSES |= {name: getattr(mt.schedules, name) for name in mt.schedules.__all__} | {"Metric": mt.Metric}
 CLASSES |= {
     name: getattr(mt.callbacks, name)
@@ -199,9 +199,10 @@ def test_no_row_hides_a_name_that_there_is(key):
         else:
             function = next(getattr(module, cls) for module in MODULES if hasattr(module, cls))
             assert argument[:-1] not in inspect.signature(function).parameters
-    elif match := re.fullmatch(r"(\w+)\.(\w+)\(no (\w+)\)", key):
+    elif match := re.fullmatch(r"(\w+)(?:\.(\w+))?\(no (\w+)\)", key):
         cls, method, argument = match.groups()
-        assert inspect.signature(getattr(CLASSES[cls], method)).parameters[argument].default is inspect.Parameter.empty
+        called = getattr(CLASSES[cls], method or "__init__")
+        assert inspect.signature(called).parameters[argument].default is inspect.Parameter.empty
     elif match := re.fullmatch(r"(\w+)\.(\w+)( =)?", key):
         cls, name, _ = match.groups()
         assert isinstance(getattr(CLASSES[cls], name, None), (WithoutEffect, type(None)))

@@ -351,7 +351,7 @@ def test_one_output_may_be_named_too():
     graph = mt.Graph({"x": (3,)}, [("a", mt.Dense(1), "x")], ["a"]).compile("sgd", {"a": "mse"}, {"a": "mae"})
     history = graph.fit({"x": np.ones((4, 3))}, {"a": np.ones(4)})
     assert list(history) == ["loss", "mae"]
-    with pytest.raises(TypeError, match="Write mt.Graph"):
+    with pytest.raises(TypeError, match=r"Write mt\.Graph"):
         mt.Graph(inputs={"x": (3,)}, outputs="a")
 
 

@@ -129,7 +129,8 @@ class AnswersForeignNames:
 
         def __new__(cls, *args, **kwargs):
             """Check the names of the arguments; Python checks the rest when it calls the constructor."""
-            _refuse_unknown(cls, "", cls.__init__, args, kwargs)
+            if args or kwargs:  # copy and pickle give none
+                _refuse_unknown(cls, "", cls.__init__, args, kwargs)
             made = super().__new__(cls)
             made.before_constructor()
             return made
