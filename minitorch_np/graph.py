@@ -148,7 +148,7 @@ class Graph(Model):
                 raise ValueError(f"Graph, node {name!r}: {error}") from error
         return shapes
 
-    def uses(self) -> dict[str, list[str]]:
+    def names_of_uses(self) -> dict[str, list[str]]:
         steps = self.each_node()
         return {name: [node for node, one, _ in steps if one is layer] for name, layer in self.sublayers().items()}
 

@@ -53,7 +53,7 @@ def outputs(model: Model, x: ArrayLike, layer: Any, batch_size: int | None) -> A
     """See Model.outputs."""
     who = f"{type(model).__name__}.outputs"
     model.require_built(who)
-    uses = model.uses()
+    uses = model.names_of_uses()
     chosen = None if layer is None else layer if layer in _nodes(uses) else _name_of(model, layer)
     batch_size = checked_batch_size(batch_size, who)
     parts: dict[str, list[Any]] = {}
@@ -221,9 +221,9 @@ def _nodes(uses: Mapping[str, list[str]]) -> list[str]:
 
 def _layer_of_use(model: Model, name: str) -> str:
     """The name of the layer that the node of this name uses, or the name itself."""
-    return next((layer for layer, names in model.uses().items() if name in names), name)
+    return next((layer for layer, names in model.names_of_uses().items() if name in names), name)
 
 
 def _names(model: Model) -> str:
-    uses = model.uses()
+    uses = model.names_of_uses()
     return f"The layers are {', '.join(use for name, _ in model.walk() if name for use in uses.get(name, [name])) or 'none'}."

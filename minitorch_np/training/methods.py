@@ -97,7 +97,7 @@ class Methods(Calls):
 
         return get_layer(cast("Model", self), name, index)
 
-    def uses(self) -> dict[str, list[str]]:
+    def names_of_uses(self) -> dict[str, list[str]]:
         """For a layer that has other names where it is used, as in a Graph: these names, by the name of the layer."""
         return {}
 
