@@ -345,7 +345,9 @@ def test_an_error_in_the_function_says_what_it_was_called_with():
 
     with pytest.raises(ValueError, match="matmul") as caught:
         mt.FunctionLoss(wrong)(np.ones((3, 2)), np.zeros((3, 2)))
-    assert caught.value.__notes__ == ["It was raised by the loss wrong, called with shapes (3, 2) and (3, 2)."]
+    assert caught.value.__notes__ == [
+        "It was raised by the loss wrong, called with NumPy arrays of shapes (3, 2) and (3, 2)."
+    ]
 
 
 def test_class_numbers_stay_whole_numbers_and_other_columns_arrive(rng):
@@ -431,6 +433,19 @@ def test_a_resumed_run_is_the_same(tmp_path, rng):
         parts.fit(x, y, epochs=epochs, resume=tmp_path / "run", progress=False)
     for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_outputs_of_a_graph_may_have_functions(rng):
+    def graph(loss):
+        nodes = [("hidden", mt.Dense(4), "x"), ("two", mt.Dense(2), "hidden"), ("one", mt.Dense(1), "hidden")]
+        model = mt.Graph({"x": (3,)}, nodes, ["two", "one"], rng=0, dtype="float64")
+        return model.compile("sgd", loss, loss_weights=[1, 0.5])
+
+    x, y = rng.normal(size=(20, 3)), [rng.normal(size=(20, 2)), rng.normal(size=(20, 1))]
+    models = [graph([mse, squares]), graph(["mse", "mse"]), graph(squares)]
+    losses = [model.fit(x, y, epochs=3, progress=False)["loss"] for model in models]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-12)
+    np.testing.assert_allclose(losses[2], losses[1], rtol=1e-12)
 
 
 # gradcheck

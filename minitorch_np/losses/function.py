@@ -130,7 +130,7 @@ class FunctionLoss(Loss):
         except Exception as error:
             if type(prediction) is np.ndarray and not hasattr(error, "__notes__"):
                 shapes = f"shapes {given[0].shape} and {given[1].shape}"
-                error.add_note(f"It was raised by the loss {self.name}, called with {shapes}.")
+                error.add_note(f"It was raised by the loss {self.name}, called with NumPy arrays of {shapes}.")
             raise
 
     def _chosen(self, x: NDArray, target: NDArray, upstream: NDArray) -> Gradient:

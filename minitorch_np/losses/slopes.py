@@ -108,7 +108,7 @@ def choose(function: Function, x: NDArray, upstream: NDArray, original: Callable
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)
                 agrees = _agrees(way, function, x, upstream)
         except TraceError as error:
-            reasons.append(str(error))
+            reasons.append(f"its operations cannot be followed ({error})")
         except Exception as error:  # what a function of the user's raises on traced arrays or complex numbers
             reasons.append(f"{way.name} raises {type(error).__name__}: {error}")
         else:

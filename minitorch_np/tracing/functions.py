@@ -121,6 +121,27 @@ def _std(
     return into(out, np.sqrt(_var(a, axis, None, None, ddof, keepdims, mean)))
 
 
+@handles(np.cov)
+def _cov(
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None, fweights: Any = None,
+    aweights: Any = None, *, dtype: Any = None,
+) -> Any:  # fmt: skip
+    if fweights is not None or aweights is not None:
+        raise TraceError("np.cov with weights is not traced")
+    given = [m] if y is None else [m, y]
+    rows = [np.atleast_2d(one) if rowvar or np.ndim(one) == 1 else np.transpose(one) for one in given]
+    x = np.concatenate(rows, 0) if y is not None else rows[0]
+    x = x - x.mean(axis=1, keepdims=True)
+    return np.squeeze(x @ x.T / (x.shape[1] - (not bias if ddof is None else ddof)))
+
+
+@handles(np.corrcoef)
+def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    covariance = _cov(x, y, rowvar)
+    deviation = np.sqrt(np.diag(covariance))
+    return covariance / np.outer(deviation, deviation)
+
+
 @handles(np.where)
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     condition = np.asarray(plain(condition))

@@ -271,6 +271,24 @@ def test_gradients_at_kinks_are_those_of_pytorch(ours, theirs):
     np.testing.assert_allclose(loss.backward(), gradient, rtol=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda p, t: 1 - np.corrcoef(p[:, 0], t[:, 0])[0, 1], lambda p, t: 1 - torch.corrcoef(torch.stack([p[:, 0], t[:, 0]]))[0, 1]),
+        (lambda p, t: np.sum(np.cov(p, rowvar=False) ** 2), lambda p, t: (torch.cov(p.T) ** 2).sum()),
+        (lambda p, t: np.prod(np.cov(p[:, 1], t[:, 1], bias=True)), lambda p, t: torch.cov(torch.stack([p[:, 1], t[:, 1]]), correction=0).prod()),
+        (lambda p, t: np.logaddexp.reduce(p, axis=1) - p[:, 0], lambda p, t: torch.logsumexp(p, 1) - p[:, 0]),
+    ],
+    ids=["correlation", "covariances", "of pairs", "logsumexp"],
+)  # fmt: skip
+def test_gradients_of_further_functions(ours, theirs, rng):
+    prediction, target = numbers(rng, 9)
+    loss = mt.FunctionLoss(ours)
+    value, gradient = of_torch(theirs, prediction, target)
+    np.testing.assert_allclose(loss(prediction, target), value, rtol=1e-12)
+    np.testing.assert_allclose(loss.backward(), gradient, rtol=1e-11, atol=1e-14)
+
+
 def test_ten_steps_with_a_function_are_those_of_pytorch(rng):
     x, t = rng.normal(size=(32, 3)), rng.normal(size=(32, 2))
     model = mt.Sequential([mt.Input((3,)), mt.Dense(8), mt.Tanh(), mt.Dense(2)], rng=0, dtype="float64")
