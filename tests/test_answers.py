@@ -90,7 +90,10 @@ def test_one_example_and_names_of_classes(scores):
 def test_margins_have_classes_and_no_probabilities(scores):
     model = outputs_of(scores[:, :1], mt.HingeLoss())
     np.testing.assert_array_equal(model.predict_classes(scores[:, :1]), (scores[:, 0] > 0).astype(int))
-    with pytest.raises(ValueError, match=r"predict_proba: HingeLoss\(\) is a loss of margins"):
+    with pytest.raises(
+        ValueError,
+        match=r"predict_proba: HingeLoss\(\) says nothing of probabilities, so the outputs are taken as margins",
+    ):
         model.predict_proba(scores[:, :1])
 
 
@@ -98,7 +101,8 @@ def test_margins_have_classes_and_no_probabilities(scores):
 @pytest.mark.parametrize("method", ["predict_proba", "predict_classes"])
 def test_losses_of_numbers_are_refused_by_name(scores, loss, method):
     with pytest.raises(
-        ValueError, match=rf"Sequential\.{method}: {type(loss).__name__}\(\) is a loss of numbers.*model\.predict\(x\)"
+        ValueError,
+        match=rf"Sequential\.{method}: {type(loss).__name__}\(\) says nothing of probabilities, so the outputs are taken as numbers.*model\.predict\(x\)",
     ):
         getattr(outputs_of(scores, loss), method)(scores)
 
@@ -125,3 +129,17 @@ def test_softmax_after_a_built_model_gives_its_probabilities(scores):
     own = Own()
     own(scores)
     np.testing.assert_allclose(mt.Sequential([own, mt.Softmax()], dtype="float64").predict(scores), softmax(scores))
+
+
+def test_a_graph_has_answers_for_each_output(rng):
+    nodes = [("kind", mt.Dense(3), "x"), ("yes", mt.Dense(1), "x")]
+    model = mt.Graph({"x": (4,)}, nodes, ["kind", "yes"], rng=0)
+    model.compile("adam", [mt.CrossEntropyLoss(), mt.BCEWithLogitsLoss()])
+    x = rng.normal(size=(5, 4))
+    kind, yes = model.predict(x)
+    of_kind, of_yes = model.predict_proba(x)
+    np.testing.assert_allclose(of_kind, softmax(kind), rtol=1e-5)
+    np.testing.assert_allclose(of_yes[:, 1:], sigmoid(yes), rtol=1e-5)
+    classes = model.predict_classes(x)
+    np.testing.assert_array_equal(classes[0], kind.argmax(axis=1))
+    np.testing.assert_array_equal(classes[1], (yes[:, 0] > 0).astype(int))

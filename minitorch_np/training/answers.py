@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.shapes import has_several
-
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
+    from minitorch_np.losses import Loss
     from minitorch_np.model import Model
 
-_OFF = 1e-3  # by how much rounding may carry a sum of probabilities away from 1
+_OFF = 1e-3  # by how much rounding may carry a probability out of 0 to 1
 
 
-def predict_proba(model: Model, x: Any, batch_size: int | None) -> NDArray:
+def predict_proba(model: Model, x: Any, batch_size: int | None) -> Any:
     """See Model.predict_proba."""
-    who = f"{type(model).__name__}.predict_proba"
-    _refuse_several(model, who)
-    _refuse_numbers(model, who)
+    return _of_each_output(model, x, batch_size, "predict_proba", _probabilities)
+
+
+def predict_classes(model: Model, x: Any, batch_size: int | None) -> Any:
+    """See Model.predict_classes."""
+    return _of_each_output(model, x, batch_size, "predict_classes", _classes)
+
+
+def _of_each_output(
+    model: Model,
+    x: Any,
+    batch_size: int | None,
+    method: str,
+    answers: Callable[[str, Loss | None, str, NDArray], NDArray],
+) -> Any:
+    """The answers for the outputs of a model, of several outputs a list."""
+    who = f"{type(model).__name__}.{method}"
     outputs = model.predict(x, batch_size=batch_size)
-    if model.loss is None or not model.loss.probabilistic:
+    if isinstance(outputs, list):  # of a Graph; its loss has one for each
+        losses: list[Any] = getattr(model.loss, "losses", [None] * len(outputs))
+        return [answers(who, loss, "", output) for loss, output in zip(losses, outputs, strict=True)]
+    last = getattr(model.last_layer(), "keras_activation", None) or ""
+    return answers(who, model.loss, last, outputs)
+
+
+def _probabilities(who: str, loss: Loss | None, last: str, outputs: NDArray) -> NDArray:
+    _refuse_numbers(who, loss, last)
+    if loss is None or not loss.probabilistic:
         found = outputs if outputs.shape[-1] > 1 else np.concatenate([1 - outputs, outputs], axis=-1)
     else:
-        found = model.loss.probabilities(outputs)
+        found = loss.probabilities(outputs)
     if found.min(initial=0) < -_OFF or found.max(initial=0) > 1 + _OFF:
-        said = "the model is not compiled" if model.loss is None else f"{model.loss!r} takes outputs as they are"
+        said = "the model is not compiled" if loss is None else f"{loss!r} takes outputs as they are"
         raise ValueError(
             f"{who}: {said}, and the outputs lie between {outputs.min():g} and {outputs.max():g}, so they are no probabilities. Compile the "
             "model with the loss that it was trained with, or end it with Softmax() or Sigmoid()."
@@ -34,18 +57,14 @@ def predict_proba(model: Model, x: Any, batch_size: int | None) -> NDArray:
     return found
 
 
-def predict_classes(model: Model, x: Any, batch_size: int | None) -> NDArray:
-    """See Model.predict_classes."""
-    who, loss = f"{type(model).__name__}.predict_classes", model.loss
-    _refuse_several(model, who)
+def _classes(who: str, loss: Loss | None, last: str, outputs: NDArray) -> NDArray:
     if loss is None or loss.probabilistic or not loss.from_logits:  # margins are cut at 0
-        _refuse_numbers(model, who)
-    outputs = model.predict(x, batch_size=batch_size)
+        _refuse_numbers(who, loss, last)
     alone = outputs.shape[-1] == 1
-    separate = _ends_in(model, "sigmoid") if loss is None else loss.binary
+    separate = last == "sigmoid" if loss is None else loss.binary
     if not alone and not separate:
         return outputs.argmax(axis=-1)
-    if loss is None and not _ends_in(model, "sigmoid"):
+    if loss is None and last != "sigmoid":
         raise ValueError(
             f"{who}: the model is not compiled, so it is not known where its output says yes. Compile it with the loss that it was "
             "trained with."
@@ -54,27 +73,13 @@ def predict_classes(model: Model, x: Any, batch_size: int | None) -> NDArray:
     return answers[..., 0] if alone else answers
 
 
-def _refuse_several(model: Model, who: str) -> None:
-    """Raise ValueError if the model has several outputs, of which some may be numbers."""
-    model.require_built(who)
-    if has_several(model.output_shape or ()):
-        raise ValueError(
-            f"{who}: the model has several outputs. Write a, b = model.predict(x) and mt.Sequential([mt.Softmax()]).predict(a) or "
-            "a.argmax(axis=-1) for the one that you want."
-        )
-
-
-def _refuse_numbers(model: Model, who: str) -> None:
+def _refuse_numbers(who: str, loss: Loss | None, last: str) -> None:
     """Raise ValueError if the outputs are numbers or margins, not about probabilities."""
-    loss = model.loss
-    if loss is None or loss.probabilistic or _ends_in(model, "sigmoid") or _ends_in(model, "softmax"):
+    if loss is None or loss.probabilistic or last in ("sigmoid", "softmax"):
         return
     kind = "margins" if loss.from_logits else "numbers"
     raise ValueError(
-        f"{who}: {loss!r} is a loss of {kind}, so the outputs are no probabilities; model.predict(x) gives them. For classes, train with "
-        "BCELoss() after Sigmoid() or with CrossEntropyLoss()."
+        f"{who}: {loss!r} says nothing of probabilities, so the outputs are taken as {kind}; model.predict(x) gives them. For classes, "
+        "train with BCELoss() after Sigmoid() or with CrossEntropyLoss(). If they are scores of classes, write "
+        "mt.Sequential([model, mt.Softmax()])."
     )
-
-
-def _ends_in(model: Model, activation: str) -> bool:
-    return getattr(model.last_layer(), "keras_activation", None) == activation

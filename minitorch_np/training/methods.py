@@ -150,7 +150,7 @@ class Methods(Calls):
     # Answers in place of scores
 
     @answers_foreign_arguments
-    def predict_proba(self, x: Any, *, batch_size: int | None = LARGE_BATCH_SIZE) -> NDArray:
+    def predict_proba(self, x: Any, *, batch_size: int | None = LARGE_BATCH_SIZE) -> Any:
         """The probability of each class, (n, classes): two columns for a model with one output, as in scikit-learn.
 
         The loss tells what the outputs are: scores go through the sigmoid, or through softmax. If each output answers its own yes-or-no
@@ -164,7 +164,7 @@ class Methods(Calls):
         return predict_proba(cast("Model", self), x, batch_size)
 
     @answers_foreign_arguments
-    def predict_classes(self, x: Any, *, batch_size: int | None = LARGE_BATCH_SIZE) -> NDArray:
+    def predict_classes(self, x: Any, *, batch_size: int | None = LARGE_BATCH_SIZE) -> Any:
         """The most probable class of each example, (n,), as class numbers: 0 or 1 for a model with one output.
 
         If each output answers its own yes-or-no question, the answers are 0 or 1 for each output, (n, outputs).
