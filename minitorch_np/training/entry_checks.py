@@ -69,15 +69,15 @@ def checked_targets(y: Any, who: str, count: int, name: str = "y") -> Any:
     return array
 
 
-def checked_weights(sample_weight: ArrayLike | None, y: NDArray, who: str) -> NDArray | None:
-    """sample_weight as an array, one number of at least 0 for each example, for each step of it, or for each target."""
+def checked_weights(sample_weight: ArrayLike | None, y: NDArray, who: str, *, signed: bool = False) -> NDArray | None:
+    """sample_weight as an array, one number for each example, for each step of it, or for each target; at least 0 unless signed."""
     if sample_weight is None:
         return None
     weights = _numbers(sample_weight, "sample_weight", who)
     if weights.shape != y.shape[: weights.ndim]:
         of_y = f", or of y's shape {y.shape}" if isinstance(y, np.ndarray) and y.ndim > 1 else ""
         raise ValueError(f"{who}: expected sample_weight of shape ({len(y)},){of_y}, got {weights.shape}.")
-    if weights.min() < 0:
+    if weights.min() < 0 and not signed:
         raise ValueError(f"{who}: weights are at least 0 and not all 0, got {weights.min():g} to {weights.max():g}.")
     return weights
 

@@ -42,7 +42,8 @@ class Methods(Calls):
     ) -> float:
         """One step of fit on this batch: forward in training mode, loss, backward, and one step of the optimiser.
 
-        The arguments are those of fit. Metrics and callbacks have no part in it.
+        The arguments are those of fit; weights may also be negative, such as the advantages of a policy gradient. Metrics and callbacks
+        have no part in it.
 
         Returns:
             The loss before the step, penalties included, as in the history of fit.

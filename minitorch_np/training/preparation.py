@@ -54,6 +54,7 @@ class Preparation:
         self.model, self.who, self.class_weight = model, who, class_weight
         self.input_range: InputRange = InputRange()
         self.validation: Examples | Stream | None = None
+        self.signed_weights = False
         self._split_off: tuple[NDArray, ...] | None = None
 
     def prepare_training(self, x: Any, y: Any, sample_weight: Any, source: Source | None, share: float) -> None:
@@ -156,7 +157,7 @@ class Preparation:
         check_single(x, y, self.who)
         x = checked_inputs(x, self.who, self.model.input_shape)
         y = checked_targets(y, self.who, len(x))
-        weights = checked_weights(sample_weight, y, self.who)
+        weights = checked_weights(sample_weight, y, self.who, signed=self.signed_weights)
         if (weights is not None or self.class_weight is not None) and not self.model.loss.takes_weights:
             raise ValueError(
                 f"{self.who}: {self.model.loss!r} takes no weights: let it use self.mean and self.weigh, and set "
@@ -167,6 +168,7 @@ class Preparation:
     def batch(self, x: Any, y: Any, sample_weight: Any = None) -> Ready:
         """One batch in the model's dtype, which is built if it was not, for a step by hand."""
         self.model.build_if_shape_known()
+        self.signed_weights = True  # such as the advantages of a policy gradient
         x, y, weights = self._checked(x, y, sample_weight)
         if not self.model.built:
             self.model.ensure_built(x.shape[1:])

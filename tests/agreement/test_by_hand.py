@@ -169,9 +169,14 @@ def policy_gradient_of_pytorch(policy, optimizer, state, action, advantage):
     optimizer.step()
 
 
-def test_policy_gradient(rng):
+def policy_gradient_by_weights(policy, state, action, advantage):
+    policy.train_on_batch(state, action, sample_weight=advantage)
+
+
+@pytest.mark.parametrize("policy_gradient", [policy_gradient, policy_gradient_by_weights])
+def test_policy_gradient(rng, policy_gradient):
     policy, theirs = pair(4, 16, 3)
-    policy.optimizer = our_adam()
+    policy.compile(our_adam(), mt.CrossEntropyLoss())
     optimizer = their_adam(theirs)
     for _ in range(10):
         batch = rng.normal(size=(N, 4)), rng.integers(0, 3, N), rng.normal(size=N)
