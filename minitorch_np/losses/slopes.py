@@ -101,6 +101,7 @@ def choose(function: Function, x: NDArray, upstream: NDArray, original: Callable
         if way.evaluations > MOST_EVALUATIONS:
             reasons.append(
                 f"the complex step would take {way.evaluations:,} evaluations in each step, and {MOST_EVALUATIONS:,} are allowed"
+                + (f" (one value for each example would take {math.prod(x.shape[1:]):,})" if not upstream.ndim else "")
             )
             continue
         try:
