@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.answers import instead_of, public_module
+from minitorch_np.base.by_name import by_name
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import Checks, is_whole, number
@@ -133,12 +134,12 @@ def find(constraint: str | Constraint | None) -> Constraint | None:
     """The constraint of that name with its defaults, the constraint itself, or None."""
     if constraint is None or isinstance(constraint, Constraint):
         return constraint
-    if not isinstance(constraint, str) or constraint not in BY_NAME:
-        raise ValueError(
-            f"constraint: expected {', '.join(BY_NAME)}, an object such as constraints.MaxNorm(2), or None, got "
-            f"{constraint!r}.{instead_of(constraint)}"
-        )
-    return BY_NAME[constraint]()
+    if isinstance(constraint, str):
+        return by_name(constraint, BY_NAME, "constraint", "an object such as constraints.MaxNorm(2), None")()
+    raise ValueError(
+        f"constraint: expected {', '.join(BY_NAME)}, an object such as constraints.MaxNorm(2), or None, got "
+        f"{constraint!r}.{instead_of(constraint)}"
+    )
 
 
 public_module(__name__)

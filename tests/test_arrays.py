@@ -157,6 +157,12 @@ def test_a_column_of_text_is_named():
         as_numbers(table, "x", "Model.fit")
 
 
+def test_a_missing_value_is_named_by_its_column():
+    table = Table(age=np.array([1.5, 2.5]), size=np.array([1.0, np.nan]))
+    with pytest.raises(ValueError, match=r"x\['size'\]\[1\] is nan, the first of 1 values that are not finite"):
+        network().fit(table, [1, 2])
+
+
 @pytest.mark.parametrize("categories", [["red", "blue"], [3, 7]])
 def test_a_column_of_categories_is_named_with_the_line(categories):
     table = Table(age=np.array([1.5, 2.5]), colour=Categories(categories))

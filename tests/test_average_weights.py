@@ -182,7 +182,7 @@ def test_the_rate_test_leaves_the_model_as_it_is(data):
     assert model.fit(*data, epochs=2, progress=False)["loss"] == other.fit(*data, epochs=2, progress=False)["loss"]
     assert len(test.rates) == len(test.losses) <= 40
     np.testing.assert_allclose(test.rates, 1e-4 * (10 / 1e-4) ** (np.arange(len(test.rates)) / 39))
-    assert 1e-4 < test.suggestion < 10
+    assert test.suggestion == test.rates[int(np.argmin(test.smoothed))] / 10
 
 
 def test_the_losses_of_the_rate_test_are_those_of_the_steps():
@@ -211,6 +211,14 @@ def test_the_rate_test_ends_where_the_loss_explodes(data):
 def test_a_wrong_rate_test_is_refused(data, options, message):
     with pytest.raises(ValueError, match=message):
         mt.tuning.rate_test(network(), *data, **options)
+
+
+def test_the_rate_test_of_a_loss_that_never_falls_says_so():
+    model = mt.Sequential([mt.Input((1,)), mt.Dense(1, use_bias=False, kernel_initializer="zeros")]).compile(
+        "sgd", "mse"
+    )
+    with pytest.raises(ValueError, match="the loss never fell"):
+        mt.tuning.rate_test(model, np.ones((4, 1)), np.zeros(4)).suggestion  # noqa: B018 the access is the test
 
 
 def test_the_rate_test_is_drawn(data):

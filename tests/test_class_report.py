@@ -28,6 +28,10 @@ CASES = {
     "bools": lambda r: (r.random(50) < 0.3, r.random(50) < 0.4),
     "numbers with gaps": lambda r: (r.choice([-3, 5, 70], 50), r.choice([-3, 5, 70], 50)),
     "names": lambda r: (r.choice(["cat", "dog"], 50), r.choice(["cat", "owl"], 50)),
+    "names as objects": lambda r: (
+        r.choice(["cat", "dog"], 50).astype(object),
+        r.choice(["cat", "owl"], 50).astype(object),
+    ),
     "one class": lambda r: (np.ones(9, int), np.ones(9, int)),
     "labels": lambda r: ((r.random((50, 4)) < 0.3).astype(int), (r.random((50, 4)) < 0.4).astype(int)),
     "labels that never occur": lambda r: ((r.random((20, 3)) < [0.3, 0, 0.5]).astype(int), np.zeros((20, 3), int)),

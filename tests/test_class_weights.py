@@ -79,7 +79,8 @@ def test_weights_of_the_classes_of_each_label(rng):
         ([{0: 1.0}, {0: 1.0, 1: 2.0}], "y also has 1"),
         ("balance", "or 'balanced', got 'balance'"),
         ([], "a list of these"),
-        ([1.0, 2.0], "a list of these"),
+        ([1.0, 2.0], r"a list of these.*Write dict\(enumerate\(weights\)\)"),
+        (np.array([1.0, 2.0]), r"Write dict\(enumerate\(weights\)\)"),
     ],
 )
 def test_wrong_weights_of_labels_are_refused(rng, weights, message):

@@ -84,7 +84,7 @@ def test_a_constraint_of_ones_own_and_of_a_parameter(rng):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: mt.Sequential([mt.Input((2,)), mt.Dense(1, kernel_constraint="max")]).ensure_built((2,)), "expected max_norm"),
+        (lambda: mt.Sequential([mt.Input((2,)), mt.Dense(1, kernel_constraint="max")]).ensure_built((2,)), "expected an object such as constraints.MaxNorm.* Did you mean 'max_norm'"),
         (lambda: mt.Sequential([mt.Input((2,)), mt.Dense(1, kernel_constraint=MaxNorm)]).ensure_built((2,)), "is a class"),
         (lambda: MaxNorm(-1), "max_value"),
         (lambda: MinMaxNorm(2, 1), "min_value is at most max_value"),

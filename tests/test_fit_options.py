@@ -199,5 +199,7 @@ def test_weights_of_another_length_are_refused(data):
     x, y = data
     with pytest.raises(ValueError, match=r"expected sample_weight of shape \(50,\), got \(49,\)"):
         network().evaluate(x, y, sample_weight=np.ones(49))
+    with pytest.raises(ValueError, match=r"got \(50, 1\)\. Write sample_weight\.reshape\(-1\)"):
+        network().fit(x, y, sample_weight=np.ones((50, 1)))
     with pytest.raises(ValueError, match="the weights come with the data, so sample_weight is left out"):
         network().evaluate([(x, y)], sample_weight=np.ones(50))

@@ -90,6 +90,17 @@ def test_examples_that_cannot_be_told_from_batches_name_the_remedy(rng):
         model.fit(Single(rng.normal(size=(6, 4)), rng.normal(size=(6, 4))), progress=False)
 
 
+def test_a_list_of_pairs_is_one_of_examples(data):
+    """As in list(zip(x, y))."""
+    pairs, arrays = network(), network()
+    pairs.fit(list(zip(*data, strict=True)), epochs=2, batch_size=8, progress=False)
+    arrays.fit(*data, epochs=2, batch_size=8, progress=False)
+    np.testing.assert_array_equal(pairs.get_weights()[0], arrays.get_weights()[0])
+    hot = mt.Sequential([mt.Input((4,)), mt.Dense(3)], rng=0).compile("sgd", "mse")
+    hot.fit(list(zip(data[0], np.eye(3)[data[1]], strict=True)), batch_size=8, progress=False)
+    assert hot.optimizer.iteration == 5
+
+
 def test_examples_have_weights(data):
     class Weighted(Single):
         def __getitem__(self, number):
@@ -99,6 +110,25 @@ def test_examples_have_weights(data):
     weighted.fit(Weighted(*data), batch_size=8, progress=False)
     arrays.fit(*data, sample_weight=0.1 * np.arange(35), batch_size=8, progress=False)
     np.testing.assert_allclose(weighted.get_weights()[0], arrays.get_weights()[0], rtol=1e-6)
+
+
+def test_what_is_wrong_with_data_of_ones_own_is_said(data):
+    class Named(Single):
+        def __getitem__(self, number):
+            return {"x": self.x[number], "y": self.y[number]}
+
+    class Unmeasured:
+        def __getitem__(self, number):
+            return data[0][number], data[1][number]
+
+    for given, message in (
+        (Named(*data), r"got a dictionary of 'x', 'y'\. Give its arrays as a tuple"),
+        (Unmeasured(), "x is a Unmeasured. Write its __len__, the number of examples or of batches"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            network().fit(given, progress=False)
+    with pytest.raises(ValueError, match="y goes with arrays, and x is a Single that gives everything"):
+        network().fit(Single(*data), data[1], progress=False)
 
 
 def test_examples_of_unequal_shape_are_named(rng):

@@ -149,6 +149,8 @@ def _why_no_array(values: Any, name: str) -> str:
         return _why_no_list(values, name) if _has_masked_arrays(values) else ""
     if hasattr(values, "__getitem__") and not isinstance(values, Sequence) and not _has_array_protocol(values):
         # np.asarray would read it item by item.
+        if not hasattr(values, "__len__"):
+            return f"is a {kind}. Write its __len__, the number of examples or of batches."
         return f"is a {kind}. Give arrays, or its batches; those of a PyTorch Dataset are DataLoader({name}, batch_size=32)."
     return ""
 

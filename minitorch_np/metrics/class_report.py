@@ -67,7 +67,7 @@ def classification_report(
     Raises:
         ValueError: the shapes do not fit together, or there are more classes than names.
     """
-    true, predicted = (as_array(y, name, _WHO, "biufUSO") for y, name in ((y_true, "y_true"), (y_pred, "y_pred")))
+    true, predicted = _as_labels(y_true, "y_true"), _as_labels(y_pred, "y_pred")
     labels = true.ndim == 2 and true.shape == predicted.shape and true.shape[1] > 1
     if labels:
         for name, array in (("y_true", true), ("y_pred", predicted)):
@@ -87,6 +87,14 @@ def classification_report(
 _WHO = "classification_report"
 
 
+def _as_labels(y: ArrayLike, name: str) -> NDArray:
+    """y as an array of numbers or of names. A column of a table has names as objects."""
+    given = np.asarray(y)
+    if given.dtype.kind == "O" and given.size and all(isinstance(label, str) for label in given.flat):
+        return given.astype(str)
+    return as_array(y, name, _WHO, "biufUS")
+
+
 def _as_classes(true: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray]:
     """Both as vectors of classes."""
     true = true.reshape(len(true)) if true.size == len(true) else true
@@ -104,7 +112,7 @@ def _as_classes(true: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray]:
                 "probabilities."
             )
     for name, one, other in (("y_true", true, predicted), ("y_pred", predicted, true)):
-        if one.dtype.kind in "USO" and other.dtype.kind not in "USO":
+        if one.dtype.kind in "US" and other.dtype.kind not in "US":
             raise ValueError(f"{_WHO}: {name} has names and the other one numbers. Give both alike.")
     whole = [array.astype(int) if array.dtype.kind == "f" else array for array in (true, predicted)]
     return whole[0], whole[1]

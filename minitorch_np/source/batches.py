@@ -94,7 +94,7 @@ class Batches(Source):
         Args:
             shape: the model's input shape, or None if it is not known yet.
         """
-        if not is_sequence(self.given) or isinstance(self.given, (list, tuple)):
+        if not is_sequence(self.given):
             return False
         for item in self._peek():
             if isinstance(item, dict):
@@ -266,7 +266,7 @@ def as_source(
     goes_on: bool = True,
     shape: Shape | None = None,
 ) -> Source | None:
-    """x as a Source, or None if it is an array or can become one. A list of pairs of arrays is a list of batches.
+    """x as a Source, or None if it is an array or can become one. A list of pairs is one of batches, or of single examples.
 
     Args:
         steps, argument, goes_on: see Batches.
@@ -279,7 +279,7 @@ def as_source(
     if isinstance(x, Several):
         return None
     pairs = isinstance(x, list) and x and isinstance(x[0], tuple) and len(x[0]) > 1
-    if not (pairs and all(np.ndim(part) for part in x[0][:2])) and is_one_array(x):
+    if not (pairs and np.ndim(x[0][0])) and is_one_array(x):
         return None
     if callable(x) or hasattr(x, "__iter__") or is_sequence(x):
         batches = Batches(x, steps, argument, goes_on=goes_on)

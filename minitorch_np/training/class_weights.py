@@ -22,9 +22,13 @@ def check_class_weight(class_weight: Any, who: str) -> None:
     """Raise ValueError unless it is a dictionary from class numbers to finite weights of at least 0, a list of these, or "balanced"."""
     each = class_weight if isinstance(class_weight, (list, tuple)) and class_weight else [class_weight]
     if not (isinstance(class_weight, str) and class_weight == BALANCED) and not all(map(_is_weight, each)):
+        numbered = (
+            isinstance(class_weight, (list, tuple, np.ndarray)) and np.ndim(class_weight) == 1 and len(class_weight)
+        )
+        remedy = " Write dict(enumerate(weights))." if numbered else ""
         raise ValueError(
             f"{who}: class_weight is a dictionary with a finite number of at least 0 for each class number, as in "
-            f"{{0: 1.0, 1: 2.5}}, a list of these for several yes-or-no outputs, or 'balanced', got {class_weight!r}."
+            f"{{0: 1.0, 1: 2.5}}, a list of these for several yes-or-no outputs, or 'balanced', got {class_weight!r}.{remedy}"
         )
 
 

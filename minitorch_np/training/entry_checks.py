@@ -76,7 +76,8 @@ def checked_weights(sample_weight: ArrayLike | None, y: NDArray, who: str, *, si
     weights = _numbers(sample_weight, "sample_weight", who)
     if weights.shape != y.shape[: weights.ndim]:
         of_y = f", or of y's shape {y.shape}" if isinstance(y, np.ndarray) and y.ndim > 1 else ""
-        raise ValueError(f"{who}: expected sample_weight of shape ({len(y)},){of_y}, got {weights.shape}.")
+        remedy = " Write sample_weight.reshape(-1)." if weights.size == len(y) else ""
+        raise ValueError(f"{who}: expected sample_weight of shape ({len(y)},){of_y}, got {weights.shape}.{remedy}")
     if weights.min() < 0 and not signed:
         raise ValueError(f"{who}: weights are at least 0 and not all 0, got {weights.min():g} to {weights.max():g}.")
     return weights
@@ -88,11 +89,13 @@ def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
         raise ValueError(f"{who}: {name} holds no examples (shape {array.shape}).")
     if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        place_in_table = hasattr(values, "columns") and len(place) == 2
+        at = f"{list(values.columns)[place[1]]!r}][{place[0]}" if place_in_table else ", ".join(map(str, place))
         remedy = "Remove or replace them first."
         if name == "y" and array.ndim > 1:
             remedy += " Missing labels get weight 0: fit(x, np.nan_to_num(y), sample_weight=~np.isnan(y))."
         raise ValueError(
-            f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, the first of {np.count_nonzero(~finite)} values that "
+            f"{who}: {name}[{at}] is {array[place]}, the first of {np.count_nonzero(~finite)} values that "
             f"are not finite. {remedy}"
         )
     return array

@@ -82,7 +82,7 @@ class Preparation:
         for name, value in only_with_arrays.items():
             if value is not None:
                 raise ValueError(
-                    f"{self.who}: {name} goes with arrays, and x is a {type(source).__name__}, whose batches contain everything. "
+                    f"{self.who}: {name} goes with arrays, and x is a {type(getattr(source, 'given', source)).__name__} that gives everything. "
                     f"Leave {name} out."
                 )
 

@@ -40,13 +40,17 @@ class RateTest(AnswersForeignNames):
 
     @property
     def suggestion(self) -> float:
-        """The rate where the smoothed loss falls fastest, seen on a logarithmic axis of rates. A first guess: look at the plot."""
-        falls = [before - after for before, after in zip(self.smoothed, self.smoothed[2:], strict=False)]
-        if not falls or max(falls) <= 0:
+        """A tenth of the rate at which the smoothed loss is smallest: a first guess, for which the plot shows the reason.
+
+        Raises:
+            ValueError: the loss never fell.
+        """
+        best = self.smoothed.index(min(self.smoothed))
+        if best == 0:
             raise ValueError(
                 f"{_WHO}: the loss never fell, so no rate is suggested. Look at plot(), or begin with a smaller rate."
             )
-        return self.rates[falls.index(max(falls)) + 1]
+        return self.rates[best] / 10
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the smoothed loss over the learning rate; returns the matplotlib axes."""
@@ -79,8 +83,8 @@ def rate_test(
 ) -> RateTest:
     """Train a copy of the model with a learning rate that rises from step to step, and return the losses.
 
-    A good rate is somewhat smaller than the one where the loss falls fastest: `result.suggestion`, or look at `result.plot()`. The
-    model itself, its optimiser and its random generators stay as they are. The test ends early where the loss is no longer finite or
+    A good rate is smaller than the one at which the loss is smallest: `result.suggestion` is a tenth of it. Look at `result.plot()` too.
+    The model itself, its optimiser and its random generators stay as they are. The test ends early where the loss is no longer finite or
     is, smoothed, 4 times its smallest value.
 
     Args:
