@@ -35,6 +35,7 @@ _SEVERAL = {
     "categorical_accuracy": "categorical_accuracy",
     "sparse_categorical_accuracy": "categorical_accuracy",
 }
+_TOP_K = ("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy")
 
 
 def to_keras(model: Model) -> tuple[list[Any], list[str]]:
@@ -143,6 +144,8 @@ def _ours(described: Any, from_logits: bool, *, single: bool) -> str | None:
     has_threshold = plain in ("binary_accuracy", "precision", "recall")
     if any(other) or (has_threshold and threshold not in due) or config.get("curve", "ROC") != "ROC":
         return None
+    if plain in _TOP_K and not single:
+        return f"top_{config.get('k', 5)}"
     ours = (_ONE if single else _SEVERAL).get(plain)
     return "accuracy" if plain == "binary_accuracy" and config.get("name") == "accuracy" else ours
 

@@ -89,8 +89,9 @@ def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
         raise ValueError(f"{who}: {name} holds no examples (shape {array.shape}).")
     if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
-        place_in_table = hasattr(values, "columns") and len(place) == 2
-        at = f"{list(values.columns)[place[1]]!r}][{place[0]}" if place_in_table else ", ".join(map(str, place))
+        columns, at = getattr(values, "columns", None), ", ".join(map(str, place))
+        if columns is not None and len(place) == 2:
+            at = f"{list(columns)[place[1]]!r}][{place[0]}"
         remedy = "Remove or replace them first."
         if name == "y" and array.ndim > 1:
             remedy += " Missing labels get weight 0: fit(x, np.nan_to_num(y), sample_weight=~np.isnan(y))."

@@ -224,3 +224,17 @@ def test_a_py_dataset_of_keras_is_data(rng):
     model.fit(Batches(), epochs=2, validation_data=Batches(), progress=False)
     assert model.optimizer.iteration == 10
     assert model.predict(Batches()).shape == (23, 3)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_top_k_of_keras_is_opened(rng, tmp_path, sparse):
+    x, y = rng.normal(size=(50, 4)).astype(np.float32), rng.integers(0, 6, 50)
+    kind, start = ("SparseTopK", "sparse_") if sparse else ("TopK", "")
+    metric = getattr(keras.metrics, f"{kind}CategoricalAccuracy")(k=3)
+    theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6), keras.layers.Softmax()])
+    theirs.compile("sgd", f"{start}categorical_crossentropy", metrics=[metric])
+    theirs.save(tmp_path / "m.keras")
+    ours = mt.load_model(tmp_path / "m.keras")
+    outputs = theirs.predict(x, verbose=0)
+    expected = np.mean([label in np.argsort(row)[-3:] for label, row in zip(y, outputs, strict=True)])
+    assert ours.evaluate(x, y).top_3 == pytest.approx(expected, rel=1e-6)
