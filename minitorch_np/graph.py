@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.any_length import open_shape
 from minitorch_np.base.replica import Replicator
 from minitorch_np.base.several import Several, listed, of_each
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Add, Concatenate, Dense, Dot, Multiply, ReLU, Tanh
 from minitorch_np.layers.chain import refuse_repeats
-from minitorch_np.layers.nodes import Node, check_nodes, without_repeats
+from minitorch_np.layers.masks import forward_of_several, of_outputs
+from minitorch_np.layers.nodes import Node, check_nodes, refuse_without_dx, without_repeats
 from minitorch_np.losses.finding import AnyLoss
 from minitorch_np.losses.outputs import LossOfOutputs, combined
 from minitorch_np.model import Model
@@ -143,7 +145,7 @@ class Graph(Model):
         for name, layer, sources in self.each_node():
             given = tuple(shapes[source] for source in sources)
             try:
-                shapes[name] = getattr(layer, method)(given if len(given) > 1 else given[0])
+                shapes[name] = open_shape(getattr(layer, method), given if len(given) > 1 else given[0])
             except ValueError as error:
                 raise ValueError(f"Graph, node {name!r}: {error}") from error
         return shapes
@@ -175,16 +177,19 @@ class Graph(Model):
             self.before_forward()
         arrays = x if isinstance(x, Several) else (x, *others)
         values = dict(zip(self.inputs, arrays, strict=True))
+        masks: dict[str, Any] = {}
         used: set[int] = set()
         uses = []
         for name, layer, sources in self.each_node():
             # A layer keeps one forward for its backward, so a further use is that of a twin with the same weights.
             use = twin(layer) if self.keep_cache and id(layer) in used else layer
             used.add(id(layer))
-            values[name] = use.forward(*(values[source] for source in sources))
+            given = [(values[source], masks.get(source)) for source in sources]
+            values[name], masks[name] = forward_of_several(use, *zip(*given, strict=True))
             uses.append((name, layer, use, sources))
         self.cache = uses
         found = [values[name] for name in self.output_names]
+        self.output_mask = of_outputs([masks.get(name) for name in self.output_names])
         return Several(found) if len(found) > 1 else found[0]
 
     def backward(self, dy: Any) -> Any:
@@ -203,7 +208,7 @@ class Graph(Model):
                 continue
             gradient = gradients.pop(name, None)
             if gradient is None:
-                _refuse_without_dx(name, layer)
+                refuse_without_dx(name, layer)
             found = None if gradient is None else use.backward(gradient)
             if len(sources) == 1 or found is None:
                 found = [found] * len(sources)
@@ -274,15 +279,6 @@ def twin(layer: Layer) -> Layer:
     for (_, node), (_, other) in zip(layer.walk(), copied.walk(), strict=True):
         other._training, other._generator, other._turn = node._training, node.generator, 0
     return copied
-
-
-def _refuse_without_dx(name: str, layer: Layer) -> None:
-    """Raise ValueError if a layer learns, and a node that takes its output gave no gradient for it."""
-    if any(parameter.learnable for parameter in layer.parameters().values()):
-        raise ValueError(
-            f"Graph, node {name!r}: {layer!r} learns, and a node that takes its output returned no dL/dx. End the backward of that "
-            "one with `return dx`."
-        )
 
 
 def _add_gradients(layer: Layer, use: Layer) -> None:

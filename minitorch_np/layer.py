@@ -12,6 +12,7 @@ import numpy as np
 
 from minitorch_np import initializers, regularizers
 from minitorch_np.base.allocation import allocate_parameter, check_trial
+from minitorch_np.base.any_length import open_shape
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.cache import Call
 from minitorch_np.base.configurable import is_built_in
@@ -66,27 +67,25 @@ class Layer(Weights):
         training: True while the model learns. Layers such as dropout behave differently then.
         keep_cache: False while no backward will be called; then forward keeps nothing.
         wants_dx: False while dx, the result of backward, is not used, so that backward need not compute it: see pass_wants_dx.
-        precomputable: True on classes whose outputs stay the same during training: they have no learnable parameters, no
-            randomness and no mode. At the front of a Sequential they run once per call of fit, not once per step.
-        uses_blocks: True on classes that compute large arrays with `in_blocks`: a model that has such a layer is trained, and predicts,
-            on all cores, with one thread in BLAS. See base/blocks.py.
+        precomputable: True on classes whose outputs stay the same during training (no learnable parameters, randomness or mode): at
+            the front of a Sequential they run once per call of fit.
+        uses_blocks: True on classes that compute large arrays with `in_blocks`, on all cores: see base/blocks.py.
         elementwise: True on classes of this package whose y always has the shape of x.
+        supports_masking: whether y has the mask of x. output_mask: the mask of y, if forward makes one. See layers/masks.py.
         built, input_shape, output_shape: known after the first call; shapes leave the batch out.
-        in_keras: True on classes that Keras has too, under the same name and with the same arguments.
+        in_keras: True on classes that Keras has too, with the same name and arguments.
         keras_activation: the name of the function in Keras's Activation layer, if it is there.
         keras_places: where Keras's files hold the parameters, if not at vars/0, vars/1, … in order.
     """
 
     # Defaults are on the class, so that a subclass may forget super().__init__().
     _wants_dx = True
-    precomputable = False
     built: bool = False
     input_shape: Shape | None = None
     output_shape: Shape | None = None
-    in_keras = False
     keras_activation: str | None = None
-    elementwise = False
-    uses_blocks = False
+    precomputable = elementwise = uses_blocks = supports_masking = in_keras = False
+    output_mask: NDArray | None = None
     keras_places: Mapping[str, str] = {}
     _streams: Streams | None = None
     _generator: np.random.Generator | None = None
@@ -276,7 +275,7 @@ class Layer(Weights):
             elif self.output_shape is None or not self.built:
                 self._make_parameters(input_shape)
                 self.input_shape, self.built = input_shape, True
-                self.output_shape = self.compute_output_shape(input_shape)  # its forward builds the layers inside
+                self.output_shape = open_shape(self.compute_output_shape, input_shape)  # builds the layers inside
         return self.output_shape  # type: ignore[return-value]
 
     def _make_parameters(self, input_shape: Shape) -> None:

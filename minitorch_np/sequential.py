@@ -24,7 +24,8 @@ from minitorch_np.layers import (
     Softmax,
 )
 from minitorch_np.layers.chain import backward_through, check_layer, refuse_repeats, shape_through
-from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, wrong_for_loss
+from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, why_not_first, wrong_for_loss
+from minitorch_np.layers.masks import through
 from minitorch_np.losses.finding import AnyLoss
 from minitorch_np.model import Model
 from minitorch_np.optimizers import Optimizer
@@ -174,13 +175,12 @@ class Sequential(Model):
                 raise ValueError(f"{name}: {error}") from error
         return tuple(shape)
 
-    def forward(self, x: NDArray) -> NDArray:
+    def forward(self, x: NDArray, mask: NDArray | None = None) -> NDArray:
         if not self.built:
             self.require_built("Sequential.forward")
         if self._only_answered and self.keep_cache:
             self.before_forward()
-        for layer in self._layers:
-            x = layer.forward(x)
+        x, self.output_mask = through(self._layers, x, mask)
         return x
 
     def backward(self, dy: NDArray) -> Any:
@@ -230,7 +230,7 @@ class Sequential(Model):
         if type(first) is not Dense:
             raise ValueError(
                 f"{who}: expected a Dense first, after layers that only prepare the data (Input, Rescaling, Flatten, Normalization), "
-                f"got {first!r}. {_why_not_first(first)}, or leave in_span out."
+                f"got {first!r}. {why_not_first(first)}, or leave in_span out."
             )
         if len(first.input_shape or ()) != 1:
             raise ValueError(
@@ -279,15 +279,6 @@ class Sequential(Model):
             part.input_shape = before
             part.output_shape = chosen[-1].output_shape if chosen else before
         return part
-
-
-def _why_not_first(layer: Layer | None) -> str:
-    """What to do about this layer before the first Dense."""
-    if isinstance(layer, Dense):
-        return "It may compute something else than Dense does: use Dense"
-    if layer is not None and any(parameter.learnable for parameter in layer.parameters().values()):
-        return "Its outputs change in every step, so they have no fixed span: begin with a Dense"
-    return "fit computes it in every step, because such a layer may differ from step to step: remove it, or apply it to x before fit"
 
 
 def _one_by_one(model: Sequential) -> Iterator[Layer]:

@@ -26,8 +26,13 @@ def allocate_parameter(shape: tuple[int, ...]) -> None:
     """Count a parameter of this shape, before it is created.
 
     Raises:
-        ValueError: the limit is exceeded.
+        ValueError: the limit is exceeded, or a size is None: the model's Input has any length, and this layer needs a fixed one.
     """
+    if None in shape:
+        raise ValueError(
+            f"a parameter would have the shape {shape}, so the layer needs sequences of one length. Give Input a number in place of "
+            "None, or put a layer before this one that makes a vector of any sequence: GlobalAveragePooling1D() or LSTM(units)."
+        )
     left = _left.get() - math.prod(shape)
     if left < 0:
         raise ValueError(f"a parameter of shape {shape} is more than the file can fill")

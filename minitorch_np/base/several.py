@@ -48,8 +48,8 @@ def each(change: Callable[[NDArray], Any], x: Any) -> Any:
 
 
 def listed(x: Any) -> list[NDArray]:
-    """The arrays of several, or the one array, in a list."""
-    return list(x) if isinstance(x, Several) else [x]
+    """The arrays of several or of a tuple, or the one array, in a list."""
+    return list(x) if isinstance(x, (Several, tuple)) else [x]
 
 
 def joined(parts: list[Any]) -> Any:

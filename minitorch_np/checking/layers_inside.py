@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.several import listed
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.packed import packed
 from minitorch_np.checking.subject import set_precision
@@ -18,13 +19,18 @@ def layers_with_inputs(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, N
     """Every layer inside, with its name and the inputs that it gets in a float64 forward of the whole: innermost first, the whole last."""
     recorded = copy.deepcopy(layer)
     inputs: dict[str, list[NDArray]] = {}
+    gives_several: set[str] = set()
 
     def record(name: str, node: Layer) -> None:
         forward = node.forward
 
-        def recording_forward(x: NDArray, *others: Any) -> NDArray:
+        def recording_forward(x: NDArray, *others: Any, mask: Any = None, query_mask: Any = None) -> NDArray:
             inputs.setdefault(name, [np.array(one) for one in (x, *others) if hasattr(one, "shape")])
-            return forward(x, *others)
+            masks = {"mask": mask, "query_mask": query_mask}
+            y = forward(x, *others, **{name: value for name, value in masks.items() if value is not None})
+            if len(listed(y)) > 1:
+                gives_several.add(name)
+            return y
 
         node.forward = recording_forward  # type: ignore[method-assign]
 
@@ -37,5 +43,6 @@ def layers_with_inputs(layer: Layer, x: NDArray) -> Iterator[tuple[str, Layer, N
     for name, node in reversed(list(layer.walk())):
         if name in inputs:
             arrays = inputs[name]
-            yield (name, node, arrays[0]) if len(arrays) == 1 else (name, *packed(node, arrays))
+            alone = len(arrays) == 1 and name not in gives_several
+            yield (name, node, arrays[0]) if alone else (name, *packed(node, arrays))
     yield "", layer, x

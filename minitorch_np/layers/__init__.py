@@ -26,18 +26,19 @@ from minitorch_np.layers.merging import (
     Subtract,
 )
 from minitorch_np.layers.noise import Dropout, GaussianNoise, SpatialDropout2D
+from minitorch_np.layers.padding import GlobalAveragePooling1D, GlobalMaxPooling1D, Masking
 from minitorch_np.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from minitorch_np.layers.preprocessing import Normalization, Rescaling
 from minitorch_np.layers.rectifiers import ELU, SELU, LeakyReLU, ReLU
-from minitorch_np.layers.recurrent import SimpleRNN
 from minitorch_np.layers.resizing import UpSampling2D, ZeroPadding2D
 from minitorch_np.layers.shaping import Flatten, Permute, Reshape
+from minitorch_np.layers.simple_rnn import SimpleRNN
 
 __all__ = [
     "ELU", "GELU", "GRU", "LSTM", "SELU", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Bidirectional",
     "Concatenate", "Conv2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Embedding", "Flatten", "GaussianNoise",
-    "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Input", "LayerNormalization", "LeakyReLU", "LogSoftmax",
-    "MaxPooling2D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization", "Permute", "PositionalEmbedding", "RandomBrightness",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Input", "LayerNormalization",
+    "LeakyReLU", "LogSoftmax", "Masking", "MaxPooling2D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization", "Permute", "PositionalEmbedding", "RandomBrightness",
     "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SiLU", "Sigmoid", "SimpleRNN",
     "Softmax", "Softplus", "SpatialDropout2D", "Subtract", "Tanh", "UpSampling2D", "ZeroPadding2D",
 ]  # fmt: skip

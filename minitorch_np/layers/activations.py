@@ -75,6 +75,7 @@ class Softmax(Layer):
     """
 
     in_keras = True
+    supports_masking = True
 
     checks: Checks = {"axis": Fixed(check_axis)}
 

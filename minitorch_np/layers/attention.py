@@ -48,13 +48,15 @@ class MultiHeadAttention(Layer):
         (features, heads, value_dim), each with a bias (heads, …); output_kernel (heads, value_dim, features),
         output_bias (features,).
         forward takes a second argument, mask: bool, (batch, time), True at the positions that may be attended to, or
-        (batch, time, time), True where the first position may attend to the second. A Sequential passes no mask; a
-        user-defined Model may. A position that may attend to nothing has A = 0, so its y is output_bias.
+        (batch, time, time), True where the first position may attend to the second. A position that may attend to nothing has
+        A = 0, so its y is output_bias. A Sequential passes the mask of x, and passes it as query_mask too: at padded positions A is
+        then the same for all positions, as in Keras. The steps after it leave these positions out.
     Raises:
         ValueError: a size is not a positive int; x or the mask has another shape.
     """
 
     uses_blocks = True
+    supports_masking = True
     in_keras = True  # in a Functional model, where it has two inputs
     keras_places: dict[str, str] = {
         f"{part}_{value}": f"{part}_dense/vars/{number}"
@@ -133,23 +135,26 @@ class MultiHeadAttention(Layer):
         require_sequences(self, input_shape, "Put Embedding before it.")
         return input_shape
 
-    def forward(self, x: NDArray, mask: NDArray | None = None) -> NDArray:
+    def forward(self, x: NDArray, mask: NDArray | None = None, query_mask: NDArray | None = None) -> NDArray:
         self._check(x)
         scale = 1 / math.sqrt(self.key_dim)
         q = self._heads(x, self.query_kernel, self.query_bias)
         k = self._heads(x, self.key_kernel, self.key_bias)
         v = self._heads(x, self.value_kernel, self.value_bias)
         allowed = self._allowed(x, mask)
+        padded = None if query_mask is None else ~query_mask.reshape(len(x), 1, -1, 1)
         a = np.empty((*q.shape[:3], q.shape[2]), np.result_type(q, k))
         joined = np.empty((*x.shape[:2], self.num_heads * self.head_dim), np.result_type(a, v))
 
         def attend(examples: slice) -> None:
             scores = (q[examples] @ k[examples].swapaxes(2, 3)) * scale
             a[examples] = masked_softmax(scores, allowed if allowed is None or allowed.ndim == 2 else allowed[examples])
+            if padded is not None:
+                np.copyto(a[examples], 1 / x.shape[1], where=padded[examples])
             joined[examples] = _join(a[examples] @ v[examples])
 
         in_blocks(attend, blocks_of(a))
-        self.cache = x, q, k, v, a, joined
+        self.cache = x, q, k, v, a, joined, padded
         y = product(joined, self.output_kernel.value.reshape(-1, x.shape[2]))
         return y if self.output_bias is None else y + self.output_bias.value
 
@@ -163,10 +168,11 @@ class MultiHeadAttention(Layer):
 
             ds_i = sum_j da_j a_j (1[i = j] - a_i) = a_i (da_i - sum_j a_j da_j),
 
-        the product with the Jacobian, without the Jacobian itself. Where a mask made a_i = 0, ds_i = 0. The three projections
+        the product with the Jacobian, without the Jacobian itself. Where a mask made a_i = 0, ds_i = 0. Where
+        the query is padding, A is constant, and dS = 0. The three projections
         are Dense again, and all three read x, so dL/dx is the sum of theirs.
         """
-        x, q, k, v, a, joined = self.cache
+        x, q, k, v, a, joined, padded = self.cache
         scale = 1 / math.sqrt(self.key_dim)
         self._set_gradients(self.output_kernel, self.output_bias, joined, dy)
         do = self._split(product(dy, self.output_kernel.value.reshape(-1, x.shape[2]).T))
@@ -176,6 +182,8 @@ class MultiHeadAttention(Layer):
             a_here, do_here = a[examples], do[examples]
             da = do_here @ v[examples].swapaxes(2, 3)
             ds = a_here * (da - sums(a_here * da, (3,), keepdims=True)) * scale
+            if padded is not None:
+                np.copyto(ds, 0, where=padded[examples])
             dq[examples] = ds @ k[examples]
             dk[examples] = ds.swapaxes(2, 3) @ q[examples]
             dv[examples] = a_here.swapaxes(2, 3) @ do_here

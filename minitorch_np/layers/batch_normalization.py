@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from minitorch_np.base.validation import Checks, Fixed, number
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import check_axis, places, require_built
+from minitorch_np.layers.masks import check_mask
 from minitorch_np.layers.normalization import _Normalized
 
 
@@ -77,23 +79,28 @@ class BatchNormalization(_Normalized):
         places(self, (self.axis,), input_shape)
         return tuple(input_shape)
 
-    def forward(self, x: NDArray) -> NDArray:
+    def forward(self, x: NDArray, mask: NDArray | None = None) -> NDArray:
+        """y for x. With a mask, (batch, time), mean and variance in training are those of the real steps."""
         self._require_channels(x)
         rows, shape = self._rows(x)
+        real: NDArray | None = None  # of each number in rows, whether it belongs to a real step
+        if mask is not None:
+            check_mask(self, mask, x)
+            real, _ = self._rows(np.broadcast_to(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x.shape))
         if of_the_batch := self.training and not self._frozen():
-            values = rows.size / len(self.moving_mean.value)
-            mean = self._sums(rows) / values
-            centered, variance = self._centered(rows, mean)
+            values = self._count(rows, real)
+            mean = self._sums(rows if real is None else rows * real) / values
+            centered, variance = self._centered(rows, mean, real)
             if self.is_rough(mean, variance) and np.isfinite(variance).all():  # fit reports an overflow
                 exact = rows.astype(np.float64)
-                mean = self._sums(exact) / values
-                exact, variance = self._centered(exact, mean)
+                mean = self._sums(exact if real is None else exact * real) / values
+                exact, variance = self._centered(exact, mean, real)
                 centered = exact.astype(rows.dtype)
             self._move(mean, variance)
         else:
             centered, variance = rows - self._along(self.moving_mean.value, rows), self.moving_variance.value
         inverse = (1 / np.sqrt(variance + self._epsilon)).astype(rows.dtype, copy=False)
-        self.cache = centered, inverse, of_the_batch
+        self.cache = centered, inverse, of_the_batch, real
         scale = self._along(self._scaled(inverse), rows)
         shift = None if self.beta is None else self._along(self.beta.value, rows)
         y = np.empty(rows.shape, np.result_type(centered, scale, *([] if shift is None else [shift])))
@@ -118,8 +125,10 @@ class BatchNormalization(_Normalized):
         dL/dmean = -r sum of g,                                                  dmean/dx = 1 / n,
         dL/dx = g r - r^2 / 2 (sum of g xhat) 2 (x - mean) / n - r (sum of g) / n
               = gamma r (dy - (sum of dy) / n - xhat (sum of dy xhat) / n).
+
+        With a mask, n counts the real steps. Padded ones do not enter mean and variance, so there dL/dx = gamma r dy.
         """
-        centered, inverse, of_the_batch = self.cache
+        centered, inverse, of_the_batch, real = self.cache
         rows, shape = self._rows(dy)
         dbeta = self._sums(rows)
         dgamma = self._sums(rows, centered) * inverse
@@ -130,15 +139,18 @@ class BatchNormalization(_Normalized):
         scale = self._along(self._scaled(inverse), rows)
         if not of_the_batch:
             return self._images(rows * scale, shape)
-        values = rows.size / len(inverse)
+        values = self._count(rows, real)
         from_variance = self._along(dgamma * inverse / values, rows)
         from_mean = self._along(dbeta / values, rows)
         dx = np.empty_like(rows)
 
         def combine(block: slice) -> None:
             here = np.multiply(centered[block], from_variance, out=dx[block])
-            np.subtract(rows[block], here, out=here)
-            here -= from_mean
+            if real is not None:
+                np.subtract(rows[block], (here + from_mean) * real[block], out=here)
+            else:
+                np.subtract(rows[block], here, out=here)
+                here -= from_mean
             here *= scale
 
         in_blocks(combine, blocks_of(rows))
@@ -172,15 +184,23 @@ class BatchNormalization(_Normalized):
 
         return self._added(in_blocks(of_block, blocks_of(rows)))
 
-    def _centered(self, rows: NDArray, mean: NDArray) -> tuple[NDArray, NDArray]:
+    def _count(self, rows: NDArray, real: NDArray | None) -> Any:
+        """How many values each channel has; with a mask, in real steps."""
+        if real is None:
+            return rows.size / len(self.moving_mean.value)
+        return np.maximum(self._sums(real.astype(rows.real.dtype)), 1)
+
+    def _centered(self, rows: NDArray, mean: NDArray, real: NDArray | None) -> tuple[NDArray, NDArray]:
         """rows - mean, and the mean of its squares."""
         centered, along = np.empty_like(rows), self._along(mean, rows)
 
         def of_block(block: slice) -> NDArray:
             here = np.subtract(rows[block], along, out=centered[block])
+            if real is not None:
+                here = here * real[block]
             return channel_products(here, here)  # in the same pass, while the block is in the cache
 
-        return centered, self._added(in_blocks(of_block, blocks_of(rows))) / (rows.size / len(mean))
+        return centered, self._added(in_blocks(of_block, blocks_of(rows))) / self._count(rows, real)
 
     def _added(self, columns: list[NDArray]) -> NDArray:
         """One sum for each channel, of sums over the rows of each block."""

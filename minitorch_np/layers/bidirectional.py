@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from minitorch_np.base.answers import instead_of
-from minitorch_np.base.shapes import NDArray, Shape
+from minitorch_np.base.several import listed
+from minitorch_np.base.shapes import NDArray, Shape, has_several
 from minitorch_np.base.validation import Checks, Fixed, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.lstm import LSTM
-from minitorch_np.layers.recurrent import SimpleRNN, _Recurrent
+from minitorch_np.layers.recurrent import _Recurrent
+from minitorch_np.layers.simple_rnn import SimpleRNN
 
 
 class Bidirectional(Layer):
     """y = layer(x) merged with the output of a second such layer that reads x from its end. Schuster & Paliwal 1997.
 
-    With return_sequences, the outputs of the second one are reversed, so that both are for the same step of x.
+    With return_sequences, the outputs of the second one are reversed, so that both are for the same step of x, and at padded steps
+    both are 0. With return_state, y is followed by the final state of the first, and then by that of the second.
 
     Args:
         layer: a SimpleRNN, LSTM or GRU without go_backwards; the second one is made with the same arguments.
@@ -41,41 +47,79 @@ class Bidirectional(Layer):
             )
         self.forward_layer = layer
         self.backward_layer = type(layer)(**{**layer.config(), "go_backwards": True})
+        for direction in (self.forward_layer, self.backward_layer):
+            direction.zeroes_padding = layer.return_sequences
         self.layer = layer
         self.merge_mode = merge_mode
 
-    def build(self, input_shape: Shape) -> None:
-        self.forward_layer.ensure_built(input_shape)
-        self.backward_layer.ensure_built(input_shape)
+    @property
+    def supports_masking(self) -> bool:  # type: ignore[override]
+        return self.layer.return_sequences
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        *steps, units = self.layer.compute_output_shape(input_shape)
-        return (*steps, 2 * units if self.merge_mode == "concat" else units)
+    def reset_states(self) -> None:
+        """Forget the states of earlier batches, which layers with stateful=True keep."""
+        self.forward_layer.reset_states()
+        self.backward_layer.reset_states()
 
-    def forward(self, x: NDArray) -> NDArray:
-        one, other = self.forward_layer.forward(x), self._turned(self.backward_layer.forward(x))
+    def build(self, input_shape: Any) -> None:
+        one, other = self._shapes(input_shape)
+        self.forward_layer.ensure_built(one)
+        self.backward_layer.ensure_built(other)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shape = self.layer.compute_output_shape(self._shapes(input_shape)[0])
+        (*steps, units), *states = shape if self.layer.return_state else (shape,)
+        merged = (*steps, 2 * units if self.merge_mode == "concat" else units)
+        return (merged, *states, *states) if self.layer.return_state else merged
+
+    def _shapes(self, input_shape: Any) -> tuple[Any, Any]:
+        """What each direction gets: the shape of x, and with an initial state the shapes of its part of it."""
+        if not has_several(input_shape):
+            return input_shape, input_shape
+        shape, *states = input_shape
+        half = len(states) // 2
+        return (shape, *states[:half]), (shape, *states[half:])
+
+    def forward(self, x: NDArray, *initial_state: NDArray, mask: NDArray | None = None) -> Any:
+        """y for x. The other arguments are those of the layer; an initial state has the arrays of the first, then of the second."""
+        half = len(initial_state) // 2
+        one, *states = listed(self.forward_layer.forward(x, *initial_state[:half], mask=mask))
+        other, *others = listed(self.backward_layer.forward(x, *initial_state[half:], mask=mask))
+        other = self._turned(other)
         self.cache = one, other
+        y = self._merged(one, other)
+        return (y, *states, *others) if states else y
+
+    def _merged(self, one: NDArray, other: NDArray) -> NDArray:
         if self.merge_mode == "concat":
             return np.concatenate([one, other], axis=-1)
         if self.merge_mode == "mul":
             return one * other
         return one + other if self.merge_mode == "sum" else (one + other) / 2
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: Any) -> Any:
         """The gradient of each direction is its columns of dy ("concat"), dy ("sum"), dy times the other output ("mul"), or dy / 2 ("ave").
 
-        Both read the same x, so dL/dx is the sum of the two.
+        Both read the same x, so dL/dx is the sum of the two. The states, if there are any, belong to one direction each.
         """
+        dy, *dstates = listed(dy)
+        half = len(dstates) // 2
+        done, dother = (None, None) if dy is None else self._parts(dy)
+        found = listed(self.forward_layer.backward((done, *dstates[:half]) if dstates else done))
+        dother = dother if dother is None else self._turned(dother)
+        others = listed(self.backward_layer.backward((dother, *dstates[half:]) if dstates else dother))
+        dx, *dinitial = found
+        dx_other, *dothers = others
+        dx = None if dx is None or dx_other is None else dx + dx_other
+        return (dx, *dinitial, *dothers) if dinitial else dx
+
+    def _parts(self, dy: NDArray) -> Sequence[NDArray]:
         one, other = self.cache
         if self.merge_mode == "concat":
-            done, dother = np.split(dy, 2, axis=-1)
-        elif self.merge_mode == "mul":
-            done, dother = dy * other, dy * one
-        else:
-            done = dother = dy if self.merge_mode == "sum" else dy / 2
-        dx = self.forward_layer.backward(done)
-        dx_other = self.backward_layer.backward(self._turned(dother))
-        return None if dx is None or dx_other is None else dx + dx_other
+            return np.split(dy, 2, axis=-1)
+        if self.merge_mode == "mul":
+            return dy * other, dy * one
+        return (dy, dy) if self.merge_mode == "sum" else (dy / 2, dy / 2)
 
     def pass_wants_dx(self, wants: bool) -> None:
         self.forward_layer.wants_dx = self.backward_layer.wants_dx = wants

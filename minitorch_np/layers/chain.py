@@ -1,4 +1,4 @@
-"""Layers one after the other: forward, backward and shapes of a list of layers, and the checks of such a list."""
+"""Layers one after the other: backward and shapes of a list of layers, and the checks of such a list."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from minitorch_np.base.answers import instead_of
+from minitorch_np.base.any_length import open_shape
 from minitorch_np.base.contract import refuse_other_shape
-from minitorch_np.base.shapes import NDArray, Shape
+from minitorch_np.base.shapes import NDArray, Shape, has_several
 from minitorch_np.layer import Layer
-
-
-def forward_through(layers: Sequence[Layer], x: NDArray) -> NDArray:
-    for layer in layers:
-        x = layer.forward(x)
-    return x
 
 
 def backward_through(layers: Sequence[Layer], dy: NDArray | None) -> NDArray | None:
@@ -44,7 +39,11 @@ def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
     """The output shape of layers one after the other, by their ensure_built or compute_output_shape."""
     for layer in layers:
         refuse_other_shape(layer, tuple(shape))
-        shape = getattr(layer, method)(tuple(shape))
+        shape = open_shape(getattr(layer, method), tuple(shape))
+        if has_several(shape):
+            raise ValueError(
+                f"{layer!r} gives several arrays, and the next layer takes one. Use it in a Model of your own."
+            )
     return tuple(shape)
 
 

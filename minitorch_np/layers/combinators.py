@@ -9,7 +9,8 @@ import numpy as np
 
 from minitorch_np.base.shapes import NDArray, Shape, batch_of, has_several
 from minitorch_np.layer import Layer
-from minitorch_np.layers.chain import backward_through, check_layers, forward_through, refuse_repeats, shape_through
+from minitorch_np.layers.chain import backward_through, check_layers, refuse_repeats, shape_through
+from minitorch_np.layers.masks import Mask, any_of, through
 
 Branch = Layer | Sequence[Layer]
 
@@ -40,16 +41,23 @@ class _Combinator(Layer):
         """The shape of y for arrays of these shapes, without the batch; ValueError if they do not fit."""
         raise NotImplementedError(f"{self!r} has no combined_shape: write combined_shape(self, shapes).")
 
+    def merged_mask(self, masks: Sequence[Mask], arrays: Sequence[NDArray]) -> Mask:
+        """The mask of y, from the arrays and their masks: a step is real if it is real in one of them, as in Keras."""
+        return any_of(masks)
+
     # What containers use
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.combined_shape(self._shapes(input_shape, "compute_output_shape"))
 
-    def forward(self, x: NDArray, *others: NDArray) -> NDArray:
+    def forward(self, x: NDArray, *others: NDArray, mask: NDArray | None = None) -> NDArray:
         if not self._lists:
             self._refuse_single(others)
             return self.combine((x, *others))
-        return self.combine([forward_through(layers, x) for layers in self._lists])
+        found = [through(layers, x, mask) for layers in self._lists]
+        arrays = [y for y, _ in found]
+        self.output_mask = self.merged_mask([y_mask for _, y_mask in found], arrays)
+        return self.combine(arrays)
 
     def backward(self, dy: NDArray) -> Any:
         """x reaches y through every branch, so dx is the sum of the dx of all branches. In a Graph each source gets its own dx."""

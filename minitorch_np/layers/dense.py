@@ -41,6 +41,7 @@ class Dense(Layer):
     """
 
     in_keras = True
+    supports_masking = True
     checks: Checks = {
         "units": count("the number of outputs"),
         "use_bias": Fixed(flag),

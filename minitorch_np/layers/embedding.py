@@ -10,7 +10,7 @@ from minitorch_np.base.arrays import as_floats
 from minitorch_np.base.functions import segment_sums, sums
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray, Shape, batch_of
-from minitorch_np.base.validation import Checks, Fixed, anything
+from minitorch_np.base.validation import Checks, Fixed, anything, flag
 from minitorch_np.initializers import Constant, Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_built
@@ -32,6 +32,8 @@ class Embedding(Layer):
         embeddings_regularizer: a penalty on the embeddings that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
         embeddings_constraint: applied after each step of the optimiser, such as constraints.UnitNorm(axis=1).
         weights: a table of the first values, (input_dim, output_dim), in place of embeddings_initializer; also in a list, as in Keras.
+        mask_zero: True takes 0 in x for padding: the layers after this one, the loss and the metrics leave such steps out. Words then
+            have the numbers from 1, and input_dim is their count plus 1.
 
     Shapes: x (batch, ...), whole numbers of any dtype -> y (batch, ..., output_dim); embeddings (input_dim, output_dim).
     Raises:
@@ -43,6 +45,7 @@ class Embedding(Layer):
         "input_dim": count("the size of the vocabulary"),
         "output_dim": count("the length of the vectors"),
         "weights": Fixed(anything),
+        "mask_zero": flag,
     }
     embeddings: Parameter
 
@@ -54,6 +57,7 @@ class Embedding(Layer):
         embeddings_regularizer: str | Regularizer | None = None,
         embeddings_constraint: str | Constraint | None = None,
         weights: ArrayLike | list[NDArray] | None = None,
+        mask_zero: bool = False,
     ) -> None:
         self.input_dim = input_dim
         self.output_dim = output_dim
@@ -61,6 +65,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = embeddings_regularizer
         self.embeddings_constraint = embeddings_constraint
         self.weights = weights
+        self.mask_zero = mask_zero
 
     def settle(self) -> None:
         table = self._table()
@@ -98,6 +103,7 @@ class Embedding(Layer):
         require_built(self)
         rows = self._rows(x)
         self.cache = rows
+        self.output_mask = rows != 0 if self.mask_zero else None
         return self.embeddings.value[rows]
 
     def backward(self, dy: NDArray) -> None:
@@ -142,6 +148,7 @@ class Embedding(Layer):
             (cls(3, 1), (2, 3)),
             (cls(11, 2), (1,)),
             (cls(3, 2, weights=table), (2,)),
+            (cls(3, 2, mask_zero=True), (4,)),
         ]
 
 
@@ -160,6 +167,7 @@ class PositionalEmbedding(Layer):
         ValueError: sequence_length is not a positive int; x has another rank, is longer, or has other features.
     """
 
+    supports_masking = True
     checks: Checks = {"sequence_length": count("the longest sequence")}
     position_embeddings: Parameter
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
-from minitorch_np.layers.recurrent import _Recurrent, columns, stacked
+from minitorch_np.layers.recurrent import _Recurrent
+from minitorch_np.layers.recurrent_products import columns, stacked
 from minitorch_np.regularizers import Regularizer
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class GRU(_Recurrent):
             constraints.MaxNorm(2).
         return_sequences: True gives the states of all steps, False the last one.
         go_backwards: True reads x from its end; the states are in the order in which they are computed.
+        return_state: True gives the final state beside y, (y, h). Such a layer is for your own Model: a Sequential passes one array.
+        stateful: True begins each batch with the state after the last one, until reset_states() is called.
         reset_after: True applies the reset gate r after the product, so that one product is enough for all gates; False before it.
 
     Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;
@@ -66,6 +69,8 @@ class GRU(_Recurrent):
         kernel_constraint: str | Constraint | None = None,
         recurrent_constraint: str | Constraint | None = None,
         bias_constraint: str | Constraint | None = None,
+        return_state: bool = False,
+        stateful: bool = False,
     ) -> None:
         super().__init__(
             units,
@@ -81,6 +86,8 @@ class GRU(_Recurrent):
             kernel_constraint,
             recurrent_constraint,
             bias_constraint,
+            return_state,
+            stateful,
         )
         self.reset_after = reset_after
 
@@ -91,14 +98,14 @@ class GRU(_Recurrent):
         kernel, bias = super().input_weights()
         return kernel, bias[0] if bias is not None and self.reset_after else bias
 
-    def run(self, projected: NDArray) -> tuple[NDArray, tuple[NDArray, NDArray]]:
+    def run(self, projected: NDArray, initial: Sequence[NDArray]) -> tuple[NDArray, tuple[NDArray, NDArray]]:
         units, batch = self.units, projected.shape[2]
         kernel = self.recurrent_kernel.value.T
         bias = self.bias.value[1][:, None] if self.bias is not None and self.reset_after else 0
         gates = projected.astype(np.result_type(projected, kernel, bias), copy=False)
         zr, n = slice(2 * units), slice(2 * units, None)
         all_gates, of_zr, of_n = (stacked(rows, batch) for rows in (kernel, kernel[zr], kernel[n]))
-        states = self.start(gates)
+        states = self.start(gates, initial)
         inner = np.empty_like(states[1:])  # what r multiplies: the product with the state, or the state
         for t, gate in enumerate(gates):
             h = states[t]
@@ -116,8 +123,13 @@ class GRU(_Recurrent):
         return states, (gates, inner)
 
     def run_back(
-        self, dprojected: NDArray, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray]
-    ) -> Iterator[int]:
+        self,
+        dprojected: NDArray,
+        dstates: NDArray,
+        states: NDArray,
+        memory: tuple[NDArray, NDArray],
+        *dothers: NDArray,
+    ) -> Generator[int, None, tuple[NDArray, ...]]:
         """From the last step to the first, with dh = dL/dh_t, and a_z, a_r, a_n for the arguments of the sigmoids and the tanh:
 
         h_t = z h_(t-1) + (1 - z) n gives dz = dh (h_(t-1) - n),   dn = dh (1 - z),   and adds dh z to dL/dh_(t-1);
@@ -134,7 +146,7 @@ class GRU(_Recurrent):
         all_gates, of_zr, of_n = (
             stacked(np.ascontiguousarray(some), batch) for some in (kernel, kernel[:, zr], kernel[:, n])
         )
-        dh: NDArray | int = 0
+        dh: Any = 0
         for t in reversed(range(len(gates))):
             z, r, n_t = gates[t].reshape(3, units, batch)
             da_z, da_r, da_n = dprojected[t].reshape(3, units, batch)
@@ -149,6 +161,7 @@ class GRU(_Recurrent):
                 dh += np.matmul(all_gates, np.concatenate([da_z, da_r, da_n * r])).reshape(units, batch)
             else:
                 dh += np.matmul(of_zr, dprojected[t, zr]).reshape(units, batch) + dp * r
+        return (dh,)
 
     def recurrent_gradients(
         self, by_unit: NDArray, h: NDArray, block: slice, memory: tuple[NDArray, NDArray]

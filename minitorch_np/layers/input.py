@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from minitorch_np.base.any_length import fits
 from minitorch_np.base.shapes import NDArray, Shape, batch_of, transposition
-from minitorch_np.base.validation import Checks, Fixed, is_whole
+from minitorch_np.base.validation import Checks, Fixed, is_whole, optional, whole
 from minitorch_np.layer import Layer
 
 
 def _check_shape(who: str, name: str, value: Any) -> None:
     sizes = value if isinstance(value, (tuple, list)) else ()
-    if not sizes or not all(is_whole(size) and size >= 1 for size in sizes):
+    if not sizes or not all(size is None or (is_whole(size) and size >= 1) for size in sizes):
         hint = f" Write Input(({value},))." if is_whole(value) else ""
         raise ValueError(f"{who}: shape is a tuple of positive ints such as (64, 64, 3), got {value!r}.{hint}")
 
@@ -20,7 +22,9 @@ class Input(Layer):
     """y = x, for examples of one shape. As the first layer of a Sequential it lets the model check all shapes at once, and build before it gets data.
 
     Args:
-        shape: the shape of one example, the batch left out: (12288,) or (64, 64, 3).
+        shape: the shape of one example, the batch left out: (12288,) or (64, 64, 3). None stands for any length: in (None, 8) each
+            batch may have its own number of steps.
+        batch_size: examples in each batch, which Keras has to know for layers with stateful=True. It has no other effect.
 
     Shapes: x (batch, *shape) -> y the same.
     Raises:
@@ -28,15 +32,17 @@ class Input(Layer):
     """
 
     precomputable = True
+    supports_masking = True
 
-    checks: Checks = {"shape": Fixed(_check_shape)}
+    checks: Checks = {"shape": Fixed(_check_shape), "batch_size": optional(whole(1))}
 
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
+    def __init__(self, shape: Sequence[int | None], batch_size: int | None = None) -> None:
+        self.shape: Any = shape
+        self.batch_size = batch_size
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if tuple(input_shape) != tuple(self.shape):
-            ordered = transposition((0, *input_shape), self.shape)
+        if not fits(input_shape, self.shape):
+            ordered = "" if None in self.shape else transposition((0, *input_shape), self.shape)
             raise ValueError(
                 f"{self!r}: expected inputs of shape {batch_of(tuple(self.shape))}, got {batch_of(tuple(input_shape))}."
                 + (f" The axes are in another order: use {ordered}." if ordered else "")

@@ -9,6 +9,7 @@ from minitorch_np.base.contract import calling
 from minitorch_np.base.replica import Replicator
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Sigmoid, Softmax
+from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.preprocessing import Normalization
 
 if TYPE_CHECKING:
@@ -66,3 +67,12 @@ def _layer_that_gave(model: Model, outputs: NDArray, x: NDArray | None) -> Layer
         with calling(Call(replica)):
             outputs = replica.forward(x)
     return next((layer for _, layer in replica.walk() if vars(layer).get("_cache") is outputs), None)
+
+
+def why_not_first(layer: Layer | None) -> str:
+    """What to do about this layer before the first Dense."""
+    if isinstance(layer, Dense):
+        return "It may compute something else than Dense does: use Dense"
+    if layer is not None and any(parameter.learnable for parameter in layer.parameters().values()):
+        return "Its outputs change in every step, so they have no fixed span: begin with a Dense"
+    return "fit computes it in every step, because such a layer may differ from step to step: remove it, or apply it to x before fit"

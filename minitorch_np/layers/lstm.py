@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
-from minitorch_np.layers.recurrent import _Recurrent, stacked
+from minitorch_np.layers.recurrent import _Recurrent
+from minitorch_np.layers.recurrent_products import stacked
 from minitorch_np.regularizers import Regularizer
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class LSTM(_Recurrent):
             constraints.MaxNorm(2).
         return_sequences: True gives the states h of all steps, False the last one.
         go_backwards: True reads x from its end; the states are in the order in which they are computed.
+        return_state: True gives the final state beside y, (y, h, c). Such a layer is for your own Model: a Sequential passes one array.
+        stateful: True begins each batch with the state after the last one, until reset_states() is called.
 
     Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;
         kernel (features, 4 * units), recurrent_kernel (units, 4 * units), bias (4 * units,), in the order i, f, g, o.
@@ -47,6 +50,7 @@ class LSTM(_Recurrent):
     in_keras = True
     checks: Checks = {"unit_forget_bias": Fixed(flag)}
     gates = 4
+    state_size = 2
 
     def __init__(
         self,
@@ -64,6 +68,8 @@ class LSTM(_Recurrent):
         kernel_constraint: str | Constraint | None = None,
         recurrent_constraint: str | Constraint | None = None,
         bias_constraint: str | Constraint | None = None,
+        return_state: bool = False,
+        stateful: bool = False,
     ) -> None:
         super().__init__(
             units,
@@ -79,6 +85,8 @@ class LSTM(_Recurrent):
             kernel_constraint,
             recurrent_constraint,
             bias_constraint,
+            return_state,
+            stateful,
         )
         self.unit_forget_bias = unit_forget_bias
 
@@ -98,7 +106,7 @@ class LSTM(_Recurrent):
         half[2 * self.units : 3 * self.units] = 1
         return half
 
-    def run(self, projected: NDArray) -> tuple[NDArray, tuple[NDArray, NDArray, NDArray]]:
+    def run(self, projected: NDArray, initial: Sequence[NDArray]) -> tuple[NDArray, tuple[NDArray, NDArray, NDArray]]:
         """All four gates with one tanh, as sigmoid(z) = (1 + tanh(z / 2)) / 2.
 
         The weights are halved instead of z, which is less work and exact.
@@ -106,8 +114,8 @@ class LSTM(_Recurrent):
         units, batch = self.units, projected.shape[2]
         recurrent = stacked((self.recurrent_kernel.value * self._half).T, batch)
         gates = projected.astype(np.result_type(projected, recurrent), copy=False)
-        states = self.start(gates)
-        cells, tanh_cells = np.zeros_like(states), np.empty_like(states)
+        states, cells = self.start(gates, initial), self.start(gates, initial[1:])
+        tanh_cells = np.empty_like(states)
         for t, gate in enumerate(gates):
             gate += np.matmul(recurrent, states[t]).reshape(gate.shape)
             np.tanh(gate, out=gate)
@@ -121,9 +129,17 @@ class LSTM(_Recurrent):
             np.multiply(o, tanh_cells[t + 1], out=states[t + 1])
         return states, (gates, cells, tanh_cells)
 
+    def histories(self, states: NDArray, memory: tuple[NDArray, NDArray, NDArray]) -> tuple[NDArray, ...]:
+        return states, memory[1]
+
     def run_back(
-        self, dprojected: NDArray, dstates: NDArray, states: NDArray, memory: tuple[NDArray, NDArray, NDArray]
-    ) -> Iterator[int]:
+        self,
+        dprojected: NDArray,
+        dstates: NDArray,
+        states: NDArray,
+        memory: tuple[NDArray, NDArray, NDArray],
+        *dothers: NDArray,
+    ) -> Generator[int, None, tuple[NDArray, ...]]:
         """From the last step to the first, with dh = dL/dh_t = dy_t + recurrent_kernel dz_(t+1):
 
         h_t = o tanh(c_t) gives     do = dh tanh(c_t)   and adds   dh o (1 - tanh(c_t)^2)   to dc = dL/dc_t,
@@ -135,13 +151,15 @@ class LSTM(_Recurrent):
         gates, cells, tanh_cells = memory
         units, batch = self.units, gates.shape[2]
         recurrent = stacked(np.ascontiguousarray(self.recurrent_kernel.value), batch)
-        dh: NDArray | int = 0
+        dh: Any = 0
         dc = np.zeros_like(cells[0])
         for t in reversed(range(len(gates))):
             i, f, g, o = gates[t].reshape(4, units, batch)
             di, df, dg, do = dprojected[t].reshape(4, units, batch)
             tanh_cell = tanh_cells[t + 1]
             dh = dstates[t] + dh
+            if dothers:
+                dc += dothers[0][t]
             np.multiply(dh, tanh_cell, out=do)
             dc += (dh - do * tanh_cell) * o
             np.multiply(dc, g, out=di)
@@ -151,6 +169,7 @@ class LSTM(_Recurrent):
             dprojected[t] *= slopes(gates[t])
             yield t
             dh = np.matmul(recurrent, dprojected[t]).reshape(units, batch)
+        return dh, dc
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:

@@ -14,6 +14,7 @@ from minitorch_np.layers.chain import check_layers, refuse_repeats, shape_throug
 from minitorch_np.layers.combinators import Branch, _Combinator, broadcast, differing, require_two, summed
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.guards import check_axis, places, require_axis
+from minitorch_np.layers.masks import Mask, joined
 from minitorch_np.layers.rectifiers import ReLU
 
 
@@ -215,6 +216,9 @@ class Concatenate(_Combinator):
         require_axis(self, self.axis, arrays[0].shape)
         self.cache = [array.shape[self.axis] for array in arrays]
         return np.concatenate(arrays, self.axis)
+
+    def merged_mask(self, masks: Sequence[Mask], arrays: Sequence[NDArray]) -> Mask:
+        return joined(masks, arrays, self.axis)
 
     def gradients(self, dy: NDArray) -> Iterable[NDArray]:
         """Each array is a part of y, so its gradient is this part of dy."""

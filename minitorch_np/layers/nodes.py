@@ -110,3 +110,12 @@ def _refuse_unused(inputs: Mapping[str, Any], nodes: Sequence[Node], outputs: Se
         raise ValueError(
             f"Graph: {', '.join(map(repr, unused))} leads to no output. Leave it out, or add it to outputs."
         )
+
+
+def refuse_without_dx(name: str, layer: Layer) -> None:
+    """Raise ValueError if a layer learns, and a node that takes its output gave no gradient for it."""
+    if any(parameter.learnable for parameter in layer.parameters().values()):
+        raise ValueError(
+            f"Graph, node {name!r}: {layer!r} learns, and a node that takes its output returned no dL/dx. End the backward of that "
+            "one with `return dx`."
+        )

@@ -20,6 +20,7 @@ class _Normalized(Layer):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta. A subclass chooses the values over which mean and variance are computed."""
 
     in_keras = True
+    supports_masking = True
     checks: Checks = {"epsilon": number("(0, inf)"), "center": Fixed(flag), "scale": Fixed(flag)}
     epsilon: float
     center: bool

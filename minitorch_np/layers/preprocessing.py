@@ -76,6 +76,7 @@ class Normalization(Layer):
 
     in_keras = True
     precomputable = True  # training does not change mean and variance
+    supports_masking = True
     _found: tuple[NDArray, NDArray] | None = None  # the result of adapt before the layer is built
     adapt_mean: Parameter
     adapt_variance: Parameter

@@ -69,10 +69,10 @@ class LossOfOutput(Metric):
         self._own.keep_cache = False
 
     def update(self, prediction: Any, target: Any) -> None:
-        self.total += self._own.checked_forward(prediction.arrays[self.place], target.arrays[self.place]) * len(
-            prediction
-        )
-        self.count += len(prediction)
+        prediction, target = prediction.arrays[self.place], target.arrays[self.place]
+        if len(prediction):
+            self.total += self._own.checked_forward(prediction, target) * len(prediction)
+            self.count += len(prediction)
 
     def get_state(self) -> dict[str, Any]:
         return {"total": self.total, "count": self.count}

@@ -17,6 +17,7 @@ from minitorch_np.layers import (
     Minimum,
     Multiply,
     Residual,
+    Softmax,
     Subtract,
 )
 from minitorch_np.saving.functions import for_keras
@@ -54,6 +55,18 @@ def not_in_keras(model: Model) -> list[str]:
     ]
 
 
+def without_batch_size(model: Model) -> list[str]:
+    """A note if a layer is stateful, and no Input says how many examples a batch has."""
+    layers = [layer for _, layer in model.walk()]
+    known = any(isinstance(layer, Input) and layer.batch_size for layer in layers)
+    if known or not any(getattr(layer, "stateful", False) is True for layer in layers):
+        return []
+    return [
+        "Keras has to know the size of a batch for stateful=True, so it will not open this file: begin the model with "
+        "Input(shape, batch_size=4), or your number. mt.load_model opens it."
+    ]
+
+
 def to_keras(model: Model, name: str = "sequential") -> dict[str, Any]:
     """A Sequential as Keras's `config.json` describes it."""
     layers = [
@@ -75,7 +88,9 @@ def in_keras(layer: Layer) -> tuple[str, dict[str, Any]] | None:
     if not is_built_in(type(layer)):
         return None
     if isinstance(layer, Input):
-        return "InputLayer", {"batch_shape": [None, *layer.shape]}
+        return "InputLayer", {"batch_shape": [layer.batch_size, *layer.shape]}
+    if type(layer) is Softmax and layer.axis == -1:  # Keras's own Softmax refuses sequences with a mask
+        return "Activation", {"activation": "softmax"}
     if layer.keras_activation:
         return "Activation", {"activation": layer.keras_activation}
     arguments = {name: value for name, value in layer.config().items() if name != "causal"}  # of the call in Keras

@@ -150,7 +150,8 @@ def _layers(given: Any, dtype: str) -> list[Any]:
         return [from_keras(given, dtype)]
     config = given["config"]
     if name == "InputLayer":
-        return [Input(tuple(config.get("batch_shape") or config["batch_input_shape"])[1:])]
+        batch_size, *shape = config.get("batch_shape") or config["batch_input_shape"]
+        return [Input(tuple(shape), batch_size)]
     if name == "Activation":
         return _activation(config["activation"])
     cls: Any = Configurable.registry.get(name, object)

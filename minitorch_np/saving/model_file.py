@@ -49,7 +49,7 @@ from minitorch_np.saving.functions import (
     regularizers_with_functions,
     warn_of_left_out,
 )
-from minitorch_np.saving.keras_config import frozen_in_part, not_in_keras
+from minitorch_np.saving.keras_config import frozen_in_part, not_in_keras, without_batch_size
 from minitorch_np.saving.limits import check_counts, check_iteration, check_layers
 from minitorch_np.saving.objects import Functions, MissingFunction, decode, encode
 from minitorch_np.saving.opening import opened
@@ -98,6 +98,7 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         notes.append(f"Keras has no {', '.join(missing)}, so it will not open this file; mt.load_model does{where}.")
     else:
         described = keras_graph.to_keras(model)
+        notes += without_batch_size(model)
         in_part = frozen_in_part(model)
         if in_part:
             notes.append(

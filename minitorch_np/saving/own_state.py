@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.any_length import filled
 from minitorch_np.base.code import is_installed
 from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.node import Node
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from minitorch_np.model import Model
 
 _BATCH = 3
+_LENGTH = 7  # in place of None in the shape of an input
 _DEEPEST = 6
 _SCALAR = (bool, int, float, complex, np.generic)
 Place = tuple[Any, ...]  # an attribute's name, then the keys and positions inside it
@@ -93,7 +95,7 @@ def _built(model: Any) -> Model:
     """A copy of the model in which layers that are built by their first use are built, if its forward takes random inputs."""
     copied = _copy(model)
     with contextlib.suppress(Exception):
-        x = model.example_input((_BATCH, *model.input_shape), np.random.default_rng(0))
+        x = model.example_input((_BATCH, *filled(model.input_shape, _LENGTH)), np.random.default_rng(0))
         _run(copied, x.astype(model._dtype) if x.dtype.kind == "f" else x)
     return copied
 
@@ -101,7 +103,7 @@ def _built(model: Any) -> Model:
 def _changing(layer: Any, rows: int, larger: bool) -> list[str]:
     """The names, by a first and a second batch, whose inputs are larger and smaller than the first's on request."""
     rng = np.random.default_rng(0)
-    first, second = (layer.example_input((rows, *layer.input_shape), rng) for _ in range(2))
+    first, second = (layer.example_input((rows, *filled(layer.input_shape, _LENGTH)), rng) for _ in range(2))
     if first.dtype.kind == "f":
         if larger:  # or a running maximum would not change
             flat = first.reshape(rows, -1)

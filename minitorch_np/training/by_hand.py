@@ -19,6 +19,7 @@ from minitorch_np.base.replica import Replicator
 from minitorch_np.base.several import each
 from minitorch_np.training.divergence import first_bad_layer
 from minitorch_np.training.evaluation import penalty, regularized, uses_blocks
+from minitorch_np.training.masks import weigh
 from minitorch_np.training.plan import Plan
 from minitorch_np.training.preparation import Preparation, refuse_frozen
 
@@ -39,13 +40,13 @@ def train_on_batch(
     x, y, weights = Preparation(model, who, class_weight).batch(x, y, sample_weight)
     with _training(model, who) as (parameters, fitting), fitting:
         loss = _own(model.loss, fitting)
-        loss.weights = weights
         try:
             with calling(Call(model)):
                 prediction = model.forward(x)
             if model._outputs_checked is not model.loss:
                 model._outputs_checked = model.loss
                 model.check_outputs(prediction)
+            weigh(loss, prediction, y, weights, model.output_mask)
             value = loss.checked_forward(prediction, y) + penalty(regularized(parameters.values()))
             if not math.isfinite(value):
                 _refuse_loss(model, loss, value, x, who)
@@ -63,10 +64,10 @@ def test_on_batch(model: Model, x: ArrayLike, y: ArrayLike, sample_weight: Array
     model.require_built(who)
     x, y, weights = Preparation(model, who).batch(x, y, sample_weight)
     loss = Replicator(keep_cache=True).of(model.loss)
-    loss.weights = weights
     with sharing.reading(model) as replica, all_cores(uses_blocks(model)):
         with calling(Call(replica, inference=True)):
             prediction = replica.forward(x)
+        weigh(loss, prediction, y, weights, replica.output_mask)
         return loss.checked_forward(prediction, y) + penalty(regularized(replica.parameters().values()))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minitorch_np.base import sharing
+from minitorch_np.base.any_length import fits, is_open
 from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.cache import Call
 from minitorch_np.base.contract import calling, explicit_mode, is_called
@@ -144,10 +145,26 @@ class Calls(Layer):
         """The outputs as the caller gets them: of several a list."""
         return outputs
 
+    def reset_states(self) -> None:
+        """Forget the states that recurrent layers with stateful=True keep from batch to batch: the next batch has new sequences."""
+        for _, node in self.walk():
+            if node is not self and hasattr(type(node), "reset_states"):
+                node.reset_states()  # type: ignore[attr-defined]
+
     # Building
 
     def initialize(self, input_shape: Shape, rng: Seed = None, dtype: DTypeLike | None = None) -> Self:
         return super().initialize(input_shape, rng, self.dtype if dtype is None else dtype)
+
+    def ensure_built(self, input_shape: Any) -> Any:
+        given = self._given_shape()
+        if not self.built and given is not None and is_open(given) and fits(input_shape, given):
+            super().ensure_built(given)  # for any length, and not for that of the first batch
+        return super().ensure_built(input_shape)
+
+    def _given_shape(self) -> Any:
+        """The shape of the input, if the model says it before there are data."""
+        return None
 
     def set_streams(self, streams_above: Streams, dtype: np.dtype) -> None:
         if self.rng is not None and self._own_streams is None:

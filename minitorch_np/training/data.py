@@ -71,8 +71,8 @@ class Examples:
             x = each(lambda array: in_dtype(array, dtype, "x"), x)
         self.x, self.y, self.preprocessing, self.dtype = x, y, preprocessing, dtype
         self.count: int | None = len(x)
-        of_one = x.shape[1:] if preprocessing is None else preprocessing.output_shape
-        shape = (len(x), *(of_one or ()))
+        of_one = x.shape[1:] if preprocessing is None else preprocessing.compute_output_shape(x.shape[1:])
+        shape = (len(x), *of_one)
         self.ready: bool = preprocessing is None and (isinstance(x, Several) or x.dtype == dtype)
         if reread and not self.ready and np.prod(shape, dtype=float) * dtype.itemsize <= MEMORY_SHARE * memory_size():
             self.x, self.ready = self._preprocess_all(shape), True

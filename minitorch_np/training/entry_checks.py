@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.any_length import fits, is_open
 from minitorch_np.base.arrays import as_array
 from minitorch_np.base.several import Several
 from minitorch_np.base.shapes import Shape, batch_of, transposition
@@ -47,7 +48,7 @@ def checked_inputs(x: Any, who: str, input_shape: Any, name: str = "x") -> Any:
         pairs = enumerate(zip(x, shapes, strict=True))
         return Several(checked_inputs(array, who, shape, f"x[{place}]") for place, (array, shape) in pairs)
     array = _numbers(x, name, who)
-    if input_shape is not None and array.shape[1:] != tuple(input_shape):
+    if input_shape is not None and not fits(array.shape[1:], input_shape):
         raise ValueError(
             f"{who}: expected {name} of shape {batch_of(input_shape)}, got {array.shape}. {_remedy(array.shape, input_shape)}"
         )
@@ -103,8 +104,12 @@ def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
 
 
 def _remedy(got: Shape, expected: Shape) -> str:
-    if got == tuple(expected):
+    if fits(got, expected):
         return "For a single example write x[None]."
+    if is_open(expected):
+        return "Only the size that is None may be any."
+    if len(got) == 3 == len(expected) + 1 and got[2] == expected[1]:
+        return f"For sequences of any length begin the model with Input((None, {got[2]})), or use mt.datasets.pad_sequences."
     if transposed := transposition(got, expected):
         return f"The axes are in another order: use {transposed}."
     if np.prod(got[1:]) == np.prod(expected):

@@ -19,11 +19,13 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.contract import calling
 from minitorch_np.base.replica import Replicator
 from minitorch_np.base.several import joined, listed
+from minitorch_np.base.shapes import batch_of
 from minitorch_np.callbacks.callback import Callback, numbers_in
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.metrics import Metric
 from minitorch_np.metrics.finding import of_model
 from minitorch_np.source.batches import as_source
+from minitorch_np.training.masks import weigh
 from minitorch_np.training.options import check_class_names, checked_batch_size
 from minitorch_np.training.preparation import Preparation
 
@@ -98,7 +100,18 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, cal
     if not outputs:
         raise ValueError(f"{who}: the data gave no batches.")
     called.call("on_predict_end", {})
+    check_lengths(outputs, who)
     return model.as_outputs(joined(outputs))
+
+
+def check_lengths(outputs: list[Any], who: str) -> None:
+    """Raise ValueError if the outputs of the batches differ in more than their number of examples."""
+    lengths = {array.shape[1:] for array in outputs}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"{who}: the batches have outputs of different shapes, {', '.join(map(batch_of, sorted(lengths)))}, which make no array. "
+            "Call the model on each batch: [model(x) for x in batches]."
+        )
 
 
 def measure(
@@ -129,7 +142,7 @@ def measure(
                 prediction = replica.forward(x)
             if number == 0 and look is not None:
                 look(prediction, x[:1])
-            loss_replica.weights = weights
+            counted, due, size = weigh(loss_replica, prediction, y, weights, replica.output_mask)
             value = loss_replica.checked_forward(prediction, y)
             if math.isnan(value) and all(
                 np.isfinite(part).all() for part in listed(prediction)
@@ -137,9 +150,8 @@ def measure(
                 warnings.warn(
                     f"evaluate: {loss!r} gives nan for outputs and targets that are finite.", stacklevel=caller()
                 )
-            counted, due = loss_replica.counted(prediction, y)
-            total += value * len(due)
-            count += len(due)
+            total += value * size
+            count += size
             batches += 1
             for metric in gathered:
                 metric.update(counted, due)

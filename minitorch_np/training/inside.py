@@ -17,6 +17,7 @@ from minitorch_np.base.several import Several, each, joined
 from minitorch_np.base.shapes import batch_of
 from minitorch_np.base.validation import check_flags, is_whole
 from minitorch_np.training.evaluation import uses_blocks
+from minitorch_np.training.masks import weigh
 from minitorch_np.training.options import checked_batch_size
 from minitorch_np.training.preparation import Preparation
 
@@ -96,7 +97,7 @@ def gradient(model: Model, x: Any, target: Any, output: Any, dy: Any, layer: Any
             vars(node)["backward"] = _noting(node.backward, arrived)
         with calling(Call(replica)):
             y = replica.forward(x)
-        dx = replica.backward(_upstream(model, who, y, target, output, dy))
+        dx = replica.backward(_upstream(model, who, y, target, output, dy, replica.output_mask))
     if chosen is None:
         arrived = [dx]
     if len(arrived) != 1:
@@ -125,10 +126,11 @@ def _examples(model: Model, who: str, x: Any, target: Any) -> tuple[NDArray, NDA
     return batch[0], None
 
 
-def _upstream(model: Model, who: str, y: NDArray, target: NDArray | None, output: Any, dy: Any) -> NDArray:
+def _upstream(model: Model, who: str, y: NDArray, target: NDArray | None, output: Any, dy: Any, mask: Any) -> NDArray:
     """dL/dy for these outputs."""
     if target is not None:
         loss = Replicator(training=True, keep_cache=True).of(model.loss)
+        weigh(loss, y, target, None, mask)
         loss.checked_forward(y, target)
         return loss.checked_backward(y)
     if dy is not None:
@@ -185,8 +187,9 @@ def _recording(
     What a later run of one forward returns has the name of that use, or else `name#2`, ….
     """
 
-    def forward_and_record(*arguments: Any) -> Any:
-        y = forward(*arguments)
+    def forward_and_record(*arguments: Any, mask: Any = None, query_mask: Any = None) -> Any:
+        masks = {"mask": mask, "query_mask": query_mask}
+        y = forward(*arguments, **{name: value for name, value in masks.items() if value is not None})
         number = runs[name] = runs.get(name, 0) + 1
         if hasattr(y, "shape"):
             use = uses[number - 1] if number <= len(uses) else name if number == 1 else f"{name}#{number}"

@@ -26,6 +26,7 @@ from minitorch_np.training.evaluation import measure, penalty, regularized, uses
 from minitorch_np.training.history import History
 from minitorch_np.training.interrupt import Interrupt
 from minitorch_np.training.kept_run import KeptRun
+from minitorch_np.training.masks import weigh
 from minitorch_np.training.state import restore
 
 if TYPE_CHECKING:
@@ -200,8 +201,6 @@ class Run(KeptRun):
         if Parameter.changes != self.known_changes or self.fitting.disturbed:
             self._update_what_learns()
         loss = self.loss_copy or self.model.loss
-        if weights is not loss.weights:
-            loss.weights = weights
         if self.call is None:
             prediction = self.rest.forward(x)
         else:
@@ -211,6 +210,7 @@ class Run(KeptRun):
         if not self.outputs_checked:
             self.outputs_checked = True
             self.model.check_outputs(prediction)
+        counted, due, size = weigh(loss, prediction, y, weights, self.rest.output_mask)
         value = loss.checked_forward(prediction, y) + (penalty(self.regularized) if self.regularized else 0.0)
         if not math.isfinite(value):
             divergence.stop_at_loss(self, value, x)
@@ -219,11 +219,10 @@ class Run(KeptRun):
         if self.steps % divergence.EVERY == 0 and self.last_good.step != self.steps:
             divergence.check_weights(self)
             self.last_good.keep(self.steps)
-        counted, due = loss.counted(prediction, y)
         for metric in self.metrics:
             metric.update(counted, due)
-        self.total += value * len(due)
-        self.counted += len(due)
+        self.total += value * size
+        self.counted += size
         self.rest.backward(loss.checked_backward(prediction))
         if self.accumulation.batches == 1 or self.accumulation.add(self.parameters, len(due)):
             self._update()

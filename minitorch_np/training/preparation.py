@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from minitorch_np.base.any_length import fits, is_open
 from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.functions import too_far_apart
@@ -47,6 +48,7 @@ class Preparation:
     model: Model
     who: str
     class_weight: Any
+    _shape_now: Shape = ()  # of one example of the batch that is prepared now
 
     def __init__(self, model: Model, who: str, class_weight: ClassWeight | None = None) -> None:
         if class_weight is not None:
@@ -156,6 +158,7 @@ class Preparation:
         x, y = self.model.as_inputs(x, self.who), self.model.as_targets(y, self.who)
         check_single(x, y, self.who)
         x = checked_inputs(x, self.who, self.model.input_shape)
+        self._shape_now = x.shape[1:]
         y = checked_targets(y, self.who, len(x))
         weights = checked_weights(sample_weight, y, self.who, signed=self.signed_weights)
         if (weights is not None or self.class_weight is not None) and not self.model.loss.takes_weights:
@@ -216,7 +219,8 @@ class Preparation:
 
     @property
     def _output_shape(self) -> Shape:
-        return self.model.output_shape or ()  # known, as the model is built
+        shape = self.model.output_shape or ()  # known, as the model is built
+        return self.model.compute_output_shape(self._shape_now) if is_open(shape) else shape
 
     def _shape_of(self, source: Source) -> Shape:
         expected = self.model.input_shape
@@ -225,7 +229,7 @@ class Preparation:
         shape = source.shape
         if shape is None:
             raise ValueError(f"{self.who}: the data gave no batches.")
-        if expected is not None and tuple(shape) != tuple(expected):
+        if expected is not None and not fits(shape, expected):
             raise ValueError(
                 f"{self.who}: expected examples of shape {tuple(expected)}, got {tuple(shape)} from {source!r}."
             )
