@@ -86,6 +86,7 @@ class Methods(Calls):
 
     # Looking inside
 
+    @answers_foreign_arguments
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, as summary() and the names of parameters() show it, or at this index.
 
