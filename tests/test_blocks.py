@@ -2,12 +2,14 @@
 
 import contextlib
 import contextvars
+import gc
 import os
 import subprocess
 import sys
 import threading
 import time
 import traceback
+import weakref
 
 import numpy as np
 import pytest
@@ -308,6 +310,29 @@ def test_a_generator_may_end_all_cores_in_another_context():
     assert contextvars.copy_context().run(list, running) == []
     assert not blocks.inside_all_cores()
     assert blas_threads.blas_threads() == before
+
+
+@switched
+def test_waiting_threads_keep_nothing_of_what_they_have_done():
+    both = threading.Barrier(2)
+
+    def kept_after(count):
+        array = np.ones(count)
+
+        def work(block, array=array):
+            both.wait(timeout=30)
+
+        with all_cores():
+            in_blocks(work, slices(2, 1))
+        return weakref.ref(array)
+
+    set_threads(2)
+    array = kept_after(1000)
+    gc.collect()
+    end = time.monotonic() + 10  # the other thread may still be on its way back to waiting
+    while array() is not None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert array() is None
 
 
 def test_the_number_of_threads_may_change_at_any_time():

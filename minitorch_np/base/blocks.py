@@ -272,6 +272,7 @@ class _Helpers:
     def _wait(self) -> None:
         while self.calls is not None and (call := self.calls.get()) is not None:
             call()
+            del call  # while the thread waits, it must not keep the arrays of the last call
 
 
 _helpers = _Helpers()
