@@ -3,7 +3,8 @@
 The first that works is chosen once, for the first batch: its gradient along random directions has to be that of differences.
 
 1. The graph of the operations (tracing/): the function runs once on traced arrays, and one sweep through the graph gives the gradient.
-2. The same, with functions such as np.zeros and np.asarray, which know nothing of traced arrays, replaced while it runs.
+2. The same, for functions that write into arrays. Functions such as np.zeros and np.asarray, which know nothing of traced
+   arrays, are replaced while it runs.
 3. The complex step, Im f(x + ih) / h: one evaluation for each column of x if the function gives one value per example, else one for
    each number in x (Squire & Trapp 1998).
 """
@@ -46,7 +47,11 @@ def by_graph(replacements: Replacements | None = None) -> Way:
 
     def gradient(function: Function, x: NDArray, upstream: NDArray) -> NDArray:
         graph = trace(
-            lambda arrays: function(arrays["x"]), {"x": x}, with_places=False, replacing=replacements or False
+            lambda arrays: function(arrays["x"]),
+            {"x": x},
+            with_places=False,
+            replacing=replacements or False,
+            writing=replacements is not None,
         )
         if graph.output.value.shape != upstream.shape:
             raise TraceError("on traced arrays it gives a result of another shape")

@@ -14,7 +14,7 @@ import numpy as np
 
 from minitorch_np.tracing.errors import TraceError
 from minitorch_np.tracing.graph import Node, constant
-from minitorch_np.tracing.recorder import instruction_name, paused, record
+from minitorch_np.tracing.recorder import current, instruction_name, paused, record
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -123,8 +123,13 @@ def plain(value: Any) -> Any:
 
 
 def wrap(node: Node) -> TracedArray:
-    """An array with the values of a node, and memory of its own."""
-    array = _view(np.array(node.value), TracedArray)
+    """An array with the values of a node, and memory of its own; or without it, if nothing may be written."""
+    recorder = current()
+    if recorder is not None and not recorder.writing:
+        array = _view(node.value, TracedArray)
+        array.flags.writeable = False
+    else:
+        array = _view(np.array(node.value), TracedArray)
     array.node = node
     return array
 

@@ -105,4 +105,7 @@ class Graph:
     def gradients(self, dy: NDArray) -> dict[str, NDArray]:
         """dL/dleaf by the leaf's name."""
         cotangents, _ = self.sweep(dy)
-        return {name: cotangents.get(leaf.index, np.zeros(leaf.value.shape)) for name, leaf in self.leaves.items()}
+        return {
+            name: cotangents[leaf.index] if leaf.index in cotangents else np.zeros(leaf.value.shape)
+            for name, leaf in self.leaves.items()
+        }

@@ -34,10 +34,13 @@ class Recorder:
         bottom: the code of the function that started it; the frames below are not the user's.
         with_places: whether operations get a place in the code.
         replacing: whether NumPy's functions are replaced for this thread, as they may be for another.
+        writing: whether the user's code may write into traced arrays. If not, no array is copied, and writing raises ValueError.
     """
 
-    def __init__(self, bottom: CodeType, *, with_places: bool = True, replacing: bool = True) -> None:
-        self.bottom, self.with_places, self.replacing = bottom, with_places, replacing
+    def __init__(
+        self, bottom: CodeType, *, with_places: bool = True, replacing: bool = True, writing: bool = True
+    ) -> None:
+        self.bottom, self.with_places, self.replacing, self.writing = bottom, with_places, replacing, writing
         self.nodes: list[Node] = []
         self.visits: dict[Any, int] = {}
 
@@ -112,7 +115,7 @@ def record(
     recorder = current()
     if recorder is None:
         raise TraceError(f"{op} was called outside of the traced forward")
-    node = Node(op, operands, np.array(value), detail, part=part)
+    node = Node(op, operands, np.array(value) if recorder.writing else np.asarray(value), detail, part=part)
     if recorder.with_places:
         recorder.place(node, step)
     recorder.add(node)

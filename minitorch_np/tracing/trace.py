@@ -25,6 +25,7 @@ def trace(
     *,
     with_places: bool = True,
     replacing: bool | Replacements = True,
+    writing: bool = True,
 ) -> Graph:
     """The graph of y = forward(arrays).
 
@@ -34,19 +35,21 @@ def trace(
         with_places: whether each node notes its place in the source, which takes most of the time.
         replacing: whether functions such as np.zeros and math.exp are traced too, for which they are replaced in all modules; or
             the replacements that an earlier trace has found, which is faster.
+        writing: whether forward may write into traced arrays; without it, none is copied.
 
     Raises:
         TraceError: forward does something that is not traced, or fails on traced arrays. The y of the graph may still be another one
             than forward's, where numbers left the trace unseen: compare them, and the gradients too.
     """
     replacements = Replacements() if replacing is True else replacing
-    recorder = Recorder(trace.__code__, with_places=with_places, replacing=bool(replacements))
+    recorder = Recorder(trace.__code__, with_places=with_places, replacing=bool(replacements), writing=writing)
     nodes: dict[str, Node] = {}
     arrays: dict[str, Any] = {}
     for name, value in leaves.items():
-        nodes[name] = node = Node("leaf", [], value.copy(), leaf=name)
+        nodes[name] = node = Node("leaf", [], value.copy() if writing else value, leaf=name)
         recorder.add(node)
-        arrays[name] = wrap(node)
+        with recorder.recording():
+            arrays[name] = wrap(node)
     try:
         with replacements.made() if replacements else contextlib.nullcontext(), recorder.recording():
             y = forward(arrays)
