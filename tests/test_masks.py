@@ -183,6 +183,27 @@ def test_weights_of_examples_and_classes_come_on_top_of_the_mask(kind, rng):
     assert history["loss"][0] == pytest.approx(due, rel=1e-10)
 
 
+def test_ignored_targets_and_padding_are_both_left_out(rng):
+    x = words(rng)
+    y = rng.integers(0, 3, x.shape)
+    y[0, 0] = y[3] = -100
+    model = tagger(loss=mt.CrossEntropyLoss(ignore_index=-100))
+    kept, scores = (x != 0) & (y != -100), model.predict(x)
+    found = model.evaluate(x, y)
+    assert found.loss == pytest.approx(float(mt.CrossEntropyLoss()(scores[kept], y[kept])), rel=1e-12)
+    assert found.accuracy == pytest.approx((scores[kept].argmax(axis=1) == y[kept]).mean(), rel=1e-12)
+
+
+def test_accumulated_gradients_weigh_each_real_step_alike(rng):
+    x = words(rng)
+    y = rng.integers(0, 3, x.shape)
+    at_once, in_parts = tagger(), tagger()
+    at_once.fit(x, y, batch_size=None)
+    in_parts.fit(x, y, batch_size=2, accumulate=4, shuffle=False)
+    for a, b in zip(at_once.get_weights(), in_parts.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13)
+
+
 def test_a_loss_of_numbers_leaves_padding_out(rng):
     x = mt.Masking().example_input((6, 5, 2), rng)
     y = rng.normal(size=(6, 5, 3))
