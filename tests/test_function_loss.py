@@ -210,7 +210,10 @@ def test_too_many_evaluations_are_refused(rng):
     p, t = rng.normal(size=(200, 6)), rng.normal(size=(200, 6))
     loss = mt.FunctionLoss(by_complex_step_of_the_mean)
     loss(p, t)
-    with pytest.raises(ValueError, match=r"would take 1,200 evaluations in each step, and 1,000 are allowed \(one value for each example would take 6\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"would take 1,200 evaluations in each step, and 1,000 are allowed \(one value for each example would take 6\)",
+    ):
         loss.backward()
 
 
@@ -446,6 +449,22 @@ def test_outputs_of_a_graph_may_have_functions(rng):
     losses = [model.fit(x, y, epochs=3, progress=False)["loss"] for model in models]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-12)
     np.testing.assert_allclose(losses[2], losses[1], rtol=1e-12)
+
+
+def test_steps_of_padding_are_left_out(rng):
+    x, y = rng.normal(size=(6, 5, 3)), rng.normal(size=(6, 5, 2))
+    x[0, 3:] = x[2, 1:] = 0
+
+    def after(loss):
+        layers = [mt.Input((5, 3)), mt.Masking(), mt.SimpleRNN(4, return_sequences=True), mt.Dense(2)]
+        model = mt.Sequential(layers, rng=0, dtype="float64").compile("sgd", loss)
+        return model.fit(x, y, epochs=3, progress=False)["loss"]
+
+    np.testing.assert_allclose(after(squares), after(mt.MSELoss()), rtol=1e-12)
+    with pytest.raises(
+        ValueError, match=r"returns values of shape \(6,\), and there are weights, or padding to leave out, of shape"
+    ):
+        after(lambda p, t: np.mean((p - t) ** 2, axis=(1, 2)))
 
 
 # gradcheck
