@@ -14,6 +14,8 @@ from minitorch_np.saving.objects import registered
 
 Key = tuple[str, int]  # a layer's name and the number of its use
 _MERGING = {cls.__name__: cls for cls in MERGING}
+# With these Keras writes the computation of a mask.
+_OF_MASKS = ("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
 _WITH_NUMBER = ("Add", "Subtract", "Multiply", "TrueDivide")
 
 
@@ -119,11 +121,13 @@ class _Reader:
                 pending += reversed(missing)
 
     def _sources(self, key: Key) -> list[Key]:
-        return list(dict.fromkeys(_tensors(self.calls[key])))
+        return list(dict.fromkeys(_tensors(_without_mask(self.calls[key]))))
 
     def _add(self, key: Key) -> None:
         name, number = key
         described, call = self.described[name], self.calls[key]
+        self._check_mask(self.class_of(described), call)
+        call = _without_mask(call)
         sources = [self.ends[source] for source in _tensors(call)]
         layers = self._layers(name, described, call, len(sources))
         if isinstance(layers[0] if layers else None, MultiHeadAttention):
@@ -136,6 +140,30 @@ class _Reader:
             self.nodes.append((node, layer, sources))
             sources = [node]
         self.ends[key] = sources[0]
+
+    def _check_mask(self, kind: str, call: Any) -> None:
+        """Raise NotHere unless the mask that a layer is called with is the one that travels with its input. Keras writes how it is
+        computed as layers, from what an Embedding or a Masking takes.
+        """
+        masked = {
+            source
+            for name, layer in self.described.items()
+            if self.class_of(layer) == "Masking" or layer["config"].get("mask_zero")
+            for call_of in layer.get("inbound_nodes") or []
+            for source in _tensors(call_of)
+        }
+        pending = list(_tensors((call.get("kwargs") or {}).get("mask"))) if isinstance(call, dict) else []
+        seen: set[Key] = set()
+        while pending:
+            key = pending.pop()
+            operation = self.class_of(self.described[key[0]]) if key in self.calls else ""
+            sources = list(_tensors(self.calls[key])) if operation in _OF_MASKS else []
+            if not sources or (operation == "NotEqual" and sources[0] not in masked):
+                raise NotHere(f"{kind} called with a mask of its own")
+            if operation in ("NotEqual", "ZerosLike", "OnesLike") or key in seen:
+                continue
+            seen.add(key)
+            pending += sources
 
     def _layers(self, name: str, described: Any, call: Any, sources: int) -> list[Any]:
         """The layers of a Keras layer, the same ones in all its uses."""
@@ -207,6 +235,12 @@ def _tensors(call: Any) -> Iterator[Key]:
     elif isinstance(call, list):
         for item in call:
             yield from _tensors(item)
+
+
+def _without_mask(call: Any) -> Any:
+    if not isinstance(call, dict) or "mask" not in (call.get("kwargs") or {}):
+        return call
+    return {**call, "kwargs": {name: value for name, value in call["kwargs"].items() if name != "mask"}}
 
 
 def _options(call: Any) -> dict[str, Any]:

@@ -237,6 +237,11 @@ def never_ends(items: Iterator[Any]) -> bool:
     return isinstance(items, (itertools.cycle, itertools.count))
 
 
+def _has_rows(x: Any) -> bool:
+    """Whether the x of a pair is an array, a list, or several arrays, and not one number."""
+    return (isinstance(x, (list, tuple)) and len(x) > 0) or any(np.ndim(part) for part in arrays_in(x))
+
+
 def _arrays_of(item: Any) -> tuple[Any, ...]:
     """Copies of all arrays in a batch."""
     return tuple(np.array(array) for part in as_batch(item) for array in arrays_in(part))
@@ -279,7 +284,7 @@ def as_source(
     if isinstance(x, Several):
         return None
     pairs = isinstance(x, list) and x and isinstance(x[0], tuple) and len(x[0]) > 1
-    if not (pairs and np.ndim(x[0][0])) and is_one_array(x):
+    if not (pairs and _has_rows(x[0][0])) and is_one_array(x):
         return None
     if callable(x) or hasattr(x, "__iter__") or is_sequence(x):
         batches = Batches(x, steps, argument, goes_on=goes_on)

@@ -59,6 +59,12 @@ def dense_net(x):
     return L.Concatenate()(found)
 
 
+def masked_attention(words):
+    embedded = L.Embedding(10, 4, mask_zero=True)(words)
+    attended = L.Add()([embedded, L.MultiHeadAttention(2, 2)(embedded, embedded)])
+    return L.Dense(2)(L.GlobalAveragePooling1D()(attended))
+
+
 MODELS = {
     "chain": lambda: model([(6,)], lambda x: L.Dense(2)(L.Dense(4, activation="relu")(x))),
     "residual": lambda: model([(6,)], lambda x: L.Dense(1)(L.Add()([x, L.Dense(6, activation="tanh")(x)]))),
@@ -82,6 +88,13 @@ MODELS = {
     ),
     "words and numbers": lambda: model(
         [(5,), (2,)], lambda w, n: L.Dense(1)(L.concatenate([L.Flatten()(L.Embedding(10, 3)(w)), n]))
+    ),
+    "masked words and numbers": lambda: model(
+        [(5,), (2,)], lambda w, n: L.Dense(1)(L.Concatenate()([L.LSTM(4)(L.Embedding(10, 3, mask_zero=True)(w)), n]))
+    ),
+    "masked attention": lambda: model([(5,)], masked_attention),
+    "masking": lambda: model(
+        [(6, 3)], lambda x: L.Dense(1)(L.GRU(2)(L.Dropout(0.1)(L.LSTM(4, return_sequences=True)(L.Masking()(x)))))
     ),
     "recurrent": lambda: model(
         [(7, 4)], lambda x: L.LSTM(3)(L.Concatenate()([L.LSTM(5, return_sequences=True)(x), L.GRU(5, return_sequences=True)(x)]))
@@ -193,6 +206,9 @@ def test_what_is_not_here_is_refused_by_name(tmp_path):
     cases = {
         "with several outputs": model([(4,)], lambda x: L.Concatenate()(inner(x))),
         "attention with queries from one layer": model([(5, 4), (3, 4)], lambda a, b: L.MultiHeadAttention(2, 3)(a, b)),
+        "LSTM called with a mask of its own": model(
+            [(5, 3), (5,)], lambda x, m: L.LSTM(2)(x, mask=keras.ops.not_equal(m, 0))
+        ),
         "the layer UnitNormalization": model([(4,)], lambda x: L.UnitNormalization()(L.Dense(2)(x))),
     }
     for message, theirs in cases.items():
