@@ -227,9 +227,7 @@ def instead_of(given: Any) -> str:
 def _refuse_unknown(
     cls: type | None, method: str, called: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
-    """Raise TypeError for the first argument that is unknown, or is missing and has an answer; `method` is ".fit", or "" for
-    the constructor.
-    """
+    """Raise TypeError for the first unknown argument, or a missing one that has an answer; `method` is ".fit", or "" (constructor)."""
     by_position, by_name, any_name, required = _arguments(called, cls is not None)
     unknown = [] if any_name else [name for name in kwargs if name not in by_name]
     who = f"{'' if cls is None else cls.__name__}{method}"
