@@ -132,6 +132,14 @@ def test_a_run_that_diverges_ends_with_its_last_good_weights(data):
     assert all(np.isfinite(value).all() for value in model.get_weights())
 
 
+def test_in_span_refuses_an_average(rng):
+    model = mt.Sequential([mt.Input((400,)), mt.Dense(2)], rng=0).compile("sgd", "mse")
+    with pytest.raises(ValueError, match="AverageWeights gives the model other weights for validation"):
+        model.fit(
+            rng.normal(size=(5, 400)), np.ones((5, 2)), in_span=True, callbacks=[AverageWeights()], progress=False
+        )
+
+
 @pytest.mark.parametrize("momentum", [1.0, -0.1, "0.9"])
 def test_a_wrong_momentum_is_refused(momentum):
     with pytest.raises(ValueError, match=r"AverageWeights: momentum is a number in \[0, 1\)"):

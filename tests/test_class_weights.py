@@ -171,6 +171,27 @@ def test_a_target_outside_the_classes_that_is_not_ignored_is_refused(rng):
         model.evaluate(rng.normal(size=(3, 3)), np.full(3, -1))
 
 
+def test_ignored_targets_that_are_held_out_are_no_class_that_is_not_learnt(rng):
+    y = np.where(np.arange(20) > 17, -1, np.arange(20) % 2)
+    model = still([mt.Input((3,)), mt.Dense(2)], mt.CrossEntropyLoss(ignore_index=-1))
+    model.fit(rng.normal(size=(20, 3)), y, validation_split=0.2, progress=False)  # pytest turns a warning into an error
+
+
+def test_one_output_of_a_graph_may_ignore_targets(rng):
+    x, y = rng.normal(size=(50, 4)), [np.where(np.arange(50) % 3 == 0, -1, rng.integers(0, 3, 50)), rng.normal(size=50)]
+    nodes = [("c", mt.Dense(3), "x"), ("r", mt.Dense(1), "x")]
+    model = mt.Graph(inputs={"x": (4,)}, nodes=nodes, outputs=["c", "r"], rng=0, dtype="float64")
+    model.compile("sgd", {"c": mt.CrossEntropyLoss(ignore_index=-1), "r": "mse"}, metrics={"c": ["accuracy"]})
+    whole, parts = model.evaluate(x, y, batch_size=50), model.evaluate(x, y, batch_size=7)
+    scores, kept = model.predict(x)[0], y[0] >= 0
+    log_p = log_softmax(scores)[np.arange(50), np.maximum(y[0], 0)]
+    for measured in (whole, parts):
+        assert measured.c_accuracy == pytest.approx((scores.argmax(axis=1) == y[0])[kept].mean())
+        assert measured.c_loss == pytest.approx(-log_p[kept].mean())
+        assert measured.r_loss == pytest.approx(((model.predict(x)[1][:, 0] - y[1]) ** 2).mean())
+    assert whole.loss == pytest.approx(whole.c_loss + whole.r_loss)
+
+
 def test_class_weights_go_with_ignored_targets(rng):
     x, y = rng.normal(size=(9, 3)), np.array([0, 0, 0, 0, 1, 1, -1, -1, -1])
     model = still([mt.Input((3,)), mt.Dense(2)], mt.CrossEntropyLoss(ignore_index=-1))

@@ -16,6 +16,7 @@ from minitorch_np.base.console import progress_is_visible, say
 from minitorch_np.base.contract import calling, has_user_classes, trained
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.replica import Replicator
+from minitorch_np.base.several import Several
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.callbacks.progress_bar import ProgressBar
 from minitorch_np.metrics import finding
@@ -224,7 +225,9 @@ class Run(KeptRun):
         self.total += value * size
         self.counted += size
         self.rest.backward(loss.checked_backward(prediction))
-        if self.accumulation.batches == 1 or self.accumulation.add(self.parameters, len(due)):
+        if self.accumulation.batches == 1 or self.accumulation.add(
+            self.parameters, size if isinstance(due, Several) else len(due)
+        ):
             self._update()
         return value
 

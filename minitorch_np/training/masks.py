@@ -37,7 +37,7 @@ def weigh(
         found = [weigh(own, part, target, weights, its_mask) for own, part, target, its_mask in parts]
         return Several(part for part, _, _ in found), Several(due for _, due, _ in found), len(y)
     real_weights, counted, due = weights, *loss.counted(prediction, y)
-    size = len(due)
+    size = len(y) if isinstance(due, Several) else len(due)
     if mask is not None:
         real_weights, counted, due = _of_real_steps(loss, prediction, y, weights, mask)
     if real_weights is not loss.weights:

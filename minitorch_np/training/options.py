@@ -108,9 +108,13 @@ def split(x: NDArray, y: NDArray, share: float, who: str) -> tuple[NDArray, NDAr
     return x[:first], y[:first], (x[first:], y[first:])
 
 
-def warn_of_classes_not_learnt(learnt: NDArray, held_out: NDArray, who: str) -> None:
-    """Warn if validation_split keeps all examples of a class for validation. Both arrays are targets that the loss has prepared."""
-    missing = sorted(set(_classes(held_out)) - set(_classes(learnt)))
+def warn_of_classes_not_learnt(learnt: NDArray, held_out: NDArray, who: str, ignored: int | None = None) -> None:
+    """Warn if validation_split keeps all examples of a class for validation. Both arrays are targets that the loss has prepared.
+
+    Args:
+        ignored: the class number that the loss leaves out, or None.
+    """
+    missing = sorted(set(_classes(held_out)) - {*_classes(learnt), ignored})
     if missing:
         names = ", ".join(f"{name:g}" for name in missing[:6]) + (", …" if len(missing) > 6 else "")
         warnings.warn(

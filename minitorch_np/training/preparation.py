@@ -117,7 +117,8 @@ class Preparation:
             check_class_names(held_out.who, self.training.source.class_names, examples.source.class_names)
         one_output = not isinstance(getattr(self.training, "y", None), Several)
         if self._split_off and one_output and isinstance(self.training, Examples) and isinstance(examples, Examples):
-            warn_of_classes_not_learnt(self.training.y, examples.y, self.who)
+            ignored = getattr(self.model.loss, "ignore_index", None)
+            warn_of_classes_not_learnt(self.training.y, examples.y, self.who, ignored)
         self.validation = examples
 
     def measured(

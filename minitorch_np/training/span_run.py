@@ -10,6 +10,7 @@ import numpy as np
 
 from minitorch_np.base.parameter import Parameters
 from minitorch_np.base.state import as_state
+from minitorch_np.callbacks.average_weights import AverageWeights
 from minitorch_np.callbacks.callback import Callback
 from minitorch_np.training.data import Examples
 from minitorch_np.training.divergence import LastGood, is_finite
@@ -58,6 +59,10 @@ class RunInSpan(Run):
         self.who = f"{type(model).__name__}.fit(in_span=True)"
         if epochs.accumulate > 1:
             raise ValueError(f"{self.who}: it takes a step for each batch. Leave accumulate={epochs.accumulate} out.")
+        if any(isinstance(callback, AverageWeights) for callback in callbacks):
+            raise ValueError(
+                f"{self.who}: AverageWeights gives the model other weights for validation, which it does not see. Leave one of the two out."
+            )
         self.dense, self.whole_data = checked(model, data.training, self.who)
         self.sequential, self.whole = model, self.dense.kernel
         self.kernel: KernelInSpan | None = None
