@@ -32,7 +32,7 @@ from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.replica import Replicator, original_of, refill
 from minitorch_np.base.shapes import Shape, has_several
-from minitorch_np.base.validation import check_flags
+from minitorch_np.base.validation import check_mode
 from minitorch_np.base.weights import Weights
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Layer(Weights):
                 return replica(x, training)
         if training is None:
             return self.forward(x)
-        check_flags(f"{self!r}", {"training": training})
+        check_mode(f"{self!r}", training)
         with self.in_mode(training=bool(training), keep_cache=self.keep_cache), explicit_mode(training=bool(training)):
             return self.forward(x)
 

@@ -227,3 +227,9 @@ def test_such_losses_are_saved(loss, tmp_path, rng):
     else:
         model.save(tmp_path / "m.keras")
     assert repr(mt.load_model(tmp_path / "m.keras").loss) == repr(loss)
+
+
+def test_weights_of_classes_in_the_place_of_sample_weight_are_refused():
+    model = mt.Sequential([mt.Input((2,)), mt.Dense(1)], rng=0).compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"Weights of classes are class_weight=\{0: 1.0\}"):
+        model.fit(np.ones((2, 2)), np.ones(2), sample_weight={0: 1.0})

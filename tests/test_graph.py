@@ -222,6 +222,8 @@ NODE = ("a", mt.Dense(3), "x")
         ({"x": (3,)}, [NODE], "b", "there is no node 'b'"),
         ({"x": (3,)}, [("a.b", mt.Dense(3), "x")], "a.b", "without dots"),
         ({"x": (3,)}, [("a", mt.Dense(3))], "a", "a node is"),
+        ({"x": (3,)}, [("a", "x", mt.Dense(3))], "a", r"in this order: write \('a', Dense\(units=3\), 'x'\)"),
+        ({"x": mt.Input((3,))}, [NODE], "a", r"inputs has shapes: write \{'x': \(3,\)\}"),
     ],
 )  # fmt: skip
 def test_a_graph_that_does_not_fit_is_refused(inputs, nodes, outputs, message):
@@ -285,6 +287,15 @@ def test_what_merges_several_arrays_has_right_gradients(layer):
 )
 def test_two_arrays_of_other_shapes_have_right_gradients(layer, shapes):
     mt.gradcheck(layer, shapes, strict_dtype=True)
+
+
+def test_what_merges_arrays_may_be_called_on_them():
+    x = np.ones((2, 3))
+    for y in (mt.Add()(x, 2 * x), mt.Add()([x, 2 * x])):
+        np.testing.assert_array_equal(y, 3 * x)
+    np.testing.assert_array_equal(mt.Add([[], mt.Rescaling(2.0)])(x), 3 * x)
+    with pytest.raises(ValueError, match="got a second one in the place of training"):
+        mt.ReLU()(x, x)
 
 
 def test_gradcheck_of_graphs(rng):

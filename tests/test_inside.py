@@ -320,3 +320,9 @@ def test_a_graph_with_two_outputs_is_trained_by_hand(rng):
     with pytest.raises(ValueError, match=r"several outputs\. Write target=\[…\]"):
         model.gradient(x, output=0)
     assert model.gradient(x, y).shape == x.shape
+
+
+def test_outputs_of_several_layers_by_name_or_index():
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(2), mt.ReLU()], rng=0)
+    found = model.outputs(np.ones((4, 3)), ["dense_1", 2])
+    assert list(found) == ["dense_1", "relu_1"]

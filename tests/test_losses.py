@@ -522,3 +522,12 @@ def test_a_loss_that_is_nan_for_finite_outputs_is_named_everywhere(rng):
 def test_a_direct_call_refuses_what_fit_refuses(loss, prediction, target, message):
     with pytest.raises(ValueError, match=message):
         loss(prediction, target)
+
+
+@pytest.mark.parametrize("loss", [mt.BCELoss(), mt.BCEWithLogitsLoss(), mt.FocalLoss()], ids=repr)
+def test_a_call_in_the_order_of_keras_is_warned_of(loss):
+    with pytest.warns(UserWarning, match=r"The order is loss\(prediction, target\)"):
+        loss([0.0, 1.0], [0.2, 0.9])
+    loss([0.2, 0.9], [0.0, 1.0])
+    loss([0.0, 1.0], [0.0, 1.0])
+    mt.MSELoss()([0.0, 1.0], [0.2, 0.9])

@@ -506,3 +506,17 @@ def test_a_copy_of_a_metric_gathers_by_itself(rng):
     other = copy.deepcopy(one)
     other.update(rng.normal(size=(5, 1)), rng.normal(size=(5, 1)))
     assert one.result() == due != other.result()
+
+
+def test_a_metric_may_be_called_on_arrays():
+    metric = mt.metrics.Precision()
+    metric.update(np.array([0.9, 0.9]), np.array([0, 0]))
+    assert metric([0.2, 0.9], [0, 1]) == 1.0
+    assert metric.result() == 0.0
+
+
+def test_scores_may_be_read_by_name():
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(2)], rng=0).compile("sgd", "mse", ["mae"])
+    scores = model.evaluate(np.ones((2, 3)), np.ones((2, 2)))
+    assert scores["mae"] == scores.mae == scores[1] == scores[-1]
+    assert scores[:1] == (scores["loss"],)

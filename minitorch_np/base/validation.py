@@ -174,6 +174,15 @@ def check_flags(who: str, flags: Mapping[str, Any]) -> None:
             raise ValueError(f"{who}: {name} is True or False, got {value!r}.{remedy}")
 
 
+def check_mode(who: str, training: Any) -> None:
+    """Raise ValueError unless training is True or False. Where it is an array, the caller meant a layer of several inputs."""
+    if getattr(training, "shape", ()):
+        raise ValueError(
+            f"{who}: expected one array, got a second one in the place of training. A node of mt.Graph takes several."
+        )
+    check_flags(who, {"training": training})
+
+
 def check_dtype(who: str, dtype: Any) -> None:
     """Raise unless NumPy reads it as float32 or float64."""
     with contextlib.suppress(TypeError):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.arrays import as_floats
 from minitorch_np.base.shapes import NDArray, Shape, batch_of, has_several
 from minitorch_np.layer import Layer
 from minitorch_np.layers.chain import backward_through, check_layers, refuse_repeats, shape_through
@@ -49,6 +50,13 @@ class _Combinator(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.combined_shape(self._shapes(input_shape, "compute_output_shape"))
+
+    def __call__(self, x: Any, *others: Any, training: bool | None = None) -> Any:
+        """y for x, or without branches for several arrays: layer(a, b), or layer([a, b]) as in Keras."""
+        if self._lists:
+            return super().__call__(x, *others) if training is None else super().__call__(x, training)
+        arrays = x if isinstance(x, (list, tuple)) else (x, *others)
+        return self.forward(*(as_floats(array, "x", self, "biufc") for array in arrays))
 
     def forward(self, x: NDArray, *others: NDArray, mask: NDArray | None = None) -> NDArray:
         if not self._lists:

@@ -22,6 +22,8 @@ def check_nodes(inputs: Any, nodes: Any, outputs: Any) -> None:
         )
     for name, shape in inputs.items():
         _check_name(name, ())
+        if isinstance(shape, Input):
+            raise ValueError(f"Graph: inputs has shapes: write {{{name!r}: {shape.shape!r}}}, without Input.")
         Input(shape)  # raises ValueError if it is no shape
     if not isinstance(nodes, (list, tuple)) or not nodes:
         raise ValueError(f"Graph: nodes is a list of (name, layer, source), got {nodes!r}.")
@@ -30,6 +32,10 @@ def check_nodes(inputs: Any, nodes: Any, outputs: Any) -> None:
         if not isinstance(node, (list, tuple)) or len(node) != 3:
             raise ValueError(f"Graph: a node is (name, layer, source) or (name, layer, [source, …]), got {node!r}.")
         name, layer, sources = node
+        if isinstance(sources, Layer):
+            raise ValueError(
+                f"Graph: a node is (name, layer, source), in this order: write ({name!r}, {sources!r}, {layer!r})."
+            )
         _check_name(name, known)
         if isinstance(layer, str):
             if not isinstance(known.get(layer), Layer):
@@ -62,7 +68,7 @@ def _check_number(name: str, layer: Layer, count: int) -> None:
     except TypeError:
         raise ValueError(
             f"Graph, node {name!r}: forward of {layer!r} does not take {count} arrays. Join them first, in a node with mt.Concatenate(), "
-            "mt.Add() or the like."
+            "mt.Add() or the like; a layer of your own takes them as forward(self, a, b)."
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from minitorch_np.base.arrays import as_floats, as_numbers, in_dtype
 from minitorch_np.base.cache import Cached
+from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import one_number
@@ -63,6 +65,12 @@ class Loss(Cached, OwnAttributes):
         prediction, target = as_floats(prediction, "prediction", self, "biufc"), as_numbers(target, "target", self)
         loss = self.forward(prediction, target)
         self.check_call(prediction.real, target)
+        if self.probabilistic and _are_exchanged(prediction.real, target):
+            warnings.warn(
+                f"{self!r}: the predictions are all 0 or 1, and the targets are not. The order is loss(prediction, target), as in PyTorch; "
+                "that of Keras is (y_true, y_pred).",
+                stacklevel=caller(),
+            )
         return loss
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
@@ -166,6 +174,11 @@ class Loss(Cached, OwnAttributes):
                 "Call loss(prediction, target), which computes in float64."
             )
         return target.astype(prediction.real.dtype, copy=False)
+
+
+def _are_exchanged(prediction: NDArray, target: NDArray) -> bool:
+    """Whether the predictions look like targets, and the targets like predictions."""
+    return bool(np.isin(prediction, (0, 1)).all()) and not np.equal(target, np.rint(target)).all()
 
 
 def rows_of_probabilities(rows: NDArray, off: float = 1e-3) -> bool:

@@ -51,6 +51,13 @@ class Metric(Configurable):
         self.total = 0.0
         self.count = 0
 
+    def __call__(self, prediction: ArrayLike, target: ArrayLike) -> float:
+        """The metric of these arrays alone; what was accumulated stays as it is."""
+        alone = copy.deepcopy(self)
+        alone.reset()
+        alone.update(*alone.arrays(prediction, target))
+        return alone.checked_result()
+
     def update(self, prediction: NDArray, target: NDArray) -> None:
         plain = type(prediction) is type(target) is np.ndarray and prediction.dtype is target.dtype is _FLOAT32
         if not plain:  # in most steps of fit both are plain, and need no check

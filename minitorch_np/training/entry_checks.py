@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +75,11 @@ def checked_weights(sample_weight: ArrayLike | None, y: NDArray, who: str, *, si
     """sample_weight as an array, one number for each example, for each step of it, or for each target; at least 0 unless signed."""
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, Mapping):
+        raise ValueError(
+            f"{who}: sample_weight is an array with one number for each example, got a dictionary. Weights of classes are "
+            f"class_weight={sample_weight!r:.60}."
+        )
     weights = _numbers(sample_weight, "sample_weight", who)
     if weights.shape != y.shape[: weights.ndim]:
         of_y = f", or of y's shape {y.shape}" if isinstance(y, np.ndarray) and y.ndim > 1 else ""

@@ -72,7 +72,13 @@ def evaluate(
     called.set_up(model, 1, examples.steps(batch_size), verbose=False)
     measured = measure(model, model.loss, of_model(model), examples, batch_size, called, model.check_outputs)
     kind = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
+    kind.__getitem__ = _by_name  # type: ignore[method-assign, assignment]
     return cast("Scores", kind(**measured))
+
+
+def _by_name(scores: Scores, key: Any) -> Any:
+    """scores["accuracy"], as of a dictionary, beside scores.accuracy and scores[1]."""
+    return scores._asdict()[key] if isinstance(key, str) else tuple.__getitem__(scores, key)
 
 
 def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]) -> Any:

@@ -55,6 +55,9 @@ def outputs(model: Model, x: ArrayLike, layer: Any, batch_size: int | None) -> A
     who = f"{type(model).__name__}.outputs"
     model.require_built(who)
     uses = model.names_of_uses()
+    if isinstance(layer, (list, tuple)):
+        every = outputs(model, x, None, batch_size)
+        return {name: every[name] for name in (one if one in every else _name_of(model, one) for one in layer)}
     chosen = None if layer is None else layer if layer in _nodes(uses) else _name_of(model, layer)
     batch_size = checked_batch_size(batch_size, who)
     parts: dict[str, list[Any]] = {}
