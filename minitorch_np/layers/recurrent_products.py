@@ -12,6 +12,7 @@ _FEW_ROWS = 128
 def columns(array: NDArray) -> NDArray:
     """(time, units, batch) as (units, time * batch).
 
+    >>> import numpy as np
     >>> columns(np.arange(8).reshape(2, 2, 2))
     array([[0, 1, 4, 5],
            [2, 3, 6, 7]])
