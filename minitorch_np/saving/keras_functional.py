@@ -12,7 +12,7 @@ from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_config import MERGING
 from minitorch_np.saving.objects import registered
 
-Key = tuple[str, int]  # a layer's name and the number of its use
+Key = tuple[str, int, int]  # a layer's name, the number of its use, and the number of its output
 _MERGING = {cls.__name__: cls for cls in MERGING}
 # With these Keras writes the computation of a mask.
 _OF_MASKS = ("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
@@ -42,8 +42,8 @@ def from_functional(
     return model
 
 
-# The attribute of a Graph that was just read: the class in Keras and our layer of each layer, in the order of the file. It numbers the
-# groups of the weights. `forget_file` removes it when they are read.
+# The attribute of a Graph that was just read: the class in Keras and our layer of each layer, in the order of the file; for a model
+# whose nodes were taken over, its own list. It numbers the groups of the weights. `forget_file` removes it when they are read.
 IN_FILE = "_in_keras_file"
 
 
@@ -75,14 +75,20 @@ class _Reader:
         self.ends: dict[Key, str] = {}  # the node that gives the output of each use
         for key in _keys(config["input_layers"]):
             self._add_input(key)
-        outputs = _keys(config["output_layers"])
+        outputs = [self._counted_from_0(key) for key in _keys(config["output_layers"])]
         for key in outputs:
             self._add_with_sources(key)
         self.outputs: list[str] = [self.ends[key] for key in outputs]
 
+    def _counted_from_0(self, key: Key) -> Key:
+        """The key of an output. There, and nowhere else, Keras counts the uses of a Functional from 1."""
+        is_model = key[0] in self.described and self.class_of(self.described[key[0]]) in ("Functional", "Model")
+        return (key[0], key[1] - 1, key[2]) if is_model else key
+
     def in_file(self) -> list[tuple[str, Any]]:
         """The class in Keras and our layer of each layer in the file, in its order."""
-        first = {name: next(iter(layers), None) for name, layers in self.layers.items()}
+        first: dict[str, Any] = {name: next(iter(layers), None) for name, layers in self.layers.items()}
+        first |= {name: vars(layer)[IN_FILE] for name, layer in first.items() if _has_several_outputs(layer)}
         return [(self.class_of(layer), first.get(name)) for name, layer in self.described.items()]
 
     def is_chain(self) -> bool:
@@ -108,12 +114,14 @@ class _Reader:
             if key in self.ends:
                 pending.pop()
                 continue
-            if key not in self.calls:
+            if key[:2] not in self.calls:
                 raise ValueError(f"it has no layer {key[0]!r} with {key[1] + 1} uses")
             missing = [source for source in self._sources(key) if source not in self.ends]
             if not missing:
                 self._add(key)
                 waiting.discard(key)
+                if key not in self.ends:
+                    raise NotHere(f"the layer {key[0]!r} with several outputs")
             elif key in waiting:
                 raise ValueError(f"the layer {key[0]!r} takes its own output")
             else:
@@ -121,11 +129,11 @@ class _Reader:
                 pending += reversed(missing)
 
     def _sources(self, key: Key) -> list[Key]:
-        return list(dict.fromkeys(_tensors(_without_mask(self.calls[key]))))
+        return list(dict.fromkeys(_tensors(_without_mask(self.calls[key[:2]]))))
 
     def _add(self, key: Key) -> None:
-        name, number = key
-        described, call = self.described[name], self.calls[key]
+        name, number, _ = key
+        described, call = self.described[name], self.calls[key[:2]]
         self._check_mask(self.class_of(described), call)
         call = _without_mask(call)
         sources = [self.ends[source] for source in _tensors(call)]
@@ -135,11 +143,24 @@ class _Reader:
                 raise NotHere("attention with queries from one layer and values from another")
             sources = sources[:1]
         own = self._named(name if number == 0 else f"{name}_use_{number + 1}")
+        if layers and _has_several_outputs(layers[0]):
+            self._take_over(layers[0], own, key, sources)
+            return
         for place, layer in enumerate(layers):
             node = own if place == len(layers) - 1 else self._named(f"{own}_before_activation")
             self.nodes.append((node, layer, sources))
             sources = [node]
-        self.ends[key] = sources[0]
+        self.ends[(name, number, 0)] = sources[0]
+
+    def _take_over(self, model: Any, own: str, key: Key, sources: list[str]) -> None:
+        """Add the nodes of a model with several outputs, because a node has one."""
+        values = dict(zip(model.inputs, sources, strict=True))
+        for node, layer, inner in model.each_node():
+            taken_over = self._named(f"{own}_{node}")
+            self.nodes.append((taken_over, layer, [values[source] for source in inner]))
+            values[node] = taken_over
+        for part, output in enumerate(model.output_names):
+            self.ends[(key[0], key[1], part)] = values[output]
 
     def _check_mask(self, kind: str, call: Any) -> None:
         """Raise NotHere unless the mask that a layer is called with is the one that travels with its input. Keras writes how it is
@@ -156,8 +177,8 @@ class _Reader:
         seen: set[Key] = set()
         while pending:
             key = pending.pop()
-            operation = self.class_of(self.described[key[0]]) if key in self.calls else ""
-            sources = list(_tensors(self.calls[key])) if operation in _OF_MASKS else []
+            operation = self.class_of(self.described[key[0]]) if key[:2] in self.calls else ""
+            sources = list(_tensors(self.calls[key[:2]])) if operation in _OF_MASKS else []
             if not sources or (operation == "NotEqual" and sources[0] not in masked):
                 raise NotHere(f"{kind} called with a mask of its own")
             if operation in ("NotEqual", "ZerosLike", "OnesLike") or key in seen:
@@ -170,7 +191,7 @@ class _Reader:
         kind = self.class_of(described)
         if name not in self.layers:
             merging = _MERGING.get(kind)
-            if merging is None and sources > 1 and kind != "MultiHeadAttention":
+            if merging is None and sources > 1 and kind not in ("MultiHeadAttention", "Functional", "Model"):
                 raise NotHere(f"a {kind} of several inputs")
             if kind in _WITH_NUMBER and sources < 2:
                 self.layers[name] = [_with_number(kind, call)]
@@ -218,9 +239,11 @@ def _keys(ends: Any) -> list[Key]:
 
 def _key(history: Any) -> Key:
     name, number, part = history[:3]
-    if part != 0:
-        raise NotHere(f"the layer {name!r} with several outputs")
-    return str(name), int(number)
+    return str(name), int(number), int(part)
+
+
+def _has_several_outputs(layer: Any) -> bool:
+    return IN_FILE in getattr(layer, "__dict__", {}) and len(layer.output_names) > 1
 
 
 def _tensors(call: Any) -> Iterator[Key]:

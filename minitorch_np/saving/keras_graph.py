@@ -72,16 +72,25 @@ def to_keras(model: Model, name: str = "functional") -> dict[str, Any]:
     by_layer: dict[str, list[Step]] = {}
     for step in found.steps:
         by_layer.setdefault(step.of, []).append(step)
-    history = {step.name: [step.of, number, 0] for listed in by_layer.values() for number, step in enumerate(listed)}
+    history: dict[str, list[Any]] = {
+        step.name: [step.of, number, 0] for listed in by_layer.values() for number, step in enumerate(listed)
+    }
     shapes = {step.name: step.shape for step in found.steps}
 
     def tensor(name: str) -> dict[str, Any]:
         config = {"shape": [None, *shapes[name]], "dtype": model.dtype, "keras_history": history[name]}
         return {"class_name": "__keras_tensor__", "config": config}
 
+    models = {step.name for step in found.steps if step.described["class_name"] == "Functional"}
+
+    def end(name: str) -> list[Any]:
+        """An output of the whole. There, and nowhere else, Keras counts the uses of a Functional from 1."""
+        of, number, part = history[name]
+        return [of, number + (name in models), part]
+
     def node(step: Step) -> dict[str, Any]:
         inputs: list[Any] = [tensor(name) for name in step.inputs]
-        listed = step.layer is None or type(step.layer) in MERGING
+        listed = step.layer is None or type(step.layer) in MERGING or (is_graph(step.layer) and len(inputs) > 1)
         options = {"use_causal_mask": True} if getattr(step.layer, "causal", False) else {}
         return {"args": [inputs] if listed else inputs, "kwargs": options}
 
@@ -96,7 +105,7 @@ def to_keras(model: Model, name: str = "functional") -> dict[str, Any]:
     ]
     ends = {
         "input_layers": [history[name] for name in found.inputs],
-        "output_layers": [history[name] for name in found.outputs],
+        "output_layers": [end(name) for name in found.outputs],
     }
     whole = as_object("keras.src.models.functional", "Functional", {"name": name, "layers": layers, **ends})
     return {**whole, "registered_name": "Functional"}
@@ -109,11 +118,18 @@ def groups(graph: Sequence[Step]) -> dict[int, str]:
     return numbered_groups([(once[of].described["class_name"], once[of].layer) for of in order])
 
 
-def numbered_groups(described: Sequence[tuple[str, Layer | None]]) -> dict[int, str]:
-    """The group of each layer by its id, for layers in Keras's order: the class there, and our layer, if it is one."""
-    counts = Counter[str]()
-    names = [(layer, numbered(keras_name(kind), counts)) for kind, layer in described]
-    return {id(layer): f"{group}/" for layer, group in names if layer is not None}
+def numbered_groups(described: Sequence[tuple[str, Any]]) -> dict[int, str]:
+    """The group of each layer by its id, for layers in Keras's order: the class there, and our layer, if it is one; or for a model whose
+    layers are among those of the whole here, its own list.
+    """
+    counts, found = Counter[str](), dict[int, str]()
+    for kind, layer in described:
+        group = numbered(keras_name(kind), counts)
+        if isinstance(layer, list):
+            found |= {inner: f"{group}/{below}" for inner, below in numbered_groups(layer).items()}
+        elif layer is not None:
+            found[id(layer)] = f"{group}/"
+    return found
 
 
 def numbered(word: str, counts: Counter[str]) -> str:

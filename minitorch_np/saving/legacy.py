@@ -68,13 +68,18 @@ def _places(model: Model, reader: hdf5.Reader) -> list[Place]:
 def _in_order(model: Layer, place: str = "") -> list[list[tuple[str, Parameter]]]:
     """The parameters of each layer right below a model, with their names, in the file's order of layers."""
     places = {id(layer): f"{place}{name}" for name, layer in model.sublayers().items()}
-    in_file = [layer for _, layer in vars(model).get(IN_FILE, ()) if id(layer) in places]
-    found = []
-    for layer in in_file or model.sublayers().values():
-        inside = _in_order(layer, f"{places[id(layer)]}.") if IN_FILE in vars(layer) else []
-        own = [(f"{places[id(layer)]}.{name}", parameter) for name, parameter in layer.parameters().items()]
-        found.append([pair for listed in inside for pair in listed] or own)
-    return found
+
+    def of(layer: Any) -> list[tuple[str, Parameter]]:
+        if isinstance(layer, list):  # a model whose layers are among these
+            return [pair for _, inner in layer for pair in of(inner)]
+        if id(layer) not in places:
+            return []
+        if IN_FILE in vars(layer):
+            return [pair for listed in _in_order(layer, f"{places[id(layer)]}.") for pair in listed]
+        return [(f"{places[id(layer)]}.{name}", parameter) for name, parameter in layer.parameters().items()]
+
+    in_file = [layer for _, layer in vars(model).get(IN_FILE, ())]
+    return [of(layer) for layer in in_file or model.sublayers().values()]
 
 
 def _names(reader: hdf5.Reader, group: Any, name: str) -> list[str]:

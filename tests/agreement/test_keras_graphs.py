@@ -30,6 +30,21 @@ def residual_model(size=4):
     return model([(size,)], lambda x: L.Add()([L.Dense(size)(x), x]))
 
 
+def model_of_two_inputs():
+    return model([(4,), (4,)], lambda a, b: L.Add()([L.Dense(4)(a), b]))
+
+
+def model_of_two_outputs():
+    shared = L.Dense(4)
+    return model([(4,)], lambda x: [shared(x), L.Dense(3, activation="relu")(shared(x))])
+
+
+def through_two_outputs(x, f):
+    first, second = f(x)
+    third, fourth = f(first)
+    return [L.Concatenate()([second, fourth]), third]
+
+
 def chain_of_one(x, layer):
     return layer(layer(layer(x)))
 
@@ -73,6 +88,9 @@ MODELS = {
     "siamese": lambda: model([(4,), (4,)], lambda a, b, f: L.Dense(1)(L.Subtract()([f(a), f(b)])), f=L.Dense(3, activation="tanh")),
     "siamese nested": lambda: model([(4,), (4,)], lambda a, b, f: L.Dot(1, normalize=True)([f(a), f(b)]), f=encoder()),
     "nested functional": lambda: model([(4,), (4,)], lambda a, b, f: L.Multiply()([f(a), f(b)]), f=residual_model()),
+    "nested, two inputs, twice": lambda: model([(4,), (4,)], lambda a, b, f: f([f([a, b]), b]), f=model_of_two_inputs()),
+    "nested, two outputs": lambda: model([(4,)], lambda x, f: L.Concatenate()(f(x)), f=model_of_two_outputs()),
+    "nested, two outputs, twice": lambda: model([(4,)], through_two_outputs, f=model_of_two_outputs()),
     "one layer three times": lambda: model([(4,)], chain_of_one, layer=L.Dense(4, activation="tanh")),
     "shared at two depths": lambda: model([(4,)], lambda x, f, g: [f(g(f(x))), g(x)], f=L.Dense(4), g=L.Dense(4)),
     "triplet": lambda: model([(3,)] * 3, lambda a, b, c, f: [f(a), f(b), f(c)], f=L.Dense(3)),
@@ -202,9 +220,10 @@ def test_our_graphs_open_in_keras_with_what_they_share(layer, rng, tmp_path):
 
 
 def test_what_is_not_here_is_refused_by_name(tmp_path):
-    inner = model([(4,)], lambda x: [L.Dense(2)(x), L.Dense(3)(x)])
     cases = {
-        "with several outputs": model([(4,)], lambda x: L.Concatenate()(inner(x))),
+        "gives several arrays, and the next layer takes one": model(
+            [(5, 3)], lambda x: L.Dense(1)(L.LSTM(2, return_state=True)(x)[0])
+        ),
         "attention with queries from one layer": model([(5, 4), (3, 4)], lambda a, b: L.MultiHeadAttention(2, 3)(a, b)),
         "LSTM called with a mask of its own": model(
             [(5, 3), (5,)], lambda x, m: L.LSTM(2)(x, mask=keras.ops.not_equal(m, 0))
