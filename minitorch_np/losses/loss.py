@@ -177,8 +177,9 @@ class Loss(Cached, OwnAttributes):
 
 
 def _are_exchanged(prediction: NDArray, target: NDArray) -> bool:
-    """Whether the predictions look like targets, and the targets like predictions."""
-    return bool(np.isin(prediction, (0, 1)).all()) and not np.equal(target, np.rint(target)).all()
+    """Whether the predictions look like targets, all 0 or 1 and both of them, and the targets like predictions."""
+    zeros, ones = prediction == 0, prediction == 1
+    return bool(zeros.any() and ones.any() and (zeros | ones).all()) and not np.equal(target, np.rint(target)).all()
 
 
 def rows_of_probabilities(rows: NDArray, off: float = 1e-3) -> bool:

@@ -69,7 +69,9 @@ def test_adagrad(seed, initial, epsilon, decay, clip):
 @given(seeds, shares, shares, epsilons, st.booleans(), decays, clipping)
 def test_rmsprop(seed, rho, momentum, epsilon, centered, decay, clip):
     if centered and rho == 0:
-        epsilon = 1e-3  # the variance is rounding alone, and 1e-7 under the root would show it
+        epsilon = (
+            10.0  # the variance is the rounding of a square alone, which a small epsilon under the root would show
+        )
     options = {
         "rho": rho,
         "momentum": momentum,
