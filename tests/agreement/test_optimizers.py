@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import minitorch_np as mt
@@ -67,6 +67,7 @@ def test_adagrad(seed, initial, epsilon, decay, clip):
 
 @few
 @given(seeds, shares, shares, epsilons, st.booleans(), decays, clipping)
+@example(999999, 0.0, 0.99, 1e-7, True, 0.1, {})
 def test_rmsprop(seed, rho, momentum, epsilon, centered, decay, clip):
     if centered and rho == 0:
         epsilon = (
