@@ -204,7 +204,7 @@ class Graph(Model):
             _add(gradients, name, gradient)
         twins = []
         for name, layer, use, sources in reversed(self.cache):
-            if name not in self._in_backward:
+            if self._needed is not None and name not in self._needed:
                 continue
             gradient = gradients.pop(name, None)
             if gradient is None:
@@ -233,11 +233,7 @@ class Graph(Model):
             layer.wants_dx = wanted[id(layer)]
         self._needed = None if wants else {name for name, need in needs.items() if need}
 
-    _needed: set[str] | None = None
-
-    @property
-    def _in_backward(self) -> Any:
-        return self._needed if self._needed is not None else {name for name, *_ in self.nodes}
+    _needed: set[str] | None = None  # the nodes that take part in backward; None for all
 
     def last_layer(self) -> Layer | None:
         names = self.output_names

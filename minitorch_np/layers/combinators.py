@@ -39,8 +39,10 @@ class _Combinator(Layer):
         raise NotImplementedError(f"{self!r} has no gradients: write gradients(self, dy).")
 
     def combined_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The shape of y for arrays of these shapes, without the batch; ValueError if they do not fit."""
-        raise NotImplementedError(f"{self!r} has no combined_shape: write combined_shape(self, shapes).")
+        """The shape of y for arrays of these shapes, without the batch; ValueError if they do not fit. By default y is computed element
+        by element.
+        """
+        return broadcast(self, shapes)
 
     def merged_mask(self, masks: Sequence[Mask], arrays: Sequence[NDArray]) -> Mask:
         """The mask of y, from the arrays and their masks: a step is real if it is real in one of them, as in Keras."""

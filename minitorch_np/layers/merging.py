@@ -11,7 +11,7 @@ from minitorch_np.base.validation import Checks, Fixed
 from minitorch_np.layer import Layer
 from minitorch_np.layers.activations import Tanh
 from minitorch_np.layers.chain import check_layers, refuse_repeats, shape_through
-from minitorch_np.layers.combinators import Branch, _Combinator, broadcast, differing, require_two, summed
+from minitorch_np.layers.combinators import Branch, _Combinator, differing, require_two, summed
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.guards import check_axis, places, require_axis
 from minitorch_np.layers.masks import Mask, joined
@@ -28,9 +28,6 @@ class Add(_Combinator):
     Raises:
         ValueError: branches is not such a list, a layer is in it twice, or the shapes do not fit.
     """
-
-    def combined_shape(self, shapes: Sequence[Shape]) -> Shape:
-        return broadcast(self, shapes)
 
     def combine(self, arrays: Sequence[NDArray]) -> NDArray:
         first, *others = arrays
@@ -104,7 +101,7 @@ class Subtract(_Combinator):
 
     def combined_shape(self, shapes: Sequence[Shape]) -> Shape:
         require_two(self, shapes)
-        return broadcast(self, shapes)
+        return super().combined_shape(shapes)
 
     def combine(self, arrays: Sequence[NDArray]) -> NDArray:
         first, second = arrays
@@ -123,9 +120,6 @@ class Subtract(_Combinator):
 
 class Multiply(_Combinator):
     """y = the product of several arrays, element by element. Arguments, shapes and errors are those of Add."""
-
-    def combined_shape(self, shapes: Sequence[Shape]) -> Shape:
-        return broadcast(self, shapes)
 
     def combine(self, arrays: Sequence[NDArray]) -> NDArray:
         self.cache = arrays
@@ -148,9 +142,6 @@ class Maximum(_Combinator):
     """y = the largest of several arrays, element by element. Arguments, shapes and errors are those of Add."""
 
     _sign = 1
-
-    def combined_shape(self, shapes: Sequence[Shape]) -> Shape:
-        return broadcast(self, shapes)
 
     def combine(self, arrays: Sequence[NDArray]) -> NDArray:
         best, *others = arrays
