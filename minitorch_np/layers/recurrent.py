@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.arrays import as_numbers
-from minitorch_np.base.blocks import blocks_of, in_blocks, later
+from minitorch_np.base.blocks import blocks_of, in_blocks
 from minitorch_np.base.functions import row_products, sums
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.layers.guards import require_built
 from minitorch_np.layers.masks import ValidSteps, check_mask
 from minitorch_np.layers.recurrent_arguments import _RecurrentArguments
-from minitorch_np.layers.recurrent_products import columns, stacked
+from minitorch_np.layers.recurrent_products import columns, done_behind, stacked
 from minitorch_np.layers.recurrent_state import checked_state, gradients_of_outputs, uses_memory
 
 if TYPE_CHECKING:
@@ -162,22 +162,9 @@ class _Recurrent(_RecurrentArguments):
                 *self.recurrent_gradients(by_unit, h_columns[:, examples], block, memory),
             ]
 
-        blocks = blocks_of(dprojected)
-        first_steps, jobs = {block.start: block for block in blocks}, []
-        dinitial: list[NDArray] = []
-
-        def back_in_time() -> Generator[int]:
-            dstates, *dothers = (history[1:] for history in dhistories)
-            dinitial.extend((yield from self.run_back(dprojected, dstates, states, memory, *dothers)))
-
-        try:
-            for t in back_in_time():
-                if t in first_steps:
-                    jobs.append(later(gradients, first_steps[t]))
-            results = [job.result() for job in jobs]
-        finally:
-            for job in jobs:
-                job.stop()
+        dstates, *dothers = (history[1:] for history in dhistories)
+        back_in_time = self.run_back(dprojected, dstates, states, memory, *dothers)
+        results, dinitial = done_behind(back_in_time, gradients, blocks_of(dprojected))
         kernel, recurrent, *bias = (reduce(np.add, parts) for parts in zip(*results, strict=True))
         self.kernel.grad, self.recurrent_kernel.grad = kernel.T, recurrent.T
         if self.bias is not None:

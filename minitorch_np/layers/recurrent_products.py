@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Sequence
+from typing import TypeVar
+
+from minitorch_np.base.blocks import later
 from minitorch_np.base.functions import SMALL_PRODUCT
 from minitorch_np.base.shapes import NDArray
+
+Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 # Groups of fewer rows than this are slower on processors without AVX-512.
 _FEW_ROWS = 128
@@ -31,3 +38,27 @@ def stacked(matrix: NDArray, batch: int) -> NDArray:
     while rows // groups * columns * batch > SMALL_PRODUCT and rows % (2 * groups) == 0 and rows // groups > _FEW_ROWS:
         groups *= 2
     return matrix.reshape(groups, rows // groups, columns)
+
+
+def done_behind(
+    walk: Generator[int, None, Returned], work: Callable[[slice], Result], blocks: Sequence[slice]
+) -> tuple[list[Result], Returned]:
+    """work(block) for each block of steps, done by another core while `walk` goes on with earlier steps.
+
+    walk goes back in time and yields each step t that is complete; a block is complete with its first step. Returns the results, and
+    what walk returns.
+    """
+    first_steps, jobs = {block.start: block for block in blocks}, []
+    returned: list[Returned] = []
+
+    def all_steps() -> Generator[int]:
+        returned.append((yield from walk))
+
+    try:
+        for t in all_steps():
+            if t in first_steps:
+                jobs.append(later(work, first_steps[t]))
+        return [job.result() for job in jobs], returned[0]
+    finally:
+        for job in jobs:
+            job.stop()
