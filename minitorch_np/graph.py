@@ -49,7 +49,8 @@ class Graph(Model):
         outputs: the names of the nodes that are the outputs; a name alone if there is one.
         rng, dtype: see Model.
 
-    With several inputs or outputs, fit, evaluate, predict and calls take and give lists in this order, or dictionaries by name.
+    With several inputs or outputs, fit, evaluate, predict and calls take and give lists in this order, or dictionaries by name. A table
+    has the inputs as columns, each of shape (1,).
     A node with several sources has a layer whose forward takes as many arrays, and whose backward returns a dx for each: Add,
     Concatenate and the like without branches, or a layer of your own. Its build gets the shapes in a tuple.
 
@@ -112,7 +113,11 @@ class Graph(Model):
     def as_inputs(self, x: Any, who: str, *, batches: bool = False) -> Any:
         if batches and not is_gathered(x):
             return x
-        return gathered(x, list(self.inputs), "x", who)
+        given = gathered(x, list(self.inputs), "x", who)
+        if not isinstance(given, Several):
+            return given
+        pairs = zip(given, self.inputs.values(), strict=True)  # a column of a table may be an input of shape (1,)
+        return Several(array[:, None] if array.ndim == 1 and tuple(shape) == (1,) else array for array, shape in pairs)
 
     def as_targets(self, y: Any, who: str) -> Any:
         return gathered(y, self.output_names, "y", who) if y is not None else y

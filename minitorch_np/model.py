@@ -53,6 +53,7 @@ class Model(Methods, Inference, Layer):
         stop_training: a callback sets it to True to end training after the epoch.
         class_names: the names of the classes by number, or None.
         input_range: the range of the training examples, or None before fit.
+        feature_names: the columns of the table that fit got, or None. A later table must have the same, in this order.
     """
 
     rng: Seed = None
@@ -64,6 +65,7 @@ class Model(Methods, Inference, Layer):
     stop_training = False
     class_names: Sequence[str] | None = None
     input_range: InputRange | None = None
+    feature_names: list[str] | None = None
     _has_warned = False  # whether compile has warned of the last layer
     _outputs_checked: Loss | None = None  # the loss that train_on_batch has checked the outputs for
 

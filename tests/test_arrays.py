@@ -139,7 +139,8 @@ class Table:
         self.iloc = self
 
     def __getitem__(self, key):
-        return Column(self.given[self.columns[key[1]]], self.columns[key[1]])
+        name = key if isinstance(key, str) else self.columns[key[1]]
+        return Column(self.given[name], name)
 
     def __array__(self, dtype=None, copy=None):
         same = len(set(self.dtypes)) == 1

@@ -44,7 +44,7 @@ def as_array(values: Any, name: str, who: Any, kinds: str = "biuf") -> NDArray:
     reason = _why_no_array(values, name)
     if reason:
         raise ValueError(f"{_text(who)}: {name} {reason}")
-    array = _table(values, name, who) if _is_table(values) else _read(values, name, who)
+    array = _table(values, name, who) if is_table(values) else _read(values, name, who)
     if array.dtype.kind == "O":
         if isinstance(values, (list, tuple)) and (reason := _why_no_list(values, name)):
             raise ValueError(f"{_text(who)}: {name} {reason}")
@@ -197,7 +197,7 @@ def _is_sparse(values: Any) -> bool:
     return hasattr(values, "nnz") and (hasattr(values, "toarray") or hasattr(values, "todense"))
 
 
-def _is_table(values: Any) -> bool:
+def is_table(values: Any) -> bool:
     """A DataFrame of pandas or polars."""
     return hasattr(values, "columns") and hasattr(values, "dtypes") and hasattr(values, "__array__")
 

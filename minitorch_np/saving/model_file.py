@@ -134,7 +134,8 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         "model": described_model,
         "input_shape": list(model.input_shape or ()),
         "compile": compiled,
-        "class_names": _class_names(model),
+        "class_names": _names_of(model, "class_names"),
+        "feature_names": _names_of(model, "feature_names"),
         "seen": model.input_range.ranges if model.input_range else [],
         "iteration": optimizer.iteration if include_optimizer and optimizer is not None else 0,
         "not_in_keras": missing,
@@ -147,16 +148,16 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
     write_whole(path, archive.pack({**files, _WEIGHTS: memory.getvalue()}))
 
 
-def _class_names(model: Model) -> list[str]:
+def _names_of(model: Model, what: str) -> list[str]:
     """The names as strings; HDF5 and NumPy give them as bytes."""
-    given: Any = [] if model.class_names is None else model.class_names
-    items = given.tolist() if isinstance(given, np.ndarray) else given
+    given: Any = [] if getattr(model, what) is None else getattr(model, what)
+    items = given.tolist() if hasattr(given, "tolist") else given
     listed = isinstance(items, Sequence) and not isinstance(items, (str, bytes))
     names = [item.decode(errors="replace") if isinstance(item, bytes) else item for item in items] if listed else []
     if not listed or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError(
-            f"{type(model).__name__}.save: class_names are strings or bytes, one for each class and no two the same, got "
-            f"{given!r:.200}. Write model.class_names = ['cat', 'dog']."
+            f"{type(model).__name__}.save: {what} are strings or bytes, no two the same, got {given!r:.200}. Write model.{what} = "
+            "['cat', 'dog']."
         )
     return names
 
@@ -225,6 +226,7 @@ def _of_ours(files: dict[str, bytes], path: Path, functions: Functions, allow_na
         for name, (rate, decay) in own.get("factors", {}).items():
             parameters[name].rate, parameters[name].decay = rate, decay
         model.class_names = _names(own["class_names"], "class_names") or None
+        model.feature_names = _names(own.get("feature_names", []), "feature_names") or None
         model.input_range = InputRange(_ranges(own["seen"])) if own["seen"] else None
         compiled = own["compile"]
         if compiled is not None:

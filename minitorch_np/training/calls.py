@@ -15,6 +15,7 @@ from minitorch_np.base.parameter import Parameters
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.several import each
 from minitorch_np.base.validation import check_flags
+from minitorch_np.training.columns import checked_columns
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -31,6 +32,7 @@ class Calls(Layer):
 
     rng: Seed
     dtype: str
+    feature_names: list[str] | None
     _own_streams: Streams | None = None
     _calls_train = False  # the mode of calls, as train() and eval() set it
     _await_backward = 0  # calls in training mode since the last backward
@@ -49,7 +51,9 @@ class Calls(Layer):
         """
         if training is not None:
             self._check_training(training)
-        x = each(lambda array: as_numbers(array, "x", self, "biufc"), self.as_inputs(x, type(self).__name__))
+        x = self.as_inputs(x, type(self).__name__)
+        checked_columns(x, self.feature_names, type(self).__name__)
+        x = each(lambda array: as_numbers(array, "x", self, "biufc"), x)
         if not self.built:
             self.ensure_built(x.shape[1:])
         x = each(self._in_its_dtype, x)

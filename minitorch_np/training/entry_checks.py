@@ -49,14 +49,17 @@ def checked_inputs(x: Any, who: str, input_shape: Any, name: str = "x") -> Any:
         pairs = enumerate(zip(x, shapes, strict=True))
         return Several(checked_inputs(array, who, shape, f"x[{place}]") for place, (array, shape) in pairs)
     array = _numbers(x, name, who)
+    written = (
+        name if hasattr(x, "reshape") else f"np.asarray({name})"
+    )  # a list and a column of a table cannot be reshaped
     if input_shape is not None and not fits(array.shape[1:], input_shape):
         raise ValueError(
-            f"{who}: expected {name} of shape {batch_of(input_shape)}, got {array.shape}. {_remedy(array.shape, input_shape)}"
+            f"{who}: expected {name} of shape {batch_of(input_shape)}, got {array.shape}. {_remedy(array.shape, input_shape, written)}"
         )
     if array.ndim < 2:
         raise ValueError(
-            f"{who}: expected x with one row per example, got shape {array.shape}. Use x.reshape(-1, 1) for examples of "
-            "one feature, or x[None] for a single example."
+            f"{who}: expected x with one row per example, got shape {array.shape}. Use {written}.reshape(-1, 1) for examples of "
+            f"one feature, or {written}[None] for a single example."
         )
     return array
 
@@ -109,9 +112,9 @@ def _numbers(values: ArrayLike, name: str, who: str) -> NDArray:
     return array
 
 
-def _remedy(got: Shape, expected: Shape) -> str:
+def _remedy(got: Shape, expected: Shape, written: str) -> str:
     if fits(got, expected):
-        return "For a single example write x[None]."
+        return f"For a single example write {written}[None]."
     if is_open(expected):
         return "Only the size that is None may be any."
     if len(got) == 3 == len(expected) + 1 and got[2] == expected[1]:
@@ -119,7 +122,7 @@ def _remedy(got: Shape, expected: Shape) -> str:
     if transposed := transposition(got, expected):
         return f"The axes are in another order: use {transposed}."
     if np.prod(got[1:]) == np.prod(expected):
-        return f"Use x.reshape({', '.join(map(str, (-1, *expected)))})."
+        return f"Use {written}.reshape({', '.join(map(str, (-1, *expected)))})."
     if len(got) == len(expected) + 1:
         return "Resize or select the features as in training, or change the model's Input."
     return "Convert each example to that shape."

@@ -64,6 +64,7 @@ class Run(KeptRun):
     ) -> None:
         self.model, self.callbacks, self.epochs, self.batch_size = model, callbacks, epochs, batch_size
         self.training, self.validation, self.input_range = data.training, data.validation, data.input_range
+        self.feature_names = data.feature_names
         self.shuffling = model.shuffling if shuffle else None
         _, self.rest = model.split_preprocessing()  # the layers after the preprocessing, which run in each step
         self.parameters = model.parameters()
@@ -126,6 +127,7 @@ class Run(KeptRun):
         # A wrong file raises before anything changes.
         state = None if self.checkpoint is None else self.checkpoint.read()
         model.history, model.stop_training, model.input_range = self.history, False, self.input_range
+        model.feature_names = self.feature_names
         begun = 0
         try:
             for callback in self.callbacks:

@@ -17,6 +17,7 @@ from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source
 from minitorch_np.training.class_weights import BALANCED, Targets, check_class_weight, times
+from minitorch_np.training.columns import checked_columns
 from minitorch_np.training.data import Examples, Stream
 from minitorch_np.training.entry_checks import check_single, checked_inputs, checked_targets, checked_weights
 from minitorch_np.training.input_range import InputRange
@@ -42,6 +43,7 @@ class Preparation:
     Attributes:
         training: the training examples. validation: the examples to evaluate after each epoch, or None.
         input_range: the range of the training examples that were served so far.
+        feature_names: the columns of the table that x is, or those that the model knows, or None.
     """
 
     training: Examples | Stream
@@ -55,6 +57,7 @@ class Preparation:
             check_class_weight(class_weight, who)
         self.model, self.who, self.class_weight = model, who, class_weight
         self.input_range: InputRange = InputRange()
+        self.feature_names = model.feature_names
         self.validation: Examples | Stream | None = None
         self.signed_weights = False
         self._split_off: tuple[NDArray, ...] | None = None
@@ -112,6 +115,7 @@ class Preparation:
             return
         preprocessing, _ = self.model.split_preprocessing()
         held_out = Preparation(self.model, f"{self.who}: validation_data")
+        held_out.feature_names = self.feature_names
         examples = held_out.measured(given, steps, "validation_steps", preprocessing, reread=True)
         if isinstance(self.training, Stream) and isinstance(examples, Stream):
             check_class_names(held_out.who, self.training.source.class_names, examples.source.class_names)
@@ -147,7 +151,9 @@ class Preparation:
         check_steps(self.who, "steps", steps, source)
 
         def checked(x: Any, *_: Any) -> Ready:
-            x = checked_inputs(self.model.as_inputs(x, self.who), self.who, self.model.input_shape)
+            x = self.model.as_inputs(x, self.who)
+            checked_columns(x, self.feature_names, self.who)
+            x = checked_inputs(x, self.who, self.model.input_shape)
             return x, x[:0], None
 
         if source is not None:
@@ -157,6 +163,7 @@ class Preparation:
 
     def _checked(self, x: Any, y: Any = None, sample_weight: Any = None) -> Ready:
         x, y = self.model.as_inputs(x, self.who), self.model.as_targets(y, self.who)
+        self.feature_names = checked_columns(x, self.feature_names, self.who)
         check_single(x, y, self.who)
         x = checked_inputs(x, self.who, self.model.input_shape)
         self._shape_now = x.shape[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minitorch_np.base.arrays import as_array
+from minitorch_np.base.arrays import as_array, is_table
 from minitorch_np.base.several import Several
 
 
@@ -13,7 +13,7 @@ def gathered(given: Any, names: Sequence[str], what: str, who: str) -> Any:
     """Several arrays in the order of these names; for one name the array itself.
 
     Args:
-        given: a list in that order, or a dictionary by name. Several is returned as it is.
+        given: a list in that order, a dictionary by name, or a table with these columns. Several is returned as it is.
         what: "x" or "y", for messages.
 
     Raises:
@@ -22,6 +22,8 @@ def gathered(given: Any, names: Sequence[str], what: str, who: str) -> Any:
     if isinstance(given, Several):
         return given
     listed = ", ".join(map(repr, names))
+    if is_table(given) and len(names) > 1:
+        given = {name: given[name] for name in given.columns}
     if isinstance(given, Mapping):
         if set(given) != set(names):
             raise ValueError(
@@ -51,6 +53,6 @@ def gathered(given: Any, names: Sequence[str], what: str, who: str) -> Any:
 
 def is_gathered(x: Any) -> bool:
     """Whether x is a list or a dictionary of the arrays of several inputs, and not batches: a list of batches has tuples."""
-    if isinstance(x, Several | Mapping):
+    if isinstance(x, Several | Mapping) or is_table(x):
         return True
     return isinstance(x, (list, tuple)) and len(x) > 0 and not isinstance(x[0], tuple)
