@@ -18,7 +18,7 @@ from minitorch_np.layers.nodes import Node, check_nodes, refuse_without_dx, with
 from minitorch_np.losses.finding import AnyLoss
 from minitorch_np.losses.outputs import LossOfOutputs, combined
 from minitorch_np.model import Model
-from minitorch_np.training.several import gathered, is_gathered
+from minitorch_np.training.several import gathered, is_gathered, weights_of_outputs
 
 if TYPE_CHECKING:
     from minitorch_np.base.randomness import Seed
@@ -121,6 +121,9 @@ class Graph(Model):
 
     def as_targets(self, y: Any, who: str) -> Any:
         return gathered(y, self.output_names, "y", who) if y is not None else y
+
+    def as_weights(self, sample_weight: Any, who: str) -> Any:
+        return weights_of_outputs(sample_weight, self.output_names, who)
 
     def as_outputs(self, outputs: Any) -> Any:
         return list(outputs) if isinstance(outputs, Several) else outputs

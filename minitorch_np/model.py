@@ -147,7 +147,8 @@ class Model(Methods, Inference, Layer):
             validation_split: the share of x and y, at their end, that is used for validation in place of validation_data.
             validation_freq: 2 validates after every second epoch; a list names the epochs, counted from 1. The history has NaN for others.
             sample_weight: the weight of each example in the loss, (n,): the mean of w_i L_i. An array like y weighs each step or each
-                target: 0 for labels that are missing. Metrics ignore it.
+                target: 0 for labels that are missing. For several outputs one array for all, or a list or dictionary with an array, or
+                None, for each. Metrics ignore it.
             class_weight: the weight of each class, {0: 1.0, 1: 2.5}; of each step, if it has a class; a list of such dictionaries for
                 several yes-or-no outputs; "balanced" for n / (classes * examples of the class), as in scikit-learn.
             steps_per_epoch: batches in one epoch, of an iterable or generator. The next epoch continues where this one ended, and

@@ -129,6 +129,74 @@ def test_validation_weights_and_a_resumed_run(rng, tmp_path):
     assert dict(resumed) == dict(whole)
 
 
+@pytest.mark.parametrize("form", ["a list", "a dictionary", "batches", "examples"])
+def test_each_output_may_have_weights_of_its_own(form, rng, tmp_path):
+    """Their loss is the mean of w_i L_i, also in training, and a run that is resumed has the same weights."""
+    left, right, same, kind = data(rng)
+    weights = rng.uniform(size=40)
+    given = {"a list": [weights, None], "a dictionary": {"same": weights}}.get(form)
+    graph = compiled(two_heads())
+    scores = graph.evaluate([left, right], [same, kind], sample_weight=[weights, None])
+    probabilities, logits = graph.predict([left, right])
+    of_one = mt.BCELoss()
+    of_one.weights = weights
+    assert scores.same_loss == pytest.approx(float(of_one(probabilities, same[:, None])))
+    assert scores.kind_loss == pytest.approx(float(mt.CrossEntropyLoss()(logits, kind)))
+    wanted = compiled(two_heads()).fit(
+        [left, right], [same, kind], sample_weight=[weights, np.ones(40)], epochs=3, batch_size=10, shuffle=False
+    )
+    arrays = [([left, right], [same, kind], [weights, np.ones(40)])]
+    if form == "batches":
+        parts = [slice(start, start + 10) for start in range(0, 40, 10)]
+        x = [tuple([one[rows] for one in arrays[0][part]] for part in range(3)) for rows in parts]
+        history = graph.fit(x, epochs=3)
+    elif form == "examples":
+        history = graph.fit(Rows(arrays[0]), epochs=3, batch_size=10, shuffle=False)
+    else:
+        options = {"sample_weight": given, "batch_size": 10, "shuffle": False, "resume": tmp_path / "run.ckpt"}
+        graph.fit([left, right], [same, kind], epochs=1, **options)
+        history = compiled(two_heads()).fit([left, right], [same, kind], epochs=3, **options)
+        with pytest.raises(mt.ModelFileError, match="weights"):
+            compiled(two_heads()).fit([left, right], [same, kind], epochs=4, **options | {"sample_weight": None})
+    assert list(history) == list(wanted)
+    for name, values in wanted.items():
+        assert history[name] == pytest.approx(values), name
+
+
+class Rows:
+    """Single examples of several arrays, in lists."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def __len__(self):
+        return len(self.parts[0][0])
+
+    def __getitem__(self, number):
+        return tuple([array[number] for array in part] for part in self.parts)
+
+
+def test_weights_of_outputs_that_do_not_fit_are_refused(rng):
+    left, right, same, kind = data(rng)
+    weights = rng.uniform(size=40)
+    graph = compiled(two_heads())
+    for given, message in (
+        ([weights] * 3, "expected sample_weight as a list of 2, one for each output, .* got a list of 3"),
+        ({"other": weights}, "sample_weight: there is no output 'other'. The outputs are 'same', 'kind'"),
+        ([weights[:3], None], r"expected sample_weight\[0\] of shape \(40,\), got \(3,\)"),
+        ({"kind": -weights}, "weights are at least 0"),
+        ([0 * weights, 0 * weights], "the weights of all examples to learn from are 0"),
+        ({0: 1.0, 1: 2.0}, r"Weights of classes are class_weight=\{0: 1.0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            graph.fit([left, right], [same, kind], sample_weight=given)
+    with pytest.raises(ValueError, match="no output 'other'"):
+        graph.evaluate([left, right], [same, kind], sample_weight={"other": weights})
+    one = mt.Graph({"x": (4,)}, [("y", mt.Dense(1), "x")], "y", rng=0, dtype="float64").compile("sgd", "mse")
+    named = one.evaluate(left, same, sample_weight={"y": weights})
+    assert named == one.evaluate(left, same, sample_weight=weights) != one.evaluate(left, same)
+
+
 def test_a_frozen_front_gets_no_gradient(rng):
     graph = two_heads()
     left, right, same, kind = data(rng)

@@ -47,6 +47,11 @@ def each(change: Callable[[NDArray], Any], x: Any) -> Any:
     return Several(change(array) for array in x) if isinstance(x, Several) else change(x)
 
 
+def spread(x: Any, count: int) -> list[Any]:
+    """The arrays of several, or `count` times the one array, or None, that is for all."""
+    return list(x) if isinstance(x, Several) else [x] * count
+
+
 def listed(x: Any) -> list[NDArray]:
     """The arrays of several or of a tuple, or the one array, in a list."""
     return list(x) if isinstance(x, (Several, tuple)) else [x]
@@ -74,7 +79,8 @@ def of_each(given: Any, names: Sequence[str], what: str, who: str, missing: Any 
         raise ValueError(f"{who}: {what}: {problem}. The outputs are {', '.join(map(repr, names))}.")
     if not isinstance(given, (list, tuple)) or len(given) != len(names):
         example = ", ".join(f"{name!r}: …" for name in names)
+        got = f"a list of {len(given)}" if isinstance(given, (list, tuple)) else f"{given!r:.100}"
         raise ValueError(
-            f"{who}: expected {what} as a list of {len(names)}, one for each output, or as a dictionary {{{example}}}, got {given!r}."
+            f"{who}: expected {what} as a list of {len(names)}, one for each output, or as a dictionary {{{example}}}, got {got}."
         )
     return list(given)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.several import Several, of_each
+from minitorch_np.base.several import Several, of_each, spread
 from minitorch_np.base.text import in_place_of
 from minitorch_np.base.validation import check_number
 from minitorch_np.losses.finding import as_loss
@@ -29,15 +29,16 @@ class LossOfOutputs(Loss):
     names: Sequence[str] = ()
     losses: Sequence[Loss] = ()
     loss_weights: Sequence[float] = ()
+    values: Sequence[float] = ()  # of the losses in the last forward
 
     def __init__(self, names: Sequence[str], losses: Sequence[Loss], loss_weights: Sequence[float]) -> None:
         self.names, self.losses, self.loss_weights = names, losses, loss_weights
 
     def forward(self, prediction: Any, target: Any) -> Any:
-        values = [
+        self.values = [
             loss.checked_forward(part, own) for loss, part, own in zip(self.losses, prediction, target, strict=True)
         ]
-        return np.float64(np.dot(values, self.loss_weights))
+        return np.float64(np.dot(self.values, self.loss_weights))
 
     def backward(self) -> Any:
         """dL/dprediction_i = w_i dL_i/dprediction_i."""
@@ -67,7 +68,10 @@ class LossOfOutputs(Loss):
     def counted(self, prediction: Any, target: Any) -> tuple[Any, Any]:
         pairs = [loss.counted(part, own) for loss, part, own in zip(self.losses, prediction, target, strict=True)]
         predictions, targets = zip(*pairs, strict=True)
-        return Several(predictions), Several(targets)
+        return self.judged(predictions, list(map(len, targets))), Several(targets)
+
+    def judged(self, predictions: Iterable[NDArray], sizes: Sequence[int]) -> Judged:
+        return Judged(predictions, self, sizes)
 
     def forget(self) -> None:
         for loss in self.losses:
@@ -79,13 +83,24 @@ class LossOfOutputs(Loss):
 
     @property
     def weights(self) -> NDArray | None:
-        """The weight of each example, the same in the loss of each output."""
+        """The weight of each example in the loss of the first output."""
         return self.losses[0].weights
 
     @weights.setter
-    def weights(self, weights: NDArray | None) -> None:
-        for loss in self.losses:
-            loss.weights = weights
+    def weights(self, weights: NDArray | Several | None) -> None:
+        """Weights that are the same in the loss of each output, or Several of them."""
+        for loss, own in zip(self.losses, spread(weights, len(self.losses)), strict=True):
+            loss.weights = own
+
+
+class Judged(Several):
+    """The outputs of one batch that count, with the loss that judges them, and the factor of each in the mean over batches."""
+
+    __slots__ = ("loss", "sizes")
+
+    def __init__(self, arrays: Iterable[NDArray], loss: LossOfOutputs, sizes: Sequence[int]) -> None:
+        super().__init__(arrays)
+        self.loss, self.sizes = loss, sizes
 
 
 def combined(loss: Any, loss_weights: Any, names: Sequence[str], who: str) -> Any:

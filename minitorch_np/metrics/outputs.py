@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minitorch_np.base.several import of_each
 from minitorch_np.metrics.finding import check, find
 from minitorch_np.metrics.metric import Metric
-
-if TYPE_CHECKING:
-    from minitorch_np.losses import Loss
 
 
 class MetricOfOutput(Metric):
@@ -54,25 +51,23 @@ class MetricOfOutput(Metric):
 
 
 class LossOfOutput(Metric):
-    """The loss of one of several outputs, without its weight: the mean over the examples. Sample weights are left out.
+    """The loss of one of several outputs, as the loss of the model has computed it, without its factor in `loss_weights`.
 
     Args:
-        output: the name of the output. place: its number. loss: its loss.
+        output: the name of the output. place: its number.
     """
 
     mode = "min"
 
-    def __init__(self, output: str, place: int, loss: Loss) -> None:
-        self.output, self.place, self.loss = output, place, loss
+    def __init__(self, output: str, place: int) -> None:
+        self.output, self.place = output, place
         self.name = f"{output}_loss"
-        self._own = loss.clone()  # the loss itself keeps the cache of training
-        self._own.keep_cache = False
 
     def update(self, prediction: Any, target: Any) -> None:
-        prediction, target = prediction.arrays[self.place], target.arrays[self.place]
-        if len(prediction):
-            self.total += self._own.checked_forward(prediction, target) * len(prediction)
-            self.count += len(prediction)
+        size = prediction.sizes[self.place]
+        if size:
+            self.total += prediction.loss.values[self.place] * size
+            self.count += size
 
     def get_state(self) -> dict[str, Any]:
         return {"total": self.total, "count": self.count}
@@ -93,7 +88,7 @@ def of_outputs(metrics: Any, loss: Any, who: str) -> list[Metric]:
     given = of_each(metrics, loss.names, "metrics", who, ()) if len(metrics) else [()] * len(loss.names)
     found: list[Metric] = []
     for place, (name, own, listed) in enumerate(zip(loss.names, loss.losses, given, strict=True)):
-        found.append(LossOfOutput(name, place, own))
+        found.append(LossOfOutput(name, place))
         for metric in listed if isinstance(listed, (list, tuple)) else [listed]:
             check(metric, f"{who}, output {name!r}")
             found.append(MetricOfOutput(name, place, metric, own.from_logits, own.binary))

@@ -145,6 +145,10 @@ class Calls(Layer):
         """y itself; of several outputs Several."""
         return y
 
+    def as_weights(self, sample_weight: Any, who: str) -> Any:
+        """sample_weight itself; if it has one array for each of several outputs, Several. None stands for weights of 1."""
+        return sample_weight
+
     def as_outputs(self, outputs: Any) -> Any:
         """The outputs as the caller gets them: of several a list."""
         return outputs

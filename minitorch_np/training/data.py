@@ -64,9 +64,7 @@ class Examples:
     ) -> None:
         self.given: tuple[Any, ...] = (*listed(x), *listed(y)) if given is None else given
         self.given_weights = weights
-        self.weights: NDArray | None = (
-            None if weights is None else in_dtype(weights, dtype, "sample_weight or class_weight")
-        )
+        self.weights: NDArray | None = weights_in_dtype(weights, dtype)
         if isinstance(x, Several):  # has no preprocessing
             x = each(lambda array: in_dtype(array, dtype, "x"), x)
         self.x, self.y, self.preprocessing, self.dtype = x, y, preprocessing, dtype
@@ -182,10 +180,15 @@ class Stream:
                 x = x if self.preprocessing is None else self.preprocessing.forward(x)
                 arrays = [np.asarray(one) for part in batch for one in _parts(part) if hasattr(one, "__array__")]
                 own = functools.partial(_own, given=arrays)
-                yield given, (each(own, x), each(own, y), None if weights is None else own(weights))
+                yield given, (each(own, x), each(own, y), None if weights is None else each(own, weights))
         finally:
             if isinstance(batches, Generator):
                 batches.close()
+
+
+def weights_in_dtype(weights: Any, dtype: np.dtype) -> Any:
+    """Weights in the model's dtype; None stays None."""
+    return None if weights is None else each(lambda one: in_dtype(one, dtype, "sample_weight or class_weight"), weights)
 
 
 def _parts(given: Any) -> Iterable[Any]:

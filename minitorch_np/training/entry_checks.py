@@ -74,20 +74,27 @@ def checked_targets(y: Any, who: str, count: int, name: str = "y") -> Any:
     return array
 
 
-def checked_weights(sample_weight: ArrayLike | None, y: NDArray, who: str, *, signed: bool = False) -> NDArray | None:
-    """sample_weight as an array, one number for each example, for each step of it, or for each target; at least 0 unless signed."""
+def checked_weights(sample_weight: Any, y: Any, who: str, *, signed: bool = False, name: str = "sample_weight") -> Any:
+    """sample_weight as an array, one number for each example, for each step of it, or for each target; at least 0 unless signed.
+    For several outputs one such array for all, (n,), or Several.
+    """
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, Several):
+        return Several(
+            np.ones(len(y)) if one is None else checked_weights(one, own, who, signed=signed, name=f"{name}[{place}]")
+            for place, (one, own) in enumerate(zip(sample_weight, y, strict=True))
+        )
     if isinstance(sample_weight, Mapping):
         raise ValueError(
             f"{who}: sample_weight is an array with one number for each example, got a dictionary. Weights of classes are "
             f"class_weight={sample_weight!r:.60}."
         )
-    weights = _numbers(sample_weight, "sample_weight", who)
+    weights = _numbers(sample_weight, name, who)
     if weights.shape != y.shape[: weights.ndim]:
         of_y = f", or of y's shape {y.shape}" if isinstance(y, np.ndarray) and y.ndim > 1 else ""
-        remedy = " Write sample_weight.reshape(-1)." if weights.size == len(y) else ""
-        raise ValueError(f"{who}: expected sample_weight of shape ({len(y)},){of_y}, got {weights.shape}.{remedy}")
+        remedy = f" Write {name}.reshape(-1)." if weights.size == len(y) else ""
+        raise ValueError(f"{who}: expected {name} of shape ({len(y)},){of_y}, got {weights.shape}.{remedy}")
     if weights.min() < 0 and not signed:
         raise ValueError(f"{who}: weights are at least 0 and not all 0, got {weights.min():g} to {weights.max():g}.")
     return weights

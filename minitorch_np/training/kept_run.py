@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from minitorch_np.base.several import listed
 from minitorch_np.source.source import fingerprint
 from minitorch_np.training import divergence
 from minitorch_np.training.changes import Changes
@@ -53,7 +54,7 @@ class KeptRun:
             "data": self.training.fingerprint(),
             "validation data": None if self.validation is None else self.validation.fingerprint(),
             **settings,
-            "weights": None if weights is None else f"an array with SHA-256 {fingerprint(weights)}",
+            "weights": None if weights is None else f"an array with SHA-256 {fingerprint(*listed(weights))}",
             "batch_size": self.batch_size,
             "shuffle": self.shuffling is not None,
             "class names": names,

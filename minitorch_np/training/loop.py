@@ -16,7 +16,7 @@ from minitorch_np.base.console import progress_is_visible, say
 from minitorch_np.base.contract import calling, has_user_classes, trained
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.replica import Replicator
-from minitorch_np.base.several import Several
+from minitorch_np.base.several import Several, listed
 from minitorch_np.callbacks.callback_list import CallbackList
 from minitorch_np.callbacks.progress_bar import ProgressBar
 from minitorch_np.metrics import finding
@@ -167,7 +167,7 @@ class Run(KeptRun):
         weightless = self.batch == 0  # whether all weights of the epoch are 0; of a stream only its end shows it
         fitting = self.fitting
         for x, y, weights in self.training.batches(self.batch_size, self.shuffling, self.batch):
-            weightless = weightless and weights is not None and not weights.any()
+            weightless = weightless and weights is not None and not any(one.any() for one in listed(weights))
             for callback in self.callbacks:
                 callback.on_train_batch_begin(self.batch, {})
             if fitting.is_awaited:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.several import Several
+from minitorch_np.base.several import Several, spread
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -33,9 +33,10 @@ def weigh(
         ValueError: there is a mask, and the loss takes no weights or the mask does not fit the outputs.
     """
     if isinstance(mask, list):  # of several outputs
-        parts = zip(loss.losses, prediction, y, mask, strict=True)  # type: ignore[attr-defined]
-        found = [weigh(own, part, target, weights, its_mask) for own, part, target, its_mask in parts]
-        return Several(part for part, _, _ in found), Several(due for _, due, _ in found), len(y)
+        parts = zip(loss.losses, prediction, y, spread(weights, len(mask)), mask, strict=True)  # type: ignore[attr-defined]
+        found = [weigh(*part) for part in parts]
+        parts_that_count, sizes = [part for part, _, _ in found], [size for _, _, size in found]
+        return loss.judged(parts_that_count, sizes), Several(due for _, due, _ in found), len(y)  # type: ignore[attr-defined]
     real_weights, counted, due = weights, *loss.counted(prediction, y)
     size = len(y) if isinstance(due, Several) else len(due)
     if mask is not None:

@@ -18,7 +18,7 @@ from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source
 from minitorch_np.training.class_weights import BALANCED, Targets, check_class_weight, times
 from minitorch_np.training.columns import checked_columns
-from minitorch_np.training.data import Examples, Stream
+from minitorch_np.training.data import Examples, Stream, weights_in_dtype
 from minitorch_np.training.entry_checks import check_single, checked_inputs, checked_targets, checked_weights
 from minitorch_np.training.input_range import InputRange
 from minitorch_np.training.options import check_class_names, check_steps, split, warn_of_classes_not_learnt
@@ -77,7 +77,7 @@ class Preparation:
         y = self.model.loss.prepare(y, self._output_shape, self.model.compute_dtype)
         self._balance(y)
         weights = self._weights(y, weights)
-        if weights is not None and not weights.any():
+        if weights is not None and not any(one.any() for one in listed(weights)):
             raise ValueError(f"{self.who}: the weights of all examples to learn from are 0.")
         self.input_range.look(x)
         self.training = Examples(x, y, preprocessing, self.model.compute_dtype, reread=True, weights=weights)
@@ -140,7 +140,7 @@ class Preparation:
             raise ValueError(f"{self.who}: expected (x, y) or (x, y, sample_weight), got {got}.")
         x, y, weights = self._checked(*given)
         if isinstance(x, Several) or isinstance(y, Several):
-            given = x, y, *given[2:]
+            given = x, y, *([] if weights is None else listed(weights))
         y = self.model.loss.prepare(y, self._output_shape, dtype)
         weights = self._weights(y, weights)
         compared = (*listed(given[0]), *listed(given[1]), *given[2:])
@@ -168,6 +168,7 @@ class Preparation:
         x = checked_inputs(x, self.who, self.model.input_shape)
         self._shape_now = x.shape[1:]
         y = checked_targets(y, self.who, len(x))
+        sample_weight = self.model.as_weights(sample_weight, self.who)
         weights = checked_weights(sample_weight, y, self.who, signed=self.signed_weights)
         if (weights is not None or self.class_weight is not None) and not self.model.loss.takes_weights:
             raise ValueError(
@@ -194,12 +195,11 @@ class Preparation:
         dtype = self.model.compute_dtype
         y = self.model.loss.prepare_batch(y, self._output_shape, dtype)
         weights = self._weights(y, weights)
-        return x, y, None if weights is None else in_dtype(weights, dtype, "sample_weight or class_weight")
+        return x, y, weights_in_dtype(weights, dtype)
 
     def _weights(self, y: NDArray, sample_weight: NDArray | None) -> NDArray | None:
         """sample_weight times the weight of the class, for each example, step or target. None if neither is given."""
-        if sample_weight is not None and sample_weight.ndim > 1 and sample_weight.size == y.size:  # so y is one array
-            sample_weight = sample_weight.reshape(y.shape)  # the loss may have made rows of a column
+        sample_weight = shaped(sample_weight, y)
         if self.class_weight == BALANCED:
             self._refuse_balanced()
         of_class = None if self.class_weight is None else self._targets(y).weights(self.class_weight)
@@ -260,6 +260,13 @@ class Preparation:
         lost = too_far_apart(np.abs(some).max(axis=0).astype(float), some.std(axis=0, dtype=float), dtype)
         for text in [*self.model.input_warnings(in_its_dtype), *([f"x: {lost}"] if lost else [])]:
             warnings.warn(f"{self.who}: {text}", stacklevel=caller())
+
+
+def shaped(weights: Any, y: Any) -> Any:
+    """Weights in the shape of prepared targets, if there is one for each target: the loss may have made rows of a column."""
+    if isinstance(weights, Several):
+        return Several(map(shaped, weights, y))
+    return weights.reshape(y.shape) if weights is not None and weights.ndim > 1 and weights.size == y.size else weights
 
 
 def refuse_frozen(model: Model, parameters: Mapping[str, Parameter], who: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from minitorch_np.base.arrays import as_array, is_table
-from minitorch_np.base.several import Several
+from minitorch_np.base.several import Several, of_each
 
 
 def gathered(given: Any, names: Sequence[str], what: str, who: str) -> Any:
@@ -49,6 +51,21 @@ def gathered(given: Any, names: Sequence[str], what: str, who: str) -> Any:
             f"{who}: {what} has one row per example in each of its arrays, the same number in all; {shapes}."
         )
     return Several(found)
+
+
+def weights_of_outputs(given: Any, names: Sequence[str], who: str) -> Any:
+    """sample_weight as Several, if it has one array for each output; otherwise as it is: one array for all outputs, or None.
+
+    Args:
+        given: an array, a list in the order of the outputs, or a dictionary by name. None, or a name that is left out, stands for 1.
+    """
+    if isinstance(given, Mapping) and all(isinstance(name, str) for name in given):
+        weights = of_each({**dict.fromkeys(names), **given}, names, "sample_weight", who)
+        return Several(weights) if len(names) > 1 else weights[0]
+    by_output = isinstance(given, (list, tuple)) and any(one is None or np.ndim(one) for one in given)
+    if not by_output or len(names) == 1 or isinstance(given, Several):
+        return given
+    return Several(of_each(given, names, "sample_weight", who))
 
 
 def is_gathered(x: Any) -> bool:

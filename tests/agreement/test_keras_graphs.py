@@ -234,3 +234,39 @@ def test_what_is_not_here_is_refused_by_name(tmp_path):
         theirs.save(tmp_path / "m.keras")
         with pytest.raises(mt.ModelFileError, match=message):
             mt.load_model(tmp_path / "m.keras")
+
+
+def of_three_outputs(words, numbers):
+    h = L.Concatenate()([L.LSTM(4, return_sequences=True)(L.Embedding(10, 3, mask_zero=True)(words)), numbers])
+    last = L.GlobalAveragePooling1D()(h)
+    heads = [L.Dense(1, name="a")(last), L.Dense(1, activation="sigmoid", name="b")(last)]
+    return [*heads, L.Dense(3, activation="softmax", name="steps")(h)]
+
+
+@pytest.mark.parametrize("form", ["one for all", "a list", "with None"])
+def test_weights_of_each_output_are_those_of_keras(form, rng, tmp_path):
+    """Loss and metrics of training, validation, evaluate and single batches, also with masked steps."""
+    n = 30
+    x = [rng.integers(0, 3, (n, 5)), rng.normal(size=(n, 5, 2)).astype("f")]
+    y = [rng.normal(size=(n, 1)).astype("f"), rng.integers(0, 2, (n, 1)).astype("f"), rng.integers(0, 3, (n, 5))]
+    one, other, of_steps = (rng.uniform(0, 2, shape).astype("f") for shape in (n, n, (n, 5)))
+    weights = {"one for all": one, "a list": [one, other, of_steps], "with None": [None, one, None]}[form]
+    count = 2 if form == "one for all" else 3  # Keras takes (n,) for no output of steps
+    theirs = model([(5,), (5, 2)], lambda *inputs: of_three_outputs(*inputs)[:count])
+    theirs.save(tmp_path / "m.keras")
+    ours = mt.load_model(tmp_path / "m.keras")
+    losses, metrics = ["mse", "binary_crossentropy", "sparse_categorical_crossentropy"], [["mae"], ["accuracy"], []]
+    for made, optimizer in ((theirs, keras.optimizers.SGD(0.1)), (ours, mt.SGD(0.1))):
+        made.compile(optimizer, losses[:count], metrics=metrics[:count], loss_weights=[1.0, 0.5, 2.0][:count])
+    y = y[:count]
+    options = {"epochs": 3, "batch_size": 8, "shuffle": False, "sample_weight": weights}
+    options["validation_data"] = (x, y, weights)
+    wanted, found = theirs.fit(x, y, verbose=0, **options).history, ours.fit(x, y, **options)
+    assert set(found) == set(wanted)
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-6, atol=1e-6, err_msg=name)
+    scores = theirs.evaluate(x, y, batch_size=8, sample_weight=weights, verbose=0, return_dict=True)
+    assert ours.evaluate(x, y, batch_size=8, sample_weight=weights)._asdict() == pytest.approx(scores, abs=1e-6)
+    for method in ("test_on_batch", "train_on_batch"):
+        loss = getattr(theirs, method)(x, y, sample_weight=weights, return_dict=True)["loss"]
+        assert getattr(ours, method)(x, y, sample_weight=weights) == pytest.approx(float(loss), abs=1e-6)
