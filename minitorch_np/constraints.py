@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.base.answers import instead_of, public_module
 from minitorch_np.base.by_name import by_name
 from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.foreign_objects import instead_of
+from minitorch_np.base.module_names import public_module
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import Checks, is_whole, number
 

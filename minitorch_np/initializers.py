@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from minitorch_np.base.answers import instead_of, public_module
 from minitorch_np.base.arrays import as_floats
 from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.foreign_objects import instead_of, of_framework
+from minitorch_np.base.module_names import public_module
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.validation import Checks, check_number, number, one_of
+from minitorch_np.base.validation import Checks, check_number, is_whole, number, one_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -255,12 +256,14 @@ BY_NAME: Mapping[str, Initializer] = {
 
 def find(initializer: str | Initializer) -> Initializer:
     """The function of that name, or the callable itself."""
-    if callable(initializer) and not isinstance(initializer, type):
+    if callable(initializer) and not isinstance(initializer, type) and not of_framework(initializer):
         return initializer
     if not isinstance(initializer, str) or initializer not in BY_NAME:
         remedy = instead_of(initializer)
         if isinstance(initializer, (list, np.ndarray)):
             remedy = " For a table of values write mt.initializers.Constant(table)."
+        elif is_whole(initializer):
+            remedy = " A shape is one tuple: add_parameter((4, 3))."
         raise ValueError(
             f"initializer: expected one of {', '.join(BY_NAME)} or a callable (shape, rng) -> array, got {initializer!r:.80}.{remedy}"
         )

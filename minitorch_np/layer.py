@@ -12,6 +12,7 @@ import numpy as np
 
 from minitorch_np import initializers, regularizers
 from minitorch_np.base.allocation import allocate_parameter, check_trial
+from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.any_length import open_shape
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.cache import Call
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.constraints import Constraint
 
-# Held while a layer is built. Building may build the layers inside it.
-_BUILDING = threading.RLock()
+_BUILDING = threading.RLock()  # held while a layer is built, which may build the layers inside it
 
 
 class Layer(Weights):
@@ -205,6 +205,7 @@ class Layer(Weights):
 
     # What callers use
 
+    @answers_foreign_arguments
     def __call__(self, x: ArrayLike, training: bool | None = None) -> NDArray:
         """Build for the shape of x if this is the first call, then run forward.
 
@@ -224,8 +225,7 @@ class Layer(Weights):
         elif self._known is not None:
             refuse_lost_parameters(self)
         x = x.astype(self._dtype) if x.dtype.kind in "biu" else x
-        reading = read_beside_training(self)
-        if reading is not None:
+        if (reading := read_beside_training(self)) is not None:
             with reading(self) as replica, calling(Call(replica, inference=True)):
                 return replica(x, training)
         if training is None:

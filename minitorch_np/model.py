@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from minitorch_np.base import sharing
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.callers import caller
+from minitorch_np.base.foreign_objects import of_framework
 from minitorch_np.base.randomness import streams
 from minitorch_np.base.text import as_list_of_metrics, in_place_of
 from minitorch_np.base.validation import check_dtype, check_order
@@ -280,6 +281,8 @@ def _check_kinds(who: str, optimizer: Any, loss: Any, metrics: Any) -> None:
         ("loss", loss, Loss, "a loss such as BCELoss()"),
     ):
         if not isinstance(given, kind):
-            raise ValueError(f"{who}: expected {expected}, got {given!r}.{in_place_of(name, given)}")
+            raise ValueError(
+                f"{who}: expected {expected}, got {given!r}.{of_framework(given) or in_place_of(name, given)}"
+            )
     if not isinstance(metrics, (list, tuple)):
         raise ValueError(f"{who}: metrics is a list, got {metrics!r}. {as_list_of_metrics(metrics)}")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from minitorch_np.base.answers import instead_of, public_module
 from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.foreign_objects import instead_of
 from minitorch_np.base.functions import row_products
+from minitorch_np.base.module_names import public_module
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.base.validation import Checks, number
 

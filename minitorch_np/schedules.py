@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from minitorch_np.base.answers import public_module
 from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.module_names import public_module
 from minitorch_np.base.validation import Checks, number, whole
 
 __all__ = ["CosineDecay", "ExponentialDecay", "Schedule", "StepDecay"]

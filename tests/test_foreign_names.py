@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -393,3 +394,98 @@ def test_names_that_are_only_answered_are_not_listed():
     for one in (mt.Adam(), mt.MSELoss(), mt.Parameter([1.0])):
         assert not {"lr", "zero_grad", "item", "requires_grad", "T", "state_dict", "named_parameters"} & set(dir(one))
         assert not hasattr(one, "zero_grad")
+
+
+def test_every_line_of_the_table_is_read():
+    lines = (Path(mt.__file__).parent / "base/foreign_names.txt").read_text().splitlines()
+    assert {line.strip() for line in lines if line.startswith("    ")} == set(TABLE.values())
+
+
+X = np.ones((3, 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m(inputs=X), r"Sequential\.__call__: .* 'inputs'\. Write layer\(x\)"),
+        (lambda m: m(), r"'x' is missing\. Write layer\(x\)"),
+        (lambda m: m(X, mask=None), r"masks come from mt\.Masking\(\)"),
+        (lambda m: mt.ReLU()(X, is_training=True), r"ReLU\.__call__: .*Write layer\(x, training=True\)"),
+        (lambda m: mt.Dense(1)(X, None, X), r"np\.concatenate\(\[a, b\], axis=-1\), or write a node of mt\.Graph"),
+        (lambda m: mt.MSELoss()(y_true=X, y_pred=X), r"MSELoss\.__call__: .*Write loss\(prediction, target\)"),
+        (lambda m: mt.MSELoss()(X, X, sample_weight=X), r"fit\(…, sample_weight=…\)"),
+        (lambda m: mt.metrics.AUC()(X, X, X), r"metric\(prediction, target\): metrics take no weights"),
+        (lambda m: m.train(X, X), r"Write model\.fit\(x, y\): model\.train\(\) sets the mode"),
+        (lambda m: m.eval(X), r"Write model\.evaluate\(x, y\)"),
+    ],
+)
+def test_arguments_of_calls_are_answered(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(model())
+
+
+def test_an_error_inside_a_called_layer_stays_its_own():
+    class Bad(mt.Layer):
+        def forward(self, x):
+            return (lambda: x)(mask=None)
+
+    with pytest.raises(TypeError, match="unexpected keyword argument 'mask'"):
+        Bad()(X)
+
+
+def test_names_of_numpy_are_answered():
+    with pytest.raises(AttributeError, match=r"Arrays are NumPy's: write np\.where\.$"):
+        mt.where  # noqa: B018 the access is the test
+    with pytest.raises(AttributeError, match=r"'nn'\. Arrays are NumPy's: write np\.pad\.$"):
+        mt.nn.functional.pad  # noqa: B018 the access is the test
+    parameter = mt.Parameter([1.0])
+    for name, line in (
+        ("std", "parameter.value.std."),
+        ("sqrt", "np.sqrt(parameter.value)."),
+        ("foo", "parameter.grad."),
+    ):
+        with pytest.raises(AttributeError, match=re.escape(line)):
+            getattr(parameter, name)
+
+
+def test_a_misspelt_name_of_the_package_is_answered():
+    with pytest.raises(AttributeError, match=r"no attribute 'Dnese'\. Did you mean Dense\?$"):
+        mt.Dnese  # noqa: B018 the access is the test
+    with pytest.raises(AttributeError, match=r"Did you mean EarlyStopping\?$"):
+        mt.callbacks.EarlyStoping  # noqa: B018 the access is the test
+    with pytest.raises(AttributeError, match=r"no attribute 'nonsense'\.$"):
+        mt.nonsense  # noqa: B018 the access is the test
+
+
+class Elsewhere:
+    """An object of another framework, by the name of its module."""
+
+    def __new__(cls, framework, name):
+        return type(name, (), {"__module__": f"{framework}.part", "__call__": lambda self, *given: given})()
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda m: mt.Sequential([Elsewhere("torch", "Linear")]), r"PyTorch's Linear\. Write mt\.Dense\(units\)"),
+        (lambda m: mt.Sequential([Elsewhere("keras", "Dense")]), r"Keras's Dense\. Write mt\.Dense, with its arg"),
+        (lambda m: mt.Sequential([type(Elsewhere("torch", "ReLU"))]), r"PyTorch's ReLU\. Write mt\.ReLU"),
+        (lambda m: m.compile(Elsewhere("torch", "Adam"), "mse"), r"PyTorch's Adam\. Write mt\.Adam"),
+        (lambda m: m.compile("adam", Elsewhere("keras", "MeanSquaredError")), r"Write mt\.MSELoss\(\) as a loss"),
+        (lambda m: m.compile("adam", "mse", [Elsewhere("keras", "AUC")]), r"Keras's AUC\. Write mt\.metrics\.AUC"),
+        (
+            lambda m: m.compile("adam", "mse").fit(X, X[:, 0], callbacks=[Elsewhere("keras", "EarlyStopping")]),
+            r"Write minitorch_np\.callbacks\.EarlyStopping",
+        ),
+        (
+            lambda m: mt.Dense(1, kernel_initializer=Elsewhere("keras", "HeNormal"))(X),
+            r"Keras's HeNormal\. Write kernel_initializer='he_normal'",
+        ),
+        (lambda m: mt.Adam(m.parameters), r"The parameters are given to step\(model\.parameters\(\)\)"),
+        (lambda m: mt.Adam(m), r"The parameters are given to step\(model\.parameters\(\)\)"),
+        (lambda m: mt.Dense(1).add_parameter(4, 3), r"A shape is one tuple: add_parameter\(\(4, 3\)\)"),
+    ],
+)
+def test_an_object_of_another_framework_is_named(use, message):
+    with pytest.raises(ValueError, match=message):
+        use(model())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from minitorch_np.base.answers import AnswersForeignNames
+from minitorch_np.base.answers import AnswersForeignNames, line_for
 from minitorch_np.base.arrays import as_floats, as_numbers
 from minitorch_np.base.callers import caller
 from minitorch_np.base.validation import check_number
@@ -198,6 +198,14 @@ class Parameter(AnswersForeignNames):
     # A forgotten `.value`
 
     if not TYPE_CHECKING:  # so that type checkers report these operators
+
+        def __getattr__(self, name):
+            line = line_for(type(self), f".{name}")
+            if not line and name[0] != "_":
+                line = "Its array is parameter.value, the gradient parameter.grad."
+                line = f"Write parameter.value.{name}." if hasattr(np.ndarray, name) else line
+            answer = f"'Parameter' object has no attribute {name!r}. {line}".rstrip()
+            raise AttributeError(answer, name=name, obj=self)
 
         def _is_no_array(self, *args: Any, **kwargs: Any) -> NoReturn:
             raise UsedAsArray(self)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.configurable import PACKAGE, without_address
 from minitorch_np.base.files import AnyPath
+from minitorch_np.base.foreign_objects import of_framework
 from minitorch_np.base.text import of_class
 from minitorch_np.callbacks.callback import Callback, Logs
 from minitorch_np.callbacks.hooks import check_hooks
@@ -88,10 +89,10 @@ def _check(callback: Any, who: str) -> None:
     if isinstance(callback, type):
         raise ValueError(f"{who}:{of_class(callback)}")
     if not isinstance(callback, Callback):
-        kind, hint = type(callback), ""
-        if hasattr(callback, "on_epoch_end"):
+        kind, hint = type(callback), of_framework(callback)
+        if not hint and hasattr(callback, "on_epoch_end"):
             hint = f" {kind.__module__}.{kind.__name__} is no minitorch_np.Callback: use its like in minitorch_np.callbacks."
-        elif callable(callback):
+        elif not hint and callable(callback):
             hint = " Write a class: class Mine(mt.Callback), with a method on_epoch_end(self, epoch, logs=None)."
         raise ValueError(f"{who}: expected callbacks such as EarlyStopping(), got {callback!r}.{hint}")
     check_hooks(callback)

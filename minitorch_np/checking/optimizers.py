@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minitorch_np.base.answers import answers_foreign_arguments, instead_of
+from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.foreign_objects import instead_of
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.foreign_optimizer import ForeignOptimizer

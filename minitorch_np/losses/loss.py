@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.arrays import as_floats, as_numbers, in_dtype
 from minitorch_np.base.cache import Cached
 from minitorch_np.base.callers import caller
@@ -60,6 +61,7 @@ class Loss(Cached, OwnAttributes):
             "(prediction, target) in place of the class: the gradient of a function is found."
         )
 
+    @answers_foreign_arguments
     def __call__(self, prediction: ArrayLike, target: ArrayLike) -> Any:
         """The loss of arrays, lists or tensors; whole numbers are computed in float64."""
         prediction, target = as_floats(prediction, "prediction", self, "biufc"), as_numbers(target, "target", self)

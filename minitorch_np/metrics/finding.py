@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.by_name import by_name
+from minitorch_np.base.foreign_objects import instead_of, of_framework
 from minitorch_np.base.shapes import Shape
-from minitorch_np.base.text import of_class
 from minitorch_np.base.validation import check_order, target_comes_first
 from minitorch_np.metrics.auc import AUC
 from minitorch_np.metrics.classes import BinaryAccuracy, CategoricalAccuracy, TopKCategoricalAccuracy, is_single
@@ -67,8 +67,8 @@ def check(metric: Any, who: str) -> None:
     """
     if isinstance(metric, str):
         _new(metric, who)
-    elif isinstance(metric, type):
-        raise ValueError(f"{who}:{of_class(metric)}")
+    elif isinstance(metric, type) or of_framework(metric):
+        raise ValueError(f"{who}: expected a name, a Metric or a function, got {metric!r}.{instead_of(metric)}")
     elif isinstance(metric, Metric):
         for method in ("score", "update"):
             check_order(metric, method, "(self, prediction, target)")

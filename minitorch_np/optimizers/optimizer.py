@@ -40,7 +40,8 @@ class _RateOfStep:
 
 
 def _check_rate(who: str, name: str, value: Any) -> None:
-    if not callable(value) or isinstance(value, type):
+    of_model = hasattr(value, "parameters") or getattr(value, "__name__", "") == "parameters"  # model, or its method
+    if not callable(value) or isinstance(value, type) or of_model:
         checked_rate(who, value)
 
 
@@ -267,7 +268,7 @@ def checked_rate(who: str, rate: Any) -> float:
     """See Optimizer.checked_rate."""
     if isinstance(rate, (bool, np.bool_, type)) or np.ndim(rate) or not hasattr(rate, "__float__"):
         remedy = of_class(rate)
-        if isinstance(rate, Mapping):
+        if isinstance(rate, Mapping) or callable(rate) and not isinstance(rate, type):
             remedy = " The parameters are given to step(model.parameters()), which fit calls."
         raise ValueError(f"{who}: learning_rate is a number or a schedule (step) -> rate, got {rate!r:.80}.{remedy}")
     if not (math.isfinite(rate) and rate >= 0):

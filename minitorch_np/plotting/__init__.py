@@ -1,6 +1,6 @@
 """Plots: each draws on given or new matplotlib axes and returns them; no display is needed."""
 
-from minitorch_np.base.answers import public_module
+from minitorch_np.base.module_names import public_module
 from minitorch_np.plotting.boundary import plot_decision_boundary
 from minitorch_np.plotting.filters import plot_filters
 from minitorch_np.plotting.history import plot_history, plot_rate_test

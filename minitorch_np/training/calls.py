@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minitorch_np.base import sharing
+from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.any_length import fits, is_open
 from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.cache import Call
@@ -39,6 +40,7 @@ class Calls(Layer):
     _given: Shape | None = None  # the shape of y in the last call in training mode
     _only_answered = False  # the last call was inference, and no earlier one awaits its backward
 
+    @answers_foreign_arguments
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """y for x in inference mode, as `predict` computes it for one batch. Nothing is kept for backward.
 
@@ -95,6 +97,7 @@ class Calls(Layer):
         self._given = y.shape
         return y
 
+    @answers_foreign_arguments
     def train(self, mode: bool = True) -> Self:
         """Run calls of this model in training mode from now on: after model(x), model.backward(dy) may be called.
 
@@ -104,6 +107,7 @@ class Calls(Layer):
         self._calls_train = bool(mode)
         return self
 
+    @answers_foreign_arguments
     def eval(self) -> Self:
         """Run calls of this model in inference mode, which is the default."""
         self._calls_train = False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.answers import instead_of
+from minitorch_np.base.foreign_objects import instead_of
 from minitorch_np.checking.adapting.calls import BACKWARD, FORWARD, SLOPE, method_of, owner_of, parameters_of
 from minitorch_np.checking.adapting.code import Code
 from minitorch_np.checking.adapting.foreign import Foreign
