@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.layer import Layer
 from minitorch_np.layers import (
+    ELU,
     Add,
     Average,
     Concatenate,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
     Dot,
     Input,
     Maximum,
     Minimum,
     Multiply,
+    ReLU,
     Residual,
     Softmax,
     Subtract,
@@ -30,6 +36,10 @@ if TYPE_CHECKING:
 
 # In their place Keras has a layer of several inputs, which it joins with others as a graph.
 MERGING = (Residual, Add, Average, Subtract, Multiply, Maximum, Minimum, Concatenate, Dot)
+
+# A layer of Keras with an activation becomes two nodes here. The first has the name of the layer and this.
+BEFORE_ACTIVATION = "_before_activation"
+_WITH_ACTIVATION = (Dense, Conv2D, DepthwiseConv2D)
 
 
 def is_sequential(layer: object) -> TypeGuard[Sequential]:
@@ -110,6 +120,32 @@ def merged(layer: Layer, name: str, dtype: str) -> dict[str, Any]:
     arguments = {argument: _value(value, name, dtype) for argument, value in layer.config().items()}
     own: dict[str, Any] = {name: arguments[name] for name in ("axis", "axes", "normalize") if name in arguments}
     return as_object("keras.layers", kind, {"name": name, "dtype": dtype, **own})
+
+
+def with_activation(graph: Graph) -> dict[str, tuple[str, Layer]]:
+    """The nodes that are the activation of the node before them, as in a graph that Keras wrote: the name and the layer of the
+    activation, by the name of the node before it. Each such pair is one layer of Keras, so that its order of layers is what it was.
+    """
+    nodes = graph.each_node()
+    readers = Counter(source for _, _, sources in nodes for source in sources)
+    pairs = {
+        f"{name}{BEFORE_ACTIVATION}": (name, layer)
+        for name, layer, sources in nodes
+        if sources == [f"{name}{BEFORE_ACTIVATION}"] and readers[sources[0]] == 1 and activation_name(layer)
+    }
+    alone = {id(layer) for name, layer, _ in nodes if name not in pairs or name in graph.output_names}
+    return {
+        name: pairs[name]
+        for name, layer, _ in nodes
+        if type(layer) in _WITH_ACTIVATION and name in pairs and id(layer) not in alone
+    }
+
+
+def activation_name(layer: Layer) -> str:
+    """What Keras's layers call this layer as their `activation=`, or "" if they have no name for it."""
+    if not is_built_in(type(layer)) or layer.config() != type(layer)().config():
+        return ""
+    return layer.keras_activation or {ReLU: "relu", Softmax: "softmax", ELU: "elu"}.get(type(layer), "")
 
 
 def _is_container(layer: Layer) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from minitorch_np.base.configurable import Configurable
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Input, MultiHeadAttention, Rescaling
 from minitorch_np.saving.errors import NotHere
-from minitorch_np.saving.keras_config import MERGING
+from minitorch_np.saving.keras_config import BEFORE_ACTIVATION, MERGING
 from minitorch_np.saving.objects import registered
 
 Key = tuple[str, int, int]  # a layer's name, the number of its use, and the number of its output
@@ -20,29 +20,35 @@ _WITH_NUMBER = ("Add", "Subtract", "Multiply", "TrueDivide")
 
 
 def from_functional(
-    config: dict[str, Any], dtype: str, make: Callable[[Any, str], list[Any]], class_of: Callable[[Any], str]
+    config: dict[str, Any],
+    dtype: str,
+    make: Callable[[Any, str], list[Any]],
+    class_of: Callable[[Any], str],
+    *,
+    is_inside: bool = False,
 ) -> Any:
     """The model that this config describes.
 
     Args:
         make: the layers of a Keras layer's description; class_of: the class that it names.
+        is_inside: whether it is a layer of another model. It is a Graph then, because Keras keeps its weights as those of a Functional.
 
     Raises:
         NotHere: it has something that this package does not have. ValueError: it is no graph.
     """
     reader = _Reader(config, dtype, make, class_of)
-    if reader.is_chain():
+    if reader.is_chain() and not is_inside:
         sequential: Any = Configurable.registry["Sequential"]
         (shape,) = reader.inputs.values()
-        return sequential([Input(shape), *(layer for _, layer, _ in reader.nodes)], dtype=dtype)
-    outputs = reader.outputs
-    graph: Any = registered("Graph")
-    model = graph(reader.inputs, reader.nodes, outputs if len(outputs) > 1 else outputs[0], dtype=dtype)
+        model = sequential([Input(shape), *(layer for _, layer, _ in reader.nodes)], dtype=dtype)
+    else:
+        outputs, graph = reader.outputs, cast("Any", registered("Graph"))
+        model = graph(reader.inputs, reader.nodes, outputs if len(outputs) > 1 else outputs[0], dtype=dtype)
     vars(model)[IN_FILE] = reader.in_file()
     return model
 
 
-# The attribute of a Graph that was just read: the class in Keras and our layer of each layer, in the order of the file; for a model
+# The attribute of a model that was just read: the class in Keras and our layer of each layer, in the order of the file; for a model
 # whose nodes were taken over, its own list. It numbers the groups of the weights. `forget_file` removes it when they are read.
 IN_FILE = "_in_keras_file"
 
@@ -73,9 +79,11 @@ class _Reader:
         self.inputs: dict[str, tuple[int, ...]] = {}
         self.nodes: list[tuple[str, Layer, Any]] = []
         self.ends: dict[Key, str] = {}  # the node that gives the output of each use
-        for key in _keys(config["input_layers"]):
-            self._add_input(key)
-        outputs = [self._counted_from_0(key) for key in _keys(config["output_layers"])]
+        for name, key in _ends(config["input_layers"]):
+            self._add_input(key, name)
+        ends = [(name, self._counted_from_0(key)) for name, key in _ends(config["output_layers"])]
+        outputs = [key for _, key in ends]
+        self.wished = {key: name for name, key in ends if name}
         for key in outputs:
             self._add_with_sources(key)
         self.outputs: list[str] = [self.ends[key] for key in outputs]
@@ -92,18 +100,19 @@ class _Reader:
         return [(self.class_of(layer), first.get(name)) for name, layer in self.described.items()]
 
     def is_chain(self) -> bool:
-        """Whether each node takes the output of the one before it, and no layer is used twice."""
+        """Whether each node takes the output of the one before it, and no layer is used twice or is a Functional itself."""
         before = [*self.inputs, *(name for name, *_ in self.nodes)]
         layers = [id(layer) for _, layer, _ in self.nodes]
-        one_each = len(self.inputs) == len(self.outputs) == 1 and len(set(layers)) == len(layers)
+        models = any(IN_FILE in vars(layer) and hasattr(layer, "output_names") for _, layer, _ in self.nodes)
+        one_each = not models and len(self.inputs) == len(self.outputs) == 1 and len(set(layers)) == len(layers)
         return one_each and all(source == [end] for (_, _, source), end in zip(self.nodes, before, strict=False))
 
-    def _add_input(self, key: Key) -> None:
+    def _add_input(self, key: Key, name: str) -> None:
         layer = self.described.get(key[0])
         if layer is None or self.class_of(layer) != "InputLayer":
             raise NotHere(f"a model whose input {key[0]!r} is the output of a layer")
         (made,) = self.make(layer, self.dtype)
-        self.ends[key] = self._named(key[0])
+        self.ends[key] = self._named(name or key[0])
         self.inputs[self.ends[key]] = tuple(made.shape)
 
     def _add_with_sources(self, last: Key) -> None:
@@ -142,12 +151,12 @@ class _Reader:
             if len(set(sources)) > 1:
                 raise NotHere("attention with queries from one layer and values from another")
             sources = sources[:1]
-        own = self._named(name if number == 0 else f"{name}_use_{number + 1}")
+        own = self._named(self.wished.get((name, number, 0)) or (name if number == 0 else f"{name}_use_{number + 1}"))
         if layers and _has_several_outputs(layers[0]):
             self._take_over(layers[0], own, key, sources)
             return
         for place, layer in enumerate(layers):
-            node = own if place == len(layers) - 1 else self._named(f"{own}_before_activation")
+            node = own if place == len(layers) - 1 else self._named(f"{own}{BEFORE_ACTIVATION}")
             self.nodes.append((node, layer, sources))
             sources = [node]
         self.ends[(name, number, 0)] = sources[0]
@@ -155,8 +164,9 @@ class _Reader:
     def _take_over(self, model: Any, own: str, key: Key, sources: list[str]) -> None:
         """Add the nodes of a model with several outputs, because a node has one."""
         values = dict(zip(model.inputs, sources, strict=True))
+        wished = {node: self.wished.get((key[0], key[1], part)) for part, node in enumerate(model.output_names)}
         for node, layer, inner in model.each_node():
-            taken_over = self._named(f"{own}_{node}")
+            taken_over = self._named(wished.get(node) or f"{own}_{node}")
             self.nodes.append((taken_over, layer, [values[source] for source in inner]))
             values[node] = taken_over
         for part, output in enumerate(model.output_names):
@@ -226,15 +236,17 @@ def _name(layer: Any) -> Any:
     return layer.get("name") or layer["config"].get("name")
 
 
-def _keys(ends: Any) -> list[Key]:
-    """The layers and uses that input_layers or output_layers name: one of them, a list, or a dictionary."""
+def _ends(ends: Any) -> list[tuple[str, Key]]:
+    """The layers and uses that input_layers or output_layers name: one of them, a list, or a dictionary, which Keras sorts and whose
+    names are those of the arrays that fit and predict take and give.
+    """
     if isinstance(ends, dict):
-        return [key for end in ends.values() for key in _keys(end)]
+        return [(name or str(key), end) for key, value in sorted(ends.items()) for name, end in _ends(value)]
     if isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str) and isinstance(ends[1], int):
-        return [_key(ends)]
+        return [("", _key(ends))]
     if not isinstance(ends, list) or not ends:
         raise ValueError(f"its inputs or outputs are {ends!r:.100}")
-    return [key for end in ends for key in _keys(end)]
+    return [named for end in ends for named in _ends(end)]
 
 
 def _key(history: Any) -> Key:
@@ -243,7 +255,7 @@ def _key(history: Any) -> Key:
 
 
 def _has_several_outputs(layer: Any) -> bool:
-    return IN_FILE in getattr(layer, "__dict__", {}) and len(layer.output_names) > 1
+    return IN_FILE in getattr(layer, "__dict__", {}) and len(getattr(layer, "output_names", ())) > 1
 
 
 def _tensors(call: Any) -> Iterator[Key]:

@@ -12,6 +12,7 @@ from minitorch_np.layers import Input, MultiHeadAttention, Residual
 from minitorch_np.saving import keras_config
 from minitorch_np.saving.keras_config import (
     MERGING,
+    activation_name,
     as_object,
     described,
     is_graph,
@@ -19,6 +20,7 @@ from minitorch_np.saving.keras_config import (
     keras_name,
     merged,
     not_in_keras,
+    with_activation,
 )
 
 if TYPE_CHECKING:
@@ -64,11 +66,11 @@ def uses(model: Model) -> Uses:
     return Uses(_in_keras_order(found.steps, found.outputs), found.inputs, found.outputs)
 
 
-def to_keras(model: Model, name: str = "functional") -> dict[str, Any]:
+def to_keras(model: Model, name: str = "") -> dict[str, Any]:
     """The model as Keras's `config.json` describes it, if Keras has all of its layers."""
     found = uses(model)
     if not found.steps:
-        return keras_config.to_keras(model)
+        return keras_config.to_keras(model, name or "sequential")
     by_layer: dict[str, list[Step]] = {}
     for step in found.steps:
         by_layer.setdefault(step.of, []).append(step)
@@ -107,7 +109,9 @@ def to_keras(model: Model, name: str = "functional") -> dict[str, Any]:
         "input_layers": [history[name] for name in found.inputs],
         "output_layers": [end(name) for name in found.outputs],
     }
-    whole = as_object("keras.src.models.functional", "Functional", {"name": name, "layers": layers, **ends})
+    whole = as_object(
+        "keras.src.models.functional", "Functional", {"name": name or "functional", "layers": layers, **ends}
+    )
     return {**whole, "registered_name": "Functional"}
 
 
@@ -173,10 +177,23 @@ class _InOrderOfForward:
         return use
 
     def _through_graph(self, graph: Any, ends: list[str]) -> dict[str, str]:
-        values = dict(zip(graph.inputs, ends, strict=True))
+        values, pairs = dict(zip(graph.inputs, ends, strict=True)), with_activation(graph)
         for name, layer, sources in graph.each_node():
-            values[name] = self._add(layer, [values[source] for source in sources], inside=True)
+            if name in values:  # an activation of the layer before it
+                continue
+            inputs = [values[source] for source in sources]
+            if name in pairs:
+                node, activation = pairs[name]
+                values[node] = self._add_with_activation(layer, activation, inputs)
+            else:
+                values[name] = self._add(layer, inputs, inside=True)
         return values
+
+    def _add_with_activation(self, layer: Layer, activation: Layer, ends: list[str]) -> str:
+        name = self.names[id(activation)]
+        entry = described(layer, name, self.dtype)
+        entry["config"]["activation"] = activation_name(activation)
+        return self._append(name, entry, ends, activation, layer)
 
     def _through(self, layers: Iterable[Any], end: str) -> str:
         for layer in layers:

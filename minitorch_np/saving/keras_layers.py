@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from minitorch_np.base.node import snake_case
 from minitorch_np.layer import Layer
 from minitorch_np.layers import ELU, Input, LeakyReLU, ReLU, SiLU, Softmax
 from minitorch_np.saving.errors import NotHere
-from minitorch_np.saving.keras_functional import from_functional
+from minitorch_np.saving.keras_functional import IN_FILE, from_functional
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
@@ -51,18 +50,21 @@ def from_keras(given: Any, dtype: str | None = None) -> Model:
     Raises:
         NotHere: it needs something that this package does not have; it names it.
     """
-    kind, config = class_name(given), given["config"]
+    kind, config, is_inside = class_name(given), given["config"], dtype is not None
     dtype = dtype or _dtype(config)
     if kind in _FUNCTIONAL and "input_layers" in config:
-        return _marked(from_functional(config, dtype, _layers, class_name), config)
+        return _marked(from_functional(config, dtype, _layers, class_name, is_inside=is_inside), config)
     if kind != "Sequential":
         raise NotHere(f"a Keras {kind} model", "; Sequential and Functional models can be opened")
-    layers = list(itertools.chain.from_iterable(_layers(item, dtype) for item in config["layers"]))
+    of_items = [(class_name(item), _layers(item, dtype)) for item in config["layers"]]
+    layers = [layer for _, made in of_items for layer in made]
     shape = (given.get("build_config") or {}).get("input_shape")
     if layers and not isinstance(layers[0], Input) and isinstance(shape, list):
         layers.insert(0, Input(tuple(shape[1:])))
     sequential: Any = Configurable.registry["Sequential"]
-    return _marked(sequential(layers, dtype=dtype), config)
+    model = sequential(layers, dtype=dtype)
+    vars(model)[IN_FILE] = [(item, next(iter(made), None)) for item, made in of_items]
+    return _marked(model, config)
 
 
 def freeze(model: Model) -> None:

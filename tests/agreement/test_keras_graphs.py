@@ -80,7 +80,27 @@ def masked_attention(words):
     return L.Dense(2)(L.GlobalAveragePooling1D()(attended))
 
 
+def frozen_base(size=4):
+    base = model([(size,)], lambda x: L.BatchNormalization()(L.Dense(3, activation="tanh")(x)))
+    base.trainable = False
+    return base
+
+
+def small_chain():
+    return model([(4,)], lambda x: L.Dense(1)(L.Dense(3, activation="tanh")(x)))
+
+
+def gated(x):
+    """Keras numbers the two layers before the product by its own order, which is not the one in which they are called."""
+    value, gate = L.Dense(4)(x), L.Dense(4, activation="sigmoid")(x)
+    return L.Dense(2)(L.Multiply()([gate, value]) + L.Dense(4, activation="relu")(x))
+
+
 MODELS = {
+    "gated": lambda: model([(4,)], gated),
+    "autoencoder": lambda: model([(4,)], lambda x, f, g: g(f(x)), f=frozen_base(), g=model([(3,)], lambda x: L.Dense(4)(x))),
+    "ensemble": lambda: model([(4,)], lambda x: L.average([small_chain()(x) for _ in range(3)])),
+    "base and head": lambda: model([(4,)], lambda x, f: L.Dense(2)(f(x, training=False)), f=frozen_base()),
     "chain": lambda: model([(6,)], lambda x: L.Dense(2)(L.Dense(4, activation="relu")(x))),
     "residual": lambda: model([(6,)], lambda x: L.Dense(1)(L.Add()([x, L.Dense(6, activation="tanh")(x)]))),
     "two inputs": lambda: model([(4,), (3,)], lambda a, b: L.Dense(2)(L.Concatenate()([L.Dense(5)(a), L.Dense(2)(b)]))),
@@ -127,13 +147,17 @@ MODELS = {
 }  # fmt: skip
 
 
+def with_weights(theirs, rng):
+    for weight in theirs.weights:
+        if "seed" not in weight.path:
+            drawn = 0.4 * rng.normal(size=weight.shape)
+            weight.assign(0.5 + np.abs(drawn) if "variance" in weight.path else drawn)
+    return theirs
+
+
 @pytest.fixture(params=MODELS, ids=str)
 def theirs(request, rng):
-    made = MODELS[request.param]()
-    for weight in made.weights:
-        if "seed" not in weight.path:
-            weight.assign(0.4 * rng.normal(size=weight.shape) + ("variance" in weight.path))
-    return made
+    return with_weights(MODELS[request.param](), rng)
 
 
 def data(theirs, rng, n=6):
@@ -195,6 +219,41 @@ def test_they_train_on_alike(name, rng, tmp_path):
     np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
     for one in (theirs, back):
         assert_equal(ours.predict(x), one.predict(x, verbose=0), 1e-5)
+
+
+@pytest.mark.parametrize("name", ["gated", "autoencoder", "ensemble", "siamese nested", "nested functional", "unet"])
+def test_weights_alone_go_both_ways(name, rng, tmp_path):
+    theirs = with_weights(MODELS[name](), rng)
+    x, _ = data(theirs, rng)
+    theirs.save(tmp_path / "m.keras")
+    ours = mt.load_model(tmp_path / "m.keras").clone()
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    ours.load_weights(tmp_path / "theirs.weights.h5")
+    wanted = theirs.predict(x, verbose=0)
+    assert_equal(ours.predict(x), wanted)
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    with_weights(theirs, rng).load_weights(tmp_path / "ours.weights.h5")
+    assert_equal(theirs.predict(x, verbose=0), wanted)
+
+
+def test_dictionaries_keep_their_names(rng, tmp_path):
+    """In Keras fit and predict take the names of the dictionary, which are not those of the layers, and sort them."""
+    a, b = L.Input((4,), name="one"), L.Input((3,), name="two")
+    both = L.Concatenate()([a, b])
+    outputs = {"score": L.Dense(2, name="first")(both), "class": L.Dense(3, activation="softmax", name="last")(both)}
+    theirs = keras.Model({"b": b, "a": a}, outputs)
+    theirs.compile(keras.optimizers.SGD(0.1), {"score": "mse", "class": "categorical_crossentropy"})
+    theirs.save(tmp_path / "m.keras")
+    ours = mt.load_model(tmp_path / "m.keras")
+    assert list(ours.inputs) == ["a", "b"]
+    assert ours.output_names == ["class", "score"]
+    x = {"b": rng.normal(size=(6, 3)).astype("f"), "a": rng.normal(size=(6, 4)).astype("f")}
+    y = {"score": rng.normal(size=(6, 2)).astype("f"), "class": np.eye(3, dtype="f")[[0, 1, 2, 0, 1, 2]]}
+    for _ in range(2):
+        due = theirs.predict(x, verbose=0)
+        assert_equal(ours.predict(x), [due["class"], due["score"]])
+        theirs.fit(x, y, batch_size=6, epochs=5, shuffle=False, verbose=0)
+        ours.fit(x, y, batch_size=None, epochs=5)
 
 
 @pytest.mark.parametrize("layer", [mt.Add(), mt.Average(), mt.Multiply(), mt.Maximum(), mt.Minimum(), mt.Subtract(), mt.Concatenate(), mt.Dot(1)], ids=repr)  # fmt: skip
