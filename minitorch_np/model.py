@@ -151,7 +151,8 @@ class Model(Methods, Inference, Layer):
                 target: 0 for labels that are missing. For several outputs one array for all, or a list or dictionary with an array, or
                 None, for each. Metrics ignore it.
             class_weight: the weight of each class, {0: 1.0, 1: 2.5}; of each step, if it has a class; a list of such dictionaries for
-                several yes-or-no outputs; "balanced" for n / (classes * examples of the class), as in scikit-learn.
+                several yes-or-no outputs; "balanced" for n / (classes * examples of the class), as in scikit-learn. For several outputs
+                of a Graph a dictionary of such by name, {"kind": "balanced"}.
             steps_per_epoch: batches in one epoch, of an iterable or generator. The next epoch continues where this one ended, and
                 starts again at the end of the data. By default an epoch takes all batches; data that never end need a number.
             validation_steps: batches of validation_data to measure on; each validation starts at the beginning.

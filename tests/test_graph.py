@@ -197,6 +197,31 @@ def test_weights_of_outputs_that_do_not_fit_are_refused(rng):
     assert named == one.evaluate(left, same, sample_weight=weights) != one.evaluate(left, same)
 
 
+def test_classes_of_each_output_may_have_weights(rng):
+    left, right, same, kind = data(rng)
+    x, of_examples = [left, right], rng.uniform(size=40)
+    counts, tens = np.bincount(kind), np.array([1.0, 10.0])
+    of_kind, of_same = 40 / (3 * counts), tens[same.astype(int)]
+    for class_weight, weights in (
+        ({"kind": "balanced"}, [None, of_kind[kind]]),
+        ({"kind": dict(enumerate(of_kind)), "same": {0: 1, 1: 10}}, [of_same, of_kind[kind]]),
+    ):
+        fits = [
+            compiled(two_heads()).fit(x, [same, kind], epochs=3, shuffle=False, **options)
+            for options in ({"class_weight": class_weight}, {"sample_weight": weights})
+        ]
+        assert dict(fits[0]) == dict(fits[1])
+    both = compiled(two_heads()).train_on_batch(x, [same, kind], of_examples, {"same": {0: 1, 1: 10}})
+    times = [of_examples * of_same, of_examples]
+    assert both == pytest.approx(compiled(two_heads()).train_on_batch(x, [same, kind], times))
+    nodes = [("both", mt.Concatenate(), ["left", "right"]), ("y", mt.Dense(3), "both")]
+    fits = []
+    for options in ({"class_weight": "balanced"}, {"sample_weight": of_kind[kind]}):
+        one = mt.Graph({"left": (4,), "right": (4,)}, nodes, "y", rng=0).clone()
+        fits.append(one.compile("sgd", mt.CrossEntropyLoss()).fit(x, kind, shuffle=False, **options))
+    assert fits[0]["loss"] == pytest.approx(fits[1]["loss"])
+
+
 def test_a_frozen_front_gets_no_gradient(rng):
     graph = two_heads()
     left, right, same, kind = data(rng)
@@ -317,8 +342,20 @@ def test_data_and_losses_that_do_not_fit_are_refused(rng):
     ):
         with pytest.raises(ValueError, match=message):
             graph.fit(x, y)
-    with pytest.raises(ValueError, match="class_weight is for one output"):
-        graph.fit([left, right], [same, kind], class_weight={0: 1, 1: 2, 2: 3})
+    for class_weight, message in (
+        (
+            {0: 1, 1: 2, 2: 3},
+            r"the outputs 'same', 'kind', so class_weight names those that it is for: class_weight=\{'same': ",
+        ),
+        ("balanced", "the outputs 'same', 'kind'"),
+        ({"other": "balanced"}, "the outputs 'same', 'kind'"),
+        ({"kind": {0: 1, 1: 2}}, "output 'kind': class_weight has .*, y also has 2"),
+        ({"kind": 3}, "output 'kind': class_weight is a dictionary"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            graph.fit([left, right], [same, kind], class_weight=class_weight)
+    with pytest.raises(ValueError, match="output 'kind': class_weight='balanced' needs all targets"):
+        graph.train_on_batch([left, right], [same, kind], class_weight={"kind": "balanced"})
     for loss, message in (
         (["mse"], "expected loss as a list of 2"),
         ({"same": "mse"}, "there is none for 'kind'"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from minitorch_np.layer import Layer
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
+    from minitorch_np.training.class_weights import ClassWeight
 
 
 def train_on_batch(
-    model: Model, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Mapping[Any, float] | None
+    model: Model, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: ClassWeight | None
 ) -> float:
     """See Model.train_on_batch. The step is that of Run.one_step in loop.py."""
     who = model._require_compiled("train_on_batch")

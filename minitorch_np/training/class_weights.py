@@ -5,21 +5,34 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
+
+from minitorch_np.base.several import Several, spread
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray, Shape
 
 OfOne: TypeAlias = "Mapping[Any, float]"
-ClassWeight: TypeAlias = "OfOne | str | Sequence[OfOne]"
+ClassWeight: TypeAlias = "OfOne | str | Sequence[OfOne] | Mapping[str, OfOne | str | Sequence[OfOne]]"
 
 BALANCED = "balanced"
 
 
-def check_class_weight(class_weight: Any, who: str) -> None:
-    """Raise ValueError unless it is a dictionary from class numbers to finite weights of at least 0, a list of these, or "balanced"."""
+def check_class_weight(class_weight: Any, who: str, outputs: Sequence[str] = ()) -> None:
+    """Raise ValueError unless it is a dictionary from class numbers to finite weights of at least 0, a list of these, or "balanced".
+    For several outputs: a dictionary of such by name.
+    """
+    if outputs:
+        if not isinstance(class_weight, Mapping) or not class_weight or not set(class_weight) <= set(outputs):
+            raise ValueError(
+                f"{who}: the model has the outputs {', '.join(map(repr, outputs))}, so class_weight names those that it is for: "
+                f"class_weight={{{outputs[0]!r}: {{0: 1.0, 1: 2.5}}}} or {{{outputs[0]!r}: 'balanced'}}, got {class_weight!r:.80}."
+            )
+        for name, one in class_weight.items():
+            check_class_weight(one, f"{who}, output {name!r}")
+        return
     each = class_weight if isinstance(class_weight, (list, tuple)) and class_weight else [class_weight]
     if not (isinstance(class_weight, str) and class_weight == BALANCED) and not all(map(_is_weight, each)):
         numbered = (
@@ -131,10 +144,51 @@ class Targets:
         )
 
 
-def times(one: NDArray | None, other: NDArray | None) -> NDArray | None:
-    """The product of weights of examples and weights of steps or of answers; None stands for weights of 1."""
+def of_classes(class_weight: Any, y: Any, loss: Any, output_shape: Any, who: str) -> Any:
+    """The weight of each example, step or answer by its class: see Targets.weights. Of several outputs Several."""
+    if isinstance(y, Several):
+        parts = zip(loss.names, y, loss.losses, output_shape, strict=True)
+        return Several(
+            of_classes(class_weight[name], own, its, shape, f"{who}, output {name!r}")
+            if name in class_weight
+            else np.ones(len(own))
+            for name, own, its, shape in parts
+        )
+    if isinstance(class_weight, str):
+        refuse_balanced(who)
+    return _targets(y, loss, output_shape, who).weights(class_weight)
+
+
+def balanced(class_weight: Any, y: Any, loss: Any, output_shape: Any, who: str) -> Any:
+    """class_weight with numbers in place of "balanced"."""
+    if isinstance(y, Several):
+        parts = zip(loss.names, y, loss.losses, output_shape, strict=True)
+        return {
+            name: balanced(class_weight[name], own, its, shape, f"{who}, output {name!r}")
+            for name, own, its, shape in parts
+            if name in class_weight
+        }
+    return _targets(y, loss, output_shape, who).balanced() if class_weight == BALANCED else class_weight
+
+
+def refuse_balanced(who: str) -> NoReturn:
+    raise ValueError(
+        f"{who}: class_weight='balanced' needs all targets before training, and these are batches. Count them, "
+        "counts = np.bincount(labels), and give dict(enumerate(counts.sum() / (len(counts) * counts)))."
+    )
+
+
+def _targets(y: NDArray, loss: Any, output_shape: Shape, who: str) -> Targets:
+    ignored = getattr(loss, "ignore_index", None)
+    return Targets(y, output_shape, separate=loss.binary, ignored=ignored, who=who)
+
+
+def times(one: Any, other: Any) -> Any:
+    """The product of weights of examples and weights of steps or of answers; None stands for weights of 1. Of several outputs Several."""
     if one is None or other is None:
         return other if one is None else one
+    if isinstance(other, Several):
+        return Several(map(times, spread(one, len(other.arrays)), other))
     axes = max(one.ndim, other.ndim)
     return _with_axes(one, axes) * _with_axes(other, axes)
 

@@ -9,13 +9,14 @@ from minitorch_np.training.calls import Calls
 from minitorch_np.training.defaults import LARGE_BATCH_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
     from minitorch_np.base.shapes import NDArray
     from minitorch_np.layer import Layer
     from minitorch_np.model import Model
+    from minitorch_np.training.class_weights import ClassWeight
     from minitorch_np.training.plan import Plan
 
 
@@ -38,7 +39,7 @@ class Methods(Calls):
         x: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[Any, float] | None = None,
+        class_weight: ClassWeight | None = None,
     ) -> float:
         """One step of fit on this batch: forward in training mode, loss, backward, and one step of the optimiser.
 

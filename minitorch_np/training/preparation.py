@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,14 @@ from minitorch_np.base.several import Several, each, listed
 from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.source.batches import as_source
 from minitorch_np.source.source import Source
-from minitorch_np.training.class_weights import BALANCED, Targets, check_class_weight, times
+from minitorch_np.training.class_weights import (
+    BALANCED,
+    balanced,
+    check_class_weight,
+    of_classes,
+    refuse_balanced,
+    times,
+)
 from minitorch_np.training.columns import checked_columns
 from minitorch_np.training.data import Examples, Stream, weights_in_dtype
 from minitorch_np.training.entry_checks import check_single, checked_inputs, checked_targets, checked_weights
@@ -54,7 +61,7 @@ class Preparation:
 
     def __init__(self, model: Model, who: str, class_weight: ClassWeight | None = None) -> None:
         if class_weight is not None:
-            check_class_weight(class_weight, who)
+            check_class_weight(class_weight, who, getattr(model.loss, "names", ()))
         self.model, self.who, self.class_weight = model, who, class_weight
         self.input_range: InputRange = InputRange()
         self.feature_names = model.feature_names
@@ -100,7 +107,7 @@ class Preparation:
         if self.class_weight == BALANCED:
             given = getattr(source, "y", None)
             if not isinstance(given, np.ndarray):
-                self._refuse_balanced()
+                refuse_balanced(self.who)
             self._balance(self.model.loss.prepare(given, self._output_shape, self.model.compute_dtype))
         return Stream(source, self._prepared, preprocessing, self.model.compute_dtype, look)
 
@@ -200,30 +207,14 @@ class Preparation:
     def _weights(self, y: NDArray, sample_weight: NDArray | None) -> NDArray | None:
         """sample_weight times the weight of the class, for each example, step or target. None if neither is given."""
         sample_weight = shaped(sample_weight, y)
-        if self.class_weight == BALANCED:
-            self._refuse_balanced()
-        of_class = None if self.class_weight is None else self._targets(y).weights(self.class_weight)
+        known = self.class_weight
+        of_class = None if known is None else of_classes(known, y, self.model.loss, self._output_shape, self.who)
         return times(sample_weight, of_class)
-
-    def _refuse_balanced(self) -> NoReturn:
-        raise ValueError(
-            f"{self.who}: class_weight='balanced' needs all targets before training, and these are batches. Count them, "
-            "counts = np.bincount(labels), and give dict(enumerate(counts.sum() / (len(counts) * counts)))."
-        )
 
     def _balance(self, y: NDArray) -> None:
         """Put the weights in place of class_weight="balanced"."""
-        if self.class_weight == BALANCED:
-            self.class_weight = self._targets(y).balanced()
-
-    def _targets(self, y: NDArray) -> Targets:
-        loss = self.model.loss
-        if isinstance(y, Several):
-            raise ValueError(
-                f"{self.who}: class_weight is for one output. Give sample_weight, one number for each example."
-            )
-        ignored = getattr(loss, "ignore_index", None)
-        return Targets(y, self._output_shape, separate=loss.binary, ignored=ignored, who=self.who)
+        if self.class_weight is not None:
+            self.class_weight = balanced(self.class_weight, y, self.model.loss, self._output_shape, self.who)
 
     @property
     def _output_shape(self) -> Shape:
