@@ -13,8 +13,8 @@ from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Add, Concatenate, Dense, Dot, Multiply, ReLU, Tanh
 from minitorch_np.layers.chain import refuse_repeats
-from minitorch_np.layers.masks import forward_of_several, of_outputs
-from minitorch_np.layers.nodes import Node, check_nodes, refuse_without_dx, without_repeats
+from minitorch_np.layers.masks import forward_of_several, of_outputs, through
+from minitorch_np.layers.nodes import Node, check_nodes, refuse_without_dx, steps_of, without_repeats
 from minitorch_np.losses.finding import AnyLoss
 from minitorch_np.losses.outputs import LossOfOutputs, combined
 from minitorch_np.model import Model
@@ -69,17 +69,14 @@ class Graph(Model):
         super().__init__(rng, dtype)
         check_nodes(inputs, nodes, outputs)
         self.inputs, self.nodes, vars(self)["outputs"] = dict(inputs), without_repeats(nodes), outputs
+        self._steps = steps_of(self.nodes)
+        self._again = {name for name, layer, _ in self.nodes if isinstance(layer, str)}
+        self.output_names: list[str] = [outputs] if isinstance(outputs, str) else list(outputs)
         refuse_repeats(self)
         self.input_shape = self._given_shape()
         self.compute_output_shape(self.input_shape)
 
-    @property
-    def output_names(self) -> list[str]:
-        """The names of the outputs in a list. `outputs` itself is the method of Model."""
-        names = vars(self)["outputs"]
-        return [names] if isinstance(names, str) else list(names)
-
-    outputs = property(lambda self: super().outputs)
+    outputs = property(lambda self: super().outputs)  # the method; the argument is in vars(self), for config
 
     @answers_foreign_arguments
     def compile(
@@ -164,12 +161,7 @@ class Graph(Model):
 
     def each_node(self) -> list[tuple[str, Layer, list[str]]]:
         """The nodes in order: name, layer, and the names of the sources."""
-        layers: dict[str, Any] = {}
-        found = []
-        for name, layer, sources in self.nodes:
-            layers[name] = layers[layer] if isinstance(layer, str) else layer
-            found.append((name, layers[name], [sources] if isinstance(sources, str) else list(sources)))
-        return found
+        return self._steps
 
     def require_built(self, who: str) -> None:
         if not self.built:
@@ -186,18 +178,19 @@ class Graph(Model):
         arrays = x if isinstance(x, Several) else (x, *others)
         values = dict(zip(self.inputs, arrays, strict=True))
         masks: dict[str, Any] = {}
-        used: set[int] = set()
         uses = []
-        for name, layer, sources in self.each_node():
+        for name, layer, sources in self._steps:
             # A layer keeps one forward for its backward, so a further use is that of a twin with the same weights.
-            use = twin(layer) if self.keep_cache and id(layer) in used else layer
-            used.add(id(layer))
-            given = [(values[source], masks.get(source)) for source in sources]
-            values[name], masks[name] = forward_of_several(use, *zip(*given, strict=True))
+            use = twin(layer) if name in self._again and self.keep_cache else layer
+            if len(sources) == 1:
+                values[name], masks[name] = through([use], values[sources[0]], masks.get(sources[0]))
+            else:
+                given = [values[source] for source in sources], [masks.get(source) for source in sources]
+                values[name], masks[name] = forward_of_several(use, *given)
             uses.append((name, layer, use, sources))
         self.cache = uses
-        found = [values[name] for name in self.output_names]
         self.output_mask = of_outputs([masks.get(name) for name in self.output_names])
+        found = [values[name] for name in self.output_names]
         return Several(found) if len(found) > 1 else found[0]
 
     def backward(self, dy: Any) -> Any:
@@ -218,10 +211,11 @@ class Graph(Model):
             if gradient is None:
                 refuse_without_dx(name, layer)
             found = None if gradient is None else use.backward(gradient)
-            if len(sources) == 1 or found is None:
-                found = [found] * len(sources)
-            for source, dx in zip(sources, found, strict=True):
-                _add(gradients, source, dx)
+            if len(sources) == 1:
+                _add(gradients, sources[0], found)
+            else:
+                for source, dx in zip(sources, [None] * len(sources) if found is None else found, strict=True):
+                    _add(gradients, source, dx)
             if use is not layer:
                 twins.append((layer, use))
         for layer, use in twins:

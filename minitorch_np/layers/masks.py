@@ -50,9 +50,6 @@ def forward_of_several(layer: Layer, arrays: Sequence[NDArray], masks: Sequence[
     A combinator has a method `merged_mask`. Any other layer takes the mask of the first array, as a recurrent layer does that gets a
     sequence and a state.
     """
-    first, *others = arrays
-    if not others:
-        return through([layer], first, masks[0])
     if not any_given(masks):
         return layer.forward(*arrays), layer.output_mask
     sees = mask_parameters(layer)

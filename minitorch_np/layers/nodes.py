@@ -84,6 +84,16 @@ def without_repeats(nodes: Sequence[Node]) -> list[Node]:
     return found
 
 
+def steps_of(nodes: Sequence[Node]) -> list[tuple[str, Layer, list[str]]]:
+    """The nodes with the layer itself in place of the name of an earlier node, and with their sources in a list."""
+    layers: dict[str, Any] = {}
+    found = []
+    for name, layer, sources in nodes:
+        layers[name] = layers[layer] if isinstance(layer, str) else layer
+        found.append((name, layers[name], [sources] if isinstance(sources, str) else list(sources)))
+    return found
+
+
 def _check_name(name: Any, known: Any) -> None:
     if not isinstance(name, str) or not name or "." in name or "/" in name:
         raise ValueError(f"Graph: a name is text without dots and slashes, got {name!r}.")
