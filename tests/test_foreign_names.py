@@ -449,9 +449,9 @@ def test_names_of_numpy_are_answered():
 
 
 def test_a_misspelt_name_of_the_package_is_answered():
-    with pytest.raises(AttributeError, match=r"no attribute 'Dnese'\. Did you mean Dense\?$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'Dnese'\. Did you mean mt\.Dense\?$"):
         mt.Dnese  # noqa: B018 the access is the test
-    with pytest.raises(AttributeError, match=r"Did you mean EarlyStopping\?$"):
+    with pytest.raises(AttributeError, match=r"Did you mean mt\.callbacks\.EarlyStopping\?$"):
         mt.callbacks.EarlyStoping  # noqa: B018 the access is the test
     with pytest.raises(AttributeError, match=r"no attribute 'nonsense'\.$"):
         mt.nonsense  # noqa: B018 the access is the test

@@ -19,21 +19,16 @@ def in_module(module: str, name: str) -> AttributeError | ImportError:
     `from module import name` would replace an AttributeError by its own error, so it gets an ImportError.
     """
     line = line_for_name(name) or table().get(f"mt{module.removeprefix('minitorch_np')}.{name}", "")
+    if not line:
+        from minitorch_np.base.alike import line_for_alike
+
+        line = line_for_alike(module, name)
     asking = sys._getframe(2)  # the frame of the line that runs the module's __getattr__
     if line and asking.f_code.co_code[asking.f_lasti] == _IMPORT_FROM:
         return ImportError(f"cannot import name {name!r} from {module!r}. {line}", name=module)
     if name != "__path__" and not asking.f_code.co_filename.startswith("<frozen"):  # imports ask for both
         line = _line_for_path(_names_after(asking)) or line
-        line = line or _similar(module, name)
     return AttributeError(f"module {module!r} has no attribute {name!r}. {line}".rstrip())
-
-
-def _similar(module: str, name: str) -> str:
-    """The public name of the module that is nearly this one, in a sentence, or ""."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, sys.modules[module].__all__, 1, 0.75)
-    return f"Did you mean {near[0]}?" if near else ""
 
 
 def line_for_name(name: str) -> str:

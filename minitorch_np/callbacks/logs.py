@@ -131,7 +131,7 @@ class TensorBoard(Callback):
     run: str
     epochs: int
 
-    def __init__(self, log_dir: AnyPath) -> None:
+    def __init__(self, log_dir: AnyPath = "logs") -> None:
         self.log_dir = log_dir
         self.writer: Any = None
 
