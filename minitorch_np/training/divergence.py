@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +14,7 @@ from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.replica import Replicator
 from minitorch_np.base.several import listed
+from minitorch_np.training.masks import noting
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -153,20 +155,13 @@ def first_bad_layer(model: Model, rest: Layer, x: NDArray) -> str | None:
     """The name in the model of the first layer whose output is not finite: `rest` runs once more on x, as a replica."""
     bad: list[str] = []
 
-    def checking(name: str, layer: Layer) -> Callable[..., NDArray]:
-        forward = layer.forward
-
-        def forward_and_check(x: NDArray, *others: object) -> NDArray:
-            y = forward(x, *others)
-            if not all(np.isfinite(part).all() for part in listed(y)):
-                bad.append(f"{name} ({layer!r})")
-            return y
-
-        return forward_and_check
+    def check(name: str, layer: Layer, y: Any) -> None:
+        if not all(np.isfinite(part).all() for part in listed(y)):
+            bad.append(f"{name} ({layer!r})")
 
     replicator = Replicator(copy_weights=True, training=True)
     for name, layer in replicator.of(model).walk():
         if name:
-            vars(layer)["forward"] = checking(name, layer)
+            vars(layer)["forward"] = noting(layer.forward, functools.partial(check, name, layer))
     replicator.of(rest).forward(x)
     return bad[0] if bad else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,3 +72,15 @@ def _of_real_steps(
 
 def _with_rank(array: NDArray, rank: int) -> NDArray:
     return array.reshape(*array.shape, *[1] * (rank - array.ndim))
+
+
+def noting(forward: Callable[..., Any], note: Callable[[Any], None]) -> Callable[..., Any]:
+    """The forward of a layer, which then also calls note(y)."""
+
+    def forward_and_note(*arrays: Any, mask: Any = None, query_mask: Any = None) -> Any:
+        masks = {"mask": mask, "query_mask": query_mask}
+        y = forward(*arrays, **{name: value for name, value in masks.items() if value is not None})
+        note(y)
+        return y
+
+    return forward_and_note
