@@ -227,7 +227,7 @@ class Layer(Weights):
         x = x.astype(self._dtype) if x.dtype.kind in "biu" else x
         if (reading := read_beside_training(self)) is not None:
             with reading(self) as replica, calling(Call(replica, inference=True)):
-                return replica(x, training)
+                return replica(x, training=training)
         if training is None:
             return self.forward(x)
         check_mode(f"{self!r}", training)

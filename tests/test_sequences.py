@@ -137,7 +137,7 @@ def test_padding_changes_nothing_at_real_positions(rng):
     layer = mt.MultiHeadAttention(2, 3).initialize((6, 4), 0, np.float64)
     x = rng.normal(size=(2, 6, 4))
     mask = np.arange(6) < np.array([[6], [4]])
-    np.testing.assert_allclose(layer.forward(x, mask)[1, :4], layer(x[1:, :4])[0], rtol=1e-12)
+    np.testing.assert_allclose(layer.forward(x, mask=mask)[1, :4], layer(x[1:, :4])[0], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_padding_changes_nothing_at_real_positions(rng):
 def test_masks_of_another_shape_or_dtype_are_refused(mask, rng):
     layer = mt.MultiHeadAttention(2, 3).initialize((6, 4), 0)
     with pytest.raises(ValueError, match=r"expected a mask of bool, \(2, 6\) or \(2, 6, 6\)"):
-        layer.forward(rng.normal(size=(2, 6, 4)), mask)
+        layer.forward(rng.normal(size=(2, 6, 4)), mask=mask)
 
 
 class Masked(mt.Model):
@@ -160,7 +160,7 @@ class Masked(mt.Model):
         self.attention.ensure_built((input_shape[0], input_shape[1] - 1))
 
     def forward(self, x):
-        return self.attention.forward(x[..., :-1], x[..., -1].real > 0)
+        return self.attention.forward(x[..., :-1], mask=x[..., -1].real > 0)
 
     def backward(self, dy):
         dx = self.attention.backward(dy)
@@ -180,3 +180,100 @@ def test_the_layer_that_overflows_is_named_behind_a_mask(rng):
     model.attention.value_kernel.value[:] = np.inf
     with pytest.raises(FloatingPointError, match="attention"):
         model.fit(x, np.zeros((5, 4, 3)), progress=False)
+
+
+def test_the_layer_that_overflows_is_named_if_a_sequential_passes_its_mask():
+    model = mt.Sequential([mt.Input((4, 2)), mt.Masking(), mt.GRU(3), mt.Dense(1)], rng=0).compile("sgd", "mse")
+    model.get_layer("gru_1").kernel.value[:] = np.nan
+    with pytest.raises(FloatingPointError, match="gru_1"):
+        model.fit(np.ones((5, 4, 2)), np.zeros(5), progress=False)
+
+
+# Attention to another sequence
+
+
+def test_attention_to_the_sequence_itself_is_self_attention(rng):
+    layer = mt.MultiHeadAttention(2, 3).initialize((6, 4), 0, np.float64)
+    x, dy = rng.normal(size=(2, 3, 6, 4))
+    y = layer(x)
+    dx, grads = layer.backward(dy), [parameter.grad for parameter in layer.parameters().values()]
+    for arrays in ((x, x), (x, x, x)):
+        np.testing.assert_array_equal(layer(*arrays), y)
+        np.testing.assert_allclose(sum(layer.backward(dy)), dx, rtol=1e-12, atol=1e-14)
+        np.testing.assert_array_equal(layer.query_kernel.grad, grads[0])
+    np.testing.assert_array_equal(layer(value=x, query=x), y)
+
+
+def test_a_causal_position_sees_those_of_the_same_number_and_before(rng):
+    layer = mt.MultiHeadAttention(2, 3, causal=True)
+    x, other = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 2))
+    y = layer(x, other)
+    later = other.copy()
+    later[:, 2] += 1
+    assert ((layer(x, later) == y).all(axis=(0, 2)) == [True, True, False]).all()
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shapes", [[(5, 3, 4), (5, 6, 2)], [(5, 4, 2), (5, 3, 5), (5, 3, 4)]], ids=str)
+def test_gradients_reach_query_value_and_key(shapes, causal):
+    mt.gradcheck(mt.MultiHeadAttention(2, 3, value_dim=4, causal=causal), shapes, strict_dtype=True)
+
+
+def test_attention_is_a_node_of_several_sources(rng):
+    graph = mt.Graph(
+        inputs={"x": (3, 4), "other": (5, 2)},
+        nodes=[
+            ("words", mt.Dense(3), "other"),
+            ("found", mt.MultiHeadAttention(2, 3), ["x", "words"]),
+            ("again", "found", ["found", "words", "words"]),
+            ("y", mt.Dense(2), "again"),
+        ],
+        outputs="y",
+        dtype="float64",
+    )
+    mt.gradcheck(graph, [(5, 3, 4), (5, 5, 2)])
+    mt.gradcheck(mt.Graph({"x": (3, 4)}, [("y", mt.MultiHeadAttention(2, 3), ["x", "x"])], "y"), (5, 3, 4))
+
+
+def test_the_weights_of_attention_are_in_the_cache(rng):
+    """As the answer to return_attention_scores says."""
+    layer = mt.MultiHeadAttention(2, 3)
+    layer(rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4)))
+    assert layer.cache[4].shape == (2, 2, 3, 5)
+    np.testing.assert_allclose(layer.cache[4].sum(axis=-1), 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda layer, x, y: layer(x, y[:2]), r"equally many examples.* got \(4, 3, 5\), \(2, 6, 2\)"),
+        (lambda layer, x, y: layer(x, y, x), r"value and key equally many steps; got|each value has one key, got 6 values and 3 keys"),
+        (lambda layer, x, y: layer(x, key=y), r"got a key without a value. Write layer\(query, value, key\)"),
+        (lambda layer, x, y: layer(x, x[:, 0]), r"expected inputs of shape \(batch, time, features\), got \(batch, 5\)"),
+        (lambda layer, x, y: layer(x, y, mask=np.ones((4, 3), bool)), r"expected a mask of bool, \(4, 6\) or \(4, 3, 6\)"),
+        (lambda layer, x, y: layer(x, y, query_mask=np.ones((4, 6), bool)), r"expected a mask of bool, \(4, 3\)"),
+        (lambda layer, x, y: [layer(x, y), layer(x, y[..., :1])], r"expected a value of shape \(batch, time, 2\), got \(4, 6, 1\)"),
+        (lambda layer, x, y: [layer(x), layer.forward(x, np.ones((4, 3), bool))], "Write mask=… for a mask"),
+        (lambda layer, x, y: mt.Graph({"a": (3, 5), "b": (6, 2)}, [("y", layer, ["a", "b", "b", "b"])], "y"), "does not take 4 arrays"),
+        (lambda layer, x, y: mt.Graph({"a": (3, 5), "b": (2,)}, [("y", layer, ["a", "b"])], "y"), r"node 'y': .* got \(batch, 2\)"),
+    ],
+)  # fmt: skip
+def test_arrays_that_attention_cannot_join_are_refused(call, message, rng):
+    with pytest.raises(ValueError, match=message):
+        call(mt.MultiHeadAttention(2, 3), rng.normal(size=(4, 3, 5)), rng.normal(size=(4, 6, 2)))
+
+
+@pytest.mark.parametrize(
+    ("argument", "remedy"),
+    [
+        ("attention_mask", r"Write mask=…, bool of shape \(batch, time, steps\)"),
+        ("value_mask", r"Write mask=…, bool of shape \(batch, steps\)"),
+        ("key_padding_mask", "Write mask=~padding"),
+        ("use_causal_mask", "causal=True"),
+        ("return_attention_scores", r"layer.cache\[4\]"),
+    ],
+)
+def test_arguments_of_the_call_in_keras_and_pytorch_have_an_answer(argument, remedy, rng):
+    x = rng.normal(size=(4, 3, 5))
+    with pytest.raises(TypeError, match=f"there is no argument '{argument}'. .*{remedy}"):
+        mt.MultiHeadAttention(2, 3)(x, x, **{argument: True})

@@ -78,7 +78,7 @@ def given_several(layer: Any, x: Any, rng: np.random.Generator) -> list[NDArray]
     if isinstance(x, dict) and set(x) == set(names):
         x = [x[name] for name in names]
     several = isinstance(x, (list, tuple)) and len(x) > 1 and all(np.ndim(part) for part in x)
-    takes_several = len(names) != 1 and (has_several(layer.input_shape or ()) or _takes_several(layer))
+    takes_several = len(names) != 1 and (has_several(layer.input_shape or ()) or _takes_several(layer, x))
     if not takes_several and has_several(getattr(layer, "output_shape", None) or ()):
         x, several = [x], True
     if not (several and (takes_several or len(x) == 1)):
@@ -91,12 +91,19 @@ def given_several(layer: Any, x: Any, rng: np.random.Generator) -> list[NDArray]
     ]
 
 
-def _takes_several(layer: Layer) -> bool:
-    """Whether forward needs several arrays, or takes any number of them and has no branches that share one."""
+def _takes_several(layer: Layer, x: Any) -> bool:
+    """Whether forward needs several arrays, or takes any number of them and has no branches that share one. One that may take
+    several, such as attention, does so if x is a list of arrays or of shapes.
+    """
     parameters = inspect.signature(layer.forward).parameters.values()
-    needed = [one for one in parameters if one.default is one.empty and one.kind is not one.VAR_POSITIONAL]
+    by_position = [one for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in _NO_ARRAYS]
+    needed = [one for one in by_position if one.default is one.empty]
     any_number = any(one.kind is one.VAR_POSITIONAL for one in parameters)
-    return len(needed) > 1 or (any_number and not getattr(layer, "branches", ()))
+    listed = isinstance(x, (list, tuple)) and all(isinstance(part, (np.ndarray, tuple)) for part in x)
+    return len(needed) > 1 or (any_number and not getattr(layer, "branches", ())) or (len(by_position) > 1 and listed)
+
+
+_NO_ARRAYS = ("mask", "query_mask", "training")  # parameters of forward beside its inputs
 
 
 def side_by_side(arrays: list[NDArray]) -> NDArray:

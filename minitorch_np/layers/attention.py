@@ -1,12 +1,15 @@
-"""Attention: every position of a sequence gets a weighted mean of the values of all positions."""
+"""Attention: every position of a sequence gets a weighted mean of the values of all positions, of the same sequence or of another."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.blocks import blocks_of, in_blocks
 from minitorch_np.base.functions import channel_sums, product, row_products, sums
 from minitorch_np.base.parameter import Parameter
@@ -14,24 +17,32 @@ from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag, optional
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
-from minitorch_np.layers.guards import count, require_built, require_sequences
+from minitorch_np.layers.attention_inputs import (
+    allowed_positions,
+    check_inputs,
+    masked_softmax,
+    refuse_key_alone,
+    three_shapes,
+    without_weights,
+)
+from minitorch_np.layers.guards import count
+from minitorch_np.layers.masks import Mask, all_of
 from minitorch_np.regularizers import Regularizer
 
 if TYPE_CHECKING:
     from minitorch_np.constraints import Constraint
 
-_MASKED = -1e30  # a score whose exponential is 0 compared with any other
-
 
 class MultiHeadAttention(Layer):
-    """Self-attention: y = (O_1, …, O_heads) output_kernel + output_bias. Vaswani et al. 2017, section 3.2.
+    """y = (O_1, …, O_heads) output_kernel + output_bias. Vaswani et al. 2017, section 3.2.
 
     For each head:
 
-        Q, K, V = x query_kernel + query_bias,   x key_kernel + key_bias,   x value_kernel + value_bias
+        Q = query query_kernel + query_bias,   K = key key_kernel + key_bias,   V = value value_kernel + value_bias
         A = softmax(Q K^T / sqrt(key_dim)) over the keys,   O = A V.
 
-    Queries, keys and values are all computed from x. Attention to another sequence (cross-attention) is not provided.
+    Self-attention, layer(x), computes all three from x. Cross-attention, layer(query, value), lets the positions of one sequence attend
+    to those of another; layer(query, value, key) has keys of their own. In a Graph these are the sources of its node, in this order.
 
     Args:
         num_heads: number of heads.
@@ -42,17 +53,13 @@ class MultiHeadAttention(Layer):
         kernel_regularizer: a penalty on each of the four kernels that fit adds to the loss, "l1", "l2" or an object such as L2(0.01).
         bias_regularizer: likewise, on the biases.
         kernel_constraint, bias_constraint: applied after each step of the optimiser, such as constraints.MaxNorm(2).
-        causal: True lets each position attend only to itself and those before it.
+        causal: True lets each position attend only to the position of the same number and those before it.
 
-    Shapes: x (batch, time, features) -> y the same; query_kernel and key_kernel (features, heads, key_dim), value_kernel
-        (features, heads, value_dim), each with a bias (heads, …); output_kernel (heads, value_dim, features),
-        output_bias (features,).
-        forward takes a second argument, mask: bool, (batch, time), True at the positions that may be attended to, or
-        (batch, time, time), True where the first position may attend to the second. A position that may attend to nothing has
-        A = 0, so its y is output_bias. A Sequential passes the mask of x, and passes it as query_mask too: at padded positions A is
-        then the same for all positions, as in Keras. The steps after it leave these positions out.
+    Shapes: query (batch, time, features) -> y the same; value (batch, steps, any features) and key (batch, steps, any features). Each
+        kernel is (features of its input, heads, key_dim), for value (…, heads, value_dim), with a bias (heads, …); output_kernel
+        (heads, value_dim, features), output_bias (features,).
     Raises:
-        ValueError: a size is not a positive int; x or the mask has another shape.
+        ValueError: a size is not a positive int; an input or a mask has another shape.
     """
 
     uses_blocks = True
@@ -110,13 +117,13 @@ class MultiHeadAttention(Layer):
     def settle(self) -> None:
         self.head_dim = self.key_dim if self.value_dim is None else self.value_dim
 
-    def build(self, input_shape: Shape) -> None:
-        features = self.compute_output_shape(input_shape)[-1]
+    def build(self, input_shape: Any) -> None:
+        query, value, key = (shape[-1] for shape in three_shapes(self, input_shape))
         keys, values = (self.num_heads, self.key_dim), (self.num_heads, self.head_dim)
-        self.query_kernel, self.query_bias = self._projection((features, *keys), keys)
-        self.key_kernel, self.key_bias = self._projection((features, *keys), keys)
-        self.value_kernel, self.value_bias = self._projection((features, *values), values)
-        self.output_kernel, self.output_bias = self._projection((*values, features), (features,))
+        self.query_kernel, self.query_bias = self._projection((query, *keys), keys)
+        self.key_kernel, self.key_bias = self._projection((key, *keys), keys)
+        self.value_kernel, self.value_bias = self._projection((value, *values), values)
+        self.output_kernel, self.output_bias = self._projection((*values, query), (query,))
 
     def _projection(self, kernel_shape: Shape, bias_shape: Shape) -> tuple[Parameter, Parameter | None]:
         kernel = self.add_parameter(
@@ -131,34 +138,82 @@ class MultiHeadAttention(Layer):
             bias_shape, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
         )
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        require_sequences(self, input_shape, "Put Embedding before it.")
-        return input_shape
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        return three_shapes(self, input_shape)[0]
 
-    def forward(self, x: NDArray, mask: NDArray | None = None, query_mask: NDArray | None = None) -> NDArray:
-        self._check(x)
+    @answers_foreign_arguments
+    def __call__(  # type: ignore[override]  # as in Keras
+        self,
+        query: Any,
+        value: Any = None,
+        key: Any = None,
+        *,
+        training: bool | None = None,
+        mask: Mask = None,
+        query_mask: Mask = None,
+    ) -> NDArray:
+        """y, as for every layer. The other arguments are those of `forward`."""
+        if value is None and key is None and mask is None and query_mask is None:
+            return super().__call__(query, training)
+        refuse_key_alone(self, value, key)
+        arrays = [as_numbers(array, "x", self) for array in (query, value, key) if array is not None]
+        if not self.built:
+            shapes: Any = tuple(array.shape[1:] for array in arrays)
+            dtype = arrays[0].dtype if arrays[0].dtype.kind == "f" else np.float32
+            self.initialize(shapes if len(shapes) > 1 else shapes[0], dtype=dtype)
+        given = (array.astype(self._dtype, copy=False) for array in arrays)
+        return self.forward(*given, mask=mask, query_mask=query_mask)
+
+    def masks_of_forward(self, masks: Sequence[Mask], arrays: Sequence[NDArray]) -> dict[str, Mask]:
+        """The masks for forward, from those of query, value and key. A query without a mask has real positions alone."""
+        query_mask = np.ones(arrays[0].shape[:2], bool) if masks[0] is None else masks[0]
+        return {"query_mask": query_mask, "mask": all_of(masks[1:])}
+
+    def forward(
+        self,
+        query: NDArray,
+        value: NDArray | None = None,
+        key: NDArray | None = None,
+        *,
+        mask: Mask = None,
+        query_mask: Mask = None,
+    ) -> NDArray:
+        """y. Without a value that is the query, without a key that is the value.
+
+        Args:
+            mask: bool, (batch, steps), True at the positions of value that may be attended to, or (batch, time, steps), True where the
+                position of query may attend to that of value. A position that may attend to nothing has A = 0, so its y is
+                output_bias.
+            query_mask: bool, (batch, time), False at padding in query. With it, A is the same for all positions at padding and where
+                mask allows none, as in Keras; the layers after it leave padding out. A Sequential passes the mask of x as both.
+        """
+        refuse_key_alone(self, value, key)
+        number = 1 if value is None else 2 if key is None else 3
+        value = query if value is None else value
+        key = value if key is None else key
+        check_inputs(self, query, value, key)
         scale = 1 / math.sqrt(self.key_dim)
-        q = self._heads(x, self.query_kernel, self.query_bias)
-        k = self._heads(x, self.key_kernel, self.key_bias)
-        v = self._heads(x, self.value_kernel, self.value_bias)
-        allowed = self._allowed(x, mask)
-        padded = None if query_mask is None else ~query_mask.reshape(len(x), 1, -1, 1)
-        a = np.empty((*q.shape[:3], q.shape[2]), np.result_type(q, k))
-        joined = np.empty((*x.shape[:2], self.num_heads * self.head_dim), np.result_type(a, v))
+        q = self._heads(query, self.query_kernel, self.query_bias)
+        k = self._heads(key, self.key_kernel, self.key_bias)
+        v = self._heads(value, self.value_kernel, self.value_bias)
+        allowed = allowed_positions(self, query, value, mask)
+        padded = without_weights(self, query, query_mask, allowed)
+        a = np.empty((*q.shape[:3], k.shape[2]), np.result_type(q, k))
+        joined = np.empty((*query.shape[:2], self.num_heads * self.head_dim), np.result_type(a, v))
 
         def attend(examples: slice) -> None:
             scores = (q[examples] @ k[examples].swapaxes(2, 3)) * scale
             a[examples] = masked_softmax(scores, allowed if allowed is None or allowed.ndim == 2 else allowed[examples])
             if padded is not None:
-                np.copyto(a[examples], 1 / x.shape[1], where=padded[examples])
+                np.copyto(a[examples], 1 / k.shape[2], where=padded[examples])
             joined[examples] = _join(a[examples] @ v[examples])
 
         in_blocks(attend, blocks_of(a))
-        self.cache = x, q, k, v, a, joined, padded
-        y = product(joined, self.output_kernel.value.reshape(-1, x.shape[2]))
+        self.cache = (query, value, key)[:number], q, k, v, a, joined, padded
+        y = product(joined, self.output_kernel.value.reshape(-1, query.shape[2]))
         return y if self.output_bias is None else y + self.output_bias.value
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: NDArray) -> Any:
         """y = (O_1, …) output_kernel + output_bias is Dense, which gives dO. For each head
 
             O = A V           gives dA = dO V^T,   dV = A^T dO;
@@ -169,13 +224,16 @@ class MultiHeadAttention(Layer):
             ds_i = sum_j da_j a_j (1[i = j] - a_i) = a_i (da_i - sum_j a_j da_j),
 
         the product with the Jacobian, without the Jacobian itself. Where a mask made a_i = 0, ds_i = 0. Where
-        the query is padding, A is constant, and dS = 0. The three projections
-        are Dense again, and all three read x, so dL/dx is the sum of theirs.
+        the query is padding, A is constant, and dS = 0. The three projections are Dense again. An array that is read by several of
+        them has the sum of their gradients: in self-attention x has that of all three. Otherwise the result is a tuple with the
+        gradient of each array that forward got.
         """
-        x, q, k, v, a, joined, padded = self.cache
+        given: tuple[NDArray, ...]
+        given, q, k, v, a, joined, padded = self.cache
+        query, value, key = given + given[-1:] * (3 - len(given))
         scale = 1 / math.sqrt(self.key_dim)
         self._set_gradients(self.output_kernel, self.output_bias, joined, dy)
-        do = self._split(product(dy, self.output_kernel.value.reshape(-1, x.shape[2]).T))
+        do = self._split(product(dy, self.output_kernel.value.reshape(-1, query.shape[2]).T))
         dq, dk, dv = np.empty(q.shape, do.dtype), np.empty(k.shape, do.dtype), np.empty(v.shape, do.dtype)
 
         def back(examples: slice) -> None:
@@ -190,15 +248,18 @@ class MultiHeadAttention(Layer):
 
         in_blocks(back, blocks_of(a))
         dq, dk, dv = _join(dq), _join(dk), _join(dv)
-        self._set_gradients(self.query_kernel, self.query_bias, x, dq)
-        self._set_gradients(self.key_kernel, self.key_bias, x, dk)
-        self._set_gradients(self.value_kernel, self.value_bias, x, dv)
+        self._set_gradients(self.query_kernel, self.query_bias, query, dq)
+        self._set_gradients(self.key_kernel, self.key_bias, key, dk)
+        self._set_gradients(self.value_kernel, self.value_bias, value, dv)
         if not self.wants_dx:
             return None
         wq, wk, wv = (
             p.value.reshape(len(p.value), -1).T for p in (self.query_kernel, self.key_kernel, self.value_kernel)
         )
-        return product(dq, wq) + product(dk, wk) + product(dv, wv)
+        dquery, dkey, dvalue = product(dq, wq), product(dk, wk), product(dv, wv)
+        if len(given) == 1:
+            return dquery + dkey + dvalue
+        return (dquery, dkey + dvalue) if len(given) == 2 else (dquery, dvalue, dkey)
 
     def _heads(self, x: NDArray, kernel: Parameter, bias: Parameter | None) -> NDArray:
         """x kernel + bias, as (batch, heads, time, size)."""
@@ -216,26 +277,6 @@ class MultiHeadAttention(Layer):
         if bias is not None:
             bias.grad = channel_sums(dy_rows).reshape(bias.shape)
 
-    def _allowed(self, x: NDArray, mask: NDArray | None) -> NDArray | None:
-        """Which position may attend to which, broadcastable to (batch, heads, time, time); None if all may attend to all."""
-        batch, time, _ = x.shape
-        allowed = np.tri(time, dtype=bool) if self.causal else None
-        if mask is None:
-            return allowed
-        if mask.dtype != bool or mask.shape not in ((batch, time), (batch, time, time)):
-            raise ValueError(
-                f"{self!r}: expected a mask of bool, ({batch}, {time}) or ({batch}, {time}, {time}), True where a position "
-                f"may be attended to, got {mask.dtype} {mask.shape}."
-            )
-        mask = mask.reshape(batch, 1, -1, time)
-        return mask if allowed is None else mask & allowed
-
-    def _check(self, x: NDArray) -> None:
-        require_built(self)
-        features = len(self.query_kernel.value)
-        if x.ndim != 3 or x.shape[2] != features:
-            raise ValueError(f"{self!r}: expected inputs of shape (batch, time, {features}), got {x.shape}.")
-
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [
@@ -244,21 +285,6 @@ class MultiHeadAttention(Layer):
             (cls(2, 2, use_bias=False), (2, 2)),
             (cls(1, 1), (1, 1)),
         ]
-
-
-def masked_softmax(scores: NDArray, allowed: NDArray | None) -> NDArray:
-    """exp(s_j) / sum of exp(s_k) over the allowed k of a row, 0 for the others; a row with none allowed is all 0.
-
-    The maximum is subtracted first, so nothing overflows.
-    """
-    if allowed is not None:
-        scores = np.where(allowed, scores, _MASKED)
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    if allowed is not None:
-        weights *= allowed
-    total = sums(weights, (-1,), keepdims=True)
-    weights /= total + (total == 0)
-    return weights
 
 
 def _join(heads: NDArray) -> NDArray:

@@ -47,13 +47,15 @@ def masked_forward(layer: Layer, x: NDArray, mask: NDArray) -> tuple[NDArray, Ma
 def forward_of_several(layer: Layer, arrays: Sequence[NDArray], masks: Sequence[Mask]) -> tuple[NDArray, Mask]:
     """As masked_forward, for a layer whose forward takes several arrays, each with its mask.
 
-    A combinator has a method `merged_mask`. Any other layer takes the mask of the first array, as a recurrent layer does that gets a
-    sequence and a state.
+    A combinator has a method `merged_mask`. A layer with a method `masks_of_forward` chooses the masks for its forward from those of
+    the arrays; any other takes the mask of the first one. That is also the mask of y, if y has one.
     """
     if not any_given(masks):
         return layer.forward(*arrays), layer.output_mask
-    sees = mask_parameters(layer)
-    y = layer.forward(*arrays, **dict.fromkeys(sees, masks[0]))
+    named = dict.fromkeys(mask_parameters(layer), masks[0])
+    if hasattr(type(layer), "masks_of_forward"):
+        named = layer.masks_of_forward(masks, arrays)  # type: ignore[attr-defined]
+    y = layer.forward(*arrays, **named)
     if hasattr(type(layer), "merged_mask"):
         return y, layer.merged_mask(masks, arrays)  # type: ignore[attr-defined]
     return y, masks[0] if layer.supports_masking else layer.output_mask
@@ -83,6 +85,12 @@ def any_of(masks: Sequence[Mask]) -> Mask:
     """The mask of a sum of several arrays: a step is real if it is real in one of them. None if one of them has no mask."""
     known = [mask for mask in masks if mask is not None]
     return functools.reduce(np.logical_or, known) if known and len(known) == len(masks) else None
+
+
+def all_of(masks: Sequence[Mask]) -> Mask:
+    """The steps that are real in each of these masks. An array without a mask has real steps alone."""
+    known = [mask for mask in masks if mask is not None]
+    return functools.reduce(np.logical_and, known) if known else None
 
 
 def joined(masks: Sequence[Mask], arrays: Sequence[NDArray], axis: int) -> Mask:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 from minitorch_np.base.configurable import Configurable
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Input, MultiHeadAttention, Rescaling
+from minitorch_np.layers import Input, MultiHeadAttention
 from minitorch_np.saving.errors import NotHere
+from minitorch_np.saving.keras_calls import (
+    Key,
+    named_ends,
+    of_arrays,
+    options,
+    tensors,
+    with_number,
+    without_repeated_end,
+)
 from minitorch_np.saving.keras_config import BEFORE_ACTIVATION, MERGING
 from minitorch_np.saving.objects import registered
 
-Key = tuple[str, int, int]  # a layer's name, the number of its use, and the number of its output
 _MERGING = {cls.__name__: cls for cls in MERGING}
 # With these Keras writes the computation of a mask.
 _OF_MASKS = ("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
@@ -79,9 +87,9 @@ class _Reader:
         self.inputs: dict[str, tuple[int, ...]] = {}
         self.nodes: list[tuple[str, Layer, Any]] = []
         self.ends: dict[Key, str] = {}  # the node that gives the output of each use
-        for name, key in _ends(config["input_layers"]):
+        for name, key in named_ends(config["input_layers"]):
             self._add_input(key, name)
-        ends = [(name, self._counted_from_0(key)) for name, key in _ends(config["output_layers"])]
+        ends = [(name, self._counted_from_0(key)) for name, key in named_ends(config["output_layers"])]
         outputs = [key for _, key in ends]
         self.wished = {key: name for name, key in ends if name}
         for key in outputs:
@@ -138,19 +146,17 @@ class _Reader:
                 pending += reversed(missing)
 
     def _sources(self, key: Key) -> list[Key]:
-        return list(dict.fromkeys(_tensors(_without_mask(self.calls[key[:2]]))))
+        return list(dict.fromkeys(tensors(of_arrays(self.calls[key[:2]]))))
 
     def _add(self, key: Key) -> None:
         name, number, _ = key
         described, call = self.described[name], self.calls[key[:2]]
         self._check_mask(self.class_of(described), call)
-        call = _without_mask(call)
-        sources = [self.ends[source] for source in _tensors(call)]
+        call = of_arrays(call)
+        sources = [self.ends[source] for source in tensors(call)]
         layers = self._layers(name, described, call, len(sources))
         if isinstance(layers[0] if layers else None, MultiHeadAttention):
-            if len(set(sources)) > 1:
-                raise NotHere("attention with queries from one layer and values from another")
-            sources = sources[:1]
+            sources = without_repeated_end(sources)
         own = self._named(self.wished.get((name, number, 0)) or (name if number == 0 else f"{name}_use_{number + 1}"))
         if layers and _has_several_outputs(layers[0]):
             self._take_over(layers[0], own, key, sources)
@@ -181,14 +187,18 @@ class _Reader:
             for name, layer in self.described.items()
             if self.class_of(layer) == "Masking" or layer["config"].get("mask_zero")
             for call_of in layer.get("inbound_nodes") or []
-            for source in _tensors(call_of)
+            for source in tensors(call_of)
         }
-        pending = list(_tensors((call.get("kwargs") or {}).get("mask"))) if isinstance(call, dict) else []
+        given = (call.get("kwargs") or {}) if isinstance(call, dict) else {}
+        for option, value in given.items():
+            if option.endswith("_mask") and list(tensors(value)):
+                raise NotHere(f"{kind} called with {option}")
+        pending = list(tensors(given.get("mask")))
         seen: set[Key] = set()
         while pending:
             key = pending.pop()
             operation = self.class_of(self.described[key[0]]) if key[:2] in self.calls else ""
-            sources = list(_tensors(self.calls[key[:2]])) if operation in _OF_MASKS else []
+            sources = list(tensors(self.calls[key[:2]])) if operation in _OF_MASKS else []
             if not sources or (operation == "NotEqual" and sources[0] not in masked):
                 raise NotHere(f"{kind} called with a mask of its own")
             if operation in ("NotEqual", "ZerosLike", "OnesLike") or key in seen:
@@ -199,12 +209,13 @@ class _Reader:
     def _layers(self, name: str, described: Any, call: Any, sources: int) -> list[Any]:
         """The layers of a Keras layer, the same ones in all its uses."""
         kind = self.class_of(described)
-        if name not in self.layers:
+        is_new = name not in self.layers
+        if is_new:
             merging = _MERGING.get(kind)
             if merging is None and sources > 1 and kind not in ("MultiHeadAttention", "Functional", "Model"):
                 raise NotHere(f"a {kind} of several inputs")
             if kind in _WITH_NUMBER and sources < 2:
-                self.layers[name] = [_with_number(kind, call)]
+                self.layers[name] = [with_number(kind, call)]
             elif merging is not None:
                 config = described["config"]
                 own = {argument: config[argument] for argument in ("axis", "axes", "normalize") if argument in config}
@@ -212,13 +223,15 @@ class _Reader:
                 self.layers[name] = [merging(**own)]
             else:
                 self.layers[name] = self.make(described, self.dtype)
-        options = _options(call)
-        causal = bool(options.pop("use_causal_mask", False))
-        others = [option for option, value in options.items() if value not in (None, False)]
+        chosen = options(call)
+        causal = bool(chosen.pop("use_causal_mask", False))
+        if causal and is_new:
+            self.layers[name][0].causal = True
+        if causal != getattr(self.layers[name][0] if self.layers[name] else None, "causal", False):
+            raise NotHere(f"{kind} called with and without use_causal_mask")
+        others = [option for option, value in chosen.items() if value not in (None, False)]
         if others:
             raise NotHere(f"{kind} called with {others[0]}")
-        if causal:
-            self.layers[name][0].causal = True
         return self.layers[name]
 
     def _named(self, name: str) -> str:
@@ -236,64 +249,5 @@ def _name(layer: Any) -> Any:
     return layer.get("name") or layer["config"].get("name")
 
 
-def _ends(ends: Any) -> list[tuple[str, Key]]:
-    """The layers and uses that input_layers or output_layers name: one of them, a list, or a dictionary, which Keras sorts and whose
-    names are those of the arrays that fit and predict take and give.
-    """
-    if isinstance(ends, dict):
-        return [(name or str(key), end) for key, value in sorted(ends.items()) for name, end in _ends(value)]
-    if isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str) and isinstance(ends[1], int):
-        return [("", _key(ends))]
-    if not isinstance(ends, list) or not ends:
-        raise ValueError(f"its inputs or outputs are {ends!r:.100}")
-    return [named for end in ends for named in _ends(end)]
-
-
-def _key(history: Any) -> Key:
-    name, number, part = history[:3]
-    return str(name), int(number), int(part)
-
-
 def _has_several_outputs(layer: Any) -> bool:
     return IN_FILE in getattr(layer, "__dict__", {}) and len(getattr(layer, "output_names", ())) > 1
-
-
-def _tensors(call: Any) -> Iterator[Key]:
-    """The tensors that a use takes, in the order of its arguments."""
-    if isinstance(call, dict) and call.get("class_name") == "__keras_tensor__":
-        yield _key(call["config"]["keras_history"])
-    elif isinstance(call, dict):
-        for item in call.values():
-            yield from _tensors(item)
-    elif isinstance(call, list) and len(call) >= 3 and isinstance(call[0], str) and isinstance(call[1], int):
-        yield _key(call)  # as Keras 2 writes it: [name, use, part, options]
-    elif isinstance(call, list):
-        for item in call:
-            yield from _tensors(item)
-
-
-def _without_mask(call: Any) -> Any:
-    if not isinstance(call, dict) or "mask" not in (call.get("kwargs") or {}):
-        return call
-    return {**call, "kwargs": {name: value for name, value in call["kwargs"].items() if name != "mask"}}
-
-
-def _options(call: Any) -> dict[str, Any]:
-    """The arguments of a use that are no tensors, by name."""
-    if not isinstance(call, dict):
-        return {}
-    return {name: value for name, value in (call.get("kwargs") or {}).items() if not list(_tensors(value))}
-
-
-def _with_number(kind: str, call: Any) -> Layer:
-    """The layer of x + 2, x * 2 and the like, which Keras writes as a layer Add or Multiply of x and a number."""
-    x, number = [*(call.get("args") or []), None, None][:2] if isinstance(call, dict) else (None, None)
-    if not isinstance(x, dict) or isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise NotHere(f"{kind} of a layer and {'a number before it' if isinstance(number, dict) else 'nothing else'}")
-    scale, offset = {
-        "Add": (1.0, number),
-        "Subtract": (1.0, -number),
-        "Multiply": (number, 0.0),
-        "TrueDivide": (1 / number if number else 0.0, 0.0),
-    }[kind]
-    return Rescaling(scale, offset)

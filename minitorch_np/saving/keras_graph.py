@@ -212,7 +212,7 @@ class _InOrderOfForward:
         if is_sequential(layer) or is_graph(layer):
             return self._append(name, to_keras(layer, name), ends, layer, layer)
         if type(layer) not in MERGING:
-            inputs = ends * 2 if isinstance(layer, MultiHeadAttention) else ends
+            inputs = ends * 2 if isinstance(layer, MultiHeadAttention) and len(ends) == 1 else ends
             return self._append(name, described(layer, name, self.dtype), inputs, layer, layer)
         if isinstance(layer, Residual):
             ends = [ends[0], self._through(layer.layers, ends[0])]

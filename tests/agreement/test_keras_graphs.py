@@ -96,6 +96,21 @@ def gated(x):
     return L.Dense(2)(L.Multiply()([gate, value]) + L.Dense(4, activation="relu")(x))
 
 
+def transformer(source, target):
+    """An encoder and a decoder, each of one block, for numbers of words."""
+
+    def feed_forward(x):
+        return L.Add()([x, L.Dense(4)(L.Dense(8, activation="relu")(L.LayerNormalization()(x)))])
+
+    source, target = L.Embedding(10, 4, mask_zero=True)(source), L.Embedding(10, 4, mask_zero=True)(target)
+    normal = L.LayerNormalization()(source)
+    encoded = L.LayerNormalization()(feed_forward(L.Add()([source, L.MultiHeadAttention(2, 2)(normal, normal)])))
+    normal = L.LayerNormalization()(target)
+    target = L.Add()([target, L.MultiHeadAttention(2, 2)(normal, normal, use_causal_mask=True)])
+    target = L.Add()([target, L.MultiHeadAttention(2, 3)(L.LayerNormalization()(target), encoded)])
+    return L.Dense(10)(feed_forward(target))
+
+
 MODELS = {
     "gated": lambda: model([(4,)], gated),
     "autoencoder": lambda: model([(4,)], lambda x, f, g: g(f(x)), f=frozen_base(), g=model([(3,)], lambda x: L.Dense(4)(x))),
@@ -130,6 +145,17 @@ MODELS = {
     "masked words and numbers": lambda: model(
         [(5,), (2,)], lambda w, n: L.Dense(1)(L.Concatenate()([L.LSTM(4)(L.Embedding(10, 3, mask_zero=True)(w)), n]))
     ),
+    "attention to another sequence": lambda: model(
+        [(4, 3), (6, 2)], lambda a, b: L.MultiHeadAttention(2, 4, value_dim=3)(a, b, use_causal_mask=True)
+    ),
+    "query, value and key by name": lambda: model(
+        [(4, 3), (6, 2), (6, 7)], lambda a, b, c: L.MultiHeadAttention(2, 4)(key=c, value=b, query=a)
+    ),
+    "a key that is the query": lambda: model([(4, 3), (4, 2)], lambda a, b: L.MultiHeadAttention(2, 4)(a, b, a)),
+    "attention in both directions": lambda: model(
+        [(4, 3), (6, 3)], lambda a, b, f: [f(a, b), f(b, a), f(a, a)], f=L.MultiHeadAttention(2, 2)
+    ),
+    "transformer": lambda: model([(5,), (5,)], transformer),
     "masked attention": lambda: model([(5,)], masked_attention),
     "masking": lambda: model(
         [(6, 3)], lambda x: L.Dense(1)(L.GRU(2)(L.Dropout(0.1)(L.LSTM(4, return_sequences=True)(L.Masking()(x)))))
@@ -197,7 +223,17 @@ def test_a_functional_model_goes_both_ways(theirs, rng, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["siamese", "nested functional", "two outputs", "resnet", "shared at two depths", "recurrent"]
+    "name",
+    [
+        "siamese",
+        "nested functional",
+        "two outputs",
+        "resnet",
+        "shared at two depths",
+        "recurrent",
+        "transformer",
+        "query, value and key by name",
+    ],
 )
 def test_they_train_on_alike(name, rng, tmp_path):
     keras.utils.set_random_seed(0)
@@ -283,7 +319,12 @@ def test_what_is_not_here_is_refused_by_name(tmp_path):
         "gives several arrays, and the next layer takes one": model(
             [(5, 3)], lambda x: L.Dense(1)(L.LSTM(2, return_state=True)(x)[0])
         ),
-        "attention with queries from one layer": model([(5, 4), (3, 4)], lambda a, b: L.MultiHeadAttention(2, 3)(a, b)),
+        "MultiHeadAttention called with attention_mask": model(
+            [(5, 4), (5, 5)], lambda a, m: L.MultiHeadAttention(2, 3)(a, a, attention_mask=m)
+        ),
+        "MultiHeadAttention called with and without use_causal_mask": model(
+            [(5, 4)], lambda a, f: f(f(a, a), a, use_causal_mask=True), f=L.MultiHeadAttention(2, 3)
+        ),
         "LSTM called with a mask of its own": model(
             [(5, 3), (5,)], lambda x, m: L.LSTM(2)(x, mask=keras.ops.not_equal(m, 0))
         ),

@@ -319,3 +319,47 @@ def test_packed_sequences_of_pytorch_are_masked_ones(seed, batch, time, both_way
     np.testing.assert_allclose(dx * mask[..., None], x_torch.grad, **tight)
     np.testing.assert_allclose(np.stack(dstate[0::2]), h.grad, **tight)
     np.testing.assert_allclose(np.stack(dstate[1::2]), c.grad, **tight)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("masked", ["query", "value", "both"])
+def test_attention_to_another_sequence_has_the_masks_of_keras(masked, causal, tmp_path, in_float64):
+    """Also where a position may attend to nothing, and where a whole sequence is padding. One step of SGD shows the gradients."""
+    rng = np.random.default_rng(3)
+    shared = {"query": masked != "value", "value": masked != "query"}
+    ours = mt.Graph(
+        inputs={"query": (6,), "value": (5,), "key": (5, 3)},
+        nodes=[
+            ("q", mt.Embedding(WORDS, 4, mask_zero=shared["query"]), "query"),
+            ("v", mt.Embedding(WORDS, 2, mask_zero=shared["value"]), "value"),
+            (
+                "w",
+                mt.Embedding(WORDS, 2, mask_zero=shared["value"]),
+                "value",
+            ),  # Keras removes the mask of v after its first use
+            ("k", mt.Masking(), "key"),
+            ("two", mt.MultiHeadAttention(2, 3, causal=causal), ["q", "v"]),
+            ("three", mt.MultiHeadAttention(2, 3, value_dim=2), ["two", "w", "k"]),
+            ("y", mt.Dense(3), "three"),
+        ],
+        outputs="y",
+        rng=1,
+        dtype="float64",
+    )
+    ours.compile(mt.SGD(1.0), mt.CrossEntropyLoss(), ["accuracy"]).save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    query, value = (sequences(rng, time=time, padding="between") for time in (6, 5))
+    query[0], value[1] = 0, 0
+    key = rng.normal(size=(7, 5, 3)) * (rng.random((7, 5, 1)) < 0.7)
+    x, y = [query, value, key], rng.integers(0, 3, (7, 6))
+    assert_close(ours.predict(x), theirs.predict(x, verbose=0), 1e-10)
+    assert_close(list(ours.evaluate(x, y)), theirs.evaluate(x, y, verbose=0), 1e-6)
+    # Where all scores are masked, Keras gives them a gradient although they have no effect. So from here on each row has one that is not.
+    x[1], x[2][:, 0] = sequences(rng, time=5), 1
+    before = {name: parameter.value.copy() for name, parameter in ours.parameters().items()}
+    ours.fit(x, y, batch_size=None)
+    theirs.fit(x, y, batch_size=7, shuffle=False, verbose=0)
+    theirs.save(tmp_path / "theirs.keras")
+    after = mt.load_model(tmp_path / "theirs.keras").parameters()
+    for name, parameter in ours.parameters().items():
+        assert_close(before[name] - parameter.value, before[name] - after[name].value, 1e-7)

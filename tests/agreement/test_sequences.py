@@ -130,13 +130,16 @@ def assert_agrees_with_keras(ours, theirs, x, draw, call=lambda layer, x: layer(
     """theirs has been built; its weights become ours, in the order in which both list them."""
     values = list(ours.parameters().values())
     theirs.set_weights([parameter.value for parameter in values])
-    x_torch = tensor(x, grad=True)
-    y_torch = call(theirs, x_torch)
-    y = ours.forward(x, **options)
+    arrays = x if isinstance(x, list) else [x]
+    given = [tensor(array, grad=True) for array in arrays]
+    y_torch = call(theirs, *given)
+    y = ours.forward(*arrays, **options)
     dy = draw(y)
     y_torch.backward(tensor(dy))
     assert_agrees(y, y_torch)
-    assert_agrees(ours.backward(dy), x_torch.grad)
+    found = ours.backward(dy)
+    for dx, x_torch in zip(found if isinstance(found, tuple) else [found], given, strict=True):
+        assert_agrees(dx, x_torch.grad)
     for parameter, weight in zip(ours.parameters().values(), theirs.trainable_weights, strict=True):
         gradient = weight.value.grad
         assert_agrees(parameter.grad, torch.zeros_like(weight.value) if gradient is None else gradient)
@@ -209,4 +212,69 @@ def test_a_row_that_may_look_at_nothing_gives_the_bias(keras):
         return layer(x, x, attention_mask=torch.tensor(mask), return_attention_scores=True)[0]
 
     assert_agrees_with_keras(ours, theirs, x, draw, call, mask=mask)
-    np.testing.assert_array_equal(ours.forward(x, mask)[1, 2], ours.output_bias.value)
+    np.testing.assert_array_equal(ours.forward(x, mask=mask)[1, 2], ours.output_bias.value)
+
+
+def several_sequences(seed, batch, time, steps, features, others):
+    """A query, and a value or a value and a key, each with features of its own; and their shapes without the batch."""
+    shapes = [(time, features), *((steps, size) for size in others)]
+    rng = np.random.default_rng(seed + 1)
+    return [rng.normal(size=(batch, *shape)) for shape in shapes], tuple(shapes), lambda y: rng.normal(size=y.shape)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, sizes, sizes, sizes, sizes, st.lists(sizes, min_size=1, max_size=2), sizes, flags, flags, flags)
+def test_attention_to_another_sequence_agrees_with_keras(
+    keras, seed, batch, time, steps, features, others, heads, use_bias, causal, masked
+):
+    x, shapes, draw = several_sequences(seed, batch, time, steps, features, others)
+    mask = np.random.default_rng(seed).random((batch, time, steps)) < 0.7 if masked else None
+    if masked:
+        mask[..., 0] = True
+    ours = built(mt.MultiHeadAttention(heads, 3, 2, use_bias, causal=causal), shapes, seed)
+    theirs = keras.layers.MultiHeadAttention(heads, 3, 2, use_bias=use_bias, dtype="float64")
+    theirs.build(*(array.shape for array in x))
+    given = None if mask is None else torch.tensor(mask)
+    assert_agrees_with_keras(
+        ours,
+        theirs,
+        x,
+        draw,
+        lambda layer, *x: layer(*x, attention_mask=given, use_causal_mask=causal),
+        mask=mask,
+    )
+
+
+@many
+@given(seeds, sizes, sizes, sizes, st.lists(sizes, min_size=2, max_size=2), st.integers(1, 3), flags)
+def test_attention_to_another_sequence_agrees_with_pytorch(seed, batch, time, steps, others, heads, masked):
+    features = 2 * heads
+    x, shapes, draw = several_sequences(seed, batch, time, steps, features, others)
+    ours = built(mt.MultiHeadAttention(heads, 2), shapes, seed)
+    theirs = torch.nn.MultiheadAttention(
+        features, heads, kdim=others[1], vdim=others[0], batch_first=True, dtype=torch.float64
+    )
+    theirs._qkv_same_embed_dim = False  # otherwise one kernel for all three, if their sizes are equal
+    places = {"q_proj_weight": ours.query_kernel, "k_proj_weight": ours.key_kernel, "v_proj_weight": ours.value_kernel}
+    for name, kernel in places.items():
+        value = tensor(kernel.value.reshape(len(kernel.value), -1).T)
+        setattr(theirs, name, torch.nn.Parameter(value))
+    with torch.no_grad():
+        biases = [ours.query_bias, ours.key_bias, ours.value_bias]
+        theirs.in_proj_bias.copy_(tensor(np.concatenate([bias.value.ravel() for bias in biases])))
+        theirs.out_proj.weight.copy_(tensor(ours.output_kernel.value.reshape(-1, features).T))
+        theirs.out_proj.bias.copy_(tensor(ours.output_bias.value))
+    padding = np.random.default_rng(seed).random((batch, steps)) < 0.3 if masked else np.zeros((batch, steps), bool)
+    padding[:, 0] = False
+    query, value, key = (tensor(array, grad=True) for array in x)
+    y_torch, _ = theirs(query, key, value, key_padding_mask=torch.tensor(padding))
+    y = ours(*x, mask=~padding)
+    dy = draw(y)
+    y_torch.backward(tensor(dy))
+    assert_agrees(y, y_torch)
+    for dx, x_torch in zip(ours.backward(dy), (query, value, key), strict=True):
+        assert_agrees(dx, x_torch.grad)
+    for name, kernel in places.items():
+        assert_agrees(kernel.grad.reshape(len(kernel.value), -1).T, getattr(theirs, name).grad)
+    assert_agrees(np.concatenate([bias.grad.ravel() for bias in biases]), theirs.in_proj_bias.grad)
+    assert_agrees(ours.output_kernel.grad.reshape(-1, features).T, theirs.out_proj.weight.grad)
