@@ -490,7 +490,50 @@ def test_what_is_for_one_input_or_output_is_refused(rng):
     graph = compiled(two_heads())
     assert [found.shape for found in graph.predict_proba([left, right])] == [(40, 2), (40, 3)]
     assert [found.shape for found in graph.predict_classes([left, right])] == [(40,), (40,)]
-    with pytest.raises(ValueError, match="the model has several inputs"):
-        mt.tuning.cross_validate(lambda: compiled(two_heads()), [left, right], [same, kind], folds=2)
     with pytest.raises(ValueError, match="only a Sequential says which layer is the first, got a Graph"):
         graph.fit([left, right], [same, kind], in_span=True)
+
+
+def build(rng, rate=0.1):
+    graph = two_heads(rng)
+    return graph.compile(
+        mt.SGD(rate), [mt.BCELoss(), mt.CrossEntropyLoss()], {"same": ["accuracy"], "kind": "accuracy"}
+    )
+
+
+def test_cross_validation_holds_out_rows_of_every_input_and_output(rng):
+    left, right, same, kind = data(rng, 60)
+    x, y = {"right": right, "left": left}, {"kind": kind, "same": same}
+    found = mt.tuning.cross_validate(build, x, y, folds=3, epochs=2, batch_size=10)
+    for fold, ((train, held_out), seed) in enumerate(zip(found.folds, found.seeds, strict=True)):
+        graph = build(seed)
+        graph.fit([left[train], right[train]], [same[train], kind[train]], epochs=2, batch_size=10)
+        wanted = graph.evaluate([left[held_out], right[held_out]], [same[held_out], kind[held_out]])
+        assert {name: values[fold] for name, values in found.scores.items()} == wanted._asdict()
+        for classes in (same, 3 * same + kind):  # each class of the first output, and in it each class of the second
+            counts = [np.unique(classes[rows], return_counts=True)[1] for rows in (held_out, slice(None))]
+            assert abs(counts[0] - counts[1] / 3).max() < (1 if classes is same else 2)
+    again = mt.tuning.cross_validate(build, [left, right], [same, kind], folds=3, epochs=2, batch_size=10)
+    assert repr(again) == repr(found)
+    assert repr(found).split()[:3] == ["fold", "loss", "same_loss"]
+    for wrong, message in (
+        ([left], "expected x as a list of 2 arrays"),
+        ({"left": left, "x": right}, "the model's names are 'left', 'right'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            mt.tuning.cross_validate(build, wrong, y, folds=3)
+
+
+def test_search_looks_at_one_of_several_outputs(rng):
+    left, right, same, kind = data(rng, 60)
+    x, y = {"right": right, "left": left}, {"kind": kind, "same": same}
+    options = {"method": "grid", "folds": 2, "epochs": 3, "objective": "val_same_loss", "workers": 1}
+    found = mt.tuning.search(build, {"rate": [1e-6, 0.5]}, x, y, **options)
+    assert found.best == {"rate": 0.5}
+    assert found.refit(x, y).history.epochs == 3
+    by_accuracy = mt.tuning.search(
+        build, {"rate": [0.0, 0.5]}, [left, right], [same, kind], **options | {"objective": "val_kind_accuracy"}
+    )
+    assert by_accuracy.table[0]["score"] >= by_accuracy.table[1]["score"]
+    result = mt.tuning.rate_test(build(0), x, y, steps=10)
+    assert result.losses == mt.tuning.rate_test(build(0), [left, right], [same, kind], steps=10).losses

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.shapes import has_several
 from minitorch_np.model import Model
 from minitorch_np.source.batches import as_source
-from minitorch_np.training.entry_checks import checked_inputs, checked_targets
+from minitorch_np.training.entry_checks import check_single, checked_inputs, checked_targets
 
 if TYPE_CHECKING:
     from minitorch_np.base.shapes import NDArray
@@ -132,11 +131,6 @@ class Builder:
         """An untrained model, and the names of its measures, after one evaluation, so that mistakes raise before any training."""
         first, second = self.model(settings, 0), self.model(settings, 0)
         self._check_apart(first, second)
-        if has_several(first.input_shape or ()):
-            raise ValueError(
-                f"{self.who}: the model has several inputs. Models with one input are searched and cross-validated; for this one write "
-                "the loop over the folds, with fit and evaluate."
-            )
         first.ensure_built(x.shape[1:])
         with np.errstate(all="ignore"):
             return first, list(first.evaluate(x, y)._asdict())
@@ -153,9 +147,11 @@ class Builder:
             )
 
 
-def checked_data(x: Any, y: Any, who: str) -> tuple[NDArray, NDArray]:
-    """x and y as arrays, whose rows can be chosen."""
+def checked_data(x: Any, y: Any, model: Model, who: str) -> tuple[NDArray, NDArray]:
+    """x and y as arrays, whose rows can be chosen; of several inputs or outputs of this model Several."""
     if as_source(x) is not None:
         raise ValueError(f"{who}: expected arrays, whose rows can be held out, got {type(x).__name__}.")
+    x, y = model.as_inputs(x, who), model.as_targets(y, who)
+    check_single(x, y, who)
     x = checked_inputs(x, who, None)
     return x, checked_targets(y, who, len(x))

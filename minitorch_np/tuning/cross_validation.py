@@ -47,11 +47,16 @@ class CrossValidation:
         return {name: float(values.std(ddof=1)) for name, values in self.scores.items()}
 
     def __repr__(self) -> str:
-        lines = ["fold    " + "".join(f"{name:>12}" for name in self.scores)]
+        widths = [max(12, len(name) + 2) for name in self.scores]
+        lines = ["fold    " + "".join(f"{name:>{width}}" for name, width in zip(self.scores, widths, strict=True))]
         rows = {str(fold + 1): [values[fold] for values in self.scores.values()] for fold in range(len(self.folds))}
         rows |= {"mean": list(self.mean.values()), "spread": list(self.spread.values())}
         return "\n".join(
-            lines + [f"{name:8}" + "".join(f"{value:12.4f}" for value in row) for name, row in rows.items()]
+            lines
+            + [
+                f"{name:8}" + "".join(f"{value:{width}.4f}" for value, width in zip(row, widths, strict=True))
+                for name, row in rows.items()
+            ]
         )
 
 
@@ -71,8 +76,9 @@ def cross_validate(
 
     Args:
         build: a function that returns a new, compiled model: build(), or build(rng) with a seed for the model.
-        x, y: arrays, one row and one target per example. Targets that are classes (whole numbers, one-hot rows) are spread
-            evenly over the folds; others are shuffled.
+        x, y: arrays, one row and one target per example; for several inputs or outputs lists or dictionaries of arrays, as for fit.
+            Targets that are classes (whole numbers, one-hot rows) are spread evenly over the folds; others are shuffled. Of several
+            outputs, those that are classes: first those of the first one, and within each of them those of the next one.
         folds: their number.
         epochs, batch_size: as for model.fit.
         fit: more settings of model.fit: class_weight, shuffle, validation_split (of the training examples), callbacks.
@@ -83,10 +89,10 @@ def cross_validate(
         ValueError: an argument does not fit; raised before any training. FloatingPointError: a model diverged.
     """
     who = "cross_validate"
-    x, y = checked_data(x, y, who)
     workers = checked_workers(workers, who)
     settings = {"epochs": epochs, "batch_size": batch_size, **(fit or {})}
     builder = Builder(who, build, settings)
+    x, y = checked_data(x, y, builder.model({}, 0), who)
     fold_rng, model_rng = spawn(rng, 2)
     parts = split_folds(y, folds, fold_rng)
     seeds = [seed_of(generator) for generator in model_rng.spawn(folds)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_np.base.several import listed
 from minitorch_np.base.validation import check_number, is_whole
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def split_folds(y: NDArray, folds: int, rng: np.random.Generator) -> list[Fold]:
     do the numbers of examples that they have of each class.
 
     Args:
-        y: one target per example; see classes_of for what counts as a class.
+        y: one target per example, or Several outputs; see classes_of for what counts as a class.
         folds: how many, from 2 to the number of examples.
     """
     if not is_whole(folds) or not 2 <= folds <= len(y):
@@ -52,10 +53,14 @@ def classes_of(y: NDArray) -> NDArray | None:
 
 
 def _class_by_class(y: NDArray, rng: np.random.Generator) -> NDArray:
-    """The rows in random order within each class, the classes one after the other."""
+    """The rows in random order within each class, the classes one after the other. Of several outputs, the classes of the next one
+    come one after the other within each class of the one before.
+    """
     order = rng.permutation(len(y))
-    classes = classes_of(y)
-    return order if classes is None else order[np.argsort(classes[order], kind="stable")]
+    for classes in map(classes_of, reversed(listed(y))):
+        if classes is not None:
+            order = order[np.argsort(classes[order], kind="stable")]
+    return order
 
 
 def _apart(order: NDArray, held_out: NDArray) -> Fold:

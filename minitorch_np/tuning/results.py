@@ -52,7 +52,7 @@ class SearchResult:
         Args:
             rng: the seed of the model.
         """
-        x, y = checked_data(x, y, "SearchResult.refit")
+        x, y = checked_data(x, y, self._builder.model(self.best, rng), "SearchResult.refit")
         return self._builder.train(self.best, x, y, self._epochs, rng)
 
     def plot(self, axes: Sequence[Axes] | None = None) -> NDArray:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from minitorch_np.base.console import progress_is_visible
 from minitorch_np.base.files import AnyPath
 from minitorch_np.base.randomness import spawn
-from minitorch_np.base.validation import is_whole
+from minitorch_np.base.several import listed
+from minitorch_np.base.validation import check_whole, is_whole
 from minitorch_np.callbacks.monitor import check_mode
 from minitorch_np.metrics import finding
 from minitorch_np.saving.checkpoint import Checkpoint
@@ -57,7 +58,7 @@ def search(
         build: a function that returns a new, compiled model. Each setting goes to its argument of that name, or, where it has
             none, to model.fit (batch_size, class_weight, …); a seed goes to its argument `rng`.
         space: what to try for each setting: a list of values, or Uniform, LogUniform, Integers, Choice.
-        x, y: arrays, one row and one target per example. Do not include the test set.
+        x, y: as for cross_validate, which says how classes are spread. Do not include the test set.
         trials: the number of settings to try; None for 20, or for the whole grid.
         method: "random" draws each setting on its own; "grid" tries every combination of lists.
         folds: score each trial by cross-validation. None holds out one part instead, a share of `validation_split` of each
@@ -85,7 +86,6 @@ def search(
         Hyperband's inner loop, Li et al. 2018, Algorithm 1: n eta^-i trials for R eta^(i - s) epochs.
     """
     who = "search"
-    x, y = checked_data(x, y, who)
     workers = checked_workers(workers, who)
     path = None if table is None else checked_path(table)
     if not is_whole(rng):
@@ -95,15 +95,18 @@ def search(
     choices = spaces.checked_space(space, who)
     builder = Builder(who, build, shared, choices)
     fold_rng, trial_rng = spawn(int(rng), 2)
-    parts = [split_off(y, validation_split, fold_rng)] if folds is None else split_folds(y, folds, fold_rng)
-    drawn = plan(choices, method, trials, len(parts), trial_rng, who)
+    check_whole(who, "folds", 1 if folds is None else folds, 1)
+    drawn = plan(choices, method, trials, folds or 1, trial_rng, who)
     rounds = rounds_of(len(drawn), shared["epochs"], halving, who)
     measure = objective.removeprefix("val_")
-    first, models = _dry_run(builder, drawn, x, y, measure)
+    first, models = _models_of(builder, drawn)
+    x, y = checked_data(x, y, first, who)
+    parts = [split_off(y, validation_split, fold_rng)] if folds is None else split_folds(y, folds, fold_rng)
+    first = _dry_run(builder, drawn[0], x, y, measure)
     rises = finding.rises(objective, first.metrics, mode, who)
     about = {
         "space": description(choices), "method": method, "rng": str(rng), "folds": str(folds),
-        "validation_split": str(validation_split if folds is None else None), "data": fingerprint(x, y),
+        "validation_split": str(validation_split if folds is None else None), "data": fingerprint(*listed(x), *listed(y)),
         "fit": description(shared), "halving": str(halving), "objective": measure,
     }  # fmt: skip
     kept = Table(path, about | _outline(first, path) | models)
@@ -112,29 +115,30 @@ def search(
     return SearchResult(rows, measure, builder, shared["epochs"])
 
 
-def _dry_run(
-    builder: Builder, trials: Sequence[Trial], x: NDArray, y: NDArray, measure: str
-) -> tuple[Model, dict[str, str]]:
-    """The model of the first trial, and a description of every trial's model.
-
-    Raises:
-        ValueError: a trial has no model, or the objective is not measured.
-    """
-    models = {}
+def _models_of(builder: Builder, trials: Sequence[Trial]) -> tuple[Model, dict[str, str]]:
+    """A model of the first trial, and a description of every trial's model. Raises ValueError if a trial has none."""
+    models: list[Model] = []
+    descriptions = {}
     for trial in trials:
         try:
             model = builder.model(trial.settings, 0)
             parts = [*(node for _, node in model.walk()), model.optimizer, model.loss, *model.metrics]
-            models[f"{OF_TRIAL}{trial.number}"] = description(parts)
+            descriptions[f"{OF_TRIAL}{trial.number}"] = description(parts)
         except (ValueError, TypeError) as error:
             raise ValueError(f"search: with {trial.settings} build fails. {error}") from error
-    first, measured = builder.dry_run(trials[0].settings, x, y)
+        models = models or [model]
+    return models[0], descriptions
+
+
+def _dry_run(builder: Builder, trial: Trial, x: NDArray, y: NDArray, measure: str) -> Model:
+    """The model of the first trial, after one evaluation. Raises ValueError if the objective is not measured."""
+    first, measured = builder.dry_run(trial.settings, x, y)
     if measure not in measured:
         raise ValueError(
             f"search: the objective {measure!r} is not measured; there is {', '.join(measured)}. Name one of them, or give "
             f"compile metrics=[{measure!r}]."
         )
-    return first, models
+    return first
 
 
 def _outline(model: Model, path: Path | None) -> dict[str, str]:
