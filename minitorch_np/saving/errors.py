@@ -46,11 +46,16 @@ class NotHere(FileProblem):
     """The file needs something that this package does not have, so the file may be sound.
 
     Args:
-        thing: what it needs. reason: what the message says after it.
+        thing: what it needs. reason: what the message says after it. remedy: what to do.
     """
 
-    def __init__(self, thing: str, reason: str = ", which this package does not have") -> None:
-        super().__init__(thing + reason, "The file itself may be sound")
+    def __init__(
+        self,
+        thing: str,
+        reason: str = ", which this package does not have",
+        remedy: str = "The file itself may be sound",
+    ) -> None:
+        super().__init__(thing + reason, remedy)
         self.thing = thing
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from minitorch_np.layer import Layer
-from minitorch_np.layers import Rescaling
-from minitorch_np.saving.errors import NotHere
-
 Key = tuple[str, int, int]  # a layer's name, the number of its use, and the number of its output
 _IN_ORDER = ("query", "value", "key", "sequences", "initial_state")  # arguments of calls that are arrays
+# What to do about a layer or function that is not here.
+WITH_OWN_LAYER = "Build the network here with a layer of your own in its place, and read the weights with load_weights"
 
 
 def named_ends(ends: Any) -> list[tuple[str, Key]]:
@@ -61,22 +59,19 @@ def without_repeated_end(sources: list[str]) -> list[str]:
     return sources
 
 
+def shapes(call: Any) -> list[list[int | None]]:
+    """The shapes of the tensors that a function takes, with the batch."""
+    args = call["args"][0] if isinstance(call["args"][0], list) else call["args"]
+    return [one["config"]["shape"] for one in args if list(tensors(one))]
+
+
+def argument_of_operation(call: Any) -> tuple[list[Any], list[int | None]]:
+    """The arguments of a function of one tensor, with None in its place, and the shape of the tensor."""
+    return [None if list(tensors(one)) else one for one in call["args"]], shapes(call)[0]
+
+
 def options(call: Any) -> dict[str, Any]:
     """The arguments of a use that are no tensors, by name."""
     if not isinstance(call, dict):
         return {}
     return {name: value for name, value in (call.get("kwargs") or {}).items() if not list(tensors(value))}
-
-
-def with_number(kind: str, call: Any) -> Layer:
-    """The layer of x + 2, x * 2 and the like, which Keras writes as a layer Add or Multiply of x and a number."""
-    x, number = [*(call.get("args") or []), None, None][:2] if isinstance(call, dict) else (None, None)
-    if not isinstance(x, dict) or isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise NotHere(f"{kind} of a layer and {'a number before it' if isinstance(number, dict) else 'nothing else'}")
-    scale, offset = {
-        "Add": (1.0, number),
-        "Subtract": (1.0, -number),
-        "Multiply": (number, 0.0),
-        "TrueDivide": (1 / number if number else 0.0, 0.0),
-    }[kind]
-    return Rescaling(scale, offset)

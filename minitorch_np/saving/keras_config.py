@@ -143,9 +143,8 @@ def with_activation(graph: Graph) -> dict[str, tuple[str, Layer]]:
 
 def activation_name(layer: Layer) -> str:
     """What Keras's layers call this layer as their `activation=`, or "" if they have no name for it."""
-    if not is_built_in(type(layer)) or layer.config() != type(layer)().config():
-        return ""
-    return layer.keras_activation or {ReLU: "relu", Softmax: "softmax", ELU: "elu"}.get(type(layer), "")
+    name = layer.keras_activation or {ReLU: "relu", Softmax: "softmax", ELU: "elu"}.get(type(layer), "")
+    return name if name and is_built_in(type(layer)) and layer.config() == type(layer)().config() else ""
 
 
 def _is_container(layer: Layer) -> bool:

@@ -7,24 +7,26 @@ from typing import Any, cast
 
 from minitorch_np.base.configurable import Configurable
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Input, MultiHeadAttention
+from minitorch_np.layers import Input, MultiHeadAttention, Multiply
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_calls import (
+    WITH_OWN_LAYER,
     Key,
+    argument_of_operation,
     named_ends,
     of_arrays,
     options,
+    shapes,
     tensors,
-    with_number,
     without_repeated_end,
 )
 from minitorch_np.saving.keras_config import BEFORE_ACTIVATION, MERGING
+from minitorch_np.saving.keras_operations import is_operation, makes_mask, may_pass_mask, of_operation, without_mask
 from minitorch_np.saving.objects import registered
 
 _MERGING = {cls.__name__: cls for cls in MERGING}
 # With these Keras writes the computation of a mask.
 _OF_MASKS = ("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
-_WITH_NUMBER = ("Add", "Subtract", "Multiply", "TrueDivide")
 
 
 def from_functional(
@@ -87,6 +89,7 @@ class _Reader:
         self.inputs: dict[str, tuple[int, ...]] = {}
         self.nodes: list[tuple[str, Layer, Any]] = []
         self.ends: dict[Key, str] = {}  # the node that gives the output of each use
+        self.masked: set[str] = set()  # the nodes whose output may have a mask
         for name, key in named_ends(config["input_layers"]):
             self._add_input(key, name)
         ends = [(name, self._counted_from_0(key)) for name, key in named_ends(config["output_layers"])]
@@ -155,17 +158,33 @@ class _Reader:
         call = of_arrays(call)
         sources = [self.ends[source] for source in tensors(call)]
         layers = self._layers(name, described, call, len(sources))
+        if is_operation(described["config"]):
+            sources = [self._without_mask(*end) for end in zip(sources, shapes(call), strict=True)]
+            sources *= 2 if len(sources) == 1 and isinstance(layers[0], Multiply) else 1
         if isinstance(layers[0] if layers else None, MultiHeadAttention):
             sources = without_repeated_end(sources)
         own = self._named(self.wished.get((name, number, 0)) or (name if number == 0 else f"{name}_use_{number + 1}"))
         if layers and _has_several_outputs(layers[0]):
             self._take_over(layers[0], own, key, sources)
             return
+        if (any(source in self.masked for source in sources) and all(map(may_pass_mask, layers))) or any(
+            map(makes_mask, layers)
+        ):
+            self.masked.add(own)
         for place, layer in enumerate(layers):
             node = own if place == len(layers) - 1 else self._named(f"{own}{BEFORE_ACTIVATION}")
             self.nodes.append((node, layer, sources))
             sources = [node]
         self.ends[(name, number, 0)] = sources[0]
+
+    def _without_mask(self, source: str, shape: list[int | None]) -> str:
+        """The node of this source without its mask, which ends in Keras where a function takes it."""
+        if source not in self.masked:
+            return source
+        node = f"{source}_without_mask"
+        if node not in (known for known, *_ in self.nodes):
+            self.nodes.append((node, without_mask(shape), [source]))
+        return node
 
     def _take_over(self, model: Any, own: str, key: Key, sources: list[str]) -> None:
         """Add the nodes of a model with several outputs, because a node has one."""
@@ -174,6 +193,7 @@ class _Reader:
         for node, layer, inner in model.each_node():
             taken_over = self._named(wished.get(node) or f"{own}_{node}")
             self.nodes.append((taken_over, layer, [values[source] for source in inner]))
+            self.masked.add(taken_over)
             values[node] = taken_over
         for part, output in enumerate(model.output_names):
             self.ends[(key[0], key[1], part)] = values[output]
@@ -213,11 +233,11 @@ class _Reader:
         if is_new:
             merging = _MERGING.get(kind)
             if merging is None and sources > 1 and kind not in ("MultiHeadAttention", "Functional", "Model"):
-                raise NotHere(f"a {kind} of several inputs")
-            if kind in _WITH_NUMBER and sources < 2:
-                self.layers[name] = [with_number(kind, call)]
+                raise NotHere(f"the layer {kind} of several inputs", remedy=WITH_OWN_LAYER)
+            config = described["config"]
+            if is_operation(config) and (sources == 1 or kind in ("Average", "Dot")):
+                self.layers[name] = of_operation(kind, config, *argument_of_operation(call))
             elif merging is not None:
-                config = described["config"]
                 own = {argument: config[argument] for argument in ("axis", "axes", "normalize") if argument in config}
                 own = {argument: tuple(value) if isinstance(value, list) else value for argument, value in own.items()}
                 self.layers[name] = [merging(**own)]

@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np import initializers
+from minitorch_np.base.answers import table
 from minitorch_np.base.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.base.node import snake_case
 from minitorch_np.layer import Layer
 from minitorch_np.layers import ELU, Input, LeakyReLU, ReLU, SiLU, Softmax
 from minitorch_np.saving.errors import NotHere
+from minitorch_np.saving.keras_calls import WITH_OWN_LAYER
 from minitorch_np.saving.keras_functional import IN_FILE, from_functional
 
 if TYPE_CHECKING:
@@ -154,11 +156,13 @@ def _layers(given: Any, dtype: str) -> list[Any]:
     if name == "InputLayer":
         batch_size, *shape = config.get("batch_shape") or config["batch_input_shape"]
         return [Input(tuple(shape), batch_size)]
+    if name == "Identity":
+        return []
     if name == "Activation":
         return _activation(config["activation"])
     cls: Any = Configurable.registry.get(name, object)
     if not issubclass(cls, Layer) or not is_built_in(cls) or not cls.in_keras:
-        raise NotHere(f"the layer {name}")
+        raise NotHere(f"the layer {name}", remedy=table().get(f"mt.{name}") or WITH_OWN_LAYER)
     # A recurrent layer has its activation inside, between its steps in time, from where it cannot be split off.
     fuses = "recurrent_initializer" not in signature_defaults(cls)
     own = arguments(f"a {name}", cls, config, (*_IGNORED, *(["activation"] if fuses else [])), _SAME)

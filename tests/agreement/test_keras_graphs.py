@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="needs PyTorch as Keras's backend: pip insta
 with pytest.MonkeyPatch.context():
     keras = pytest.importorskip("keras", reason="needs Keras: pip install keras")
 
-L = keras.layers
+L, ops = keras.layers, keras.ops
 pytestmark = pytest.mark.filterwarnings("ignore")  # Keras's own, of its backend
 
 
@@ -314,8 +314,83 @@ def test_our_graphs_open_in_keras_with_what_they_share(layer, rng, tmp_path):
     assert len(again.parameters()) == 4
 
 
+def masked(words):
+    return L.Embedding(10, 4, mask_zero=True)(words)
+
+
+def attention_by_hand(x):
+    h = L.GRU(3, return_sequences=True)(x)
+    weights = ops.softmax(L.Dense(1)(h), axis=1)
+    return L.Dense(2)(ops.sum(weights * h, axis=1))
+
+
+OPERATIONS = {
+    "numbers before": lambda: model([(4,)], lambda x: 1 - L.Dense(3)(x) + 2 * L.Dense(3)(x) - (-L.Dense(3)(x)) / 3),
+    "squares": lambda: model([(4,)], lambda x: ops.square(L.Dense(3)(x)) + L.Dense(3)(x) ** 2),
+    "functions": lambda: model([(4,)], lambda x: ops.tanh(L.Dense(3)(ops.relu(L.Dense(4)(ops.silu(L.Dense(4)(x))))))),
+    "largest": lambda: model([(4,)], lambda x: ops.maximum(0.0, L.Dense(3)(x)) + ops.sigmoid(L.Dense(3)(x))),
+    "shapes": lambda: model([(12,)], lambda x: L.GRU(2)(ops.transpose(ops.reshape(L.Dense(12)(x), (-1, 4, 3)), (0, 2, 1)))),
+    "axes": lambda: model([(4,)], lambda x: ops.squeeze(L.GRU(2, return_sequences=True)(ops.expand_dims(x, 1)), 1)),
+    "pooled": lambda: model(
+        [(6, 4)], lambda x: ops.concatenate([f(L.Dense(3)(x), axis=1) for f in (ops.mean, ops.sum, ops.max)], axis=-1)
+    ),
+    "pooled images": lambda: model([(4, 5, 2)], lambda x: ops.mean(L.Conv2D(3, 2)(x), axis=(1, 2)) * 2),
+    "attention by hand": lambda: model([(6, 4)], attention_by_hand),
+    "nothing": lambda: model([(4,)], lambda x: L.Dense(2)(L.Identity()(x))),
+    "masked sum": lambda: model([(5,)], lambda w: L.LSTM(3)(masked(w) + L.Dense(4)(masked(w)))),
+    "masked product": lambda: model([(5,)], lambda w: L.GlobalAveragePooling1D()(masked(w) * 2.0)),
+    "masked mean": lambda: model([(5,)], lambda w: ops.mean(L.GRU(3, return_sequences=True)(masked(w)), axis=1)),
+    "masked parts": lambda: model([(5,)], lambda w: L.LSTM(3)(ops.concatenate([masked(w), masked(w)], axis=-1))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_functions_of_tensors_are_layers_here(name, rng, tmp_path):
+    """In Keras a function ends the mask, where the layer of its name passes it on."""
+    theirs = with_weights(OPERATIONS[name](), rng)
+    x, y = data(theirs, rng)
+    theirs.compile(keras.optimizers.SGD(0.02), "mse")
+    for suffix in ("keras", "h5"):
+        theirs.save(tmp_path / f"m.{suffix}")
+        ours = mt.load_model(tmp_path / f"m.{suffix}")
+        assert_equal(ours.predict(x), theirs.predict(x, verbose=0))
+    ours.save(tmp_path / "ours.keras")
+    back = keras.saving.load_model(tmp_path / "ours.keras")
+    for one, options in ((theirs, {"verbose": 0}), (back, {"verbose": 0}), (ours, {})):
+        one.fit(x, y, batch_size=6, epochs=10, shuffle=False, **options)
+    assert_equal(ours.predict(x), theirs.predict(x, verbose=0), 1e-5)
+    assert_equal(ours.predict(x), back.predict(x, verbose=0), 1e-5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: ops.reshape(x, (-1, 4)),
+        lambda x: ops.transpose(x, (1, 0, 2)),
+        lambda x: ops.mean(x, axis=0),
+        lambda x: ops.sum(x),
+        lambda x: ops.abs(x),
+        lambda x: x[:, 0],
+        lambda x: 1 / x,
+        lambda x: x**3,
+        lambda x: x * np.ones(4, "f"),
+        lambda x: ops.minimum(x, 0.0),
+        lambda x: ops.matmul(x, x),
+    ],
+)
+def test_other_functions_are_refused(call, tmp_path):
+    model([(4, 4)], lambda x: call(L.Dense(4)(x))).save(tmp_path / "m.keras")
+    with pytest.raises(
+        mt.ModelFileError, match=r"which this package does not have. Build the network here with a layer of your own"
+    ):
+        mt.load_model(tmp_path / "m.keras")
+
+
 def test_what_is_not_here_is_refused_by_name(tmp_path):
     cases = {
+        r"the layer Conv1D, which this package does not have. There are no one-dimensional .* mt.Reshape": model(
+            [(5, 4)], lambda x: L.Conv1D(2, 3)(x)
+        ),
         "gives several arrays, and the next layer takes one": model(
             [(5, 3)], lambda x: L.Dense(1)(L.LSTM(2, return_state=True)(x)[0])
         ),
