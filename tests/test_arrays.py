@@ -274,7 +274,7 @@ def test_a_dataset_of_single_examples_is_named():
 
 
 def test_layers_are_not_called_on_each_other():
-    with pytest.raises(ValueError, match=r"Dense\(units=3\): .*put them in a list, Sequential"):
+    with pytest.raises(ValueError, match=r"Dense\(units=3\): .*Write Sequential"):
         mt.Dense(3)(mt.Input((8,)))
 
 

@@ -12,6 +12,7 @@ import pytest
 import minitorch_np as mt
 from minitorch_np.base.answers import WithoutEffect, table
 from minitorch_np.base.configurable import Configurable, is_built_in
+from minitorch_np.tuning.results import SearchResult
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_a_class_may_use_a_foreign_name_for_an_argument_of_its_own():
 
 OURS = [cls for cls in Configurable.registry.values() if is_built_in(cls)]  # other tests define classes too
 TABLE = table()
-CLASSES = {cls.__name__: cls for cls in [*OURS, mt.Parameter, mt.History, mt.Graph]}
+CLASSES = {cls.__name__: cls for cls in [*OURS, mt.Parameter, mt.History, mt.Graph, SearchResult]}
 CLASSES |= {name: getattr(mt.schedules, name) for name in mt.schedules.__all__} | {"Metric": mt.Metric}
 CLASSES |= {
     name: getattr(mt.callbacks, name)
@@ -260,7 +261,8 @@ def model():
             "with all nodes in the list",
         ),
         (lambda m: mt.GradCAM, r"model\.gradient\(x, output=3, layer='conv2d_1'\)"),
-        (lambda m: mt.losses.TripletLoss, r"give compile a function \(prediction, target\)"),
+        (lambda m: mt.losses.TripletLoss, r"write a function of them, as in docs/how_do_i\.md"),
+        (lambda m: mt.losses.LogCosh, r"give compile a function \(prediction, target\)"),
         (lambda m: mt.SGD().param_groups, r"optimizer\.learning_rate"),
         (lambda m: mt.layers.Activation, "Activations are layers of their own"),
         (lambda m: mt.nn, "names of the package"),

@@ -158,10 +158,12 @@ def _refuse_unknown(
         raise TypeError(f"{who}: at most {by_position} arguments go by position, got {len(args)}. {line}") from None
     from difflib import get_close_matches
 
+    # An argument that makes it another call comes before those that only have another name.
+    lines = {name: line_for(cls, f"{method}({name}={_short(kwargs[name])})", f"{method}({name}=)") for name in unknown}
+    unknown.sort(key=lambda name: not lines[name] or bool(_RENAMED.search(lines[name])))
     near = get_close_matches(unknown[0], by_name, 1, 0.75)
     value = _short(kwargs[unknown[0]])
-    line = line_for(cls, f"{method}({unknown[0]}={value})", f"{method}({unknown[0]}=)")
-    line = line or (f"Did you mean {near[0]}?" if near else known)
+    line = lines[unknown[0]] or (f"Did you mean {near[0]}?" if near else known)
     given = [*map(_short, args), *(f"{name}={_short(kwargs[name])}" for name in kwargs if name in by_name)]
     line = line.replace("{call}", f"{who}({', '.join(given)})").replace("{value}", value)
     if _RENAMED.search(line):

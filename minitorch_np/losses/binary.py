@@ -131,6 +131,8 @@ class BCEWithLogitsLoss(_YesOrNo):
     def _weights(self, target: NDArray) -> tuple[NDArray, NDArray]:
         """The factors of log(1 + exp(-x)) and of log(1 + exp(x))."""
         weight = np.asarray(self.pos_weight, target.dtype)
+        if weight.size == 1:
+            weight = weight.reshape(())
         if weight.ndim and weight.shape != target.shape[-1:]:
             raise ValueError(
                 f"{self!r}: pos_weight has {len(weight)} numbers, and the outputs have shape {target.shape}. Give one for each output."

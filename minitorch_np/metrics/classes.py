@@ -28,7 +28,7 @@ class OfClasses(Metric):
     middle: float = 0.5
     from_logits: bool = False
     separate: bool = False
-    warns: bool = False
+    warns: bool = True
 
     def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
         self.from_logits, self.separate, self.warns = from_logits, binary, True
@@ -47,8 +47,8 @@ class OfClasses(Metric):
             self.warns = False
             warnings.warn(
                 f"metrics: {self.name!r} compares classes, and the targets are not classes: they are neither 0 and 1 nor one-hot rows, "
-                f'such as {target[~are_classes][0].tolist()}. Measure numbers with metrics=["mae", "r2"], and several yes-or-no columns '
-                'with "binary_accuracy".',
+                f'such as {target[~are_classes][0].tolist()}. Measure numbers with metrics=["mae", "r2"], several yes-or-no columns '
+                'with "binary_accuracy", and predicted class numbers with mt.metrics.classification_report. The order is (prediction, target).',
                 stacklevel=caller(),
             )
 

@@ -72,7 +72,9 @@ class Metric(Configurable):
         return float(self.total) / self.measured(self.count)
 
     def score(self, prediction: NDArray, target: NDArray) -> float:
-        raise NotImplementedError(f"{self!r} has no score: write score(self, prediction, target).")
+        raise NotImplementedError(
+            f"{self!r} has no score: write score(self, prediction, target), which returns the sum over the batch."
+        )
 
     def checked_result(self) -> float:
         """What result returns, as a float; ValueError if it is not a number."""

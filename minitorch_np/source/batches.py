@@ -281,6 +281,10 @@ def as_source(
         raise ValueError(f"expected data, got {x!r}.{of_class(x)}")
     if isinstance(x, Source):
         return x
+    if isinstance(x, tuple) and x and all(isinstance(part, Source) for part in x):
+        raise ValueError(
+            "x is a pair of data sets, for training and for validation. Write fit(x[0], validation_data=x[1])."
+        )
     if isinstance(x, Several):
         return None
     pairs = isinstance(x, list) and x and isinstance(x[0], tuple) and len(x[0]) > 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_np.base.answers import AnswersForeignNames
 from minitorch_np.base.files import AnyPath, write_csv
 from minitorch_np.tuning.building import Builder, checked_data
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-class SearchResult:
+class SearchResult(AnswersForeignNames):
     """The result of search.
 
     Attributes:

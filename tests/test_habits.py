@@ -1,0 +1,147 @@
+"""What people type from habit, and what would be wrong without a sign: warnings, and messages whose line runs."""
+
+import numpy as np
+import pytest
+
+import minitorch_np as mt
+
+X = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.float32)
+
+
+class Net(mt.Model):
+    def __init__(self):
+        super().__init__(rng=0)
+        self.dense = mt.Dense(1)
+
+    def forward(self, x):
+        return self.dense(x)
+
+    def backward(self, dy):
+        return self.dense.backward(dy)
+
+
+class Pairs(mt.Source):
+    pass
+
+
+class TrainStep(Net):
+    def train_step(self, data):
+        raise RuntimeError("is not called")
+
+
+class Configured(Net):
+    def configure_optimizers(self):
+        raise RuntimeError("is not called")
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        (TrainStep, r"TrainStep\.fit does not call TrainStep\.train_step\. Write model\.train_on_batch\(x, y\)"),
+        (
+            Configured,
+            r"does not call Configured\.configure_optimizers\. Write model\.compile\(mt\.Adam\(0\.001\), loss\)",
+        ),
+    ],
+)
+def test_methods_that_another_framework_calls_are_warned_of(model, line):
+    with pytest.warns(UserWarning, match=line):
+        model().compile("sgd", "mse").fit(X, Y)
+
+
+def test_a_metric_with_update_state_is_warned_of():
+    class Hits(mt.Metric):
+        name = "hits"
+
+        def update_state(self, y_true, y_pred):
+            raise RuntimeError("is not called")
+
+        def score(self, prediction, target):
+            return 1.0
+
+    with pytest.warns(
+        UserWarning, match=r"does not call Hits\.update_state\. .* has update\(self, prediction, target\)"
+    ):
+        Net().compile("sgd", "mse", [Hits()]).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_model_without_such_methods_gets_no_warning():
+    Net().compile("sgd", "mse").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "metric", [mt.metrics.AUC, mt.metrics.Precision, mt.metrics.Recall, mt.metrics.BalancedAccuracy]
+)
+def test_exchanged_arguments_of_a_metric_are_warned_of(metric):
+    scores = np.array([0.1, 0.4, 0.6, 0.8, 0.3, 0.9, 0.2, 0.7])
+    with pytest.warns(UserWarning, match=r"the targets are not classes.* The order is \(prediction, target\)\."):
+        metric()(Y, scores)
+
+
+def test_class_numbers_as_predictions_are_warned_of():
+    classes = np.array([0, 1, 2, 1])
+    with pytest.warns(UserWarning, match=r"predicted class numbers with mt\.metrics\.classification_report"):
+        mt.metrics.F1Score()(classes, classes)
+
+
+@pytest.mark.parametrize("shape", [(1,), ()])
+@pytest.mark.parametrize("outputs", [(6,), (6, 1), (3, 2)])
+def test_one_pos_weight_may_be_an_array(shape, outputs):
+    prediction, target = np.linspace(-1, 1, 6).reshape(outputs), np.array([0, 1, 1, 0, 1, 0.0]).reshape(outputs)
+    loss, of_number = mt.BCEWithLogitsLoss(pos_weight=np.full(shape, 3.0)), mt.BCEWithLogitsLoss(pos_weight=3.0)
+    assert loss(prediction, target) == of_number(prediction, target)
+    np.testing.assert_array_equal(loss.backward(), of_number.backward())
+
+
+REFUSED = {
+    "two inputs": (
+        lambda: mt.Dense(8)(mt.Input((4,))),
+        r"Write Sequential\(\[.*, or for several inputs and outputs mt\.Graph\.",
+    ),
+    "staircase": (
+        lambda: mt.schedules.ExponentialDecay(
+            initial_learning_rate=0.1, decay_steps=100, decay_rate=0.9, staircase=True
+        ),
+        r"no argument 'staircase'\. Write StepDecay\(initial, every, factor\), with the numbers of initial_learning_rate",
+    ),
+    "a pair of data": (
+        lambda: Net().compile("sgd", "mse").fit((Pairs(), Pairs())),
+        r"x is a pair of data sets.* fit\(x\[0\], validation_data=x\[1\]\)",
+    ),
+    "smooth l1": (lambda: mt.SmoothL1Loss(beta=0.5), r"HuberLoss\(beta\) is beta times as large"),
+    "table": (lambda: mt.Embedding(3, 4).weight, r"Write layer\.embeddings"),
+    "betas": (lambda: mt.Adam(0.001, betas=(0.5, 0.999)), r"with the two numbers of \(0\.5, 0\.999\)"),
+    "transform": (lambda: mt.Normalization().transform(X), r"Write scale\(x\) after scale\.adapt\(x\)"),
+    "score": (lambda: mt.Metric()(Y, Y), r"score\(self, prediction, target\), which returns the sum over the batch"),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED)
+def test_a_line_from_habit_is_answered(call):
+    line, message = REFUSED[call]
+    with pytest.raises((AttributeError, TypeError, ValueError, NotImplementedError), match=message):
+        line()
+
+
+def test_the_lines_of_these_messages_are_right():
+    far = np.array([[3.0], [0.2]])
+    beta = 0.5
+    smooth_l1 = np.mean([3 - beta / 2, 0.2**2 / (2 * beta)])  # PyTorch's SmoothL1Loss(beta)
+    assert mt.HuberLoss(beta)(far, np.zeros((2, 1))) == pytest.approx(beta * smooth_l1, rel=1e-12)
+    scale = mt.Normalization()
+    scale.adapt(X)
+    np.testing.assert_allclose(scale(X) * np.sqrt(scale.adapt_variance.value) + scale.adapt_mean.value, X, atol=1e-6)
+    result = mt.tuning.search(
+        lambda rate: mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile(mt.SGD(rate), "mse"),
+        {"rate": [0.01, 0.1]}, X, Y, method="grid", epochs=1, objective="loss",
+    )  # fmt: skip
+    for name, line in (
+        ("best_params_", "result.best"),
+        ("best_score_", "result.best_score"),
+        ("cv_results_", "result.table"),
+    ):
+        with pytest.raises(AttributeError, match=line):
+            getattr(result, name)
+        assert eval(line) is not None
