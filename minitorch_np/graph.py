@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.any_length import open_shape
-from minitorch_np.base.replica import Replicator
 from minitorch_np.base.several import Several, listed, of_each
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.layer import Layer
 from minitorch_np.layers import Add, Concatenate, Dense, Dot, Multiply, ReLU, Tanh
 from minitorch_np.layers.chain import refuse_repeats
 from minitorch_np.layers.masks import forward_of_several, of_outputs, through
-from minitorch_np.layers.nodes import Node, check_nodes, refuse_without_dx, steps_of, without_repeats
+from minitorch_np.layers.nodes import (
+    Node,
+    add_gradients,
+    check_nodes,
+    refuse_without_dx,
+    steps_of,
+    twin,
+    without_repeats,
+)
 from minitorch_np.losses.finding import AnyLoss
 from minitorch_np.losses.outputs import LossOfOutputs, combined
 from minitorch_np.model import Model
@@ -127,6 +134,11 @@ class Graph(Model):
 
     # Building
 
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, each once, in the order of the nodes that use them first."""
+        return list(self.sublayers().values())
+
     def sublayers(self) -> dict[str, Layer]:
         """The layers by the name of the first node that uses each."""
         return {name: layer for name, layer, _ in self.nodes if isinstance(layer, Layer)}
@@ -197,7 +209,8 @@ class Graph(Model):
         """The chain rule: a value that goes to several nodes gets the sum of their gradients. So does a parameter that is used in
         several places: dL/dw is the sum over its places.
         """
-        dy = Several(dy) if isinstance(dy, (list, tuple)) else dy
+        if isinstance(dy, (list, tuple, dict)):
+            dy = self.as_targets(dy, "Graph.backward")
         if self._only_answered or self._await_backward:
             self.before_backward(dy)
         gradients: dict[str, Any] = {}
@@ -219,7 +232,7 @@ class Graph(Model):
             if use is not layer:
                 twins.append((layer, use))
         for layer, use in twins:
-            _add_gradients(layer, use)
+            add_gradients(layer, use)
         dxs = [gradients.get(name) for name in self.inputs]
         return dxs[0] if len(dxs) == 1 else tuple(dxs)
 
@@ -267,24 +280,6 @@ class Graph(Model):
                 (4,),
             ),
         ]
-
-
-def twin(layer: Layer) -> Layer:
-    """A copy of a layer with the same weights, and parameters of its own for their gradients. Its modes and its generators are those
-    of the layer.
-    """
-    copied: Layer = Replicator(keep_cache=True).of(layer)
-    for (_, node), (_, other) in zip(layer.walk(), copied.walk(), strict=True):
-        other._training, other._generator, other._turn = node._training, node.generator, 0
-    return copied
-
-
-def _add_gradients(layer: Layer, use: Layer) -> None:
-    """Add the gradients of a twin to those of its layer."""
-    pairs = zip(layer.parameters().values(), use.parameters().values(), strict=True)
-    for own, of_twin in pairs:
-        if of_twin.grad is not None:
-            own.grad = of_twin.grad if own.grad is None else own.grad + of_twin.grad
 
 
 def _add(gradients: dict[str, Any], name: str, gradient: Any) -> None:

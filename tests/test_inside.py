@@ -296,9 +296,42 @@ def test_the_nodes_of_a_graph_have_outputs_and_gradients(rng):
     np.testing.assert_allclose(of_right, slopes(lambda x: loss(model([left, x]), y), right), atol=1e-8)
     due = np.broadcast_to(model.get_layer("same").kernel.value.T, (5, 8))
     np.testing.assert_allclose(model.gradient([left, right], layer="both"), due)
-    with pytest.raises(ValueError, match="output of a there are several gradients, one for each use"):
-        model.gradient([left, right], layer="a")
+    # Each use of the shared layer has the gradient with respect to its own output.
+    assert model.layers[0] is shared
+    assert len(model.layers) == 4
+    np.testing.assert_allclose(model.gradient([left, right], layer="a"), due[:, :4])
+    np.testing.assert_allclose(model.gradient([left, right], layer="b"), due[:, 4:] * (1 - np.tanh(found["b"]) ** 2))
+    for ambiguous in (shared, 0):
+        with pytest.raises(ValueError, match=r"each use of a has a gradient of its own\. Write layer='a' or layer='b'"):
+            model.gradient([left, right], layer=ambiguous)
     assert "outputs='same'" in repr(model)
+
+
+def test_layers_inside_a_shared_model_have_a_gradient_for_each_use(rng):
+    encoder = mt.Sequential([mt.Dense(4), mt.Tanh(), mt.Dense(2)])
+    nodes = [("a", encoder, "x"), ("b", encoder, "z"), ("y", mt.Multiply(), ["a", "b"])]
+    model = mt.Graph({"x": (3,), "z": (3,)}, nodes, ["y", "a"], rng=0, dtype="float64")
+    x, z = rng.normal(size=(2, 5, 3))
+    found, kernel = model.outputs([x, z]), encoder.layers[2].kernel.value
+    for name, other in (("a.tanh_1", "b"), ("a.tanh_1#2", "a")):
+        due = found[other][:, 1:] * kernel[:, 1]
+        np.testing.assert_allclose(model.gradient([x, z], output={"y": 1}, layer=name), due)
+    alone = model.gradient([x, z], output={"a": 0, "y": 1})
+    wanted = model.gradient([x, z], output={"a": 0})[0] + model.gradient([x, z], output={"y": 1})[0]
+    np.testing.assert_allclose(alone[0], wanted)
+    one_hot = np.tile([1.0, 0.0], (5, 1))
+    np.testing.assert_allclose(
+        model.gradient([x, z], output={"a": 0})[0], model.gradient([x, z], dy=[np.zeros((5, 2)), one_hot])[0]
+    )
+    for wrong, message in (
+        ({"output": {"other": 0}}, "there is no output 'other'"),
+        ({"output": 0}, r"several outputs. Write output=\{'y': 0\}"),
+        ({"output": {"y": 0}, "layer": "a.tanh_1#3"}, "Write layer='a.tanh_1' or layer='a.tanh_1#2'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.gradient([x, z], **wrong)
+    with pytest.raises(ValueError, match=r"Write model\(\[a, b\]\)"):
+        model(x, z)
 
 
 def test_a_graph_with_two_outputs_is_trained_by_hand(rng):
@@ -317,7 +350,7 @@ def test_a_graph_with_two_outputs_is_trained_by_hand(rng):
         np.testing.assert_array_equal(mine, due)
         np.testing.assert_allclose(other, due, rtol=1e-5, atol=1e-6)
     assert set(model.outputs(x)) == {"h", "one", "two"}
-    with pytest.raises(ValueError, match=r"several outputs\. Write target=\[…\]"):
+    with pytest.raises(ValueError, match=r"several outputs\. Write output=.*, target=\[…\]"):
         model.gradient(x, output=0)
     assert model.gradient(x, y).shape == x.shape
 

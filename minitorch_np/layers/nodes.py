@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from minitorch_np.base.foreign_objects import instead_of
+from minitorch_np.base.replica import Replicator
 from minitorch_np.layer import Layer
 from minitorch_np.layers.input import Input
 
@@ -135,3 +136,21 @@ def refuse_without_dx(name: str, layer: Layer) -> None:
             f"Graph, node {name!r}: {layer!r} learns, and a node that takes its output returned no dL/dx. End the backward of that "
             "one with `return dx`."
         )
+
+
+def twin(layer: Layer) -> Layer:
+    """A copy of a layer with the same weights, and parameters of its own for their gradients. Its modes and its generators are those
+    of the layer.
+    """
+    copied: Layer = Replicator(keep_cache=True).of(layer)
+    for (_, node), (_, other) in zip(layer.walk(), copied.walk(), strict=True):
+        other._training, other._generator, other._turn = node._training, node.generator, 0
+    return copied
+
+
+def add_gradients(layer: Layer, use: Layer) -> None:
+    """Add the gradients of a twin to those of its layer."""
+    pairs = zip(layer.parameters().values(), use.parameters().values(), strict=True)
+    for own, of_twin in pairs:
+        if of_twin.grad is not None:
+            own.grad = of_twin.grad if own.grad is None else own.grad + of_twin.grad

@@ -15,6 +15,7 @@ from minitorch_np.base.contract import calling, explicit_mode, is_called
 from minitorch_np.base.parameter import Parameters
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.several import each
+from minitorch_np.base.shapes import has_several
 from minitorch_np.base.validation import check_flags
 from minitorch_np.training.columns import checked_columns
 
@@ -79,9 +80,10 @@ class Calls(Layer):
 
     def _check_training(self, training: Any) -> None:
         if hasattr(training, "shape") and training.shape != ():
+            several = has_several(self._given_shape() or ())
+            remedy = "Write model([a, b])." if several else "Put inputs side by side: np.concatenate([a, b], axis=-1)."
             raise ValueError(
-                f"{type(self).__name__}: a model is called with one array, got a second one of shape {training.shape} as training. "
-                "Put inputs side by side: np.concatenate([a, b], axis=-1)."
+                f"{type(self).__name__}: a model is called with one array, got a second one of shape {training.shape} as training. {remedy}"
             )
         check_flags(type(self).__name__, {"training": training})
 

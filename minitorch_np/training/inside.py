@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from minitorch_np.base.blocks import all_cores
 from minitorch_np.base.cache import Call
 from minitorch_np.base.contract import calling
 from minitorch_np.base.replica import Replicator
-from minitorch_np.base.several import Several, each, joined
+from minitorch_np.base.several import Several, each, joined, of_each
 from minitorch_np.base.shapes import batch_of
 from minitorch_np.base.validation import check_flags, is_whole
 from minitorch_np.training.evaluation import uses_blocks
@@ -58,14 +59,14 @@ def outputs(model: Model, x: ArrayLike, layer: Any, batch_size: int | None) -> A
     if isinstance(layer, (list, tuple)):
         every = outputs(model, x, None, batch_size)
         return {name: every[name] for name in (one if one in every else _name_of(model, one) for one in layer)}
-    chosen = None if layer is None else layer if layer in _nodes(uses) else _name_of(model, layer)
+    chosen = None if layer is None else _use_of(model, layer)[1] or _name_of(model, layer)
     batch_size = checked_batch_size(batch_size, who)
     parts: dict[str, list[Any]] = {}
     with sharing.reading(model) as replica, all_cores(uses_blocks(model)):
         runs: dict[str, int] = {}
         for name, node in replica.walk():
-            if name and (chosen is None or _layer_of_use(model, chosen) == name):
-                vars(node)["forward"] = _recording(node.forward, name, uses.get(name, []), runs, parts)
+            if name and (chosen is None or _use_of(model, chosen)[0] == name):
+                vars(node)["forward"] = _recording(model, node.forward, name, runs, parts)
         for x_batch, _, _ in Preparation(model, who).inputs(x, None, None).batches(batch_size):
             runs.clear()
             with calling(Call(replica, inference=True)):
@@ -87,7 +88,7 @@ def gradient(model: Model, x: Any, target: Any, output: Any, dy: Any, layer: Any
     if sum(given is not None for given in (target, output, dy)) > 1:
         raise ValueError(f"{who}: expected one of target, output and dy, got several.")
     model.require_built(who)
-    chosen = None if layer is None else _name_of(model, layer)
+    chosen, use = (None, None) if layer is None else _use_of(model, layer)
     if target is not None:
         model._require_compiled("gradient")
     x, target = _examples(model, who, x, target)
@@ -97,27 +98,32 @@ def gradient(model: Model, x: Any, target: Any, output: Any, dy: Any, layer: Any
         replica.wants_dx = True
         if chosen is not None:
             node = dict(replica.walk())[chosen]
-            vars(node)["backward"] = _noting(node.backward, arrived)
+            # A method, so that it is that of the twin where a Graph uses the layer again.
+            vars(node)["backward"] = MethodType(_noting(arrived), node)
         with calling(Call(replica)):
             y = replica.forward(x)
         dx = replica.backward(_upstream(model, who, y, target, output, dy, replica.output_mask))
     if chosen is None:
         arrived = [dx]
-    if len(arrived) != 1:
-        how = (
-            "are several gradients, one for each use"
-            if arrived
-            else "is no gradient: the layers around it do not call its backward"
+    if not arrived:
+        raise ValueError(
+            f"{who}: with respect to the output of {chosen} there is no gradient: the layers around it do not call its backward."
         )
-        raise ValueError(f"{who}: with respect to the output of {chosen} there {how}.")
-    if isinstance(arrived[0], tuple):  # of several inputs
-        return [np.array(dx) for dx in arrived[0]]
-    if arrived[0] is None:
+    names = [_name_of_use(model, chosen or "", number) for number in range(len(arrived))]
+    use = names[0] if use is None and len(names) == 1 else use
+    if use not in names:
+        raise ValueError(
+            f"{who}: each use of {chosen} has a gradient of its own. Write {' or '.join(f'layer={name!r}' for name in names)}."
+        )
+    found = arrived[-1 - names.index(use)]  # backward begins with the last use
+    if isinstance(found, tuple):  # of several inputs
+        return [np.array(dx) for dx in found]
+    if found is None:
         raise ValueError(
             f"{who}: there is no gradient with respect to whole numbers, such as those that Embedding takes. Write layer=…, with the "
             f"name of the layer that takes them: the gradient is then with respect to its output. {_names(model)}"
         )
-    return np.array(arrived[0])
+    return np.array(found)
 
 
 def _examples(model: Model, who: str, x: Any, target: Any) -> tuple[NDArray, NDArray | None]:
@@ -145,16 +151,28 @@ def _upstream(model: Model, who: str, y: NDArray, target: NDArray | None, output
             raise ValueError(f"{who}: expected dy of the shape of y, {y.shape}, got {dy.shape}.")
         return dy
     if isinstance(y, Several):
-        raise ValueError(
-            f"{who}: the model has several outputs. Write target=[…] for the loss, or dy=[…], one array for each output."
+        names = list(getattr(model, "output_names", ()))
+        if not isinstance(output, Mapping):
+            raise ValueError(
+                f"{who}: the model has several outputs. Write output={{{names[0]!r}: 0}} for one of them, target=[…] for the loss, or "
+                "dy=[…], one array for each output."
+            )
+        chosen = of_each({**dict.fromkeys(names), **output}, names, "output", who)
+        return Several(
+            np.zeros_like(part) if one is None else _ones(who, part, one) for part, one in zip(y, chosen, strict=True)
         )
     if output is None and y.shape[1:] != (1,):
         raise ValueError(
             f"{who}: the outputs are {batch_of(y.shape[1:])}. Write output=i for the gradient of one of them, target=y for that of the "
             "loss, or dy=… for a gradient of your own."
         )
+    return _ones(who, y, 0 if output is None else output)
+
+
+def _ones(who: str, y: NDArray, output: Any) -> NDArray:
+    """1 at one output of each example, and 0 elsewhere."""
     dy = np.zeros_like(y)
-    dy[_places(who, y, 0 if output is None else output)] = 1
+    dy[_places(who, y, output)] = 1
     return dy
 
 
@@ -183,28 +201,27 @@ def _places(who: str, y: NDArray, output: Any) -> tuple[Any, ...]:
 
 
 def _recording(
-    forward: Callable[..., Any], name: str, uses: list[str], runs: dict[str, int], parts: dict[str, list[Any]]
+    model: Model, forward: Callable[..., Any], name: str, runs: dict[str, int], parts: dict[str, list[Any]]
 ) -> Callable[..., Any]:
     """forward, which also appends what it returns to the parts of this name.
 
-    What a later run of one forward returns has the name of that use, or else `name#2`, ….
+    What a later run of one forward returns has the name of that use.
     """
 
     def record(y: Any) -> None:
-        number = runs[name] = runs.get(name, 0) + 1
+        number = runs[name] = runs.get(name, -1) + 1
         if hasattr(y, "shape"):
-            use = uses[number - 1] if number <= len(uses) else name if number == 1 else f"{name}#{number}"
-            parts.setdefault(use, []).append(y)
+            parts.setdefault(_name_of_use(model, name, number), []).append(y)
 
     return noting(forward, record)
 
 
-def _noting(backward: Callable[..., Any], arrived: list[Any]) -> Callable[..., Any]:
-    """backward, which also appends the dy that it gets."""
+def _noting(arrived: list[Any]) -> Callable[..., Any]:
+    """The method backward of a layer, which also appends the dy that it gets."""
 
-    def backward_and_note(dy: Any) -> Any:
+    def backward_and_note(layer: Layer, dy: Any) -> Any:
         arrived.append(dy)
-        return backward(dy)
+        return type(layer).backward(layer, dy)
 
     return backward_and_note
 
@@ -218,8 +235,17 @@ def _name_of(model: Model, layer: Any) -> str:
     raise ValueError(f"{type(model).__name__}: {layer!r} is not a layer of this model. {_names(model)}")
 
 
-def _nodes(uses: Mapping[str, list[str]]) -> list[str]:
-    return [use for names in uses.values() for use in names]
+def _use_of(model: Model, layer: Any) -> tuple[str, str | None]:
+    """The name of a layer, and that of one of its uses; None if the layer is given itself or by its number, which name no use."""
+    if not isinstance(layer, str):
+        return _name_of(model, layer), None
+    return _name_of(model, layer.partition("#")[0]), layer
+
+
+def _name_of_use(model: Model, name: str, number: int) -> str:
+    """The name of a use of this layer in one forward, counted from 0: that of a node of a Graph, or else `name`, `name#2`, …."""
+    uses = model.names_of_uses().get(name, [name])
+    return uses[number] if number < len(uses) else f"{name}#{number + 1}"
 
 
 def _layer_of_use(model: Model, name: str) -> str:

@@ -9,7 +9,7 @@ from minitorch_np.training.calls import Calls
 from minitorch_np.training.defaults import LARGE_BATCH_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -127,7 +127,7 @@ class Methods(Calls):
         x: ArrayLike,
         target: ArrayLike | None = None,
         *,
-        output: int | Sequence[int] | NDArray | None = None,
+        output: int | Sequence[int] | NDArray | Mapping[str, Any] | None = None,
         dy: ArrayLike | None = None,
         layer: str | int | Layer | None = None,
         training: bool = False,
@@ -141,9 +141,10 @@ class Methods(Calls):
             x: one row per example, in one batch.
             target: dL/dx of the model's loss for these targets, without penalties: the mean over the batch, as in fit.
             output: d output[:, i] / dx, of each example by itself. An int i, (step, i) for outputs of several steps, or an array with
-                one i for each example.
+                one i for each example. Of several outputs a dictionary such as {"kind": i}.
             dy: dL/dy of a loss of your own. Of the three give one; a model with one output needs none.
-            layer: the name, the index or the layer itself, as for get_layer: the gradient with respect to its output, not to x.
+            layer: the name, the index or the layer itself, as for get_layer: the gradient with respect to its output, not to x. Each use
+                of a layer has a gradient, and a name as in `outputs`: that of a node of a Graph, or `name#2`, ….
             training: True for a forward in training mode.
         """
         from minitorch_np.training.inside import gradient
