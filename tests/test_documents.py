@@ -10,14 +10,29 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
-@every_document
+HOW_DO_I = ROOT / "docs" / "how_do_i.md"
+BEGINNING, *SECTIONS = re.split(r"^(?=## )", HOW_DO_I.read_text(), flags=re.MULTILINE)
+
+
+def run(text, document, names, lines_before=0):
+    for block in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        line = lines_before + text[: block.start()].count("\n") + 1
+        exec(compile("\n" * line + block.group(1), str(document), "exec"), names)
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path != HOW_DO_I], ids=lambda path: path.name)
 def test_every_block_of_python_runs(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = document.read_text()
+    run(document.read_text(), document, {"__name__": "document"})
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.splitlines()[0].removeprefix("## "))
+def test_every_answer_runs_after_the_first_block(section, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {"__name__": "document"}
-    for block in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        line = text[: block.start()].count("\n") + 1
-        exec(compile("\n" * line + block.group(1), str(document), "exec"), names)
+    run(BEGINNING, HOW_DO_I, names)
+    before = HOW_DO_I.read_text().partition(section)[0]
+    run(section, HOW_DO_I, names, before.count("\n"))
 
 
 @every_document
