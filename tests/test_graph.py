@@ -294,6 +294,20 @@ def test_a_file_keeps_what_is_shared(rng, tmp_path):
     assert dict(fits[0]) == dict(fits[1])
 
 
+def test_a_file_keeps_the_order_of_the_inputs(rng, tmp_path):
+    """Not that of the alphabet."""
+    nodes = [("h", mt.Dense(4), "deep"), ("y", mt.Concatenate(), ["wide", "h"])]
+    graph = mt.Graph({"wide": (3,), "deep": (3,)}, nodes, "y", rng=0).compile("adam", "mse")
+    x = [rng.normal(size=(8, 3)), rng.normal(size=(8, 3))]
+    options = {"shuffle": False, "resume": tmp_path / "run.ckpt", "validation_split": 0.25}
+    graph.fit(x, np.ones((8, 7)), epochs=1, **options)
+    graph.save(tmp_path / "graph.keras")
+    opened = mt.load_model(tmp_path / "graph.keras")
+    assert list(opened.inputs) == ["wide", "deep"]
+    np.testing.assert_array_equal(opened.predict(x), graph.predict(x))
+    assert list(graph.fit(x, np.ones((8, 7)), epochs=2, **options)) == ["loss", "val_loss"]
+
+
 NODE = ("a", mt.Dense(3), "x")
 
 
