@@ -101,6 +101,9 @@ class Model(Methods, Inference, Layer):
         chosen = as_loss(loss, who)
         _check_kinds(who, optimizer, chosen, metrics)
         check_order(chosen, "forward", "(self, prediction, target)")
+        check_order(chosen, "backward", "(self)")
+        check_order(optimizer, "update", "(self, parameter, state)")
+        check_order(optimizer, "step", "(self, parameters)")
         for metric in metrics:
             check_metric(metric, who)
         optimizer.belong_to(self, who)

@@ -84,16 +84,14 @@ class Sequential(Model):
             self._check()
             if self.built:
                 layer.set_streams(self._all_streams(), self._dtype)
-                self.output_shape = layer.ensure_built(self.output_shape or ())
+                before = shape_through(self._layers[:-1], self.input_shape or (), "compute_output_shape")
+                self.output_shape = layer.ensure_built(before)
         except ValueError:
             self._layers.pop()
             raise
 
     def pop(self) -> Layer:
-        """Remove the last layer and return it; it keeps its weights.
-
-        model[:-1] is a model without it that shares the other layers.
-        """
+        """Remove the last layer and return it, with its weights. model[:-1] is a model without it that shares the other layers."""
         self._refuse_in_fit("pop")
         if not self._layers:
             raise ValueError("Sequential.pop: the model has no layers.")
@@ -279,6 +277,17 @@ class Sequential(Model):
             part.input_shape = before
             part.output_shape = chosen[-1].output_shape if chosen else before
         return part
+
+    def __setitem__(self, index: int, layer: Layer) -> None:
+        """Replace a layer. If the model is built, the new layer is built too; those after it keep their weights."""
+        before = self.layers[:]
+        after = [self.pop() for _ in before[range(len(self))[index] :]]
+        try:
+            for each in (layer, *after[-2::-1]):
+                self.add(each)
+        except ValueError:
+            vars(self)["layers"], self.output_shape = before, before[-1].output_shape
+            raise
 
 
 def _one_by_one(model: Sequential) -> Iterator[Layer]:

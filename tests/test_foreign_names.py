@@ -168,6 +168,7 @@ OURS = [cls for cls in Configurable.registry.values() if is_built_in(cls)]  # ot
 TABLE = table()
 CLASSES = {cls.__name__: cls for cls in [*OURS, mt.Parameter, mt.History, mt.Graph, SearchResult]}
 CLASSES |= {name: getattr(mt.schedules, name) for name in mt.schedules.__all__} | {"Metric": mt.Metric}
+CLASSES["LossValue"] = type(mt.MSELoss()([1.0], [1.0]))
 CLASSES |= {
     name: getattr(mt.callbacks, name)
     for name in (
@@ -491,3 +492,146 @@ class Elsewhere:
 def test_an_object_of_another_framework_is_named(use, message):
     with pytest.raises(ValueError, match=message):
         use(model())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_value_of_a_loss_is_numpys_number_and_answers_the_names_of_tensors(dtype):
+    prediction, target = np.array([[0.25], [0.75]], dtype), np.array([[0.0], [1.0]], dtype)
+    value = mt.MSELoss()(prediction, target)
+    plain = dtype(0.0625)
+    assert isinstance(value, dtype)
+    assert (value, repr(value), value.item()) == (plain, repr(plain), 0.0625)
+    for got, expected in (
+        (value + 1, plain + 1),
+        (-value, -plain),
+        (2 * value, 2 * plain),
+        (np.sqrt(value), np.sqrt(plain)),
+    ):
+        assert (type(got), got) == (type(expected), expected)
+    assert pickle.loads(pickle.dumps(value)) == copy.deepcopy(value) == plain
+    with pytest.raises(AttributeError, match=r"Write model\.backward\(criterion\.backward\(\)\)"):
+        value.backward()
+    with pytest.raises(AttributeError, match=r"write float\(loss\)"):
+        value.detach()
+    with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'\.$"):
+        value.nonsense  # noqa: B018 the access is the test
+
+
+def test_the_line_for_backward_of_a_loss_does_what_it_says(rng):
+    x, y = rng.normal(size=(5, 2)), rng.normal(size=(5, 1))
+    by_hand, by_step = (mt.Sequential([mt.Dense(1)], rng=0, dtype="float64") for _ in range(2))
+    by_step.compile(mt.SGD(0.1), mt.MSELoss()).train_on_batch(x, y)
+    criterion, optimizer = mt.MSELoss(), mt.SGD(0.1)
+    criterion(by_hand(x, training=True), y)
+    by_hand.backward(criterion.backward())
+    optimizer.step(by_hand.parameters())
+    np.testing.assert_array_equal(by_hand.predict(x), by_step.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        (
+            {"build": lambda self, a, b: None},
+            r"Odd\.build is called with \(input_shape\).*'b'\)\. Write def build\(self, inp",
+        ),
+        ({"build": lambda self: None}, r"Write def build\(self, input_shape\)\.$"),
+        ({"forward": lambda x: x}, r"Odd\.forward is called with \(x\).*Write def forward\(self, x\)\.$"),
+        ({"backward": lambda self: 0}, r"Write def backward\(self, dy\)\.$"),
+    ],
+)
+def test_a_layer_whose_methods_cannot_be_called_is_refused_when_it_is_defined(methods, message):
+    with pytest.raises(TypeError, match=message):
+        type("Odd", (mt.Layer,), methods)
+
+
+def test_a_layer_may_take_several_arrays():
+    type("Joined", (mt.Layer,), {"forward": lambda self, a, b: a + b, "backward": lambda self, dy, other=None: dy})
+
+
+@pytest.mark.parametrize(
+    ("base", "methods", "message"),
+    [
+        (mt.Loss, {"forward": lambda self, p: 0.0}, r"Write def forward\(self, prediction, target\)"),
+        (
+            mt.Loss,
+            {"backward": lambda self, dy: dy},
+            r"Odd\.backward is called with \(\).*Write def backward\(self\)\.$",
+        ),
+        (mt.Optimizer, {"step": lambda self: None}, r"Write def step\(self, parameters\)\.$"),
+        (mt.Optimizer, {"update": lambda self, w, g, lr: None}, r"Write def update\(self, parameter, state\)\.$"),
+    ],
+)
+def test_a_method_that_takes_other_arguments_is_refused_by_compile(base, methods, message):
+    odd = type("Odd", (base,), methods)(*([0.1] if base is mt.Optimizer else []))
+    with pytest.raises(ValueError, match=message):
+        model().compile(*((odd, "mse") if base is mt.Optimizer else ("adam", odd)))
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda: mt.Sequential([("fc", mt.Dense(3))]), r"Write Dense\(units=3\) alone: names come from the place"),
+        (lambda: mt.Sequential([np.tanh]), r"Write mt\.Tanh\(\), a layer\.$"),
+        (lambda: mt.Sequential([lambda x: x]), "Write a layer of your own with forward and backward"),
+        (lambda: mt.Sequential([mt.Dense(3)])(np.ones(4)), r"x\[np\.newaxis\] for one example"),
+        (lambda: mt.Sequential([mt.Conv2D(2, 3)])(np.ones((8, 8, 3))), r"a single image is x\[np\.newaxis\]"),
+        (lambda: mt.Sequential([mt.LSTM(2)])(np.ones((8, 3))), r"a single sequence x\[np\.newaxis\]"),
+        (
+            lambda: mt.Sequential([mt.Input((8, 3)), mt.LSTM(2)])(np.ones((8, 3))),
+            r"A single example is x\[np\.newaxis\]",
+        ),
+    ],
+)
+def test_what_is_no_layer_and_a_single_example_are_answered(use, message):
+    with pytest.raises(ValueError, match=message):
+        use()
+
+
+def test_a_metric_that_raises_is_named_with_its_line():
+    def f1_score(y_true, y_pred):
+        raise ValueError("continuous")
+
+    compiled = model().compile("adam", "mse", [f1_score])
+    with pytest.raises(ValueError, match="continuous") as caught:
+        compiled.evaluate(X, X[:, 0])
+    assert "metric 'f1_score', called with shapes (3, 1) and (3, 1). Write metrics=['f1']" in caught.value.__notes__[0]
+
+
+def test_scikit_learn_shows_the_line_to_write():
+    base = pytest.importorskip("sklearn.base")
+    for use in (base.is_classifier, base.clone):
+        with pytest.raises((AttributeError, TypeError), match=r"mt\.tuning\.cross_validate\(build, x, y\)"):
+            use(model())
+
+
+def test_a_layer_of_a_built_model_is_replaced_as_in_pytorch(rng):
+    x, y = rng.normal(size=(6, 4)), rng.integers(0, 5, 6)
+    built = mt.Sequential([mt.Input((4,)), mt.Dense(3), mt.ReLU(), mt.Dense(2)], rng=0)
+    hidden = built[:3].predict(x)
+    built[-1] = mt.Dense(5)
+    assert built.output_shape == (5,)
+    np.testing.assert_array_equal(built[:3].predict(x), hidden)
+    np.testing.assert_allclose(built.predict(x), hidden @ built[-1].kernel.value + built[-1].bias.value, rtol=1e-6)
+    built.compile("adam", mt.CrossEntropyLoss()).fit(x, y, progress=False)
+    kept = [built[3], built.get_weights()]
+    for wrong in (mt.Dense(7), "relu"):
+        with pytest.raises(ValueError, match=r"Make a new layer for them|Write mt\.ReLU"):
+            built[1] = wrong
+    assert built[3] is kept[0]
+    for now, before in zip(built.get_weights(), kept[1], strict=True):
+        np.testing.assert_array_equal(now, before)
+    built[2] = mt.Tanh()
+    np.testing.assert_array_equal(built[:3].predict(x), np.tanh(built[:2].predict(x)))
+
+
+def test_a_layer_put_into_the_list_of_a_built_model_is_answered():
+    built = mt.Sequential([mt.Input((2,)), mt.Dense(3), mt.Dense(2)])
+    built.layers[-1] = mt.Dense(4)
+    with pytest.raises(
+        RuntimeError, match=r"write model\[-1\] = layer or model\.add\(layer\), not model\.layers\[-1\]"
+    ):
+        built.predict(X)
+    built.layers.pop()
+    built.add(mt.Dense(4))
+    assert built.predict(X).shape == (3, 4)

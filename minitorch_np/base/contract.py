@@ -24,6 +24,7 @@ from minitorch_np.base.parameter import Parameter, UsedAsArray
 from minitorch_np.base.randomness import streams
 from minitorch_np.base.replica import replica
 from minitorch_np.base.shapes import Shape, batch_of
+from minitorch_np.base.signatures import check_class
 
 if TYPE_CHECKING:
     from minitorch_np.layer import Layer
@@ -112,10 +113,8 @@ def _running() -> Call | None:
 
 def guard(cls: type) -> None:
     """Put the checks around the `forward` and `backward` that the class or a user-defined base defines."""
-    if vars(cls).get("__slots__"):
-        raise TypeError(
-            f"{cls.__name__}: a layer has no __slots__, as layers and parameters are looked for in its attributes. Leave it out."
-        )
+    if not is_built_in(cls):
+        check_class(cls)
     for name, check in (("forward", _guarded_forward), ("backward", _guarded_backward)):
         method = getattr(cls, name)
         if not hasattr(method, "is_guarded") and (method.__module__ or "").partition(".")[0] != PACKAGE:

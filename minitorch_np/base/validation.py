@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minitorch_np.base.signatures import not_taken
+
 Check = Callable[[str, str, Any], None]
 Checks = Mapping[str, Check]
 
@@ -276,13 +278,17 @@ def _kinds(function: Any) -> list[str]:
 
 
 def check_order(owner: Any, method: str, expected: str) -> None:
-    """Raise ValueError if the names of a user-defined method's parameters say that it takes the target first."""
+    """Raise ValueError if a user-defined method takes the target first, by the names of its parameters, or other arguments."""
     function = getattr(owner, method)
     if takes_target_first(function):
         raise ValueError(
             f"{type(owner).__name__}.{method}{inspect.signature(function)}: predictions come first here, and it takes targets first. "
             f"Write {method}{expected}."
         )
+    if wrong := not_taken(
+        f"{type(owner).__name__}.{method}", function, expected[1:-1].split(", ")[1:], f"def {method}{expected}"
+    ):
+        raise ValueError(wrong)
 
 
 def _kind(name: str) -> str:

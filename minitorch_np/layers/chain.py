@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from minitorch_np.base.answers import table
 from minitorch_np.base.any_length import open_shape
 from minitorch_np.base.contract import refuse_other_shape
 from minitorch_np.base.foreign_objects import instead_of
@@ -58,7 +59,15 @@ def check_layers(who: str, layers: Any) -> None:
 def check_layer(who: str, layer: Any, where: str = "") -> None:
     if not isinstance(layer, Layer):
         expected = "" if isinstance(layer, type) else f" expected layers, got {layer!r}{where}."
-        raise ValueError(f"{who}:{expected}{instead_of(layer)}")
+        raise ValueError(f"{who}:{expected}{instead_of(layer) or _in_layers(layer)}")
+
+
+def _in_layers(given: Any) -> str:
+    """What to write for a function, or a layer with its name, in a list of layers."""
+    if isinstance(given, tuple) and isinstance(given[-1], Layer):
+        return f" Write {given[-1]!r} alone: names come from the place in the model."
+    name = getattr(given, "__name__", "")
+    return f" {table().get(f'mt.{name}', table()['mt.Lambda'])}" if callable(given) else ""
 
 
 def refuse_repeats(layer: Layer) -> None:

@@ -97,7 +97,9 @@ class Dense(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) not in (1, 2):
             remedy = (
-                "Put Flatten() before it." if len(input_shape) > 2 else "Give each example a row: x.reshape(-1, 1)."
+                "Put Flatten() before it."
+                if len(input_shape) > 2
+                else "Give each example a row: x[np.newaxis] for one example, x.reshape(-1, 1) for one number each."
             )
             raise ValueError(
                 f"{self!r}: expected inputs of shape (batch, features), got {batch_of(input_shape)}. {remedy}"

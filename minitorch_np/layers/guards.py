@@ -16,7 +16,8 @@ def require_built(layer: Layer) -> None:
     """Raise RuntimeError if forward comes before the parameters exist."""
     if not layer.built:
         raise RuntimeError(
-            f"{layer!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x)."
+            f"{layer!r}: not built yet. Call it as layer(x), which builds it for x, before layer.forward(x). To put it into a built "
+            "model, write model[-1] = layer or model.add(layer), not model.layers[-1] = layer."
         )
 
 
@@ -25,7 +26,7 @@ def require_images(
 ) -> None:
     """Raise ValueError if examples of this shape are not images."""
     if len(input_shape) == 2:
-        remedy = "Give each pixel a channel: x[..., np.newaxis]."
+        remedy = "Give each pixel a channel, x[..., np.newaxis]; a single image is x[np.newaxis]."
     _require_rank(layer, input_shape, "height, width, channels", remedy)
 
 

@@ -42,10 +42,11 @@ class Input(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if not fits(input_shape, self.shape):
+            single = " A single example is x[np.newaxis]." if len(input_shape) == len(self.shape) - 1 else ""
             ordered = "" if None in self.shape else transposition((0, *input_shape), self.shape)
             raise ValueError(
                 f"{self!r}: expected inputs of shape {batch_of(tuple(self.shape))}, got {batch_of(tuple(input_shape))}."
-                + (f" The axes are in another order: use {ordered}." if ordered else "")
+                + (f" The axes are in another order: use {ordered}." if ordered else single)
             )
         return tuple(input_shape)
 

@@ -110,7 +110,7 @@ class _RecurrentArguments(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         input_shape, _ = split_shapes(self, input_shape)
-        remedy = "A recurrent layer before it needs return_sequences=True; sequences of single numbers are x[..., np.newaxis]."
+        remedy = "A recurrent layer before it needs return_sequences=True; sequences of single numbers are x[..., np.newaxis], a single sequence x[np.newaxis]."
         require_sequences(self, input_shape, remedy)
         shape = (input_shape[0], self.units) if self.return_sequences else (self.units,)
         return (shape, *[(self.units,)] * self.state_size) if self.return_state else shape

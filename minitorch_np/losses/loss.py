@@ -16,6 +16,7 @@ from minitorch_np.base.callers import caller
 from minitorch_np.base.configurable import OwnAttributes
 from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import one_number
+from minitorch_np.losses.value import as_value
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -73,7 +74,7 @@ class Loss(Cached, OwnAttributes):
                 "that of Keras is (y_true, y_pred).",
                 stacklevel=caller(),
             )
-        return loss
+        return as_value(loss)
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
         """Raise ValueError for numbers that make no sense to this loss. Runs when the loss is called directly; fit and evaluate

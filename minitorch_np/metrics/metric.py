@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.answers import answers_foreign_arguments, table
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.configurable import Configurable
 from minitorch_np.base.shapes import Shape
@@ -142,8 +142,10 @@ class OfFunction(Metric):
         try:
             value = self.function(*given)
         except Exception as error:
+            outputs = "A metric gets the outputs of the model: prediction.argmax(axis=-1) are the classes."
+            remedy = table().get(f"mt.{self.name}", outputs)
             error.add_note(
-                f"It was raised by the metric {self.name!r}, called with shapes {given[0].shape} and {given[1].shape}."
+                f"It was raised by the metric {self.name!r}, called with shapes {given[0].shape} and {given[1].shape}. {remedy}"
             )
             raise
         if np.ndim(value) and len(value) == len(prediction):  # one value for each example, as of a loss

@@ -12,7 +12,7 @@ from minitorch_np.base.text import printable
 
 SAVE_AGAIN = "Save it again"
 DISTRUST = "Do not trust this file"
-OTHER_MODEL = "The file is of another model"
+OTHER_MODEL = "The file is of another model, or of one whose build makes its parameters in another order"
 _LONGEST = 500
 
 

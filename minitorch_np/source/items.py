@@ -121,7 +121,7 @@ def as_batch(item: Any) -> Batch:
     batch = tuple(item) if isinstance(item, (tuple, list)) else (item,)
     if isinstance(item, dict):
         raise ValueError(
-            f"expected batches (x, y) or (x, y, weights), got a dictionary of {', '.join(map(repr, item))}. Give its arrays as a tuple."
+            f"expected batches (x, y) or (x, y, weights), got a dictionary of {', '.join(map(repr, item))}. Give its arrays as a tuple: (batch['x'], batch['y'])."
         )
     if not 1 <= len(batch) <= 3:
         raise ValueError(f"expected batches (x, y) or (x, y, weights), got {len(batch)} items.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.answers import answers_foreign_arguments, line_for
 from minitorch_np.training.calls import Calls
 from minitorch_np.training.defaults import LARGE_BATCH_SIZE
 
@@ -150,6 +150,10 @@ class Methods(Calls):
         from minitorch_np.training.inside import gradient
 
         return gradient(cast("Model", self), x, target, output, dy, layer, training=training)
+
+    def __sklearn_clone__(self) -> NoReturn:
+        """scikit-learn calls this to copy a model for its own cross-validation and searches."""
+        raise TypeError(line_for(type(self), ".__sklearn_tags__"))
 
     # Answers in place of scores
 
