@@ -29,6 +29,7 @@ from minitorch_np.base.contract import (
     refuse_other_shape,
     warn_of_hidden,
 )
+from minitorch_np.base.node import nothing_replaced
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.replica import Replicator, original_of, refill
@@ -279,7 +280,8 @@ class Layer(Weights):
         return self.output_shape  # type: ignore[return-value]
 
     def _make_parameters(self, input_shape: Shape) -> None:
-        self.build(input_shape)
+        with nothing_replaced(self):
+            self.build(input_shape)
         self._known = None
         known_parameters(self)
         self.set_streams(self._all_streams(), self._dtype)  # of layers that build has created
@@ -294,6 +296,5 @@ class Layer(Weights):
 
     def _all_streams(self) -> Streams:
         """The generators that were set, or else new ones without a seed."""
-        if self._streams is None:
-            self._streams = streams(None)
+        self._streams = self._streams or streams(None)
         return self._streams

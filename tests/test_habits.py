@@ -125,6 +125,31 @@ def test_a_line_from_habit_is_answered(call):
         line()
 
 
+@pytest.mark.parametrize("value", [mt.Dense(3).initialize((3,), 0).kernel, np.eye(3)], ids=["a parameter", "an array"])
+def test_a_kernel_that_is_set_before_the_layer_is_built_is_not_lost(value):
+    layer = mt.Dense(3)
+    layer.kernel = value
+    with pytest.raises(ValueError, match=r"kernel was set before the layer was built.* layer\.kernel\.value = array\."):
+        layer(X)
+    layer = mt.Dense(3).initialize((3,))
+    layer.kernel.value = value.value if isinstance(value, mt.Parameter) else value
+    np.testing.assert_allclose(layer(X), X @ layer.kernel.value + layer.bias.value)
+
+
+def test_a_layer_of_your_own_may_make_a_parameter_of_its_array():
+    class Scale(mt.Layer):
+        def __init__(self, factor):
+            self.factor = factor
+
+        def build(self, input_shape):
+            self.factor = mt.Parameter(self.factor)
+
+        def forward(self, x):
+            return x * self.factor.value
+
+    np.testing.assert_array_equal(Scale(np.full(3, 2.0, np.float32))(X), 2 * X)
+
+
 def test_the_lines_of_these_messages_are_right():
     far = np.array([[3.0], [0.2]])
     beta = 0.5

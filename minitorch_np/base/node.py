@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from minitorch_np.base.cache import Cached, current_call
-from minitorch_np.base.configurable import Configurable
+from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.base.parameter import Parameter, Parameters
 from minitorch_np.base.validation import check_flags
 
@@ -217,3 +219,16 @@ def _listed(place: str, items: Any, kind: type, attribute: str, found: set[int])
 
 def _join(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
+
+
+@contextmanager
+def nothing_replaced(layer: Node) -> Iterator[None]:
+    """Raise ValueError if the `with` block, which builds a layer of this package, replaces a parameter that was set before."""
+    before = {name: value for name, value in vars(layer).items() if isinstance(value, (Parameter, np.ndarray))}
+    yield
+    for name, value in before.items():
+        if vars(layer)[name] is not value and isinstance(vars(layer)[name], Parameter) and is_built_in(type(layer)):
+            raise ValueError(
+                f"{layer!r}: {name} was set before the layer was built, and build has made a new one. Build it first, layer.initialize(input_shape), "
+                f"then write layer.{name}.value = array. For shared weights use one layer in two places of a mt.Graph."
+            )
