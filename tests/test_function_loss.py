@@ -114,11 +114,73 @@ def test_what_is_no_function_is_refused(given):
 
 def test_a_loss_object_of_another_framework_is_refused():
     torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
-    with pytest.raises(ValueError, match=r"got MSELoss\(\)\. Write a function \(prediction, target\) of NumPy arrays"):
+    with pytest.raises(
+        ValueError, match=r"got MSELoss\(\)\. It is PyTorch's MSELoss\. Write mt\.MSELoss, with its arguments"
+    ):
         network().compile("sgd", torch.nn.MSELoss())
 
 
 # Ways to the gradient
+
+
+POINTS = [-1.0, 0.0, 0.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda prediction, target: np.quantile(abs(prediction - target), 0.3, axis=-1),
+        lambda prediction, target: np.quantile(prediction * target, 0.77),
+        lambda prediction, target: np.square(prediction - np.quantile(prediction, 0.4, axis=1, keepdims=True)).mean(
+            axis=1
+        ),
+        lambda prediction, target: np.square(np.quantile(prediction, [0.1, 0.9], axis=0, keepdims=True)).sum(),
+        lambda prediction, target: np.square(np.quantile(prediction, [[0.0, 1.0]], keepdims=True)).sum(),
+        lambda prediction, target: np.subtract(*np.percentile(prediction - target, [75, 25], axis=-1)),
+        lambda prediction, target: np.percentile(np.square(prediction - target), q=90, axis=0).sum(),
+        lambda prediction, target: np.interp(prediction, POINTS, [0.0, 1.0, 5.0, 2.0]).mean(axis=-1),
+        lambda prediction, target: np.interp(prediction, POINTS, np.sin(POINTS), left=-3.0, right=4.0).mean(axis=-1),
+        lambda prediction, target: np.interp(target, POINTS, prediction[0]).mean(),
+    ],
+)
+def test_quantiles_and_interpolation_are_followed(function, rng):
+    prediction, target = 1.5 * rng.normal(size=(7, 4)), rng.normal(size=(7, 4))
+    loss = mt.FunctionLoss(function)
+    assert float(loss(prediction, target)) == pytest.approx(np.mean(function(prediction, target)), rel=1e-14)
+    gradient = loss.backward()
+    for place in np.ndindex(prediction.shape):
+        step = np.zeros_like(prediction)
+        step[place] = 1e-6
+        difference = np.mean(function(prediction + step, target)) - np.mean(function(prediction - step, target))
+        assert gradient[place] == pytest.approx(difference / 2e-6, abs=1e-8)
+
+
+def test_the_matrix_of_the_fourier_transform_is_the_answer_to_it(rng):
+    prediction, target = rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
+
+    def power(prediction, target):
+        return np.square(abs(np.fft.rfft(prediction - target))).mean(axis=-1)
+
+    refused = mt.FunctionLoss(power)
+    value = refused(prediction, target)
+    with pytest.raises(ValueError, match=r"F = np\.fft\.rfft\(np\.eye\(n\)\), then re, im = x @ F\.real, x @ F\.imag"):
+        refused.backward()
+    matrix = np.fft.rfft(np.eye(5))
+
+    def by_matrix(prediction, target):
+        x = prediction - target
+        return (np.square(x @ matrix.real) + np.square(x @ matrix.imag)).mean(axis=-1)
+
+    followed = mt.FunctionLoss(by_matrix)
+    assert followed(prediction, target) == pytest.approx(value, rel=1e-14)
+    followed.backward()
+
+
+def test_a_function_of_numpy_that_is_not_followed_is_named(rng):
+    loss = mt.FunctionLoss(lambda prediction, target: np.unwrap(prediction).mean(axis=-1))
+    loss(rng.normal(size=(3, 5)), rng.normal(size=(3, 5)))
+    with pytest.raises(ValueError, match=r"np\.unwrap is not traced"):
+        loss.backward()
 
 
 def filled(prediction, target):

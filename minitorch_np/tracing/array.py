@@ -58,9 +58,14 @@ class TracedArray(np.ndarray):
             return FUNCTIONS[func](args, kwargs)
         if not hasattr(getattr(func, "_implementation", None), "__code__"):
             raise TraceError(f"np.{func.__name__} is not traced")
-        return super().__array_function__(
-            func, types, args, kwargs
-        )  # Python code of NumPy's, which calls what is traced
+        found = super().__array_function__(func, types, args, kwargs)  # Python code, which calls what is traced
+        if (
+            isinstance(found, (np.ndarray, np.inexact))
+            and found.dtype.kind in "fc"
+            and not isinstance(found, TracedArray)
+        ):
+            raise TraceError(f"np.{func.__name__} is not traced")
+        return found
 
     def __getitem__(self, key: Any) -> Any:
         return gather(lambda array: array[plain(key)], [self])

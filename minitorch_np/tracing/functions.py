@@ -226,22 +226,6 @@ def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -
     into(dst, np.where(where, src, dst) if where is not True else wrap(as_node(src)))
 
 
-@handles(np.sort)
-def _sort(a: Any, axis: Any = -1, kind: Any = None) -> Any:
-    if axis is None:
-        a, axis = a.ravel(), 0
-    return np.take_along_axis(a, np.argsort(plain(a), axis, kind), axis)
-
-
-@handles(np.median)
-def _median(a: Any, axis: Any = None, out: Any = None, overwrite_input: Any = False, keepdims: Any = False) -> Any:
-    if axis is None:
-        middle = _median(a.ravel(), 0)
-        return middle.reshape((1,) * a.ndim) if keepdims else middle
-    last = a.shape[axis] - 1
-    return np.take(_sort(a, axis), sorted({last // 2, last - last // 2}), axis).mean(axis, keepdims=keepdims)
-
-
 def _whole(function: Any) -> Callable[..., Any]:
     """A function of one array whose Jacobian is computed by complex step."""
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np.tracing import functions, methods, products, ufuncs  # noqa: F401  these teach TracedArray NumPy's functions
+from minitorch_np.tracing import functions, interpolation, methods, products, ufuncs  # noqa: F401  they teach TracedArray NumPy's functions
 from minitorch_np.tracing.array import TracedArray, holds_traced, node_of, stacked, wrap
 from minitorch_np.tracing.creation import Replacements
 from minitorch_np.tracing.errors import TraceError
