@@ -93,13 +93,15 @@ def test_every_optimiser_continues_to_the_bit_and_may_be_left_out(tmp_path, x, o
 
 
 def test_a_fresh_process_knows_every_class_of_the_package(tmp_path):
-    model = mt.Sequential([mt.Input((4,)), mt.Dense(3)])
+    """Also those that `import minitorch_np` does not load."""
+    model = mt.Sequential([mt.Input((4,)), mt.Dense(3, kernel_constraint=mt.constraints.MaxNorm(1.5))])
     model.compile(mt.SGD(mt.schedules.CosineDecay(0.1, 50)), mt.CrossEntropyLoss()).save(tmp_path / "m.keras")
-    program = "import sys, minitorch_np as mt; print(mt.load_model(sys.argv[1]).optimizer)"
+    program = "import sys, minitorch_np as mt; model = mt.load_model(sys.argv[1]); print(model, model.optimizer)"
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "m.keras")], capture_output=True, text=True, check=True
     )
     assert "CosineDecay(initial=0.1, steps=50)" in done.stdout
+    assert "kernel_constraint=MaxNorm(max_value=1.5)" in done.stdout
 
 
 class Twice(mt.Layer):

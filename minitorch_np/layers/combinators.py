@@ -11,7 +11,7 @@ from minitorch_np.base.arrays import as_floats
 from minitorch_np.base.shapes import NDArray, Shape, batch_of, has_several
 from minitorch_np.layer import Layer
 from minitorch_np.layers.chain import backward_through, check_layers, refuse_repeats, shape_through
-from minitorch_np.layers.masks import Mask, any_of, through
+from minitorch_np.layers.masks import Mask, any_given, any_of, through
 
 Branch = Layer | Sequence[Layer]
 
@@ -24,6 +24,9 @@ class _Combinator(Layer):
     """
 
     branches: Sequence[Branch] | None = None
+    leaves_out_padding = (
+        False  # whether combine takes the masks of the arrays as well, or None, and treats padding in its own way
+    )
 
     def __init__(self, branches: Sequence[Branch] | None = None) -> None:
         self._take(branches)
@@ -61,13 +64,19 @@ class _Combinator(Layer):
         return self.forward(*(as_floats(array, "x", self, "biufc") for array in arrays))
 
     def forward(self, x: NDArray, *others: NDArray, mask: NDArray | None = None) -> NDArray:
-        if not self._lists:
+        arrays: Sequence[NDArray] = (x, *others)
+        masks: Any = mask  # without branches those of all arrays
+        if self._lists:
+            arrays, masks = zip(*(through(layers, x, mask) for layers in self._lists), strict=True)
+            self.output_mask = self.merged_mask(masks, arrays)
+        else:
             self._refuse_single(others)
-            return self.combine((x, *others))
-        found = [through(layers, x, mask) for layers in self._lists]
-        arrays = [y for y, _ in found]
-        self.output_mask = self.merged_mask([y_mask for _, y_mask in found], arrays)
+        if self.leaves_out_padding and masks is not None and any_given(masks):
+            return self.combine(arrays, masks)  # type: ignore[call-arg]
         return self.combine(arrays)
+
+    def masks_of_forward(self, masks: Sequence[Mask], arrays: Sequence[NDArray]) -> dict[str, Any]:
+        return {"mask": masks}
 
     def backward(self, dy: NDArray) -> Any:
         """x reaches y through every branch, so dx is the sum of the dx of all branches. In a Graph each source gets its own dx."""

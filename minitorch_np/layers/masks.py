@@ -93,6 +93,11 @@ def all_of(masks: Sequence[Mask]) -> Mask:
     return functools.reduce(np.logical_and, known) if known else None
 
 
+def of_rank(mask: NDArray, rank: int) -> NDArray:
+    """The mask with further axes of size 1, for an array of this rank."""
+    return mask.reshape(*mask.shape, *[1] * (rank - mask.ndim))
+
+
 def joined(masks: Sequence[Mask], arrays: Sequence[NDArray], axis: int) -> Mask:
     """The mask of several arrays that are joined along an axis. An array without a mask has real steps alone."""
     if not any_given(masks):

@@ -14,7 +14,7 @@ from minitorch_np.layers.chain import check_layers, refuse_repeats, shape_throug
 from minitorch_np.layers.combinators import Branch, _Combinator, differing, require_two, summed
 from minitorch_np.layers.dense import Dense
 from minitorch_np.layers.guards import check_axis, places, require_axis
-from minitorch_np.layers.masks import Mask, joined
+from minitorch_np.layers.masks import Mask, any_of, joined, of_rank
 from minitorch_np.layers.rectifiers import ReLU
 
 
@@ -119,19 +119,29 @@ class Subtract(_Combinator):
 
 
 class Multiply(_Combinator):
-    """y = the product of several arrays, element by element. Arguments, shapes and errors are those of Add."""
+    """y = the product of several arrays, element by element. Arguments, shapes and errors are those of Add.
 
-    def combine(self, arrays: Sequence[NDArray]) -> NDArray:
-        self.cache = arrays
-        return _product(arrays)
+    As in Keras, padding in one array counts as 1, and y is 0 where all arrays have padding.
+    """
+
+    leaves_out_padding = True
+
+    def combine(self, arrays: Sequence[NDArray], masks: Sequence[Mask] = ()) -> NDArray:
+        real = [None if mask is None else of_rank(mask, arrays[0].ndim) for mask in masks or [None] * len(arrays)]
+        pairs = zip(arrays, real, strict=True)
+        arrays = [x if mask is None else np.where(mask, x, x.dtype.type(1)) for x, mask in pairs]
+        any_real = any_of(real)
+        self.cache = arrays, real, any_real
+        y = _product(arrays)
+        return y if any_real is None else y * any_real
 
     def gradients(self, dy: NDArray) -> Iterable[NDArray]:
-        """The derivative of a product with respect to one factor is the product of the others."""
-        arrays = self.cache
-        return [
-            summed(dy * _product([*arrays[:place], *arrays[place + 1 :]]), array.shape)
-            for place, array in enumerate(arrays)
-        ]
+        """The derivative of a product with respect to one factor is the product of the others; y does not depend on padding."""
+        arrays, real, any_real = self.cache
+        dy = dy if any_real is None else dy * any_real
+        for place, (array, mask) in enumerate(zip(arrays, real, strict=True)):
+            found = summed(dy * _product([*arrays[:place], *arrays[place + 1 :]]), array.shape)
+            yield found if mask is None else found * mask
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
@@ -139,17 +149,28 @@ class Multiply(_Combinator):
 
 
 class Maximum(_Combinator):
-    """y = the largest of several arrays, element by element. Arguments, shapes and errors are those of Add."""
+    """y = the largest of several arrays, element by element. Arguments, shapes and errors are those of Add.
 
+    As in Keras, padding in one array does not count where another has none.
+    """
+
+    leaves_out_padding = True
     _sign = 1
 
-    def combine(self, arrays: Sequence[NDArray]) -> NDArray:
+    def combine(self, arrays: Sequence[NDArray], masks: Sequence[Mask] = ()) -> NDArray:
         best, *others = arrays
+        real, *real_others = [
+            None if mask is None else of_rank(mask, best.ndim) for mask in masks or [None] * len(arrays)
+        ]
         parts = []
-        for array in others:
+        for array, mask in zip(others, real_others, strict=True):
             difference = self._sign * (array.real - best.real)
+            if real is not None:
+                difference = np.where(real, difference, difference.dtype.type(np.inf))
+            if mask is not None:
+                difference = np.where(mask, difference, difference.dtype.type(-np.inf))
             parts.append(np.heaviside(difference, np.array(0.5, difference.dtype)))
-            best = np.where(difference > 0, array, best)
+            best, real = np.where(difference > 0, array, best), any_of([real, mask])
         self.cache = parts, [array.shape for array in arrays]
         return best
 

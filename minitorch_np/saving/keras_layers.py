@@ -14,6 +14,7 @@ from minitorch_np.layers import ELU, Input, LeakyReLU, ReLU, SiLU, Softmax
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_calls import WITH_OWN_LAYER
 from minitorch_np.saving.keras_functional import IN_FILE, from_functional
+from minitorch_np.saving.objects import registered
 
 if TYPE_CHECKING:
     from minitorch_np.model import Model
@@ -189,9 +190,9 @@ def _argument(value: Any, dtype: str) -> Any:
     name = class_name(value)
     if snake_case(name) in initializers.BY_NAME:
         return snake_case(name)
-    if name not in Configurable.registry:
+    cls: Any = registered(name)
+    if cls is None:
         raise NotHere(f"the {name}")
-    cls: Any = Configurable.registry[name]
     if issubclass(cls, Layer):
         (layer,) = _layers(value, dtype)
         return layer

@@ -56,8 +56,8 @@ _POOLING = {
 
 
 def is_operation(config: dict[str, Any]) -> bool:
-    """Whether this describes a function, and not a layer or a model: every layer of Keras can be frozen."""
-    return "trainable" not in config and "layers" not in config
+    """Whether this describes a function, and not a layer or a model. Every layer of Keras has one of these arguments."""
+    return not config.keys() & {"trainable", "dtype", "layers"}
 
 
 def of_operation(

@@ -166,6 +166,7 @@ _ON_DEMAND = {
     "Graph": "minitorch_np.graph",
     "LossOfOutput": "minitorch_np.metrics.outputs",
     "MetricOfOutput": "minitorch_np.metrics.outputs",
+    **dict.fromkeys(("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"), "minitorch_np.constraints"),
 }
 
 

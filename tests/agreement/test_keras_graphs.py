@@ -336,6 +336,9 @@ OPERATIONS = {
     ),
     "pooled images": lambda: model([(4, 5, 2)], lambda x: ops.mean(L.Conv2D(3, 2)(x), axis=(1, 2)) * 2),
     "attention by hand": lambda: model([(6, 4)], attention_by_hand),
+    "layers without trainable": lambda: model(
+        [(4, 4, 2)], lambda x: L.Dense(2)(L.Flatten()(L.SpatialDropout2D(0.0)(L.GaussianNoise(0.0)(L.Permute((2, 1, 3))(x)))))
+    ),
     "nothing": lambda: model([(4,)], lambda x: L.Dense(2)(L.Identity()(x))),
     "masked sum": lambda: model([(5,)], lambda w: L.LSTM(3)(masked(w) + L.Dense(4)(masked(w)))),
     "masked product": lambda: model([(5,)], lambda w: L.GlobalAveragePooling1D()(masked(w) * 2.0)),

@@ -138,6 +138,33 @@ def test_gradients_agree_with_keras_in_float64(name, per_step, make, tmp_path, i
     assert_close(ours.predict(x), theirs.predict(x, verbose=0), 1e-7)
 
 
+@pytest.mark.parametrize("kind", ["Add", "Multiply", "Maximum", "Minimum", "Concatenate"])
+@pytest.mark.parametrize("case", ["of three lengths", "one without mask", "gate"])
+def test_merging_sequences_of_different_lengths_agrees_with_keras(kind, case, tmp_path):
+    """In Keras padding counts as 1 in a product, and not at all in a maximum or minimum, where another array has none."""
+    rng, layers = np.random.default_rng(len(kind)), keras.layers
+    inputs = [keras.Input((5,)) for _ in range(3 if case == "of three lengths" else 2)]
+    embedded = [
+        layers.Embedding(WORDS, 4, mask_zero=case != "one without mask" or number == 0)(words)
+        for number, words in enumerate(inputs)
+    ]
+    if case == "gate" and kind != "Concatenate":
+        embedded[1] = layers.Dense(1, activation="sigmoid")(embedded[1])
+    merged = getattr(layers, kind)()(embedded)
+    theirs = keras.Model(inputs, [merged, layers.GlobalAveragePooling1D()(merged)])
+    theirs.compile(keras.optimizers.SGD(0.5), ["mse", "mse"])
+    theirs.save(tmp_path / "theirs.keras")
+    ours = mt.load_model(tmp_path / "theirs.keras")
+    x = [sequences(rng, time=5) for _ in inputs]
+    x[0][1] = 0  # no step at all
+    y = [rng.normal(size=(7, *part.shape[1:])).astype("f") for part in theirs.outputs]
+    for most in (1e-6, 1e-5):
+        for found, due in zip(ours.predict(x), theirs.predict(x, verbose=0), strict=True):
+            assert_close(found, due, most)
+        ours.fit(x, y, epochs=5, batch_size=None)
+        theirs.fit(x, y, epochs=5, batch_size=7, shuffle=False, verbose=0)
+
+
 def test_what_attention_gives_at_padding_is_that_of_keras(tmp_path):
     """It shows where a later layer takes padding for data."""
     ours, theirs = both([mt.MultiHeadAttention(2, 3), mt.GlobalMaxPooling1D()], tmp_path)
