@@ -112,6 +112,19 @@ REFUSED = {
     ),
     "smooth l1": (lambda: mt.SmoothL1Loss(beta=0.5), r"HuberLoss\(beta\) is beta times as large"),
     "table": (lambda: mt.Embedding(3, 4).weight, r"Write layer\.embeddings"),
+    "groups": (
+        lambda: mt.SGD([{"params": []}], learning_rate=0.1),
+        r"given twice.*For another rate or decay of some of them write par",
+    ),
+    "groups alone": (
+        lambda: mt.SGD([{"params": []}]),
+        r"For another rate or decay of some of them write parameter\.rate = 0\.1",
+    ),
+    "a layer as an attribute": (
+        lambda: mt.Sequential([mt.Input((3,)), mt.Dense(1)]).initialize((3,)).dense_1,
+        r"no attribute 'dense_1'\. Write model\.get_layer\('dense_1'\)",
+    ),
+    "check_grad": (lambda: mt.check_grad, r"mt\.gradcheck\(layer, x\)"),
     "betas": (lambda: mt.Adam(0.001, betas=(0.5, 0.999)), r"with the two numbers of \(0\.5, 0\.999\)"),
     "transform": (lambda: mt.Normalization().transform(X), r"Write scale\(x\) after scale\.adapt\(x\)"),
     "score": (lambda: mt.Metric()(Y, Y), r"score\(self, prediction, target\), which returns the sum over the batch"),

@@ -27,7 +27,9 @@ _NONE_OF = {
 # In the package itself the name tells what it would be.
 _KINDS = {
     "losses": re.compile("Loss$|entropy$|_loss$"),
-    "of scikit-learn": re.compile("_score$|_curve$|Display$|Split$|Fold$|Encoder$|Scaler$|CV$"),
+    "of scikit-learn": re.compile(
+        "_score$|_curve$|_importance$|Display$|Split$|Fold$|Encoder$|Scaler$|[a-z]Transformer$|CV$"
+    ),
     "layers": re.compile("Conv|Pool|Pad|Norm|Drop|Crop|Sampling|Attention|Cell$|^Random|Layer|Transformer|[Ss]hrink"),
     "schedules": re.compile("LR$|Decay$|Schedule"),
     "optimizers": re.compile("Adam|SGD|Optimizer"),

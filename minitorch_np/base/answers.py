@@ -116,6 +116,8 @@ def answer_missing(owner: Any, name: str) -> Any:
         return object.__getattribute__(owner, name)
     except AttributeError as error:
         line = line_for(type(owner), f".{name}")
+        if not line and vars(owner).get("built") and name in owner.sublayers():
+            line = f"Write model.get_layer({name!r})."
         if line and not hasattr(type(owner), name):
             raise AttributeError(f"{error}. {line}", name=name, obj=owner) from None
         raise
@@ -151,6 +153,12 @@ def _refuse_unknown(
         for name in required[len(args) :]:
             if name not in kwargs and (line := line_for(cls, f"{method}(no {name})")):
                 raise TypeError(f"{who}: the argument {name!r} is missing. {line}") from None
+        for name in by_name[: len(args)]:
+            if name in kwargs:
+                line = line_for(cls, f"{method}(*)") or "Leave one of them out."
+                raise TypeError(
+                    f"{who}: the argument {name!r} is given twice, by position and by name. {line}"
+                ) from None
         return
     known = f"The arguments are {', '.join(by_name)}." if by_name else "It takes no arguments."
     if not unknown:

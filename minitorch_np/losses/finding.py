@@ -41,7 +41,7 @@ BY_NAME: Mapping[str, Callable[[], Loss]] = MappingProxyType(
 
 def find(name: str, who: str) -> Loss:
     """A new loss of this name. Raises ValueError for an unknown name."""
-    return by_name(name, BY_NAME, who, "a loss such as BCELoss()")()
+    return by_name(name, BY_NAME, who, "a loss such as BCELoss(), a function (prediction, target)")()
 
 
 def as_loss(given: Any, who: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.answers import answers_foreign_arguments, line_for
 from minitorch_np.base.configurable import OwnAttributes, is_built_in, says_itself
 from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
 from minitorch_np.base.shapes import NDArray, Shape
@@ -268,8 +268,8 @@ def checked_rate(who: str, rate: Any) -> float:
     """See Optimizer.checked_rate."""
     if isinstance(rate, (bool, np.bool_, type)) or np.ndim(rate) or not hasattr(rate, "__float__"):
         remedy = of_class(rate)
-        if isinstance(rate, Mapping) or callable(rate) and not isinstance(rate, type):
-            remedy = " The parameters are given to step(model.parameters()), which fit calls."
+        if isinstance(rate, (Mapping, list, tuple)) or callable(rate) and not isinstance(rate, type):
+            remedy = f" {line_for(Optimizer, '(*)')}"
         raise ValueError(f"{who}: learning_rate is a number or a schedule (step) -> rate, got {rate!r:.80}.{remedy}")
     if not (math.isfinite(rate) and rate >= 0):
         raise ValueError(f"{who}: learning_rate is a finite number of at least 0, got {rate!r}.")
