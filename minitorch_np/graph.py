@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.any_length import open_shape
 from minitorch_np.base.several import Several, listed, of_each
@@ -15,8 +17,12 @@ from minitorch_np.layers.chain import refuse_repeats
 from minitorch_np.layers.masks import forward_of_several, of_outputs, through
 from minitorch_np.layers.nodes import (
     Node,
+    add_gradient,
     add_gradients,
     check_nodes,
+    gradient_of,
+    names_of,
+    of_parts,
     refuse_without_dx,
     steps_of,
     twin,
@@ -52,7 +58,9 @@ class Graph(Model):
     Args:
         inputs: the shape of one example of each input, without the batch, by name.
         nodes: (name, layer, source) or (name, layer, [source, source, …]). A source is an input or an earlier node. In place of a
-            layer may stand the name of an earlier node, or the same object: this layer is then used in both places.
+            layer may stand the name of an earlier node, or the same object: this layer is then used in both places. A layer that gives
+            several arrays has a name for each of them, the first of which is that of the node:
+            (["encoder", "h", "c"], mt.LSTM(8, return_state=True), "x").
         outputs: the names of the nodes that are the outputs; a name alone if there is one.
         rng, dtype: see Model.
 
@@ -77,7 +85,10 @@ class Graph(Model):
         check_nodes(inputs, nodes, outputs)
         self.inputs, self.nodes, vars(self)["outputs"] = dict(inputs), without_repeats(nodes), outputs
         self._steps = steps_of(self.nodes)
-        self._again = {name for name, layer, _ in self.nodes if isinstance(layer, str)}
+        self._again = {names_of(name)[0] for name, layer, _ in self.nodes if isinstance(layer, str)}
+        self.parts: dict[str, list[str]] = {
+            names_of(name)[0]: names_of(name) for name, *_ in self.nodes if not isinstance(name, str)
+        }
         self.output_names: list[str] = [outputs] if isinstance(outputs, str) else list(outputs)
         refuse_repeats(self)
         self.input_shape = self._given_shape()
@@ -141,7 +152,7 @@ class Graph(Model):
 
     def sublayers(self) -> dict[str, Layer]:
         """The layers by the name of the first node that uses each."""
-        return {name: layer for name, layer, _ in self.nodes if isinstance(layer, Layer)}
+        return {names_of(name)[0]: layer for name, layer, _ in self.nodes if isinstance(layer, Layer)}
 
     def build(self, input_shape: Any) -> None:
         self._shapes(input_shape, "ensure_built")
@@ -162,7 +173,9 @@ class Graph(Model):
         for name, layer, sources in self.each_node():
             given = tuple(shapes[source] for source in sources)
             try:
-                shapes[name] = open_shape(getattr(layer, method), given if len(given) > 1 else given[0])
+                shape = open_shape(getattr(layer, method), given if len(given) > 1 else given[0])
+                names = self.parts.get(name, [name])
+                shapes.update(zip(names, of_parts(layer, shape, names), strict=True))
             except ValueError as error:
                 raise ValueError(f"Graph, node {name!r}: {error}") from error
         return shapes
@@ -199,8 +212,12 @@ class Graph(Model):
             else:
                 given = [values[source] for source in sources], [masks.get(source) for source in sources]
                 values[name], masks[name] = forward_of_several(use, *given)
+            if name in self.parts:
+                its_masks = masks[name] if isinstance(masks[name], list) else [masks[name]]
+                masks.update(zip(self.parts[name], its_masks, strict=False))  # those of states are none
+                values.update(zip(self.parts[name], listed(values[name]), strict=True))
             uses.append((name, layer, use, sources))
-        self.cache = uses
+        self.cache = uses, {part: values[part] for names in self.parts.values() for part in names}
         self.output_mask = of_outputs([masks.get(name) for name in self.output_names])
         found = [values[name] for name in self.output_names]
         return Several(found) if len(found) > 1 else found[0]
@@ -215,20 +232,23 @@ class Graph(Model):
             self.before_backward(dy)
         gradients: dict[str, Any] = {}
         for name, gradient in zip(self.output_names, listed(dy), strict=True):
-            _add(gradients, name, gradient)
+            add_gradient(gradients, name, gradient)
         twins = []
-        for name, layer, use, sources in reversed(self.cache):
+        uses, given = self.cache
+        for name, layer, use, sources in reversed(uses):
             if self._needed is not None and name not in self._needed:
                 continue
-            gradient = gradients.pop(name, None)
+            for part in self.parts.get(name, ()):
+                gradients.setdefault(part, np.zeros_like(given[part]))  # no node takes it
+            gradient = gradient_of(gradients, self.parts.get(name, [name]))
             if gradient is None:
                 refuse_without_dx(name, layer)
             found = None if gradient is None else use.backward(gradient)
             if len(sources) == 1:
-                _add(gradients, sources[0], found)
+                add_gradient(gradients, sources[0], found)
             else:
                 for source, dx in zip(sources, [None] * len(sources) if found is None else found, strict=True):
-                    _add(gradients, source, dx)
+                    add_gradient(gradients, source, dx)
             if use is not layer:
                 twins.append((layer, use))
         for layer, use in twins:
@@ -242,7 +262,9 @@ class Graph(Model):
         wanted: dict[int, bool] = {}
         for name, layer, sources in self.each_node():
             before = any(needs[source] for source in sources)
-            needs[name] = before or any(p.trainable for p in layer.parameters().values())
+            needs |= dict.fromkeys(
+                self.parts.get(name, [name]), before or any(p.trainable for p in layer.parameters().values())
+            )
             wanted[id(layer)] = wanted.get(id(layer), False) or before
         for _, layer, _ in self.each_node():
             layer.wants_dx = wanted[id(layer)]
@@ -251,13 +273,8 @@ class Graph(Model):
     _needed: set[str] | None = None  # the nodes that take part in backward; None for all
 
     def last_layer(self) -> Layer | None:
-        names = self.output_names
-        last = (
-            next(layer for name, layer, _ in reversed(self.each_node()) if name == names[0])
-            if len(names) == 1
-            else None
-        )
-        return last.last_layer() if isinstance(last, Model) else last
+        found = [layer for name, layer, _ in self._steps if [name] == self.output_names]
+        return found[0].last_layer() if found and isinstance(found[0], Model) else next(iter(found), None)
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
@@ -280,12 +297,3 @@ class Graph(Model):
                 (4,),
             ),
         ]
-
-
-def _add(gradients: dict[str, Any], name: str, gradient: Any) -> None:
-    """Add a gradient to that of a value. A sum without one of its parts would be wrong, so None stays None."""
-    if name in gradients:
-        known = gradients[name]
-        gradients[name] = None if known is None or gradient is None else known + gradient
-    else:
-        gradients[name] = gradient

@@ -79,7 +79,8 @@ def given_several(layer: Any, x: Any, rng: np.random.Generator) -> list[NDArray]
         x = [x[name] for name in names]
     several = isinstance(x, (list, tuple)) and len(x) > 1 and all(np.ndim(part) for part in x)
     takes_several = len(names) != 1 and (has_several(layer.input_shape or ()) or _takes_several(layer, x))
-    if not takes_several and has_several(getattr(layer, "output_shape", None) or ()):
+    outputs = getattr(layer, "output_names", ())
+    if not takes_several and (len(outputs) > 1 or has_several(getattr(layer, "output_shape", None) or ())):
         x, several = [x], True
     if not (several and (takes_several or len(x) == 1)):
         return None

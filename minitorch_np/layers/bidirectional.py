@@ -14,7 +14,9 @@ from minitorch_np.base.validation import Checks, Fixed, one_of
 from minitorch_np.layer import Layer
 from minitorch_np.layers.gru import GRU
 from minitorch_np.layers.lstm import LSTM
+from minitorch_np.layers.masks import Mask
 from minitorch_np.layers.recurrent import _Recurrent
+from minitorch_np.layers.recurrent_state import warn_of_padding
 from minitorch_np.layers.simple_rnn import SimpleRNN
 
 
@@ -89,6 +91,11 @@ class Bidirectional(Layer):
         self.cache = one, other
         y = self._merged(one, other)
         return (y, *states, *others) if states else y
+
+    def masks_of_forward(self, masks: Sequence[Mask], arrays: Sequence[NDArray]) -> dict[str, Mask]:
+        """As for the layer: in a Graph none with an initial state."""
+        warn_of_padding(self, masks[0], at_end=True)
+        return {}
 
     def _merged(self, one: NDArray, other: NDArray) -> NDArray:
         if self.merge_mode == "concat":

@@ -38,7 +38,7 @@ class LSTM(_Recurrent):
             constraints.MaxNorm(2).
         return_sequences: True gives the states h of all steps, False the last one.
         go_backwards: True reads x from its end; the states are in the order in which they are computed.
-        return_state: True gives the final state beside y, (y, h, c). Such a layer is for your own Model: a Sequential passes one array.
+        return_state: True gives the final state beside y, (y, h, c). Such a layer is for a Graph, or for your own Model: a Sequential passes one array.
         stateful: True begins each batch with the state after the last one, until reset_states() is called.
 
     Shapes: x (batch, time, features) -> y (batch, units), or (batch, time, units) with return_sequences;

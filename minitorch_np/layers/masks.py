@@ -116,16 +116,21 @@ def check_mask(layer: Layer, mask: NDArray, x: NDArray) -> None:
 
 
 def _warn_of_loss(layer: Layer) -> None:
-    """Warn, once for each layer, that the mask ends here."""
+    """Warn that the mask ends here."""
+    warn_once(
+        layer,
+        "gets a mask and does not pass it on: it treats padding like data, and so does everything after it. "
+        "Recurrent layers, MultiHeadAttention and GlobalAveragePooling1D leave padding out. If step t of its y belongs to step t "
+        "of its x, set supports_masking = True in its class.",
+    )
+
+
+def warn_once(layer: Layer, text: str) -> None:
+    """Warn about what a layer does with a mask, once for each layer."""
     original = original_of(layer) or layer
-    if not vars(original).get("_has_dropped_mask"):
-        vars(original)["_has_dropped_mask"] = True
-        warnings.warn(
-            f"{layer!r} gets a mask and does not pass it on: it treats padding like data, and so does everything after it. "
-            "Recurrent layers, MultiHeadAttention and GlobalAveragePooling1D leave padding out. If step t of its y belongs to step t "
-            "of its x, set supports_masking = True in its class.",
-            stacklevel=caller(),
-        )
+    if not vars(original).get("_has_warned_of_mask"):
+        vars(original)["_has_warned_of_mask"] = True
+        warnings.warn(f"{layer!r} {text}", stacklevel=caller())
 
 
 class ValidSteps:

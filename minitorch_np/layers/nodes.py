@@ -9,10 +9,11 @@ from typing import Any
 
 from minitorch_np.base.foreign_objects import instead_of
 from minitorch_np.base.replica import Replicator
+from minitorch_np.base.shapes import Shape, has_several
 from minitorch_np.layer import Layer
 from minitorch_np.layers.input import Input
 
-Node = tuple[str, Layer | str, str | Sequence[str]]
+Node = tuple[str | Sequence[str], Layer | str, str | Sequence[str]]
 
 
 def check_nodes(inputs: Any, nodes: Any, outputs: Any) -> None:
@@ -32,12 +33,15 @@ def check_nodes(inputs: Any, nodes: Any, outputs: Any) -> None:
     for node in nodes:
         if not isinstance(node, (list, tuple)) or len(node) != 3:
             raise ValueError(f"Graph: a node is (name, layer, source) or (name, layer, [source, …]), got {node!r}.")
-        name, layer, sources = node
+        given, layer, sources = node
         if isinstance(sources, Layer):
             raise ValueError(
-                f"Graph: a node is (name, layer, source), in this order: write ({name!r}, {sources!r}, {layer!r})."
+                f"Graph: a node is (name, layer, source), in this order: write ({given!r}, {sources!r}, {layer!r})."
             )
-        _check_name(name, known)
+        names = list(given) if isinstance(given, (list, tuple)) and given else [given]
+        for place, part in enumerate(names):
+            _check_name(part, (*known, *names[:place]))
+        name = names[0]
         if isinstance(layer, str):
             if not isinstance(known.get(layer), Layer):
                 raise ValueError(
@@ -52,7 +56,7 @@ def check_nodes(inputs: Any, nodes: Any, outputs: Any) -> None:
         listed = _names(sources, f"node {name!r}")
         for source in listed:
             _require(source, known, f"node {name!r}: there is no input or earlier node {source!r}")
-        known[name] = known[layer] if isinstance(layer, str) else layer
+        known |= dict.fromkeys(names) | {name: known[layer] if isinstance(layer, str) else layer}
         _check_number(name, known[name], len(listed))
     chosen = _names(outputs, "outputs")
     for output in chosen:
@@ -81,7 +85,7 @@ def without_repeats(nodes: Sequence[Node]) -> list[Node]:
         known = isinstance(layer, Layer) and id(layer) in first
         found.append((name, first[id(layer)] if known else layer, sources))
         if isinstance(layer, Layer):
-            first.setdefault(id(layer), name)
+            first.setdefault(id(layer), names_of(name)[0])
     return found
 
 
@@ -89,10 +93,28 @@ def steps_of(nodes: Sequence[Node]) -> list[tuple[str, Layer, list[str]]]:
     """The nodes with the layer itself in place of the name of an earlier node, and with their sources in a list."""
     layers: dict[str, Any] = {}
     found = []
-    for name, layer, sources in nodes:
+    for names, layer, sources in nodes:
+        name = names_of(names)[0]
         layers[name] = layers[layer] if isinstance(layer, str) else layer
         found.append((name, layers[name], [sources] if isinstance(sources, str) else list(sources)))
     return found
+
+
+def names_of(names: str | Sequence[str]) -> list[str]:
+    """The names of what a node gives, the first of which is that of the node."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def of_parts(layer: Layer, shape: Any, names: Sequence[str]) -> list[Shape]:
+    """The shapes of what a node gives; ValueError unless it has a name for each."""
+    shapes = list(shape) if has_several(shape) else [shape]
+    if len(shapes) == 1 < len(names):
+        states = " A recurrent layer gives its state with return_state=True." if hasattr(layer, "return_state") else ""
+        raise ValueError(f"{layer!r} gives one array, and the node has {len(names)} names.{states}")
+    if len(shapes) != len(names):
+        due = [names[0], *(f"{names[0]}_{number}" for number in range(2, len(shapes) + 1))]
+        raise ValueError(f"{layer!r} gives {len(shapes)} arrays. Name each of them: ({due}, layer, source).")
+    return shapes
 
 
 def _check_name(name: Any, known: Any) -> None:
@@ -105,7 +127,9 @@ def _check_name(name: Any, known: Any) -> None:
 def _names(names: Any, where: str) -> list[str]:
     listed = [names] if isinstance(names, str) else names
     if not isinstance(listed, (list, tuple)) or not listed or not all(isinstance(name, str) for name in listed):
-        raise ValueError(f"Graph, {where}: expected a name or a list of names, got {names!r}.")
+        nested = isinstance(listed, (list, tuple)) and any(isinstance(name, (list, tuple)) for name in listed)
+        remedy = " Write them in one list, as in ['x', 'h', 'c']." if nested else ""
+        raise ValueError(f"Graph, {where}: expected a name or a list of names, got {names!r}.{remedy}")
     return list(listed)
 
 
@@ -119,10 +143,10 @@ def _require(name: str, known: Mapping[str, Any], problem: str) -> None:
 def _refuse_unused(inputs: Mapping[str, Any], nodes: Sequence[Node], outputs: Sequence[str]) -> None:
     """Raise ValueError if an input or a node leads to no output."""
     needed = set(outputs)
-    for name, _, sources in reversed(nodes):
-        if name in needed:
-            needed.update(_names(sources, name))
-    unused = [name for name in (*inputs, *(name for name, *_ in nodes)) if name not in needed]
+    for names, _, sources in reversed(nodes):
+        if not needed.isdisjoint(names_of(names)):
+            needed.update([names_of(names)[0], *_names(sources, "")])
+    unused = [name for name in (*inputs, *(names_of(names)[0] for names, *_ in nodes)) if name not in needed]
     if unused:
         raise ValueError(
             f"Graph: {', '.join(map(repr, unused))} leads to no output. Leave it out, or add it to outputs."
@@ -154,3 +178,18 @@ def add_gradients(layer: Layer, use: Layer) -> None:
     for own, of_twin in pairs:
         if of_twin.grad is not None:
             own.grad = of_twin.grad if own.grad is None else own.grad + of_twin.grad
+
+
+def add_gradient(gradients: dict[str, Any], name: str, gradient: Any) -> None:
+    """Add a gradient to that of a value. A sum without one of its parts would be wrong, so None stays None."""
+    if name in gradients:
+        known = gradients[name]
+        gradients[name] = None if known is None or gradient is None else known + gradient
+    else:
+        gradients[name] = gradient
+
+
+def gradient_of(gradients: dict[str, Any], names: Sequence[str]) -> Any:
+    """The gradient of what a node gives; of several arrays a tuple. None if it is not known."""
+    found = tuple(gradients.pop(name, None) for name in names)
+    return None if any(gradient is None for gradient in found) else found if len(found) > 1 else found[0]

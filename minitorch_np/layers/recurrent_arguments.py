@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_np.base.parameter import Parameter
-from minitorch_np.base.shapes import Shape
+from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.validation import Checks, Fixed, flag
 from minitorch_np.initializers import Initializer
 from minitorch_np.layer import Layer
 from minitorch_np.layers.guards import count, require_sequences
-from minitorch_np.layers.recurrent_state import Memory, split_shapes
+from minitorch_np.layers.masks import Mask
+from minitorch_np.layers.recurrent_state import Memory, split_shapes, warn_of_padding
 from minitorch_np.regularizers import Regularizer
 
 if TYPE_CHECKING:
@@ -114,6 +116,11 @@ class _RecurrentArguments(Layer):
         require_sequences(self, input_shape, remedy)
         shape = (input_shape[0], self.units) if self.return_sequences else (self.units,)
         return (shape, *[(self.units,)] * self.state_size) if self.return_state else shape
+
+    def masks_of_forward(self, masks: Sequence[Mask], arrays: Sequence[NDArray]) -> dict[str, Mask]:
+        """The masks for forward with an initial state, in a Graph: as in Keras none, so padded steps are read like all others."""
+        warn_of_padding(self, masks[0], at_end=self.go_backwards or not self.return_sequences)
+        return {}
 
     def reset_states(self) -> None:
         """Forget the state of earlier batches, which a layer with stateful=True keeps. The next sequence begins at zero."""

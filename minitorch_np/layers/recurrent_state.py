@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.cache import current_call
-from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.layers.masks import ValidSteps
+from minitorch_np.base.shapes import NDArray, Shape, batch_of
+from minitorch_np.layer import Layer
+from minitorch_np.layers.masks import Mask, ValidSteps, warn_once
 
 if TYPE_CHECKING:
     from minitorch_np.layers.recurrent_arguments import _RecurrentArguments
@@ -43,7 +44,10 @@ def split_shapes(layer: _RecurrentArguments, input_shape: Any) -> tuple[Shape, S
         return tuple(input_shape), ()
     shape, *states = input_shape
     if [tuple(state) for state in states] != [(layer.units,)] * layer.state_size:
-        raise ValueError(f"{_expected(layer, 'batch')}, got {', '.join(str(('batch', *state)) for state in states)}.")
+        raise ValueError(
+            f"{_expected(layer, 'batch')}, got {batch_of(tuple(states))}. In a Graph the sources of the node are the sequence and then each "
+            f"array of the state: {['x', 'h', 'c'][: 1 + layer.state_size]}."
+        )
     return tuple(shape), states
 
 
@@ -61,6 +65,16 @@ def checked_state(layer: _RecurrentArguments, state: Sequence[NDArray], x: NDArr
 def _expected(layer: _RecurrentArguments, batch: Any) -> str:
     names = "(h, c)" if layer.state_size == 2 else "h"
     return f"{layer!r}: expected a state {names} of shape ({batch}, {layer.units})"
+
+
+def warn_of_padding(layer: Layer, mask: Mask, *, at_end: bool) -> None:
+    """Warn, once for each layer, of padding that it reads before a real step; with at_end of any padding."""
+    if mask is not None and (not mask.all() if at_end else (mask[:, 1:] & ~mask[:, :-1]).any()):
+        warn_once(
+            layer,
+            "gets a mask and an initial state. As in Keras it then reads padding like real steps, and its result depends on it. Put padding "
+            'at the end, pad_sequences(x, padding="post"), and use return_sequences=True.',
+        )
 
 
 def gradients_of_outputs(

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from minitorch_np.base.configurable import Configurable
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Input, MultiHeadAttention, Multiply
+from minitorch_np.layers import Bidirectional, Input, MultiHeadAttention, Multiply
+from minitorch_np.layers.nodes import names_of
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_calls import (
     WITH_OWN_LAYER,
@@ -24,6 +25,7 @@ from minitorch_np.saving.keras_config import BEFORE_ACTIVATION, MERGING
 from minitorch_np.saving.keras_operations import is_operation, makes_mask, may_pass_mask, of_operation, without_mask
 from minitorch_np.saving.objects import registered
 
+_OF_SEVERAL = ("MultiHeadAttention", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "Functional", "Model")
 _MERGING = {cls.__name__: cls for cls in MERGING}
 # With these Keras writes the computation of a mask.
 _OF_MASKS = ("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
@@ -87,7 +89,7 @@ class _Reader:
         }
         self.layers: dict[str, list[Any]] = {}
         self.inputs: dict[str, tuple[int, ...]] = {}
-        self.nodes: list[tuple[str, Layer, Any]] = []
+        self.nodes: list[tuple[str | list[str], Layer, Any]] = []
         self.ends: dict[Key, str] = {}  # the node that gives the output of each use
         self.masked: set[str] = set()  # the nodes whose output may have a mask
         for name, key in named_ends(config["input_layers"]):
@@ -112,10 +114,13 @@ class _Reader:
 
     def is_chain(self) -> bool:
         """Whether each node takes the output of the one before it, and no layer is used twice or is a Functional itself."""
-        before = [*self.inputs, *(name for name, *_ in self.nodes)]
+        before = [*self.inputs, *(names_of(name)[0] for name, *_ in self.nodes)]
         layers = [id(layer) for _, layer, _ in self.nodes]
         models = any(IN_FILE in vars(layer) and hasattr(layer, "output_names") for _, layer, _ in self.nodes)
-        one_each = not models and len(self.inputs) == len(self.outputs) == 1 and len(set(layers)) == len(layers)
+        parts = any(not isinstance(name, str) for name, *_ in self.nodes)
+        one_each = (
+            not (models or parts) and len(self.inputs) == len(self.outputs) == 1 and len(set(layers)) == len(layers)
+        )
         return one_each and all(source == [end] for (_, _, source), end in zip(self.nodes, before, strict=False))
 
     def _add_input(self, key: Key, name: str) -> None:
@@ -173,9 +178,22 @@ class _Reader:
             self.masked.add(own)
         for place, layer in enumerate(layers):
             node = own if place == len(layers) - 1 else self._named(f"{own}{BEFORE_ACTIVATION}")
-            self.nodes.append((node, layer, sources))
+            names = self._named_parts(node, layer, key)
+            self.nodes.append((node if len(names) == 1 else names, layer, sources))
             sources = [node]
-        self.ends[(name, number, 0)] = sources[0]
+        parts = names if layers else sources
+        self.ends |= {(name, number, part): end for part, end in enumerate(parts)}
+
+    def _named_parts(self, node: str, layer: Layer, key: Key) -> list[str]:
+        """The name of a node, followed by those of its further outputs, which are the state of a recurrent layer."""
+        recurrent: Any = layer.layer if isinstance(layer, Bidirectional) else layer
+        states = (
+            recurrent.state_size * (2 if isinstance(layer, Bidirectional) else 1)
+            if getattr(recurrent, "return_state", False)
+            else 0
+        )
+        wished = [self.wished.get((key[0], key[1], part)) for part in range(1, states + 1)]
+        return [node, *(self._named(name or f"{node}_state_{part}") for part, name in enumerate(wished, start=1))]
 
     def _without_mask(self, source: str, shape: list[int | None]) -> str:
         """The node of this source without its mask, which ends in Keras where a function takes it."""
@@ -191,10 +209,13 @@ class _Reader:
         values = dict(zip(model.inputs, sources, strict=True))
         wished = {node: self.wished.get((key[0], key[1], part)) for part, node in enumerate(model.output_names)}
         for node, layer, inner in model.each_node():
-            taken_over = self._named(wished.get(node) or f"{own}_{node}")
-            self.nodes.append((taken_over, layer, [values[source] for source in inner]))
-            self.masked.add(taken_over)
-            values[node] = taken_over
+            parts = model.parts.get(node, [node])
+            taken_over = [self._named(wished.get(part) or f"{own}_{part}") for part in parts]
+            self.nodes.append(
+                (taken_over if len(parts) > 1 else taken_over[0], layer, [values[source] for source in inner])
+            )
+            self.masked.update(taken_over)
+            values |= dict(zip(parts, taken_over, strict=True))
         for part, output in enumerate(model.output_names):
             self.ends[(key[0], key[1], part)] = values[output]
 
@@ -214,6 +235,8 @@ class _Reader:
             if option.endswith("_mask") and list(tensors(value)):
                 raise NotHere(f"{kind} called with {option}")
         pending = list(tensors(given.get("mask")))
+        if pending and list(tensors(given.get("initial_state"))):
+            raise NotHere(f"{kind} called with a mask and an initial state")
         seen: set[Key] = set()
         while pending:
             key = pending.pop()
@@ -232,7 +255,7 @@ class _Reader:
         is_new = name not in self.layers
         if is_new:
             merging = _MERGING.get(kind)
-            if merging is None and sources > 1 and kind not in ("MultiHeadAttention", "Functional", "Model"):
+            if merging is None and sources > 1 and kind not in _OF_SEVERAL:
                 raise NotHere(f"the layer {kind} of several inputs", remedy=WITH_OWN_LAYER)
             config = described["config"]
             if is_operation(config) and (sources == 1 or kind in ("Average", "Dot")):
@@ -257,7 +280,7 @@ class _Reader:
     def _named(self, name: str) -> str:
         """The name as that of a node, and another than all before."""
         name = name.replace(".", "_").replace("/", "_") or "layer"
-        taken = {*self.inputs, *(known for known, *_ in self.nodes)}
+        taken = {*self.inputs, *(known for names, *_ in self.nodes for known in names_of(names))}
         while name in taken:
             name += "_"
         return name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minitorch_np.base.shapes import has_several
 from minitorch_np.layer import Layer
-from minitorch_np.layers import Input, MultiHeadAttention, Residual
+from minitorch_np.layers import GRU, LSTM, Bidirectional, Input, MultiHeadAttention, Residual, SimpleRNN
 from minitorch_np.saving import keras_config
 from minitorch_np.saving.keras_config import (
     MERGING,
@@ -31,7 +31,8 @@ class Step(NamedTuple):
     """One use of a Keras layer.
 
     name: of this use; of the first use it is the name of the layer. of: the name of the layer. described: its description.
-    inputs: the names of the steps whose outputs it takes. shape: of its output. layer: our layer, if it is one.
+    inputs: the names of the steps whose outputs it takes; the further outputs of a step are called "name/1", "name/2", ….
+    shape: of its output, or the shapes of its outputs. layer: our layer, if it is one.
     """
 
     name: str
@@ -80,20 +81,25 @@ def to_keras(model: Model, name: str = "") -> dict[str, Any]:
     shapes = {step.name: step.shape for step in found.steps}
 
     def tensor(name: str) -> dict[str, Any]:
-        config = {"shape": [None, *shapes[name]], "dtype": model.dtype, "keras_history": history[name]}
+        step, part = _step_and_part(name)
+        shape: Any = shapes[step]
+        shape = shape[part] if has_several(shape) else shape
+        config = {"shape": [None, *shape], "dtype": model.dtype, "keras_history": [*history[step][:2], part]}
         return {"class_name": "__keras_tensor__", "config": config}
 
     models = {step.name for step in found.steps if step.described["class_name"] == "Functional"}
 
     def end(name: str) -> list[Any]:
         """An output of the whole. There, and nowhere else, Keras counts the uses of a Functional from 1."""
-        of, number, part = history[name]
-        return [of, number + (name in models), part]
+        step, part = _step_and_part(name)
+        return [history[step][0], history[step][1] + (step in models), part]
 
     def node(step: Step) -> dict[str, Any]:
         inputs: list[Any] = [tensor(name) for name in step.inputs]
         listed = step.layer is None or type(step.layer) in MERGING or (is_graph(step.layer) and len(inputs) > 1)
-        options = {"use_causal_mask": True} if getattr(step.layer, "causal", False) else {}
+        options: dict[str, Any] = {"use_causal_mask": True} if getattr(step.layer, "causal", False) else {}
+        if isinstance(step.layer, (SimpleRNN, LSTM, GRU, Bidirectional)) and len(inputs) > 1:
+            inputs, options = inputs[:1], {"initial_state": inputs[1:]}
         return {"args": [inputs] if listed else inputs, "kwargs": options}
 
     order = dict.fromkeys(step.of for step in found.steps)
@@ -113,6 +119,12 @@ def to_keras(model: Model, name: str = "") -> dict[str, Any]:
         "keras.src.models.functional", "Functional", {"name": name or "functional", "layers": layers, **ends}
     )
     return {**whole, "registered_name": "Functional"}
+
+
+def _step_and_part(end: str) -> tuple[str, int]:
+    """The step that has this output, and the number of the output."""
+    step, _, part = end.partition("/")
+    return step, int(part or 0)
 
 
 def groups(graph: Sequence[Step]) -> dict[int, str]:
@@ -186,7 +198,9 @@ class _InOrderOfForward:
                 node, activation = pairs[name]
                 values[node] = self._add_with_activation(layer, activation, inputs)
             else:
-                values[name] = self._add(layer, inputs, inside=True)
+                end = self._add(layer, inputs, inside=True)
+                parts = graph.parts.get(name, [name])
+                values |= {part: f"{end}/{place}" if place else end for place, part in enumerate(parts)}
         return values
 
     def _add_with_activation(self, layer: Layer, activation: Layer, ends: list[str]) -> str:
@@ -230,7 +244,7 @@ def _in_keras_order(found: list[Step], outputs: list[str]) -> list[Step]:
     order: list[Step] = []  # steps, each after those whose outputs it takes
     seen: set[str] = set()
     for output in outputs:
-        pending = [(output, False)]
+        pending = [(_step_and_part(output)[0], False)]
         while pending:
             name, is_done = pending.pop()
             if is_done:
@@ -238,12 +252,13 @@ def _in_keras_order(found: list[Step], outputs: list[str]) -> list[Step]:
             elif name not in seen:
                 seen.add(name)
                 met.setdefault(by_name[name].of, len(met))
-                pending += [(name, True), *((source, False) for source in reversed(by_name[name].inputs))]
+                sources = [_step_and_part(source)[0] for source in reversed(by_name[name].inputs)]
+                pending += [(name, True), *((source, False) for source in sources)]
     of_steps: dict[str, int] = {}
     of_layers: dict[str, int] = {}
     for step in reversed(order):
         distance = max(of_steps.get(step.name, 0), of_layers.get(step.of, 0))
         of_steps[step.name] = of_layers[step.of] = distance
-        for name in step.inputs:
+        for name, _ in map(_step_and_part, step.inputs):
             of_steps[name] = max(distance + 1, of_steps.get(name, 0))
     return sorted(order, key=lambda step: (-of_layers[step.of], met[step.of]))

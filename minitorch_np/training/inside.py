@@ -210,6 +210,7 @@ def _recording(
 
     def record(y: Any) -> None:
         number = runs[name] = runs.get(name, -1) + 1
+        y = Several(y) if isinstance(y, tuple) else y  # an output and a state
         if hasattr(y, "shape"):
             parts.setdefault(_name_of_use(model, name, number), []).append(y)
 

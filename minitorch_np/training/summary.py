@@ -43,7 +43,8 @@ def _rows(layer: Layer, indent: str) -> list[Row]:
             rows.append((f"{indent}{name} ({known} again)", shape, "0", ", ".join(sources)))
             continue
         count = sum(parameter.size for parameter in child.parameters().values())
-        rows.append((f"{indent}{name} ({type(child).__name__})", shape, f"{count:,}", ", ".join(sources)))
+        names = ", ".join(getattr(layer, "parts", {}).get(name, [name]))
+        rows.append((f"{indent}{names} ({type(child).__name__})", shape, f"{count:,}", ", ".join(sources)))
         rows += _rows(child, indent + "  ")
     return rows
 

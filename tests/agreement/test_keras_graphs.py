@@ -111,6 +111,35 @@ def transformer(source, target):
     return L.Dense(10)(feed_forward(target))
 
 
+def encoder_and_decoder(question, answer, kind=L.LSTM, **options):
+    _, *state = kind(4, return_state=True)(question)
+    return L.Dense(2)(kind(4, return_sequences=True, **options)(answer, initial_state=state))
+
+
+def masked_encoder_and_decoder(question, answer):
+    question, answer = L.Embedding(10, 4, mask_zero=True)(question), L.Embedding(10, 4, mask_zero=True)(answer)
+    _, *state = L.LSTM(4, return_state=True)(question)
+    decoded, _, _ = L.LSTM(4, return_sequences=True, return_state=True)(answer, initial_state=state)
+    return L.Dense(10, activation="softmax")(decoded)
+
+
+def both_ways(question, answer):
+    """A bidirectional encoder, a decoder of twice its size that also attends to the encoder's steps, and the final state."""
+    encoded, h, c, h_back, c_back = L.Bidirectional(L.LSTM(3, return_sequences=True, return_state=True))(question)
+    state = [L.Concatenate()([h, h_back]), L.Concatenate()([c, c_back])]
+    decoded, h, _ = L.LSTM(6, return_sequences=True, return_state=True)(answer, initial_state=state)
+    return [L.Dense(2)(L.Concatenate()([decoded, L.MultiHeadAttention(2, 3)(decoded, encoded)])), h]
+
+
+def state_both_ways(question, answer):
+    _, *state = L.Bidirectional(L.GRU(3, return_state=True))(question)
+    return L.Bidirectional(L.GRU(3, return_sequences=True))(answer, initial_state=state)
+
+
+def state_of_itself(a, b, layer):
+    return layer(b, initial_state=layer(a)[1:])[0]
+
+
 MODELS = {
     "gated": lambda: model([(4,)], gated),
     "autoencoder": lambda: model([(4,)], lambda x, f, g: g(f(x)), f=frozen_base(), g=model([(3,)], lambda x: L.Dense(4)(x))),
@@ -163,6 +192,19 @@ MODELS = {
     "recurrent": lambda: model(
         [(7, 4)], lambda x: L.LSTM(3)(L.Concatenate()([L.LSTM(5, return_sequences=True)(x), L.GRU(5, return_sequences=True)(x)]))
     ),
+    "a state that nobody takes": lambda: model([(7, 4)], lambda x: L.Dense(1)(L.LSTM(3, return_state=True)(x)[0])),
+    "a state alone": lambda: model([(7, 4)], lambda x: L.SimpleRNN(3, return_state=True)(x)[1]),
+    "encoder and decoder": lambda: model([(7, 4), (6, 3)], encoder_and_decoder),
+    "encoder and decoder of GRUs": lambda: model([(7, 4), (6, 3)], lambda a, b: encoder_and_decoder(a, b, L.GRU, go_backwards=True)),
+    "encoder and decoder, masked": lambda: model([(5,), (5,)], masked_encoder_and_decoder),
+    "both ways, attention, a state": lambda: model([(7, 4), (6, 3)], both_ways),
+    "state both ways": lambda: model([(7, 4), (6, 3)], state_both_ways),
+    "state of itself": lambda: model([(7, 4), (6, 4)], state_of_itself, layer=L.LSTM(3, return_state=True)),
+    "state from outside": lambda: model(
+        [(7, 4), (3,), (3,)], lambda x, h, c: list(L.LSTM(3, return_sequences=True, return_state=True)(x, initial_state=[h, c]))
+    ),
+    "state by position": lambda: model([(7, 4), (3,)], lambda x, h: L.SimpleRNN(3)(x, h)),
+    "state by name": lambda: model([(7, 4), (3,)], lambda x, h: L.GRU(3)(initial_state=[h], sequences=x)),
     "operators": lambda: model([(4,)], lambda x: L.Dense(4)(x) * L.Dense(4)(x) - x),
     "a number": lambda: model([(4,)], lambda x: L.Dense(2)(x) * 2.0 + 1.0),
     "nested chain": lambda: model([(4,)], lambda x, f: L.Dense(2)(f(x)), f=encoder()),
@@ -233,6 +275,9 @@ def test_a_functional_model_goes_both_ways(theirs, rng, tmp_path):
         "recurrent",
         "transformer",
         "query, value and key by name",
+        "encoder and decoder",
+        "both ways, attention, a state",
+        "state of itself",
     ],
 )
 def test_they_train_on_alike(name, rng, tmp_path):
@@ -389,13 +434,17 @@ def test_other_functions_are_refused(call, tmp_path):
         mt.load_model(tmp_path / "m.keras")
 
 
+def masked_state(x, h):
+    return L.LSTM(2)(x, initial_state=[h, h], mask=x._keras_mask)
+
+
 def test_what_is_not_here_is_refused_by_name(tmp_path):
     cases = {
         r"the layer Conv1D, which this package does not have. There are no one-dimensional .* mt.Reshape": model(
             [(5, 4)], lambda x: L.Conv1D(2, 3)(x)
         ),
-        "gives several arrays, and the next layer takes one": model(
-            [(5, 3)], lambda x: L.Dense(1)(L.LSTM(2, return_state=True)(x)[0])
+        "LSTM called with a mask and an initial state": model(
+            [(5,), (2,)], lambda x, h: masked_state(L.Embedding(10, 3, mask_zero=True)(x), h)
         ),
         "MultiHeadAttention called with attention_mask": model(
             [(5, 4), (5, 5)], lambda a, m: L.MultiHeadAttention(2, 3)(a, a, attention_mask=m)

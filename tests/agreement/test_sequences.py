@@ -123,6 +123,48 @@ def test_positional_embedding_adds_the_first_rows_of_its_table(seed, batch, time
     assert_agrees(ours.position_embeddings.grad, table.grad)
 
 
+@pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])
+@many
+@given(seeds, sizes, sizes, sizes, sizes)
+def test_an_encoder_and_a_decoder_agree_with_pytorch(name, seed, batch, time, features, units):
+    kind, states = getattr(mt, name), ["h", "c"] if name == "LSTM" else ["h"]
+    graph = mt.Graph(
+        inputs={"question": (time, features), "answer": (3, 2)},
+        nodes=[
+            (["encoder", *states], kind(units, return_state=True), "question"),
+            ("decoder", kind(units, return_sequences=True), ["answer", *states]),
+        ],
+        outputs="decoder",
+        dtype="float64",
+    )
+    built(graph, ((time, features), (3, 2)), seed)
+    rng = np.random.default_rng(seed + 1)
+    x = [rng.normal(size=(batch, time, features)), rng.normal(size=(batch, 3, 2))]
+    theirs, pairs = [], list(zip(("encoder", "decoder"), (features, 2), strict=True))
+    for layer, size in ((graph.get_layer(part), size) for part, size in pairs):
+        theirs.append(
+            getattr(torch.nn, name.removeprefix("Simple"))(size, units, batch_first=True, dtype=torch.float64)
+        )
+        bias = layer.bias.value if name == "GRU" else np.stack([layer.bias.value, np.zeros_like(layer.bias.value)])
+        with torch.no_grad():
+            theirs[-1].weight_ih_l0.copy_(tensor(as_torch(layer.kernel.value, name)))
+            theirs[-1].weight_hh_l0.copy_(tensor(as_torch(layer.recurrent_kernel.value, name)))
+            theirs[-1].bias_ih_l0.copy_(tensor(as_torch(bias[0], name)))
+            theirs[-1].bias_hh_l0.copy_(tensor(as_torch(bias[1], name)))
+    given = [tensor(array, grad=True) for array in x]
+    y_torch, _ = theirs[1](given[1], theirs[0](given[0])[1])
+    y = graph(x, training=True)
+    dy = rng.normal(size=y.shape)
+    y_torch.backward(tensor(dy))
+    assert_agrees(y, y_torch)
+    for dx, x_torch in zip(graph.backward(dy), given, strict=True):
+        assert_agrees(dx, x_torch.grad)
+    for (part, _), module in zip(pairs, theirs, strict=True):
+        layer = graph.get_layer(part)
+        assert_agrees(as_torch(layer.kernel.grad, name), module.weight_ih_l0.grad)
+        assert_agrees(as_torch(layer.recurrent_kernel.grad, name), module.weight_hh_l0.grad)
+
+
 # Keras, on PyTorch
 
 
