@@ -70,6 +70,7 @@ class Model(Methods, Inference, Layer):
     _has_warned = False  # whether compile has warned of the last layer
     _outputs_checked: Loss | None = None  # the loss that train_on_batch has checked the outputs for
 
+    @answers_foreign_arguments
     def __init__(self, rng: Seed = None, dtype: str = "float32") -> None:
         check_dtype(type(self).__name__, dtype)
         self.rng, self.dtype = rng, dtype

@@ -181,6 +181,7 @@ class Sequential(Model):
         x, self.output_mask = through(self._layers, x, mask)
         return x
 
+    @answers_foreign_arguments
     def backward(self, dy: NDArray) -> Any:
         """The chain rule: each layer turns dL/dy into dL/dx, which is dL/dy of the layer before it."""
         if self._only_answered or self._await_backward:

@@ -635,3 +635,33 @@ def test_a_layer_put_into_the_list_of_a_built_model_is_answered():
     built.layers.pop()
     built.add(mt.Dense(4))
     assert built.predict(X).shape == (3, 4)
+
+
+class Named(mt.Layer):
+    def __init__(self, units):
+        super().__init__(name="named")
+        self.units = units
+
+
+class Positional(mt.Layer):
+    def __init__(self, units):
+        super().__init__(units)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda: Named(3), r"Named\.__init__: .* 'name'\. Write super\(\)\.__init__\(\) without arguments"),
+        (lambda: Positional(3), r"Positional\.__init__: at most 0 .*Write super\(\)\.__init__\(\) without arguments"),
+        (lambda: mt.MSELoss().backward(1.0), r"MSELoss\.backward: at most 0 .*Write dy = loss\.backward\(\), without"),
+        (lambda: model().backward(), r"'dy' is missing\. Write model\.backward\(loss\.backward\(\)\)"),
+    ],
+)
+def test_habits_of_own_classes_and_of_backward_are_answered(use, message):
+    with pytest.raises(TypeError, match=message):
+        use()
+
+
+def test_a_loss_that_is_given_the_target_first_is_told_the_order():
+    with pytest.raises(ValueError, match=r"The order is loss\(prediction, target\)\.$"):
+        mt.CrossEntropyLoss()([0, 1, 0], np.ones((3, 2)))

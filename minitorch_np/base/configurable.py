@@ -11,7 +11,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from minitorch_np.base.answers import AnswersForeignNames, line_for
+from minitorch_np.base.answers import AnswersForeignNames, answers_foreign_arguments, line_for
 from minitorch_np.base.validation import Checked, CheckedArguments
 
 PACKAGE = __name__.partition(".")[0]
@@ -26,6 +26,7 @@ class Configurable(CheckedArguments, AnswersForeignNames):
 
     registry: ClassVar[dict[str, type[Configurable]]] = {}
 
+    @answers_foreign_arguments
     def __init__(self) -> None:
         """No arguments, unless a subclass names some."""
         super().__init__()

@@ -13,7 +13,7 @@ from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.base.arrays import as_floats, as_numbers, in_dtype
 from minitorch_np.base.cache import Cached
 from minitorch_np.base.callers import caller
-from minitorch_np.base.configurable import OwnAttributes
+from minitorch_np.base.configurable import OwnAttributes, is_built_in
 from minitorch_np.base.shapes import Shape, batch_of
 from minitorch_np.base.validation import one_number
 from minitorch_np.losses.value import as_value
@@ -52,6 +52,11 @@ class Loss(Cached, OwnAttributes):
     instead: Mapping[str, str] = {}
     _notes_use = False
     weights: NDArray | None = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "backward" in vars(cls) and is_built_in(cls):
+            cls.backward = answers_foreign_arguments(cls.backward)  # type: ignore[method-assign]
 
     def forward(self, prediction: NDArray, target: NDArray) -> Any:
         raise NotImplementedError(f"{self!r} has no forward: write forward(self, prediction, target) and return L.")
@@ -169,7 +174,7 @@ class Loss(Cached, OwnAttributes):
         if prediction.shape != target.shape:
             raise ValueError(
                 f"{self!r}: expected a target of the prediction's shape {prediction.shape}, got {target.shape}. "
-                "They are never broadcast: reshape one of them."
+                "They are never broadcast: reshape one of them. The order is loss(prediction, target)."
             )
         if prediction.dtype.kind in "biu":
             raise ValueError(
