@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from minitorch_np.base import sharing
@@ -92,8 +93,7 @@ class Model(Methods, Inference, Layer):
                 is called once an epoch, with all outputs and all targets. Parameters named (y_true, y_pred) get them in that order.
 
         Raises:
-            ValueError: an unknown name, or an object of another kind; a loss or metric whose method takes the target first;
-                an optimizer that belongs to another model.
+            ValueError: an unknown name, or an object of another kind; a loss or metric whose method takes the target first.
         """
         from minitorch_np.metrics.finding import check as check_metric  # loads all metrics
 
@@ -107,7 +107,6 @@ class Model(Methods, Inference, Layer):
         check_order(optimizer, "step", "(self, parameters)")
         for metric in metrics:
             check_metric(metric, who)
-        optimizer.belong_to(self, who)
         self.optimizer, self.loss, self.metrics = optimizer, chosen, list(metrics)
         return self
 
@@ -198,13 +197,16 @@ class Model(Methods, Inference, Layer):
         data.prepare_training(x, y, sample_weight, source, validation_split)
         data.prepare_validation(validation_data, validation_steps)
         kind = options.kind_of_run(in_span, who)
-        run = kind(self, data, called, epochs=chosen, batch_size=batch_size, shuffle=in_new_order, progress=progress)
-        if resume is not None:
-            from minitorch_np.saving.checkpoint import Checkpoint
+        with self.optimizer.of(self.parameters()):  # it may step other networks too
+            run = kind(
+                self, data, called, epochs=chosen, batch_size=batch_size, shuffle=in_new_order, progress=progress
+            )
+            if resume is not None:
+                from minitorch_np.saving.checkpoint import Checkpoint
 
-            settings = {"class_weight": class_weight, "steps_per_epoch": steps_per_epoch, **chosen.settings()}
-            run.keep_in(Checkpoint(resume), settings)
-        return run.run()
+                settings = {"class_weight": class_weight, "steps_per_epoch": steps_per_epoch, **chosen.settings()}
+                run.keep_in(Checkpoint(resume), settings)
+            return run.run()
 
     @answers_foreign_arguments
     def summary(self) -> None:
@@ -243,7 +245,9 @@ class Model(Methods, Inference, Layer):
         from minitorch_np.saving.model_file import save_model
 
         self.require_built(f"{type(self).__name__}.save")
-        with sharing.paused(self.parameters().values()):
+        parameters = self.parameters()
+        own_state = nullcontext() if self.optimizer is None else self.optimizer.of(parameters)
+        with sharing.paused(parameters.values()), own_state:
             save_model(self, path, include_optimizer=include_optimizer, warned=warned)
 
     # What Sequential overrides, because it knows the order of its layers

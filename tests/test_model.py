@@ -2,6 +2,8 @@
 
 import copy
 import gc
+import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -357,18 +359,79 @@ def test_numpys_global_generator_is_never_touched(rng):
     np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
-def test_an_optimizer_belongs_to_one_model():
+def pair(optimizers, dtype="float64"):
+    """Two networks whose parameters have the same names, with these optimisers."""
+    layers = [[mt.Input((3,)), mt.Dense(4), mt.Tanh(), mt.Dense(1)] for _ in range(2)]
+    models = [mt.Sequential(own, rng=seed, dtype=dtype) for seed, own in enumerate(layers)]
+    return [model.compile(optimizer, "mse") for model, optimizer in zip(models, optimizers, strict=True)]
+
+
+def schedule(step):
+    return 0.1 / (1 + step)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: mt.Adam(0.1), lambda: mt.SGD(schedule, momentum=0.9)], ids=["Adam", "schedule"]
+)
+def test_one_optimizer_of_two_models_has_state_and_steps_for_each(make, rng, tmp_path):
+    """They learn, are saved, resumed and copied as with an optimiser for each."""
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=20)
+    shared = make()
+    histories = []
+    for models in (pair([shared, shared]), pair([make(), make()])):
+        first, second = models
+        found = [first.fit(x, y, epochs=2), second.fit(x, y, epochs=3)]
+        found.append(first.train_on_batch(x[:5], y[:5]))
+        found.append(second.train_on_batch(x[:5], y[:5]))
+        second(x, training=True)
+        second.step(np.ones((20, 1)) / 20)
+        path = tmp_path / "second.keras"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the schedule, which is a function
+            second.save(path)
+            opened = mt.load_model(path, functions={"schedule": schedule})
+        copied = copy.deepcopy(second)
+        run = {"resume": tmp_path / f"{len(histories)}.ckpt", "shuffle": False}
+        second.fit(x, y, epochs=1, **run)
+        first.train_on_batch(x, y)
+        found += [one.fit(x, y, epochs=2, shuffle=False) for one in (opened, copied)]
+        found += [second.fit(x, y, epochs=2, **run), first.fit(x, y, epochs=1)]
+        histories.append([dict(one) if isinstance(one, dict) else one for one in found])
+    assert histories[0] == histories[1]
+    assert histories[0][4] == histories[0][5] == histories[0][6]
+    assert shared.iteration == 2 + 1 + 1 + 1
+
+
+def test_an_optimizer_steps_two_models_in_one_thread_only(rng):
+    first, second = pair([mt.Adam(0.1)] * 2)
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=20)
+    second.train_on_batch(x, y)
+    raised = []
+
+    def train_first(epoch, logs):
+        def train():
+            with pytest.raises(RuntimeError, match=r"another thread trains another model .*model.compile\(Adam"):
+                first.fit(x, y)
+            raised.append(epoch)
+
+        thread = threading.Thread(target=train)
+        thread.start()
+        thread.join()
+
+    second.fit(x, y, epochs=2, callbacks=[mt.callbacks.LambdaCallback(on_epoch_end=train_first)])
+    assert raised == [0, 1]
+    first.fit(x, y)
+
+
+def test_a_new_model_takes_the_optimizer_of_one_that_is_gone():
     first, second = (mt.Sequential([mt.Input((3,)), mt.Dense(1)]) for _ in range(2))
     optimizer = mt.Adam()
-    first.compile(optimizer, mt.MSELoss()).compile(optimizer, mt.L1Loss())
-    with pytest.raises(ValueError, match=r"this optimizer belongs to another model.*Make a second one: Adam\(\)"):
-        second.compile(optimizer, mt.MSELoss())
-    copied = copy.deepcopy(first)
-    copied.compile(copied.optimizer, mt.MSELoss())
-    second.compile(optimizer.clone(), mt.MSELoss())
+    x = np.ones((4, 3))
+    first.compile(optimizer, mt.MSELoss()).compile(optimizer, mt.L1Loss()).fit(x, x[:, 0], epochs=3)
     del first
     gc.collect()
-    mt.Sequential([mt.Dense(1)]).compile(optimizer, mt.MSELoss())
+    second.compile(optimizer, mt.MSELoss()).fit(x, x[:, 0])
+    assert optimizer.iteration == 1
 
 
 @pytest.mark.parametrize(

@@ -703,7 +703,7 @@ def drawn_already():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (with_one_optimizer, "this optimizer belongs to another model"),
+        (with_one_optimizer, r"build put the same SGD\(learning_rate=0.1\) into two models"),
         (drawn_already, "a model without a seed whose weights are initialised already"),
         (lambda units: build(units), "missing a required argument: 'units'. It may take rng; give any other"),
     ],

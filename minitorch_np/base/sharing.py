@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from minitorch_np.layer import Layer
     from minitorch_np.losses import Loss
     from minitorch_np.metrics import Metric
+    from minitorch_np.optimizers import Optimizer
 
 _gate = threading.Lock()  # held while one of the lists below is read or changed
 _fits: list[Fitting] = []
@@ -36,6 +37,7 @@ class Fitting:
     Args:
         parameters: what it changes.
         uses: the loss and the metrics, which belong to this fit while it runs.
+        optimizer: the optimizer, which belongs to the fits of one thread.
     """
 
     thread: int
@@ -46,7 +48,10 @@ class Fitting:
     is_awaited: bool
     in_step: bool
 
-    def __init__(self, parameters: Iterable[Parameter], uses: Iterable[Loss | Metric] = ()) -> None:
+    def __init__(
+        self, parameters: Iterable[Parameter], uses: Iterable[Loss | Metric] = (), optimizer: Optimizer | None = None
+    ) -> None:
+        self.optimizer = optimizer
         self.thread, self.parameters, self.uses = get_ident(), list(parameters), list(uses)
         self.ids: set[int] = {id(parameter) for parameter in self.parameters}
         self.disturbed = False  # a callback called the model in training mode
@@ -90,6 +95,11 @@ class Pause:
 
     def __init__(self, ids: set[int]) -> None:
         self.thread, self.ids, self.end = get_ident(), ids, threading.Event()
+
+
+def is_used_by_another_thread(optimizer: Any) -> bool:
+    """Whether a fit in another thread steps with this optimizer."""
+    return any(fit.optimizer is optimizer for fit in _others(_fits))
 
 
 @contextmanager

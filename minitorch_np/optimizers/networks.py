@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from minitorch_np.base import sharing
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.shapes import NDArray
 
@@ -29,6 +30,7 @@ class OfNetwork:
         here = self.iteration, self.state, self.owners
         self.iteration, self.state, self.owners = attributes["iteration"], attributes["state"], attributes["_owners"]
         attributes["iteration"], attributes["state"], attributes["_owners"] = here
+        attributes["_known"] = None
 
 
 def belongs(parameters: Mapping[str, Parameter], owners: Owners) -> bool:
@@ -49,8 +51,28 @@ def belongs(parameters: Mapping[str, Parameter], owners: Owners) -> bool:
 
 
 @contextmanager
+def of_network(optimizer: Optimizer, parameters: Mapping[str, Parameter]) -> Iterator[None]:
+    """Inside the `with` block the optimiser has the state of the network with these parameters, also if it has none yet."""
+    with nullcontext() if belongs(parameters, optimizer._owners) else of_another(optimizer, parameters):
+        try:
+            yield
+        finally:
+            if not optimizer._owners:  # no step was taken, or the state was put back
+                optimizer._owners = {name: weakref.ref(parameter) for name, parameter in parameters.items()}
+
+
+@contextmanager
 def of_another(optimizer: Optimizer, parameters: Mapping[str, Parameter]) -> Iterator[None]:
-    """Inside the `with` block the optimiser has the state of the network that these parameters belong to."""
+    """Inside the `with` block the optimiser has the state of the network that these parameters belong to.
+
+    Raises:
+        RuntimeError: another thread trains another network with this optimizer.
+    """
+    if sharing.is_used_by_another_thread(optimizer):
+        raise RuntimeError(
+            f"{optimizer!r}: another thread trains another model with this optimizer now. Give each model its own, "
+            f"model.compile({optimizer!r}, …)."
+        )
     attributes, others = vars(optimizer), optimizer._others
     others[:] = [one for one in others if _is_alive(one.owners)]
     own = next((one for one in others if belongs(parameters, one.owners)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from minitorch_np.base.validation import Checks, anything, is_number, whole
 from minitorch_np.optimizers.blocks import updating
 from minitorch_np.optimizers.clipping import clipping
 from minitorch_np.optimizers.exclusion import check_exclude, excluded
-from minitorch_np.optimizers.networks import OfNetwork, Owners, belongs, of_another, settings_of, state_of
+from minitorch_np.optimizers.networks import OfNetwork, Owners, belongs, of_another, of_network, settings_of, state_of
 
 Schedule = Callable[[int], float]
 
-_TRANSIENT = ("_buffers", "_owners", "_others", "_known", "_model")  # not part of the state
+_TRANSIENT = ("_buffers", "_owners", "_others", "_known")  # not part of the state
 _MOST_STEPS = 2**53
 
 
@@ -62,7 +63,7 @@ class Optimizer(OwnAttributes):
         iteration: number of the current step, from 1; 0 before the first.
         rate: the learning rate of the current step, in `update` times the `rate` of the parameter; 0 before the first.
         state: the dictionaries of all parameters, by their names. If one optimiser steps several networks, each has its own state and its
-            own iteration; `state`, `iteration` and get_state are those of the first network, and in a step those of its network.
+            own iteration; `state`, `iteration` and get_state are those of the first network, and in fit or a step those of its network.
         elementwise: True on classes whose update treats each element of a parameter by itself: large ones are then updated in blocks.
         rotation_invariant: True on classes whose steps turn with the weights: see docs/wide_data.md.
     """
@@ -83,11 +84,10 @@ class Optimizer(OwnAttributes):
     clipvalue: float | None
     iteration: int
     state: dict[str, dict[str, NDArray]]
-    _model: weakref.ref[object] | None
 
     def before_constructor(self) -> None:
         """Set what every step needs, even if a subclass forgets super().__init__()."""
-        vars(self).update(rate=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None, exclude=(), _model=None)
+        vars(self).update(rate=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None, exclude=())
         Optimizer.reset(self)
 
     def __init__(
@@ -152,18 +152,12 @@ class Optimizer(OwnAttributes):
         self._owners, self._known = {}, None
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles. A copy has no model; its state belongs to the parameters of its first step."""
-        return {**vars(self), "_buffers": {}, "_owners": {}, "_others": [], "_known": None, "_model": None}
+        """For copies and pickles. The state of a copy belongs to the parameters of its first step."""
+        return {**vars(self), "_buffers": {}, "_owners": {}, "_others": [], "_known": None}
 
-    def belong_to(self, model: object, who: str) -> None:
-        """Remember the model that is compiled with this optimizer. Raises ValueError if it is another one; a copy has none."""
-        owner = self._model and self._model()
-        if owner is not None and owner is not model:
-            raise ValueError(
-                f"{who}: this optimizer belongs to another model, and its state belongs to the names of that model's parameters. "
-                f"Make a second one: {self!r}."
-            )
-        self._model = weakref.ref(model)
+    def of(self, parameters: Mapping[str, Parameter]) -> AbstractContextManager[None]:
+        """Inside the `with` block, state and iteration are those of the network with these parameters."""
+        return of_network(self, parameters)
 
     @answers_foreign_arguments
     def step(self, parameters: Mapping[str, Parameter]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -198,7 +199,9 @@ def _sums(model: Model, callbacks: Sequence[Callback], sources: Mapping[str, Any
 def _held(thing: Any, named: set[int]) -> list[Any]:
     """The user-defined functions and objects in an object's attributes, without those that have a sum of their own."""
     held = [value for value in getattr(thing, "__dict__", {}).values() if id(value) not in named]
-    return [value for value in held if callable(value) and not is_built_in(type(value))]
+    return [
+        value for value in held if callable(value) and not is_built_in(type(value)) and type(value) is not weakref.ref
+    ]
 
 
 def _check_fit(array: Any, who: str, like: np.ndarray) -> None:

@@ -237,7 +237,6 @@ def _of_ours(files: dict[str, bytes], path: Path, functions: Functions, allow_na
             if not callable(optimizer.learning_rate) and "learning_rate" in compiled:
                 optimizer.learning_rate = optimizer.checked_rate(compiled["learning_rate"])
             if loss is None:  # its function was not given
-                optimizer.belong_to(model, "load_model")
                 model.optimizer, model.metrics = optimizer, metrics
             else:
                 model.compile(optimizer, loss, metrics)

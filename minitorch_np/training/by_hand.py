@@ -83,7 +83,7 @@ def step(model: Model, dy: Any) -> Any:
     dy = each(lambda one: in_dtype(as_numbers(one, "dy", who), model.compute_dtype, f"{who}: dy"), dy)
     parameters = model.parameters()
     refuse_frozen(model, parameters, who)
-    fitting = sharing.Fitting(parameters.values())
+    fitting = sharing.Fitting(parameters.values(), optimizer=model.optimizer)
     with sharing.fitting(fitting, who), fitting:
         dx = model.backward(dy)
         model.optimizer.step(parameters)
@@ -98,7 +98,7 @@ def _training(model: Model, who: str) -> Iterator[tuple[Parameters, sharing.Fitt
         plan = Plan(model)
     parameters = plan.parameters
     refuse_frozen(model, parameters, who)
-    fitting = sharing.Fitting(parameters.values(), [model.loss])
+    fitting = sharing.Fitting(parameters.values(), [model.loss], model.optimizer)
     for running in sharing.fits_of_this_thread(model):  # in a callback
         running.disturbed = True
     # NumPy need not warn of an overflow: it makes the loss infinite or NaN, and the error for that names the layer.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
 
-_NOT_KEPT = ("model", "params", "_cache", "weights", "keep_cache", "function", "learning_rate", "_buffers", "_model")
+_NOT_KEPT = ("model", "params", "_cache", "weights", "keep_cache", "function", "learning_rate", "_buffers")
 
 
 class Changes:

@@ -69,7 +69,7 @@ class Run(KeptRun):
         _, self.rest = model.split_preprocessing()  # the layers after the preprocessing, which run in each step
         self.parameters = model.parameters()
         self.metrics = finding.of_model(model)
-        self.fitting = sharing.Fitting(self.parameters.values(), [model.loss, *self.metrics])
+        self.fitting = sharing.Fitting(self.parameters.values(), [model.loss, *self.metrics], model.optimizer)
         self.metrics = [copy.deepcopy(metric) if sharing.is_used(metric) else metric for metric in self.metrics]
         self.loss_copy: Loss | None = None  # a copy of the loss, if another fit uses the loss now
         self.call = Call(model) if has_user_classes(model) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from minitorch_np.base.answers import answers_foreign_arguments, line_for
@@ -28,9 +29,12 @@ class Methods(Calls):
     _plan: Plan | None = None  # of train_on_batch
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: a copy makes its own plan."""
+        """For copies and pickles: a copy makes its own plan, and has the optimiser's state of this network."""
         state: dict[str, Any] = super().__getstate__()
         state.pop("_plan", None)
+        if (optimizer := state.get("optimizer")) is not None and optimizer._others and self.built:
+            with optimizer.of(self.parameters()):
+                state["optimizer"] = copy.copy(optimizer)
         return state
 
     @answers_foreign_arguments

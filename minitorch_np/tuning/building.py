@@ -139,6 +139,8 @@ class Builder:
         """Two models may share nothing that training changes: scores would depend on the order of training."""
         others = {id(node) for _, node in second.walk()}
         shared = [repr(node) for _, node in first.walk() if id(node) in others]
+        if first.optimizer is second.optimizer:
+            shared.append(repr(first.optimizer))
         if first.rng is second.rng and isinstance(first.rng, np.random.Generator):
             shared.append("rng")
         if shared:
