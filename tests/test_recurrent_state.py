@@ -1,6 +1,7 @@
 """The state of recurrent layers: returned, given, and kept from batch to batch."""
 
 import copy
+import signal
 
 import numpy as np
 import pytest
@@ -282,6 +283,35 @@ def test_a_model_of_ones_own_may_be_stateful(rng):
     np.testing.assert_allclose(np.concatenate(parts, axis=1), model(x), rtol=1e-12)
     model.compute_output_shape((9, 2))
     model(x)
+
+
+def test_a_resumed_run_goes_on_from_the_state(rng, tmp_path):
+    x, y = rng.integers(0, 9, (32, 6)), rng.integers(0, 9, (32, 6))
+
+    def made():
+        both = mt.Bidirectional(mt.GRU(3, return_sequences=True, stateful=True))
+        model = network(both, mt.LSTM(5, return_sequences=True, stateful=True))
+        return model.compile(mt.SGD(0.1), mt.CrossEntropyLoss())
+
+    class CtrlC(mt.Callback):
+        steps = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += 1
+            if self.steps == 7:
+                signal.raise_signal(signal.SIGINT)
+
+    options = {"batch_size": 8, "shuffle": False, "epochs": 4}
+    model, resumed = made(), made()
+    whole = model.fit(x, y, **options)
+    path = tmp_path / "run"
+    made().fit(x, y, resume=path, **{**options, "epochs": 2})
+    assert dict(resumed.fit(x, y, resume=path, **options)) == dict(whole)
+    np.testing.assert_array_equal(resumed.predict(x[:8]), model.predict(x[:8]))
+
+    path = tmp_path / "in an epoch"
+    assert len(made().fit(x, y, resume=path, callbacks=[CtrlC()], **options)["loss"]) == 1
+    assert dict(made().fit(x, y, resume=path, callbacks=[CtrlC()], **options)) == dict(whole)
 
 
 def test_a_clone_and_a_copy_have_a_state_of_their_own(rng):

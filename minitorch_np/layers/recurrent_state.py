@@ -25,6 +25,15 @@ class Memory:
 
     state: tuple[NDArray, ...] = ()
 
+    def get_state(self) -> list[NDArray]:
+        """The arrays, for a checkpoint."""
+        return list(self.state)
+
+    def set_state(self, state: list[NDArray]) -> None:
+        if not isinstance(state, list) or not all(isinstance(array, np.ndarray) for array in state):
+            raise ValueError(f"a state of a recurrent layer is a list of arrays, got {state!r:.100}")
+        self.state = tuple(state)
+
 
 def uses_memory(layer: _RecurrentArguments) -> bool:
     """Whether the layer is stateful, and this forward is not the one with zeros that finds the shape of an output."""

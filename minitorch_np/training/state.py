@@ -91,12 +91,14 @@ def restore(run: Run, state: dict[str, Any]) -> None:
 
 
 def _own_state(run: Run) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """The attributes that are state of user-defined layers. For each: the layer's name in the model, all its attributes, the name of
-    this one.
+    """The attributes that are state of user-defined layers, and what stateful layers keep between batches. For each: the layer's name
+    in the model, all its attributes, the name of this one.
     """
     for place, layer in run.model.walk():
         for name in run.checkpoint.own_state.get(place, []) if run.checkpoint else ():
             yield place, vars(layer), name
+        if getattr(layer, "stateful", False) is True and "_memory" in vars(layer):
+            yield place, vars(layer), "_memory"
 
 
 def generators(model: Model) -> Iterator[tuple[str, Any]]:
