@@ -147,7 +147,8 @@ class Graph(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, each once, in the order of the nodes that use them first."""
+        """The layers, each once, in the order of the nodes that use them first, built."""
+        self.build_if_shape_known()
         return list(self.sublayers().values())
 
     def sublayers(self) -> dict[str, Layer]:
@@ -188,16 +189,14 @@ class Graph(Model):
         """The nodes in order: name, layer, and the names of the sources."""
         return self._steps
 
-    def require_built(self, who: str) -> None:
+    def build_if_shape_known(self) -> None:
         if not self.built:
             self.ensure_built(self._given_shape())
-        super().require_built(who)
 
     # Forward and backward
 
     def forward(self, x: Any, *others: NDArray) -> Any:
-        if not self.built:
-            self.require_built("Graph.forward")
+        self.build_if_shape_known()
         if self._only_answered and self.keep_cache:
             self.before_forward()
         arrays = x if isinstance(x, Several) else (x, *others)

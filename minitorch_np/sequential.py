@@ -152,10 +152,6 @@ class Sequential(Model):
             return first._given_shape()
         return first.input_shape if first is not None and first.built else None
 
-    def require_built(self, who: str) -> None:
-        self.build_if_shape_known()
-        super().require_built(who)
-
     def build(self, input_shape: Shape) -> None:
         self._chain(input_shape, "ensure_built")
 

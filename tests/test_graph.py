@@ -197,6 +197,19 @@ def test_weights_of_outputs_that_do_not_fit_are_refused(rng):
     assert named == one.evaluate(left, same, sample_weight=weights) != one.evaluate(left, same)
 
 
+def test_an_output_that_is_not_learnt_has_a_loss_with_the_factor_0(rng):
+    left, right, same, _ = data(rng)
+    graph = two_heads().compile(
+        "sgd", {"same": "mse", "kind": "mse"}, {"same": None, "kind": ["mae"]}, loss_weights={"kind": 0}
+    )
+    before = graph.get_layer("kind").get_weights()
+    history = graph.fit([left, right], [same, np.zeros((40, 3))], epochs=2)
+    assert list(history) == ["loss", "same_loss", "kind_loss", "kind_mae"]
+    assert history["loss"] == history["same_loss"]
+    for value, due in zip(graph.get_layer("kind").get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, due)
+
+
 def test_classes_of_each_output_may_have_weights(rng):
     left, right, same, kind = data(rng)
     x, of_examples = [left, right], rng.uniform(size=40)
@@ -372,7 +385,8 @@ def test_data_and_losses_that_do_not_fit_are_refused(rng):
         graph.train_on_batch([left, right], [same, kind], class_weight={"kind": "balanced"})
     for loss, message in (
         (["mse"], "expected loss as a list of 2"),
-        ({"same": "mse"}, "there is none for 'kind'"),
+        ({"same": "mse"}, r"output 'kind' has no loss\. One that is not learnt .*loss_weights=\{'kind': 0\}"),
+        (["mse", None], "output 'kind' has no loss"),
         ({"same": "mse", "kind": "mse", "x": "mse"}, "there is no output 'x'"),
         ([mt.MSELoss, "mse"], "output 'same': expected a loss"),
     ):

@@ -116,9 +116,16 @@ def combined(loss: Any, loss_weights: Any, names: Sequence[str], who: str) -> An
         return of_each(loss, names, "loss", who)[0] if isinstance(loss, (Mapping, list, tuple)) else loss
     if isinstance(loss, LossOfOutputs):
         return loss
+    if isinstance(loss, Mapping):
+        loss = {**dict.fromkeys(names), **loss}
     given = of_each(loss, names, "loss", who) if isinstance(loss, (Mapping, list, tuple)) else [loss] * len(names)
     found: list[Loss] = []
     for name, one in zip(names, given, strict=True):
+        if one is None:
+            raise ValueError(
+                f"{who}: output {name!r} has no loss. One that is not learnt gets a loss with the factor 0, and any y of its shape: "
+                f"loss={{…, {name!r}: 'mse'}}, loss_weights={{{name!r}: 0}}."
+            )
         one = as_loss(one, f"{who}, output {name!r}")
         if not isinstance(one, Loss):
             raise ValueError(

@@ -80,7 +80,7 @@ def of_outputs(metrics: Any, loss: Any, who: str) -> list[Metric]:
     """The metrics of a model with several outputs, from what compile was given, and the loss of each output.
 
     Args:
-        metrics: a list with the metric, or the list of metrics, of each output, or a dictionary by name.
+        metrics: a list with the metric, the list of metrics, or None, of each output, or a dictionary by name.
         loss: the LossOfOutputs.
     """
     if isinstance(metrics, (list, tuple)) and any(isinstance(one, (MetricOfOutput, LossOfOutput)) for one in metrics):
@@ -89,7 +89,7 @@ def of_outputs(metrics: Any, loss: Any, who: str) -> list[Metric]:
     found: list[Metric] = []
     for place, (name, own, listed) in enumerate(zip(loss.names, loss.losses, given, strict=True)):
         found.append(LossOfOutput(name, place))
-        for metric in listed if isinstance(listed, (list, tuple)) else [listed]:
+        for metric in listed if isinstance(listed, (list, tuple)) else [] if listed is None else [listed]:
             check(metric, f"{who}, output {name!r}")
             found.append(MetricOfOutput(name, place, metric, own.from_logits, own.binary))
     return found

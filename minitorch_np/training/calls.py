@@ -186,10 +186,11 @@ class Calls(Layer):
         super().set_streams(self._own_streams or streams_above, dtype)
 
     def build_if_shape_known(self) -> None:
-        """A Sequential that begins with Input builds itself here."""
+        """A Graph, and a Sequential that begins with Input, build themselves here."""
 
     def require_built(self, who: str) -> None:
-        """Raise RuntimeError unless the model has its parameters."""
+        """Raise RuntimeError unless the model has its parameters, or can make them now."""
+        self.build_if_shape_known()
         if not self.built:
             raise RuntimeError(
                 f"{who}: the model is not built yet, so its parameters do not exist. Begin it with Input(shape), "
