@@ -22,9 +22,9 @@ from minitorch_np.layers import (
     ReLU,
     Sigmoid,
     Softmax,
+    likely_mistakes,
 )
 from minitorch_np.layers.chain import backward_through, check_layer, refuse_repeats, shape_through
-from minitorch_np.layers.likely_mistakes import is_never_adapted, never_adapted, why_not_first, wrong_for_loss
 from minitorch_np.layers.masks import through
 from minitorch_np.losses.finding import AnyLoss
 from minitorch_np.model import Model
@@ -116,7 +116,7 @@ class Sequential(Model):
         last, shape = self.last_layer(), self.output_shape
         if isinstance(last, Softmax) and shape is None and isinstance(self._layers[0], Input):
             shape = self.compute_output_shape(self._layers[0].shape)
-        text = wrong_for_loss(self.loss, last, shape)
+        text = likely_mistakes.wrong_for_loss(self.loss, last, shape)
         self._has_warned = bool(text)
         if text:
             warnings.warn(f"{type(self).__name__}.compile: {text}.", stacklevel=caller())
@@ -194,10 +194,10 @@ class Sequential(Model):
 
     def input_warnings(self, x: NDArray) -> list[str]:
         """See Model. Here x runs through the layers, up to the first one with learnable parameters."""
-        found: list[str] = []
+        found = likely_mistakes.beside_the_list(self)
         for layer in _one_by_one(replica(self)):
-            if is_never_adapted(layer) and not (abs(x.mean()) < 1 and 1 / 3 < x.std() < 3):
-                found.append(never_adapted(layer, x))
+            if likely_mistakes.is_never_adapted(layer) and not (abs(x.mean()) < 1 and 1 / 3 < x.std() < 3):
+                found.append(likely_mistakes.never_adapted(layer, x))
             if any(parameter.learnable for parameter in layer.parameters().values()):
                 if x.min() >= 0 and 100 < x.max() <= 255 and not isinstance(layer, _TAKES_ANY_SIZE):
                     found.append(
@@ -225,7 +225,7 @@ class Sequential(Model):
         if type(first) is not Dense:
             raise ValueError(
                 f"{who}: expected a Dense first, after layers that only prepare the data (Input, Rescaling, Flatten, Normalization), "
-                f"got {first!r}. {why_not_first(first)}, or leave in_span out."
+                f"got {first!r}. {likely_mistakes.why_not_first(first)}, or leave in_span out."
             )
         if len(first.input_shape or ()) != 1:
             raise ValueError(

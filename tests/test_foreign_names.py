@@ -665,3 +665,13 @@ def test_habits_of_own_classes_and_of_backward_are_answered(use, message):
 def test_a_loss_that_is_given_the_target_first_is_told_the_order():
     with pytest.raises(ValueError, match=r"The order is loss\(prediction, target\)\.$"):
         mt.CrossEntropyLoss()([0, 1, 0], np.ones((3, 2)))
+
+
+def test_a_layer_in_an_attribute_of_a_sequential_is_warned_of():
+    compiled = model().compile("sgd", "mse")
+    compiled.fit(X, X[:, 0], progress=False)
+    compiled.head = mt.Dense(5)
+    with pytest.warns(
+        UserWarning, match=r"attribute head does not run, .*Write model\.add\(layer\), or model\[-1\] = layer"
+    ):
+        compiled.fit(X, X[:, 0], progress=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minitorch_np.base.cache import Call
+from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.contract import calling
 from minitorch_np.base.replica import Replicator
 from minitorch_np.layer import Layer
@@ -76,3 +77,15 @@ def why_not_first(layer: Layer | None) -> str:
     if layer is not None and any(parameter.learnable for parameter in layer.parameters().values()):
         return "Its outputs change in every step, so they have no fixed span: begin with a Dense"
     return "fit computes it in every step, because such a layer may differ from step to step: remove it, or apply it to x before fit"
+
+
+def beside_the_list(model: Layer) -> list[str]:
+    """A warning for each layer in an attribute of a Sequential: it runs only the layers of its list."""
+    names = (
+        [name for name, value in vars(model).items() if isinstance(value, Layer)] if is_built_in(type(model)) else []
+    )
+    return [
+        f"the layer in the attribute {name} does not run, as it is not in the list of layers. Write model.add(layer), or model[-1] = layer"
+        " to replace the last one."
+        for name in names
+    ]
