@@ -165,6 +165,44 @@ def test_merging_sequences_of_different_lengths_agrees_with_keras(kind, case, tm
         theirs.fit(x, y, epochs=5, batch_size=7, shuffle=False, verbose=0)
 
 
+def test_metrics_leave_padding_out_where_keras_counts_it(tmp_path):
+    """Keras's metrics that are no means of single values do not see the mask. Ours are those of the real steps alone."""
+    rng = np.random.default_rng(9)
+    names = ["accuracy", "precision", "recall", "rmse"]
+    layers = [mt.GRU(3, return_sequences=True)]
+    ours, theirs = both(layers, tmp_path, loss=mt.BCEWithLogitsLoss(), metrics=names, last=1)
+    x = sequences(rng, n=23)
+    y = rng.integers(0, 2, (*x.shape, 1)).astype("f")
+    found, due = ours.evaluate(x, y), theirs.evaluate(x, y, verbose=0, return_dict=True)
+    real, positive = x > 0, ours.predict(x)[..., 0] > 0
+    recall_of = [
+        (positive & (y[..., 0] == 1) & steps).sum() / ((y[..., 0] == 1) & steps).sum() for steps in (real, True)
+    ]
+    assert_close([found.accuracy, found.recall], [due["accuracy"], recall_of[0]], 1e-6)
+    assert_close(due["recall"], recall_of[1], 1e-6)
+
+
+def test_a_metric_of_batches_of_several_lengths_counts_steps(tmp_path):
+    """Keras takes the mean over the steps of each batch first, padding included, so that a step of a long batch counts less."""
+    rng = np.random.default_rng(10)
+    first = [mt.Input((None,)), embedding()]
+    ours, theirs = both([mt.GRU(3, return_sequences=True)], tmp_path, first)
+    batches = []
+    for time in (3, 9, 5):
+        x = sequences(rng, n=4, time=time)
+        batches.append((x, rng.integers(0, 3, x.shape)))
+    right = [(ours.predict(x).argmax(axis=-1) == y)[x > 0].sum() for x, y in batches]
+    real = [(x > 0).sum() for x, _ in batches]
+    lengths = np.array([3, 9, 5])
+    ours.compile(mt.SGD(0.0), ours.loss, ["accuracy"])
+    found = ours.fit(batches)
+    theirs.compile(keras.optimizers.SGD(0.0), theirs.loss, metrics=["accuracy"])
+    due = theirs.fit((batch for batch in batches), verbose=0).history
+    assert_close(found["loss"], due["loss"], 1e-6)
+    assert_close(found["accuracy"], np.sum(right) / np.sum(real), 1e-6)
+    assert_close(due["accuracy"], np.sum(right / lengths) / np.sum(real / lengths), 1e-6)
+
+
 def test_what_attention_gives_at_padding_is_that_of_keras(tmp_path):
     """It shows where a later layer takes padding for data."""
     ours, theirs = both([mt.MultiHeadAttention(2, 3), mt.GlobalMaxPooling1D()], tmp_path)
