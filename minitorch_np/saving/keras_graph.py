@@ -144,7 +144,7 @@ def numbered_groups(described: Sequence[tuple[str, Any]]) -> dict[int, str]:
         if isinstance(layer, list):
             found |= {inner: f"{group}/{below}" for inner, below in numbered_groups(layer).items()}
         elif layer is not None:
-            found[id(layer)] = f"{group}/"
+            found[id(layer)] = f"{group}/layer/" if kind == "TimeDistributed" else f"{group}/"
     return found
 
 

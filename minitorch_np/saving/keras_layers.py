@@ -10,7 +10,7 @@ from minitorch_np.base.answers import table
 from minitorch_np.base.configurable import Configurable, is_built_in, signature_defaults
 from minitorch_np.base.node import snake_case
 from minitorch_np.layer import Layer
-from minitorch_np.layers import ELU, Input, LeakyReLU, ReLU, SiLU, Softmax
+from minitorch_np.layers import ELU, Dense, Input, LeakyReLU, ReLU, SiLU, Softmax
 from minitorch_np.saving.errors import NotHere
 from minitorch_np.saving.keras_calls import WITH_OWN_LAYER
 from minitorch_np.saving.keras_functional import IN_FILE, from_functional
@@ -159,6 +159,8 @@ def _layers(given: Any, dtype: str) -> list[Any]:
         return [Input(tuple(shape), batch_size)]
     if name == "Identity":
         return []
+    if name == "TimeDistributed":
+        return _of_each_step(config["layer"], dtype)
     if name == "Activation":
         return _activation(config["activation"])
     cls: Any = Configurable.registry.get(name, object)
@@ -172,6 +174,15 @@ def _layers(given: Any, dtype: str) -> list[Any]:
     if backwards is not None and repr(_argument(backwards, dtype)) != repr(getattr(layer, "backward_layer", None)):
         raise NotHere(f"a {name} whose backward_layer is not its layer turned round")
     return [layer, *(_activation(config.get("activation", "linear")) if fuses else [])]
+
+
+def _of_each_step(given: Any, dtype: str) -> list[Any]:
+    """The layer that Keras calls on each step of a sequence: Dense and activations do so anyway."""
+    layers = _layers(given, dtype)
+    last = (layer.axis for layer in layers if isinstance(layer, Softmax))
+    if not all(isinstance(layer, (Dense, Softmax)) or layer.elementwise for layer in layers) or set(last) - {-1}:
+        raise NotHere(f"TimeDistributed of a {class_name(given)}", remedy=WITH_OWN_LAYER)
+    return layers
 
 
 def _marked(layer: Any, config: dict[str, Any]) -> Any:

@@ -384,6 +384,10 @@ OPERATIONS = {
     "layers without trainable": lambda: model(
         [(4, 4, 2)], lambda x: L.Dense(2)(L.Flatten()(L.SpatialDropout2D(0.0)(L.GaussianNoise(0.0)(L.Permute((2, 1, 3))(x)))))
     ),
+    "each step": lambda: model(
+        [(5,)], lambda w: L.TimeDistributed(L.Dense(2))(L.TimeDistributed(L.Dense(3, activation="tanh"))(L.LSTM(3, return_sequences=True)(masked(w))))
+    ),
+    "each step and a gate": lambda: model([(5, 4)], lambda x: L.Multiply()([L.TimeDistributed(L.Dense(3))(x), L.Dense(3)(x)])),
     "nothing": lambda: model([(4,)], lambda x: L.Dense(2)(L.Identity()(x))),
     "masked sum": lambda: model([(5,)], lambda w: L.LSTM(3)(masked(w) + L.Dense(4)(masked(w)))),
     "masked product": lambda: model([(5,)], lambda w: L.GlobalAveragePooling1D()(masked(w) * 2.0)),
@@ -455,6 +459,7 @@ def test_what_is_not_here_is_refused_by_name(tmp_path):
         "LSTM called with a mask of its own": model(
             [(5, 3), (5,)], lambda x, m: L.LSTM(2)(x, mask=keras.ops.not_equal(m, 0))
         ),
+        "TimeDistributed of a LSTM": model([(5, 4, 3)], lambda x: L.TimeDistributed(L.LSTM(2))(x)),
         "the layer UnitNormalization": model([(4,)], lambda x: L.UnitNormalization()(L.Dense(2)(x))),
     }
     for message, theirs in cases.items():
