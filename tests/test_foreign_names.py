@@ -675,3 +675,12 @@ def test_a_layer_in_an_attribute_of_a_sequential_is_warned_of():
         UserWarning, match=r"attribute head does not run, .*Write model\.add\(layer\), or model\[-1\] = layer"
     ):
         compiled.fit(X, X[:, 0], progress=False)
+
+
+def test_a_path_and_a_measure_that_do_not_fit_are_answered_with_those_that_do(tmp_path):
+    built = model()
+    with pytest.raises(ValueError, match=r"path ends in \.keras, got '.*m\.h5'\. Write 'm\.keras'\.$"):
+        built.save(tmp_path / "m.h5")
+    history = built.compile("sgd", "mse").fit(X, X[:, 0], progress=False)
+    with pytest.raises(KeyError, match=r"'val_loss' was not measured; there is loss\. Give fit validation_data"):
+        history["val_loss"]

@@ -80,7 +80,9 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
     """
     path = as_path(path, f"{type(model).__name__}.save")
     if path.suffix != ".keras":
-        raise ValueError(f"{type(model).__name__}.save: path ends in .keras, got {str(path)!r}.")
+        raise ValueError(
+            f"{type(model).__name__}.save: path ends in .keras, got {str(path)!r}. Write {path.stem + '.keras'!r}."
+        )
     check_writable(path, f"{type(model).__name__}.save")
     check_names(model)
     warn_of_own_state(model, path)

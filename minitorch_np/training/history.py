@@ -59,7 +59,8 @@ class History(AnswersForeignNames, dict[str, list[float]]):
         return set()
 
     def __missing__(self, name: str) -> list[float]:
-        raise KeyError(f"{name!r} was not measured; there is {', '.join(map(str, self)) or 'nothing yet'}")
+        remedy = ". Give fit validation_data or validation_split" if str(name).startswith("val_") else ""
+        raise KeyError(f"{name!r} was not measured; there is {', '.join(map(str, self)) or 'nothing yet'}{remedy}")
 
     @property
     def epochs(self) -> int:
