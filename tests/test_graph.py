@@ -317,6 +317,7 @@ def test_a_file_keeps_the_order_of_the_inputs(rng, tmp_path):
     graph.save(tmp_path / "graph.keras")
     opened = mt.load_model(tmp_path / "graph.keras")
     assert list(opened.inputs) == ["wide", "deep"]
+    assert opened.input_shape == graph.input_shape == ((3,), (3,))
     np.testing.assert_array_equal(opened.predict(x), graph.predict(x))
     assert list(graph.fit(x, np.ones((8, 7)), epochs=2, **options)) == ["loss", "val_loss"]
 
@@ -565,3 +566,21 @@ def test_search_looks_at_one_of_several_outputs(rng):
     assert by_accuracy.table[0]["score"] >= by_accuracy.table[1]["score"]
     result = mt.tuning.rate_test(build(0), x, y, steps=10)
     assert result.losses == mt.tuning.rate_test(build(0), [left, right], [same, kind], steps=10).losses
+
+
+def test_batches_of_dictionaries_resume_where_their_numbers_are_the_same(rng, tmp_path):
+    left, right, same, kind = data(rng)
+
+    def batches(scale=1.0):
+        rows = [slice(start, start + 10) for start in range(0, 40, 10)]
+        return [
+            ({"left": scale * left[r], "right": right[r]}, {"same": same[r], "kind": kind[r]}, {"kind": same[r] + 1})
+            for r in rows
+        ]
+
+    whole = compiled(two_heads()).fit(batches(), epochs=3)
+    path = tmp_path / "run.ckpt"
+    compiled(two_heads()).fit(batches(), epochs=1, resume=path)
+    assert dict(compiled(two_heads()).fit(batches(), epochs=3, resume=path)) == dict(whole)
+    with pytest.raises(mt.ModelFileError, match="data"):
+        compiled(two_heads()).fit(batches(2.0), epochs=4, resume=path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.hdf5 import check_data_file
+from minitorch_np.base.shapes import has_several
 from minitorch_np.base.text import printable
 from minitorch_np.cli.error import CommandError, complain
 from minitorch_np.layers import Sigmoid, Softmax
@@ -53,7 +54,9 @@ def _summary(options: argparse.Namespace) -> int:
         print(json.dumps(known))
         return 0
     model.summary()
-    print(printable(f" one input {model.input_shape}, {_classes(model)}"))
+    shape: Any = model.input_shape
+    of_input = f"inputs {', '.join(map(str, shape))}" if has_several(shape or ()) else f"one input {shape}"
+    print(printable(f" {of_input}, {_classes(model)}"))
     if model.loss is not None:
         steps = f", {model.optimizer.iteration:,} steps" if model.optimizer.iteration else ""
         print(printable(f" trained by {model.optimizer!r} on {model.loss!r}{steps}"))

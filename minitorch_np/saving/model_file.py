@@ -218,7 +218,8 @@ def _of_ours(files: dict[str, bytes], path: Path, functions: Functions, allow_na
     if not isinstance(model, kind):
         raise ValueError(f"it holds a {type(model).__name__}, which is not a model")
     if own["input_shape"] and not model.built:
-        model.initialize(tuple(check_layers(own["input_shape"], size)))
+        shape = check_layers(own["input_shape"], size)
+        model.initialize(tuple(tuple(part) if isinstance(part, list) else part for part in shape))
     with _filling(model, files, allow_nan) as (reader, kept):
         parameters = model.parameters()
         for name in _names(own.get("frozen", []), "frozen parameters"):

@@ -118,7 +118,8 @@ class Batches(Source):
         if self._once:
             raise ValueError("fit(resume=…): an iterator cannot start again. Give the function that makes it.")
         items = self.given if isinstance(self.given, (list, tuple)) else self._peek()
-        return fingerprint(*(part for item in items for part in as_batch(item)))
+        parts = (array for item in items for part in as_batch(item) for array in arrays_in(part))
+        return fingerprint(*(array for array in parts if array is not None))
 
     def get_state(self) -> dict[str, Any]:
         """The state of the data's generators and counters: at the start of this pass, or now if no pass has started."""

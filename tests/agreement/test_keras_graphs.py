@@ -502,3 +502,56 @@ def test_weights_of_each_output_are_those_of_keras(form, rng, tmp_path):
     for method in ("test_on_batch", "train_on_batch"):
         loss = getattr(theirs, method)(x, y, sample_weight=weights, return_dict=True)["loss"]
         assert getattr(ours, method)(x, y, sample_weight=weights) == pytest.approx(float(loss), abs=1e-6)
+
+
+def tickets(title, tags):
+    h = L.concatenate([L.LSTM(6)(L.Embedding(20, 4)(title)), tags])
+    return [L.Dense(1, name="priority")(h), L.Dense(4, name="department")(h)]
+
+
+def test_callbacks_and_logs_of_several_outputs_have_the_names_and_numbers_of_keras(rng, tmp_path):
+    """A router of tickets, as Keras's guide of the functional API has it: history, CSVLogger, EarlyStopping, ModelCheckpoint."""
+    theirs = model([(6,), (5,)], tickets)
+    theirs.save(tmp_path / "m.keras")
+    ours = mt.load_model(tmp_path / "m.keras")
+    x = [rng.integers(0, 20, (60, 6)), rng.integers(0, 2, (60, 5)).astype("f")]
+    y = {
+        "priority": rng.integers(0, 2, (60, 1)).astype("f"),
+        "department": np.eye(4, dtype="f")[rng.integers(0, 4, 60)],
+    }
+    K = keras.losses
+    losses = [
+        {"priority": K.BinaryCrossentropy(from_logits=True), "department": K.CategoricalCrossentropy(from_logits=True)},
+        {"priority": mt.BCEWithLogitsLoss(), "department": mt.CrossEntropyLoss()},
+    ]
+    found = []
+    for made, loss, optimizers, callbacks in zip(
+        (theirs, ours), losses, (keras.optimizers, mt.optimizers), (keras.callbacks, mt.callbacks), strict=True
+    ):
+        made.compile(
+            optimizers.Adam(0.05),
+            loss,
+            metrics={"priority": ["mae"], "department": ["accuracy"]},
+            loss_weights={"priority": 1.0, "department": 0.2},
+        )
+        log, best = tmp_path / f"{len(found)}.csv", tmp_path / f"{len(found)}.keras"
+        called = [
+            callbacks.EarlyStopping("val_department_accuracy", mode="max", patience=2, restore_best_weights=True),
+            callbacks.ModelCheckpoint(str(best), monitor="val_priority_loss", mode="min", save_best_only=True),
+            callbacks.CSVLogger(str(log)),
+        ]
+        options = {"epochs": 12, "batch_size": 20, "shuffle": False, "callbacks": called}
+        history = made.fit(x, y, validation_data=(x, y), **options, **({"verbose": 0} if made is theirs else {}))
+        history = dict(getattr(history, "history", history))
+        after = made.evaluate(x, y, **({"verbose": 0, "return_dict": True} if made is theirs else {}))
+        lines = log.read_text().splitlines()
+        after = after if made is theirs else after._asdict()
+        found.append((history, after, sorted(lines[0].split(",")), len(lines)))
+        assert best.exists()
+    wanted, due = found
+    assert set(due[0]) == set(wanted[0])
+    for name, values in wanted[0].items():
+        np.testing.assert_allclose(due[0][name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+    assert due[1] == pytest.approx(wanted[1], rel=1e-4)
+    assert due[2:] == wanted[2:]
+    assert len(wanted[0]["loss"]) < 12
