@@ -599,8 +599,10 @@ def test_a_metric_that_raises_is_named_with_its_line():
 
 
 def test_scikit_learn_shows_the_line_to_write():
-    base = pytest.importorskip("sklearn.base")
-    for use in (base.is_classifier, base.clone):
+    base = pytest.importorskip("sklearn.base", reason="needs scikit-learn: pip install scikit-learn")
+    selection = pytest.importorskip("sklearn.model_selection", reason="needs scikit-learn: pip install scikit-learn")
+    uses = [base.is_classifier, base.clone, lambda model: selection.cross_val_score(model, X, [0, 1, 0], cv=2)]
+    for use in uses:
         with pytest.raises((AttributeError, TypeError), match=r"mt\.tuning\.cross_validate\(build, x, y\)"):
             use(model())
 
@@ -684,3 +686,30 @@ def test_a_path_and_a_measure_that_do_not_fit_are_answered_with_those_that_do(tm
     history = built.compile("sgd", "mse").fit(X, X[:, 0], progress=False)
     with pytest.raises(KeyError, match=r"'val_loss' was not measured; there is loss\. Give fit validation_data"):
         history["val_loss"]
+
+
+@pytest.mark.parametrize("units", [1, 3])
+@pytest.mark.parametrize("kind", ["scores", "probabilities", "numbers"])
+def test_score_is_that_of_scikit_learn(units, kind, rng):
+    metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn: pip install scikit-learn")
+    x = rng.normal(size=(30, 4))
+    layers, loss = [mt.Input((4,)), mt.Dense(units)], mt.MSELoss()
+    if kind == "scores":
+        loss = mt.BCEWithLogitsLoss() if units == 1 else mt.CrossEntropyLoss()
+    elif kind == "probabilities":
+        layers.append(mt.Sigmoid() if units == 1 else mt.Softmax())
+        loss = mt.BCELoss() if units == 1 else mt.CrossEntropyLoss(from_logits=False)
+    compiled = mt.Sequential(layers, rng=0, dtype="float64").compile("sgd", loss)
+    if kind == "numbers":
+        y = rng.normal(size=(30, units))
+        expected = metrics.r2_score(y, compiled.predict(x))
+    else:
+        y = rng.integers(0, max(2, units), 30)
+        expected = metrics.accuracy_score(y, compiled.predict_classes(x))
+    assert compiled.score(x, y) == pytest.approx(expected, rel=1e-12)
+
+
+def test_score_of_several_outputs_is_answered():
+    graph = mt.Graph({"x": (2,)}, [("a", mt.Dense(1), "x"), ("b", mt.Dense(1), "x")], ["a", "b"])
+    with pytest.raises(ValueError, match=r"several outputs\. Write model\.evaluate\(x, y\)"):
+        graph.compile("sgd", "mse").score(X, [X, X])

@@ -155,6 +155,16 @@ class Methods(Calls):
 
         return gradient(cast("Model", self), x, target, output, dy, layer, training=training)
 
+    @answers_foreign_arguments
+    def score(self, x: Any, y: Any) -> float:
+        """One number, larger is better, as in scikit-learn: the accuracy if the loss is one of classes, else R2.
+
+        evaluate gives the loss and all metrics.
+        """
+        from minitorch_np.training.answers import score
+
+        return score(cast("Model", self), x, y)
+
     def __sklearn_clone__(self) -> NoReturn:
         """scikit-learn calls this to copy a model for its own cross-validation and searches."""
         raise TypeError(line_for(type(self), ".__sklearn_tags__"))
