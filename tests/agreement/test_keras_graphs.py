@@ -86,14 +86,18 @@ def frozen_base(size=4):
     return base
 
 
+def small_head():
+    return keras.Sequential([L.Input((3,)), L.Dense(3, activation="relu"), L.Dense(2)])
+
+
 def small_chain():
     return model([(4,)], lambda x: L.Dense(1)(L.Dense(3, activation="tanh")(x)))
 
 
 def gated(x):
-    """Keras numbers the two layers before the product by its own order, which is not the one in which they are called."""
+    """In Keras the gate is as far from the output as the value; here its activation is one node more."""
     value, gate = L.Dense(4)(x), L.Dense(4, activation="sigmoid")(x)
-    return L.Dense(2)(L.Multiply()([gate, value]) + L.Dense(4, activation="relu")(x))
+    return L.Dense(2)(L.Multiply()([value, gate]) + L.Dense(4, activation="relu")(x))
 
 
 def transformer(source, target):
@@ -145,6 +149,8 @@ MODELS = {
     "autoencoder": lambda: model([(4,)], lambda x, f, g: g(f(x)), f=frozen_base(), g=model([(3,)], lambda x: L.Dense(4)(x))),
     "ensemble": lambda: model([(4,)], lambda x: L.average([small_chain()(x) for _ in range(3)])),
     "base and head": lambda: model([(4,)], lambda x, f: L.Dense(2)(f(x, training=False)), f=frozen_base()),
+    "base in a Sequential": lambda: keras.Sequential([L.Input((4,)), frozen_base(), small_head()]),
+    "graph in a Sequential": lambda: keras.Sequential([residual_model(), L.Dense(2)]),
     "chain": lambda: model([(6,)], lambda x: L.Dense(2)(L.Dense(4, activation="relu")(x))),
     "residual": lambda: model([(6,)], lambda x: L.Dense(1)(L.Add()([x, L.Dense(6, activation="tanh")(x)]))),
     "two inputs": lambda: model([(4,), (3,)], lambda a, b: L.Dense(2)(L.Concatenate()([L.Dense(5)(a), L.Dense(2)(b)]))),
