@@ -10,6 +10,7 @@ from minitorch_np.base.shapes import has_several
 from minitorch_np.layer import Layer
 from minitorch_np.layers import GRU, LSTM, Bidirectional, Input, MultiHeadAttention, Residual, SimpleRNN
 from minitorch_np.saving import keras_config
+from minitorch_np.saving.errors import warn
 from minitorch_np.saving.keras_config import (
     MERGING,
     activation_name,
@@ -22,8 +23,11 @@ from minitorch_np.saving.keras_config import (
     not_in_keras,
     with_activation,
 )
+from minitorch_np.saving.keras_operations import makes_mask, may_pass_mask
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from minitorch_np.model import Model
 
 
@@ -125,6 +129,28 @@ def _step_and_part(end: str) -> tuple[str, int]:
     """The step that has this output, and the number of the output."""
     step, _, part = end.partition("/")
     return step, int(part or 0)
+
+
+def lost_masks(graph: Sequence[Step]) -> list[str]:
+    """A note if Keras loses a mask that stays here: its attention removes the mask of what it takes, also for other layers."""
+    masked: set[str] = set()
+    readers = Counter(source for step in graph for source in set(step.inputs))
+    for step in graph:
+        passes = step.layer is None or may_pass_mask(step.layer)
+        if (passes and masked.intersection(step.inputs)) or (step.layer is not None and makes_mask(step.layer)):
+            masked.add(step.name)
+        taken = step.inputs if isinstance(step.layer, MultiHeadAttention) else []
+        if any(source in masked and readers[source] > 1 for source in taken):
+            return [
+                f"In Keras {step.of} removes the mask of what it takes, so other layers that take it count padding as data there. Here "
+                "they leave padding out, so results differ where sequences are padded."
+            ]
+    return []
+
+
+def warn_of_lost_masks(model: Model, path: Path) -> None:
+    for note in lost_masks(steps(model)):
+        warn(path, note)
 
 
 def groups(graph: Sequence[Step]) -> dict[int, str]:

@@ -100,7 +100,7 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         notes.append(f"Keras has no {', '.join(missing)}, so it will not open this file; mt.load_model does{where}.")
     else:
         described = keras_graph.to_keras(model)
-        notes += without_batch_size(model)
+        notes += [*without_batch_size(model), *keras_graph.lost_masks(graph)]
         in_part = frozen_in_part(model)
         if in_part:
             notes.append(
@@ -121,10 +121,9 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
     left_out = left_out_of_layers(model) + left_out + of_training
     notes += [f"functions without a name cannot be saved, so this is left out: {note}." for note in left_out]
     warned = set() if warned is None else warned
-    for note in notes:
-        if note not in warned:
-            warned.add(note)
-            warn(path, note)
+    for note in [note for note in dict.fromkeys(notes) if note not in warned]:
+        warned.add(note)
+        warn(path, note)
     try:
         described_model = encode(model, type(model).__name__, for_file)
         check_layers(described_model, len(memory.getvalue()))
@@ -260,6 +259,7 @@ def _of_keras(files: dict[str, bytes], path: Path, functions: Functions, allow_n
     with _filling(model, files, allow_nan) as (reader, kept):
         if keras_training.compiled(model, training, path, functions):
             optimizer_state.read_keras(model.optimizer, kept, reader, path)
+    keras_graph.warn_of_lost_masks(model, path)
     return model
 
 
