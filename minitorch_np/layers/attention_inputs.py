@@ -36,6 +36,8 @@ def refuse_key_alone(layer: MultiHeadAttention, value: Any, key: Any) -> None:
 def check_inputs(layer: MultiHeadAttention, query: NDArray, value: NDArray, key: NDArray) -> None:
     """Raise ValueError unless these arrays fit the layer and each other."""
     require_built(layer)
+    if value is query is key and layer.input_shape == query.shape[1:]:  # self-attention, for which the layer was built
+        return
     for name, array, kernel in (
         ("inputs", query, layer.query_kernel),
         ("a value", value, layer.value_kernel),
