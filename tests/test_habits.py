@@ -183,3 +183,51 @@ def test_the_lines_of_these_messages_are_right():
         with pytest.raises(AttributeError, match=line):
             getattr(result, name)
         assert eval(line) is not None
+
+
+class PlainWeights(mt.Layer):
+    def build(self, input_shape):
+        self.w = np.ones((input_shape[-1], 2))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+
+    def backward(self, dy):
+        self.dw = 3 * self.x.T @ dy  # wrong, and nobody would see it
+        return dy @ self.w.T
+
+
+class PlainInDictionary(PlainWeights):
+    def backward(self, dy):
+        self.grads = {}
+        self.grads["w"] = self.x.T @ dy
+        return dy @ self.w.T
+
+
+class FixedTable(PlainWeights):
+    """Its array has no gradient: it is a constant."""
+
+    def backward(self, dy):
+        self.dx = dy @ self.w.T
+        return self.dx
+
+
+@pytest.mark.parametrize(("cls", "name"), [(PlainWeights, "dw"), (PlainInDictionary, r"grads\['w'\]")])
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_layer_whose_weights_are_arrays_is_not_called_right(cls, name, inside):
+    layer = mt.Sequential([mt.Dense(3), cls()]) if inside else cls()
+    with pytest.raises(
+        mt.GradcheckError, match=rf"{name} was not checked, and training does not change w.*add_parameter"
+    ):
+        mt.assert_gradients(layer, (5, 3))
+
+
+def test_an_array_that_is_a_constant_is_right():
+    mt.assert_gradients(FixedTable(), (5, 3))
+
+
+def test_fit_names_the_array_that_should_be_a_parameter():
+    model = mt.Sequential([PlainWeights()]).compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"PlainWeights\.w is an array: write self\.w = self\.add_parameter\(shape\)"):
+        model.fit(X, np.ones((8, 2)))

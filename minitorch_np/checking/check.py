@@ -27,6 +27,7 @@ from minitorch_np.checking.layers_inside import layers_with_inputs
 from minitorch_np.checking.loss_check import LossCheck
 from minitorch_np.checking.losses import LossLayer, ModelWithLoss, of_value_alone
 from minitorch_np.checking.packed import given_several, packed
+from minitorch_np.checking.plain_weights import plain_weights
 from minitorch_np.checking.report import GradcheckError, GradcheckReport
 from minitorch_np.checking.subject import GlobalRandomness
 from minitorch_np.checking.told_error import check_hint
@@ -205,6 +206,9 @@ def _check(
     if loss is not None:
         found.append(("", ModelWithLoss(layer, LossLayer(loss, y)), inputs))
     remarks: list[str] = []
+    unchecked = {
+        place: plain_weights(part) for place, part, _ in found if not isinstance(part, (LossLayer, ModelWithLoss))
+    }
     for place, part, part_x in found:
         leaf = isinstance(part, LossLayer) or not any(name for name, _ in part.walk())
         if report.verdict == "fail" and not leaf:
@@ -235,6 +239,9 @@ def _check(
         report.looked_at = "" if crashed else report.looked_at
         report.findings = [*report.findings, *unseen] if report.verdict == "fail" else [*unseen, *report.findings]
         remarks += [*in_float64(set(layer.wide)), *without_axes(layer.lacking, layer.values)]
+    for place, findings in unchecked.items():
+        report.verdict = "inconclusive" if findings and report.verdict == "pass" else report.verdict
+        report.findings += [f"{place}: {finding}" if place else finding for finding in findings]
     if report.verdict == "pass" and all(result.untouched for result in report.tensors.values()):
         report.verdict = "inconclusive"
         report.findings.append(_nothing_compared(report))

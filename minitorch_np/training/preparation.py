@@ -11,6 +11,7 @@ import numpy as np
 from minitorch_np.base.any_length import fits, is_open
 from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.callers import caller
+from minitorch_np.base.configurable import is_built_in
 from minitorch_np.base.functions import too_far_apart
 from minitorch_np.base.several import Several, each, listed
 from minitorch_np.base.shapes import Shape, has_several
@@ -266,10 +267,26 @@ def refuse_frozen(model: Model, parameters: Mapping[str, Parameter], who: str) -
         return
     frozen = sum(parameter.frozen for parameter in parameters.values())
     if not frozen:
-        raise ValueError(f"{who}: {model!r} has no trainable parameters, because its layers have none.")
+        raise ValueError(
+            f"{who}: {model!r} has no trainable parameters, because its layers have none.{_arrays_in_place(model)}"
+        )
     raise ValueError(
         f"{who}: {model!r} has no trainable parameters: all {frozen} are frozen. model.trainable = True, or layer.trainable = True, lets "
         "them learn. In a GAN, where one optimiser step is the discriminator's and the next the generator's, switch it before each:\n"
         "    discriminator.trainable = True   # before discriminator.train_on_batch(…)\n"
         "    discriminator.trainable = False  # before the step of the model that contains generator and discriminator"
     )
+
+
+def _arrays_in_place(model: Model) -> str:
+    """What to write for the first array in a person's own layer, or ""."""
+    for _, node in model.walk():
+        arrays = [
+            name for name, value in vars(node).items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        ]
+        if arrays and not is_built_in(type(node)):
+            return (
+                f" {type(node).__name__}.{arrays[0]} is an array: write self.{arrays[0]} = self.add_parameter(shape) in build, and "
+                f"self.{arrays[0]}.value where it is used."
+            )
+    return ""
