@@ -41,8 +41,6 @@ _NONE = "docs/layers.md lists the layers, docs/a_layer_of_your_own.md and docs/l
 
 def line_for_alike(module: str, name: str) -> str:
     """What is spelled alike, such as mt.metrics.AUC for mt.AUC and mt.GELU for mt.gelu; else where to read on; or ""."""
-    if name.startswith("_"):
-        return ""
     public, plain = dict(_public_names()), _plain(name)
     known = {_plain(inner): path for path, inner in reversed(public.items())}
     for suffix in _SUFFIXES:
