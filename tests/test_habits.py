@@ -231,3 +231,47 @@ def test_fit_names_the_array_that_should_be_a_parameter():
     model = mt.Sequential([PlainWeights()]).compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"PlainWeights\.w is an array: write self\.w = self\.add_parameter\(shape\)"):
         model.fit(X, np.ones((8, 2)))
+
+
+FURTHER = {
+    "input": (lambda: mt.Sequential([mt.Input((3,)), mt.Dense(1)])[0].weight, r"Input has no weights"),
+    "W": (lambda: setattr(mt.Dense(2).initialize((3,), 0), "W", np.zeros((3, 2))), r"no attribute 'W'\. Write layer\.kernel"),
+    "dW": (lambda: mt.Dense(2).initialize((3,), 0).dW, r"Write layer\.kernel\.grad\."),
+    "params": (lambda: mt.Sequential([mt.Dense(2)]).params, r"Write layer\.parameters\(\)"),
+    "none": (lambda: mt.MSELoss(reduction="none"), r"\[loss\(p\[None\], t\[None\]\) for p, t in zip\(prediction, target\)\]"),
+    "seed": (lambda: mt.seed_everything(42), r"rng=0"),
+    "columns": (lambda: Net().compile("sgd", "mse").fit(X.T, Y), r"x has 3 examples and y has 8\. If its examples are columns, write x\.T"),
+    "fewer": (lambda: Net().compile("sgd", "mse").fit(X[:4], Y), r"x has 4 examples and y has 8\. Give one target per example"),
+    "arrays": (lambda: mt.SGD(0.1).step({"W": np.ones(3)}), r"expected Parameters, got a ndarray as 'W'\. Write W = mt\.Parameter"),
+    "backward": (lambda: mt.relu_backward, r"layer\.backward\(dy\)"),
+    "softmax": (lambda: mt.softmax(X, axis=0), r"mt\.Softmax\(\)\(x\.T\)\.T"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", FURTHER)
+def test_a_further_line_from_habit_is_answered(call):
+    line, message = FURTHER[call]
+    with pytest.raises((AttributeError, TypeError, ValueError), match=message):
+        line()
+
+
+def test_an_attribute_of_a_subclass_is_its_own():
+    class Mine(mt.Dense):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.W = 3
+
+    assert Mine(2).initialize((3,)).W == 3
+
+
+def test_the_loss_of_each_example_is_that_of_the_message():
+    loss, prediction = mt.MSELoss(), np.arange(6.0).reshape(3, 2)
+    each = [loss(p[None], t[None]) for p, t in zip(prediction, np.zeros((3, 2)), strict=True)]
+    np.testing.assert_allclose(each, (prediction**2).mean(axis=1))
+
+
+def test_training_raises_nothing_where_numpy_raises_for_underflow():
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(1), mt.Sigmoid()], rng=0).compile("sgd", "bce")
+    with np.errstate(all="raise"):
+        model.fit(1e3 * X, Y)
+        model.train_on_batch(1e3 * X, Y)

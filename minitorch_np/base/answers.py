@@ -105,7 +105,10 @@ class WithoutEffect(Missing):
         return super().__get__(owner, owner_type)
 
     def __set__(self, owner: Any, value: Any) -> None:
-        if self.name not in inspect.signature(type(owner).__init__).parameters:
+        own = not type(owner).__module__.startswith(
+            f"{__name__.partition('.')[0]}."
+        )  # in a person's own class the name is theirs
+        if not own and self.name not in inspect.signature(type(owner).__init__).parameters:
             raise AttributeError(_missing(type(owner), self.name), name=self.name, obj=owner)
         vars(owner)[self.name] = value
 

@@ -285,6 +285,11 @@ def warn_of_lost(parameters: Mapping[str, Parameter], who: str) -> None:
 
     It may be one if it has all parameters of one network, and of other networks none or only some.
     """
+    for name, given in parameters.items():
+        if not isinstance(given, Parameter):
+            raise ValueError(
+                f"{who}: expected Parameters, got a {type(given).__name__} as {name!r}. Write {name} = mt.Parameter(array), and {name}.grad = gradient."
+            )
     counts = Counter(parameter.network for parameter in parameters.values())
     whole = {network for network, count in counts.items() if count == network[0] > 0}
     if whole and (len(counts) == 1 or len(whole) < len(counts)):

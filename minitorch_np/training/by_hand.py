@@ -107,7 +107,7 @@ def _training(model: Model, who: str) -> Iterator[tuple[Parameters, sharing.Fitt
         all_cores(plan.uses_blocks),
         trained(plan.layers, sharing.reading),
         _in_training(plan.layers),
-        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+        np.errstate(all="ignore"),
     ):
         plan.narrow(model)
         try:

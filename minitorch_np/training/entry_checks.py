@@ -64,13 +64,15 @@ def checked_inputs(x: Any, who: str, input_shape: Any, name: str = "x") -> Any:
     return array
 
 
-def checked_targets(y: Any, who: str, count: int, name: str = "y") -> Any:
-    """y as an array of one target per example, or Several of them."""
+def checked_targets(y: Any, who: str, x: Any, name: str = "y") -> Any:
+    """y as an array of one target per example of x, or Several of them."""
     if isinstance(y, Several):
-        return Several(checked_targets(array, who, count, f"y[{place}]") for place, array in enumerate(y))
+        return Several(checked_targets(array, who, x, f"y[{place}]") for place, array in enumerate(y))
     array = _numbers(y, name, who)
-    if len(array) != count:
-        raise ValueError(f"{who}: x has {count} examples and {name} has {len(array)}. Give one target per example.")
+    if len(array) != len(x):
+        columns = isinstance(x, np.ndarray) and x.ndim == 2 and x.shape[1] == len(array)
+        remedy = "If its examples are columns, write x.T." if columns else "Give one target per example."
+        raise ValueError(f"{who}: x has {len(x)} examples and {name} has {len(array)}. {remedy}")
     return array
 
 

@@ -107,7 +107,7 @@ class Run(KeptRun):
             all_cores(uses_blocks(model)),
             trained([node for _, node in model.walk()], sharing.reading),
             model.in_mode(training=True, keep_cache=True),
-            np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+            np.errstate(all="ignore"),
         ):
             model.drop_caches()
             if sharing.is_used(model.loss, besides=self.fitting):

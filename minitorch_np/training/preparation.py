@@ -175,7 +175,7 @@ class Preparation:
         check_single(x, y, self.who)
         x = checked_inputs(x, self.who, self.model.input_shape)
         self._shape_now = x.shape[1:]
-        y = checked_targets(y, self.who, len(x))
+        y = checked_targets(y, self.who, x)
         sample_weight = self.model.as_weights(sample_weight, self.who)
         weights = checked_weights(sample_weight, y, self.who, signed=self.signed_weights)
         if (weights is not None or self.class_weight is not None) and not self.model.loss.takes_weights:

@@ -156,4 +156,4 @@ def checked_data(x: Any, y: Any, model: Model, who: str) -> tuple[NDArray, NDArr
     x, y = model.as_inputs(x, who), model.as_targets(y, who)
     check_single(x, y, who)
     x = checked_inputs(x, who, None)
-    return x, checked_targets(y, who, len(x))
+    return x, checked_targets(y, who, x)
