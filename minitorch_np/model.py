@@ -184,7 +184,7 @@ class Model(Methods, Inference, Layer):
         from minitorch_np.training.unused import warn_of_unused
 
         who = self._require_compiled("fit")
-        warn_of_unused([self, *self.metrics], who)
+        warn_of_unused(self, who)
         chosen = Epochs(who, epochs, initial_epoch, validation_freq, accumulate)
         called = CallbackList(callbacks, who, log_dir)
         options.check_validation(who, validation_data, validation_split, validation_steps, validation_freq)

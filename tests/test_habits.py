@@ -50,7 +50,7 @@ def test_methods_that_another_framework_calls_are_warned_of(model, line):
         model().compile("sgd", "mse").fit(X, Y)
 
 
-def test_a_metric_with_update_state_is_warned_of():
+def test_a_metric_with_update_state_is_refused():
     class Hits(mt.Metric):
         name = "hits"
 
@@ -60,10 +60,18 @@ def test_a_metric_with_update_state_is_warned_of():
         def score(self, prediction, target):
             return 1.0
 
-    with pytest.warns(
-        UserWarning, match=r"does not call Hits\.update_state\. .* has update\(self, prediction, target\)"
+    with pytest.raises(
+        ValueError, match=r"Hits has update_state, which is never called here\. Write reset\(self\), update\(self, pr"
     ):
-        Net().compile("sgd", "mse", [Hits()]).fit(X, Y)
+        Net().compile("sgd", "mse", [Hits()])
+
+
+def test_a_forward_with_training_is_refused():
+    with pytest.raises(TypeError, match=r"Noisy\.forward is not called with training\. .* read self\.training in it\."):
+
+        class Noisy(mt.Layer):
+            def forward(self, x, training=False):
+                return x
 
 
 @pytest.mark.filterwarnings("error")
@@ -244,6 +252,9 @@ FURTHER = {
     "fewer": (lambda: Net().compile("sgd", "mse").fit(X[:4], Y), r"x has 4 examples and y has 8\. Give one target per example"),
     "arrays": (lambda: mt.SGD(0.1).step({"W": np.ones(3)}), r"expected Parameters, got a ndarray as 'W'\. Write W = mt\.Parameter"),
     "backward": (lambda: mt.relu_backward, r"layer\.backward\(dy\)"),
+    "cv": (lambda: mt.tuning.cross_validate(Net, X, Y, cv=3), r"no argument 'cv'\. Write folds=5"),
+    "grid": (lambda: mt.tuning.search(Net, param_grid={}, x=X, y=Y), r"Write search\(build, space, x, y\)"),
+    "history": (lambda: Net().compile("sgd", "mse").fit(X, Y).predict(X), r"Write model\.predict\(…\): fit returns the History"),
     "softmax": (lambda: mt.softmax(X, axis=0), r"mt\.Softmax\(\)\(x\.T\)\.T"),
 }  # fmt: skip
 

@@ -84,7 +84,7 @@ class Missing:
         self.name = name
 
     def __get__(self, owner: Any, owner_type: type) -> Any:
-        raise AttributeError(_missing(owner_type, self.name), name=self.name, obj=owner)
+        raise AttributeError(_missing(owner_type, self.name), name="")  # without a name Python adds no guess of its own
 
 
 class NeverThere(Missing):
@@ -109,7 +109,7 @@ class WithoutEffect(Missing):
             f"{__name__.partition('.')[0]}."
         )  # in a person's own class the name is theirs
         if not own and self.name not in inspect.signature(type(owner).__init__).parameters:
-            raise AttributeError(_missing(type(owner), self.name), name=self.name, obj=owner)
+            raise AttributeError(_missing(type(owner), self.name), name="")
         vars(owner)[self.name] = value
 
 
@@ -122,7 +122,7 @@ def answer_missing(owner: Any, name: str) -> Any:
         if not line and vars(owner).get("built") and name in owner.sublayers():
             line = f"Write model.get_layer({name!r})."
         if line and not hasattr(type(owner), name):
-            raise AttributeError(f"{error}. {line}", name=name, obj=owner) from None
+            raise AttributeError(f"{error}. {line}", name="") from None
         raise
 
 

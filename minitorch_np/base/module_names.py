@@ -28,7 +28,9 @@ def in_module(module: str, name: str) -> AttributeError | ImportError:
         return ImportError(f"cannot import name {name!r} from {module!r}. {line}", name=module)
     if name != "__path__" and not asking.f_code.co_filename.startswith("<frozen"):  # imports ask for both
         line = _line_for_path(_names_after(asking)) or line
-    return AttributeError(f"module {module!r} has no attribute {name!r}. {line}".rstrip())
+    return AttributeError(
+        f"module {module!r} has no attribute {name!r}. {line}".rstrip(), name=""
+    )  # Python adds no guess of its own
 
 
 def line_for_name(name: str) -> str:

@@ -23,6 +23,10 @@ def check_class(cls: type) -> None:
             wrong = not_taken(f"{cls.__name__}.{name}", vars(cls)[name], given, line, more=name != "build")
             if wrong:
                 raise TypeError(wrong)
+            if name == "forward" and "training" in inspect.signature(vars(cls)[name]).parameters:
+                raise TypeError(
+                    f"{cls.__name__}.forward is not called with training. Write def forward(self, x), and read self.training in it."
+                )
 
 
 def not_taken(who: str, method: Any, given: Sequence[str], line: str, *, more: bool = False) -> str:

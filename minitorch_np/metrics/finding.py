@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Iterable
+from inspect import getattr_static, isfunction
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.by_name import by_name
@@ -70,6 +71,11 @@ def check(metric: Any, who: str) -> None:
     elif isinstance(metric, type) or of_framework(metric):
         raise ValueError(f"{who}: expected a name, a Metric or a function, got {metric!r}.{instead_of(metric)}")
     elif isinstance(metric, Metric):
+        if isfunction(getattr_static(metric, "update_state", None)) and type(metric).update is Metric.update:
+            raise ValueError(
+                f"{who}: {type(metric).__name__} has update_state, which is never called here. Write reset(self), update(self, prediction, "
+                "target) and result(self)."
+            )
         for method in ("score", "update"):
             check_order(metric, method, "(self, prediction, target)")
     elif not callable(metric):
