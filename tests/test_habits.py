@@ -74,6 +74,33 @@ def test_a_forward_with_training_is_refused():
                 return x
 
 
+def test_a_frozen_input_alone_is_warned_of(recwarn):
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(2), mt.ReLU(), mt.Dense(1)], rng=0).compile("sgd", "mse")
+    model.layers[0].trainable = False
+    with pytest.warns(
+        UserWarning,
+        match=r"layers\[0\] is Input.* so trainable=False changes nothing\. The next layer is model\.layers\[1\]",
+    ):
+        model.fit(X, Y)
+    recwarn.clear()
+    for layer in model.layers[:-1]:  # as in Keras, where it freezes all but the last one
+        layer.trainable = False
+    model.fit(X, Y)
+    model[:1].trainable = True
+    model.trainable = True
+    model.fit(X, Y)
+    assert not recwarn.list
+
+
+def test_a_source_can_be_looked_at_in_batches():
+    class Two(mt.Source):
+        def batches(self, batch_size, rng=None, skip=0):
+            for start in range(0, 8, batch_size // 8):
+                yield X[start : start + batch_size // 8], Y[start : start + batch_size // 8]
+
+    assert [x.shape for x, y in Two()] == [(4, 3), (4, 3)]
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_model_without_such_methods_gets_no_warning():
     Net().compile("sgd", "mse").fit(X, Y)

@@ -41,6 +41,10 @@ class Source:
         """
         raise NotImplementedError(f"{self!r} has no batches: write batches(self, batch_size, rng, skip).")
 
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of 32 in order, to look at: `for x, y in source`."""
+        return self.batches(32)
+
     def fingerprint(self) -> str:
         """A text that changes when the data change, as far as that is known without reading all of them."""
         return f"{type(self).__name__}, {self.count} examples of shape {self.shape}"
