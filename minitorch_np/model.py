@@ -184,7 +184,6 @@ class Model(Methods, Inference, Layer):
         from minitorch_np.training.unused import warn_of_unused
 
         who = self._require_compiled("fit")
-        warn_of_unused(self, who)
         chosen = Epochs(who, epochs, initial_epoch, validation_freq, accumulate)
         called = CallbackList(callbacks, who, log_dir)
         options.check_validation(who, validation_data, validation_split, validation_steps, validation_freq)
@@ -195,6 +194,7 @@ class Model(Methods, Inference, Layer):
         in_new_order = options.checked_shuffle(shuffle, who, source)
         data = Preparation(self, who, class_weight)
         data.prepare_training(x, y, sample_weight, source, validation_split)
+        warn_of_unused(self, who)
         data.prepare_validation(validation_data, validation_steps)
         kind = options.kind_of_run(in_span, who)
         with self.optimizer.of(self.parameters()):  # it may step other networks too
