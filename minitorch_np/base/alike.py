@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_np.base.answers import table
+from minitorch_np.base.text import plain_name
 
 _NONE_OF = {
     "layers": "There is no such layer. docs/a_layer_of_your_own.md shows how to write one, with forward and backward.",
@@ -41,13 +42,13 @@ _NONE = "docs/layers.md lists the layers, docs/a_layer_of_your_own.md and docs/l
 
 def line_for_alike(module: str, name: str) -> str:
     """What is spelled alike, such as mt.metrics.AUC for mt.AUC and mt.GELU for mt.gelu; else where to read on; or ""."""
-    public, plain = dict(_public_names()), _plain(name)
-    known = {_plain(inner): path for path, inner in reversed(public.items())}
+    public, plain = dict(_public_names()), plain_name(name)
+    known = {plain_name(inner): path for path, inner in reversed(public.items())}
     for suffix in _SUFFIXES:
         if found := known.get(plain + suffix) or known.get(plain.removesuffix(suffix)):
             return f"Write mt.{found}."
     for row, answer in table().items():
-        if row.startswith("mt.") and _plain(row) == "mt." + plain:
+        if row.startswith("mt.") and plain_name(row) == "mt." + plain:
             return answer
     for part in ("linalg", "fft"):
         if callable(getattr(getattr(np, part), name, None)):
@@ -55,7 +56,7 @@ def line_for_alike(module: str, name: str) -> str:
     for near in get_close_matches(name, public.values(), 3, 0.8):
         # Conv2D is not meant by Conv4D, nor Sigmoid by LogSigmoid
         if _DIGITS.findall(near) == _DIGITS.findall(name) and abs(len(near) - len(name)) < 3:
-            return f"Did you mean mt.{known[_plain(near)]}?"
+            return f"Did you mean mt.{known[plain_name(near)]}?"
     part = module.rpartition(".")[2]
     kind = part if part in _NONE_OF else next((kind for kind, words in _KINDS.items() if words.search(name)), "")
     return _NONE_OF.get(kind) or (_NONE if name[0].isupper() else "")
@@ -68,11 +69,3 @@ def _public_names() -> Iterator[tuple[str, str]]:
         yield name, name
         if name.islower() and hasattr(found := getattr(package, name), "__all__"):
             yield from ((f"{name}.{inner}", inner) for inner in found.__all__ if inner not in package.__all__)
-
-
-def _plain(name: str) -> str:
-    """
-    >>> _plain("binary_cross_entropy"), _plain("BinaryCrossEntropy")
-    ('binarycrossentropy', 'binarycrossentropy')
-    """
-    return name.lower().replace("_", "")

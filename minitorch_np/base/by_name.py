@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from minitorch_np.base.foreign_objects import instead_of
+from minitorch_np.base.text import plain_name
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ def by_name(given: str, known: Mapping[str, T], who: str, expected: str) -> T:
         ValueError: no such name. The message has the nearest name, or the answer from the table of foreign names.
     """
     for name, value in known.items():
-        if _plain(name) == _plain(given):
+        if plain_name(name) == plain_name(given):
             return value
     raise ValueError(f"{who}: expected {expected} or one of {', '.join(known)}, got {given!r}.{_remedy(given, known)}")
 
@@ -36,10 +37,6 @@ def _remedy(given: str, known: Iterable[str]) -> str:
     """
     from difflib import get_close_matches
 
-    plain = {_plain(name): name for name in known}
-    near = get_close_matches(_plain(given), plain, 1)
+    plain = {plain_name(name): name for name in known}
+    near = get_close_matches(plain_name(given), plain, 1)
     return instead_of(given) or (f" Did you mean {plain[near[0]]!r}?" if near else "")
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "")

@@ -52,3 +52,12 @@ def as_list_of_metrics(metrics: Any) -> str:
         return f"Write metrics={named!r}: a model has one output, which has no name."
     name = getattr(metrics, "__name__", repr(metrics)) + "()" * isinstance(metrics, type)
     return f"Write metrics=[{name}]."
+
+
+def plain_name(name: str) -> str:
+    """The name without case and underscores, by which two spellings of it are equal.
+
+    >>> plain_name("binary_cross_entropy"), plain_name("BinaryCrossEntropy")
+    ('binarycrossentropy', 'binarycrossentropy')
+    """
+    return name.lower().replace("_", "")
