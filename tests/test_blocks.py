@@ -234,7 +234,7 @@ def test_a_number_of_threads_is_at_least_one(count):
         set_threads(count)
 
 
-@pytest.mark.parametrize("give", [range, iter, lambda count: (i for i in range(count)), np.arange], ids=repr)
+@pytest.mark.parametrize("give", [range, iter, lambda count: (i for i in range(count)), np.arange])
 @pytest.mark.parametrize("cores", [False, True])
 def test_blocks_may_be_anything_that_can_be_listed(give, cores):
     give = {iter: lambda count: iter(range(count))}.get(give, give)
@@ -283,7 +283,7 @@ def test_empty_arrays_and_single_rows_are_one_block():
     assert mt.blocks_of(np.ones((5, 3))) == [slice(0, 5)]
 
 
-@pytest.mark.parametrize("useful", [4, 0, None, "yes", test_empty_arrays_and_single_rows_are_one_block], ids=repr)
+@pytest.mark.parametrize("useful", [4, 0, None, "yes", test_empty_arrays_and_single_rows_are_one_block])
 def test_all_cores_takes_no_number_of_threads_and_no_function(useful):
     with pytest.raises(ValueError, match=r"all_cores: useful is True or False, got .*@all_cores\(\).*set_threads"):
         all_cores(useful)  # before the `with`: a decorator without parentheses never comes to one

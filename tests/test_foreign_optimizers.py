@@ -202,7 +202,6 @@ class MyAdam(mt.Optimizer):
         (MyAdam(), "adam"),
         (mt.SGD(0.3), "sgd"),
     ],
-    ids=repr,
 )
 def test_right_rules_pass(optimizer, rule):
     check_optimizer(optimizer, rule)
@@ -223,7 +222,6 @@ def test_right_rules_pass(optimizer, rule):
         (OfNets(sign=1), "sgd", "wrong sign"),
         (look_ahead, "momentum", "steps of Nesterov momentum"),
     ],
-    ids=repr,
 )
 def test_wrong_rules_are_found(optimizer, rule, message):
     with pytest.raises(OptimizerError, match=message):

@@ -29,7 +29,7 @@ ADAPTIVE = [
     *(cls(0.01, weight_decay=0.1) for cls in (mt.Adagrad, mt.RMSprop, mt.Adam, mt.Nadam, mt.Lion)),
     *(cls(lambda step: 0.02 / (1 + step)) for cls in (mt.Adagrad, mt.RMSprop, mt.Adam, mt.AdamW, mt.Nadam, mt.Lion)),
 ]  # fmt: skip
-every_adaptive = pytest.mark.parametrize("optimizer", ADAPTIVE, ids=repr)
+every_adaptive = pytest.mark.parametrize("optimizer", ADAPTIVE, ids=lambda optimizer: type(optimizer).__name__)
 
 
 def test_every_optimizer_of_the_package_is_here():

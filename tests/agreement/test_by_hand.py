@@ -84,6 +84,30 @@ def test_gan(rng):
     assert_not_longer(gan, gan_of_pytorch)
 
 
+def test_penalty_on_the_gradient_of_a_critic(rng):
+    """The example of docs/how_do_i.md: ten steps, differences in place of the second derivative."""
+    critic, theirs = pair(2, 8, 1)
+    critic.optimizer, of_theirs = mt.SGD(0.05), torch.optim.SGD(theirs.parameters(), lr=0.05)
+    for _ in range(10):
+        real, fake, share = rng.normal(3, 1, (N, 2)), rng.normal(size=(N, 2)), rng.uniform(size=(N, 1))
+        between = share * real + (1 - share) * fake
+        slope = critic.gradient(between, output=0)
+        norm = np.linalg.norm(slope, axis=1, keepdims=True) + 1e-12
+        move = 1e-4 * slope / norm
+        penalty = 10 * 2 * (norm - 1) / N / (2 * 1e-4)
+        critic(np.concatenate([fake, real, between + move, between - move]), training=True)
+        critic.step(np.concatenate([np.full((N, 1), 1 / N), np.full((N, 1), -1 / N), penalty, -penalty]))
+
+        points, fake, real = tensors(between, fake, real)
+        (slopes,) = torch.autograd.grad(theirs(points.requires_grad_()).sum(), points, create_graph=True)
+        loss = theirs(fake).mean() - theirs(real).mean() + 10 * ((slopes.norm(dim=1) - 1) ** 2).mean()
+        of_theirs.zero_grad()
+        loss.backward()
+        of_theirs.step()
+    for value, parameter in zip(critic.get_weights(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(value, parameter.detach().numpy().T, rtol=0, atol=1e-7)
+
+
 # Two networks after each other
 
 
