@@ -77,6 +77,7 @@ def test_validation_freq_validates_after_these_epochs(data, freq, due):
     for name in ("val_loss", "val_accuracy"):
         expected = [value if epoch in due else np.nan for epoch, value in enumerate(every[name])]
         np.testing.assert_array_equal(history[name], expected)
+        assert history.history[name] == [every[name][epoch] for epoch in due]
     assert history["loss"] == every["loss"]
 
 
