@@ -251,18 +251,14 @@ def test_without_input_the_shape_comes_with_the_data(rng):
 def test_a_parameter_asked_for_too_early_says_when_it_comes():
     dense = mt.Dense(3)
     model = mt.Sequential([mt.Input((4,)), dense])
-    with pytest.raises(AttributeError, match="has no attribute 'kernel'") as early:
+    early = r"has no attribute 'kernel'\. The layer is not built yet, so it has no parameters\. Call it on data, or"
+    with pytest.raises(AttributeError, match=early):
         dense.kernel  # noqa: B018
-    assert early.value.__notes__[0].startswith(
-        "The layer is not built yet, so it has no parameters. Call it on data, or"
-    )
     assert model.layers[1].kernel is dense.kernel
-    with pytest.raises(AttributeError, match="has no attribute 'kernl'") as typo:
+    with pytest.raises(AttributeError, match="has no attribute 'kernl'$"):
         dense.kernl  # noqa: B018
-    assert not hasattr(typo.value, "__notes__")
-    with pytest.raises(AttributeError, match="has no attribute 'kernel'") as none:
+    with pytest.raises(AttributeError, match="has no attribute 'kernel'$"):
         mt.ReLU().kernel  # noqa: B018
-    assert not hasattr(none.value, "__notes__")
 
 
 def test_a_property_that_fails_says_what_it_missed():
@@ -276,7 +272,7 @@ def test_a_property_that_fails_says_what_it_missed():
 
     with pytest.raises(AttributeError, match="has no attribute 'scale'") as error:
         Halved().half  # noqa: B018
-    assert len(error.value.__notes__) == 1
+    assert str(error.value).count("not built yet") == 1
 
 
 @pytest.mark.parametrize(

@@ -261,19 +261,21 @@ def missing_attribute(node: Layer, name: str) -> Any:
     try:
         return answer_missing(node, name)
     except AttributeError as error:
-        built = vars(node).get("built")
+        hint, built = "", vars(node).get("built")
         if built and name in inspect.unwrap(type(node).forward).__code__.co_names:
-            error.add_note(
+            hint = (
                 "What forward sets while a model predicts is not kept. To look inside, call a part of the model, "
                 "model[:3].predict(x), or run a forward in training mode, model(x, training=True)."
             )
         builds = [vars(base)["build"] for base in type(node).__mro__ if "build" in vars(base)]
         made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)
         if made and not built and not hasattr(type(node), name):
-            error.add_note(
+            hint = (
                 "The layer is not built yet, so it has no parameters. Call it on data, or, if its model begins with "
                 "Input(shape), call model.parameters(): both build it."
             )
+        if hint:
+            raise AttributeError(f"{str(error).removesuffix('.')}. {hint}", name="") from None
         raise
 
 
