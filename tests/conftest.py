@@ -10,6 +10,12 @@ os.environ.setdefault("MPLBACKEND", "agg")
 pytest_plugins = ["minitorch_np.checking.pytest_plugin"]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """With `pytest -n` there is a process for each core, so each computes on one."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(20)
