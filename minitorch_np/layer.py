@@ -12,7 +12,7 @@ import numpy as np
 
 from minitorch_np import initializers, regularizers
 from minitorch_np.base.allocation import allocate_parameter, check_trial
-from minitorch_np.base.answers import answers_foreign_arguments
+from minitorch_np.base.answers import answers_foreign_arguments, missing_attribute
 from minitorch_np.base.any_length import open_shape
 from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.cache import Call
@@ -23,7 +23,6 @@ from minitorch_np.base.contract import (
     explicit_mode,
     guard,
     known_parameters,
-    missing_attribute,
     read_beside_training,
     refuse_lost_parameters,
     refuse_other_shape,

@@ -20,6 +20,9 @@ class Schedule(OwnAttributes):
     def __call__(self, step: int) -> float:
         raise NotImplementedError(f"{self!r} has no __call__: write __call__(self, step) and return the learning rate.")
 
+    def __float__(self) -> float:
+        raise TypeError(f"{self!r} has a rate for each step. That of the next one is optimizer.current_rate().")
+
 
 class _Decay(Schedule):
     """A rate that is multiplied by `factor` in `every` steps."""

@@ -75,7 +75,7 @@ def test_imports_of_names_that_there_are_not_are_answered(line, message):
         ("mt.nn.Linear(2, 3)", r"has no attribute 'nn'\. Write mt\.Dense\(units\)"),
         ("mt.nn.Sequential()", r"has no attribute 'nn'\. Write mt\.Sequential\.$"),
         ("mt.nn.init.kaiming_normal_(mt.Parameter([1.0]))", r"Write kernel_initializer='he_normal'\.$"),
-        ("mt.nn.init.xavier_uniform_", r"Write kernel_initializer='glorot_uniform'\.$"),
+        ("mt.nn.init.xavier_uniform_", r"Write kernel_initializer='glorot_uniform'\. With a gain: .*'uniform'\)\.$"),
         ("mt.F.relu([1.0])", r"has no attribute 'F'\. Write mt\.ReLU\(\), a layer"),
         ("mt.F.cross_entropy", r"Write mt\.CrossEntropyLoss\(\)"),
         ("mt.F", r"has no attribute 'F'\. Write layers, mt\.ReLU\(\)\(x\)"),
@@ -506,11 +506,18 @@ def test_the_value_of_a_loss_is_numpys_number_and_answers_the_names_of_tensors(d
         (-value, -plain),
         (2 * value, 2 * plain),
         (np.sqrt(value), np.sqrt(plain)),
+        (sum([value, value]) / 4, plain / 2),
+        (np.float32(1) - value, np.float32(1) - plain),
+        (value * np.ones(3, np.float32), plain * np.ones(3, np.float32)),
     ):
-        assert (type(got), got) == (type(expected), expected)
+        assert isinstance(got, type(expected))
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got, expected)
     assert pickle.loads(pickle.dumps(value)) == copy.deepcopy(value) == plain
     with pytest.raises(AttributeError, match=r"Write model\.backward\(criterion\.backward\(\)\)"):
         value.backward()
+    with pytest.raises(AttributeError, match=r"Write model\.backward\(criterion\.backward\(\)\)"):
+        ((value + 0.05 * value) / 4).backward()
     with pytest.raises(AttributeError, match=r"write float\(loss\)"):
         value.detach()
     with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'\.$"):

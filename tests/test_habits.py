@@ -269,7 +269,15 @@ def test_fit_names_the_array_that_should_be_a_parameter():
 
 
 FURTHER = {
-    "input": (lambda: mt.Sequential([mt.Input((3,)), mt.Dense(1)])[0].weight, r"Input has no weights"),
+    "input": (lambda: mt.Sequential([mt.Input((3,)), mt.Dense(1)])[0].weight, r"next layer is model\.layers\[1\]"),
+    "first": (lambda: mt.Sequential([mt.Input((3,)), mt.Dense(1)]).layers[0].reset_states(), r"next layer is model\.layers\[1\]"),
+    "no weights": (lambda: mt.Input((3,)).get_weights()[0], r"Input has no weights.*next layer is model\.layers\[1\]"),
+    "weight": (lambda: setattr(mt.Dense(2), "weight", 3), r"no attribute 'weight'\. Write layer\.kernel"),
+    "tied": (lambda: setattr(mt.Embedding(3, 2), "weight", 3), r"Write layer\.embeddings, .*tied weights"),
+    "half a loss": (lambda: (mt.MSELoss()(X, X) / 2).backward(), r"0\.5 \* criterion\.backward\(\)"),
+    "mean loss": (lambda: (sum([mt.MSELoss()(X, X)] * 2) * 0.5).backward(), r"model\.backward\(criterion\.backward\(\)\)"),
+    "rate of a schedule": (lambda: float(mt.SGD(mt.schedules.CosineDecay(0.1, steps=9)).learning_rate), r"optimizer\.current_rate\(\)"),
+    "penalties": (lambda: mt.Sequential([mt.Dense(2)]).losses, r"sum\(p\.regularizer\(p\.value\) for p in"),
     "W": (lambda: setattr(mt.Dense(2).initialize((3,), 0), "W", np.zeros((3, 2))), r"no attribute 'W'\. Write layer\.kernel"),
     "dW": (lambda: mt.Dense(2).initialize((3,), 0).dW, r"Write layer\.kernel\.grad\."),
     "params": (lambda: mt.Sequential([mt.Dense(2)]).params, r"Write layer\.parameters\(\)"),
@@ -289,7 +297,7 @@ FURTHER = {
 @pytest.mark.parametrize("call", FURTHER)
 def test_a_further_line_from_habit_is_answered(call):
     line, message = FURTHER[call]
-    with pytest.raises((AttributeError, TypeError, ValueError), match=message):
+    with pytest.raises((AttributeError, IndexError, TypeError, ValueError), match=message):
         line()
 
 

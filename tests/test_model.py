@@ -255,9 +255,9 @@ def test_a_parameter_asked_for_too_early_says_when_it_comes():
     with pytest.raises(AttributeError, match=early):
         dense.kernel  # noqa: B018
     assert model.layers[1].kernel is dense.kernel
-    with pytest.raises(AttributeError, match="has no attribute 'kernl'$"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'kernl'$"):
         dense.kernl  # noqa: B018
-    with pytest.raises(AttributeError, match="has no attribute 'kernel'$"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'kernel'$"):
         mt.ReLU().kernel  # noqa: B018
 
 

@@ -126,6 +126,29 @@ def answer_missing(owner: Any, name: str) -> Any:
         raise
 
 
+def missing_attribute(node: Any, name: str) -> Any:
+    """For the __getattr__ of a layer: raise AttributeError, and say when the attribute will exist."""
+    try:
+        return answer_missing(node, name)
+    except AttributeError as error:
+        hint, built = "", vars(node).get("built")
+        if built and name in inspect.unwrap(type(node).forward).__code__.co_names:
+            hint = (
+                "What forward sets while a model predicts is not kept. To look inside, call a part of the model, "
+                "model[:3].predict(x), or run a forward in training mode, model(x, training=True)."
+            )
+        builds = [vars(base)["build"] for base in type(node).__mro__ if "build" in vars(base)]
+        made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)
+        if made and not built and not hasattr(type(node), name):
+            hint = (
+                "The layer is not built yet, so it has no parameters. Call it on data, or, if its model begins with "
+                "Input(shape), call model.parameters(): both build it."
+            )
+        if hint:
+            raise AttributeError(f"{str(error).removesuffix('.')}. {hint}", name="") from None
+        raise
+
+
 def answers_foreign_arguments(called: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Decorate a method or a function, so that unknown and missing arguments raise an error with the line to write."""
     name, is_method = called.__name__, "." in called.__qualname__

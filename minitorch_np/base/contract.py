@@ -8,14 +8,12 @@ are tested instead.
 from __future__ import annotations
 
 import functools
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from minitorch_np.base.answers import answer_missing
 from minitorch_np.base.any_length import fits
 from minitorch_np.base.cache import Call, current_call, is_second_use, used_twice
 from minitorch_np.base.callers import caller
@@ -254,29 +252,6 @@ def _described(value: Any) -> str:
         return f"a Parameter of shape {value.shape} (its array is .value)"
     kind = type(value).__name__
     return f"an array of shape {value.shape}" if hasattr(value, "shape") else f"a {kind}"
-
-
-def missing_attribute(node: Layer, name: str) -> Any:
-    """For the __getattr__ of a layer: raise AttributeError, and say when the attribute will exist."""
-    try:
-        return answer_missing(node, name)
-    except AttributeError as error:
-        hint, built = "", vars(node).get("built")
-        if built and name in inspect.unwrap(type(node).forward).__code__.co_names:
-            hint = (
-                "What forward sets while a model predicts is not kept. To look inside, call a part of the model, "
-                "model[:3].predict(x), or run a forward in training mode, model(x, training=True)."
-            )
-        builds = [vars(base)["build"] for base in type(node).__mro__ if "build" in vars(base)]
-        made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)
-        if made and not built and not hasattr(type(node), name):
-            hint = (
-                "The layer is not built yet, so it has no parameters. Call it on data, or, if its model begins with "
-                "Input(shape), call model.parameters(): both build it."
-            )
-        if hint:
-            raise AttributeError(f"{str(error).removesuffix('.')}. {hint}", name="") from None
-        raise
 
 
 def refuse_other_shape(node: Layer, input_shape: Shape) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.any_length import fits
 from minitorch_np.base.shapes import NDArray, Shape, batch_of, transposition
@@ -16,6 +16,16 @@ def _check_shape(who: str, name: str, value: Any) -> None:
     if not sizes or not all(size is None or (is_whole(size) and size >= 1) for size in sizes):
         hint = f" Write Input(({value},))." if is_whole(value) else ""
         raise ValueError(f"{who}: shape is a tuple of positive ints such as (64, 64, 3), got {value!r}.{hint}")
+
+
+_NEXT = "If this is model.layers[0]: it is the Input, which only gives the shape. The next layer is model.layers[1]."
+
+
+class _NoWeights(list[NDArray]):
+    def __getitem__(self, index: Any) -> Any:
+        if not isinstance(index, slice):
+            raise IndexError(f"Input has no weights. {_NEXT}")
+        return super().__getitem__(index)
 
 
 class Input(Layer):
@@ -39,6 +49,20 @@ class Input(Layer):
     def __init__(self, shape: Sequence[int | None], batch_size: int | None = None) -> None:
         self.shape: Any = shape
         self.batch_size = batch_size
+
+    if not TYPE_CHECKING:  # for a type checker every attribute would exist
+
+        def __getattr__(self, name):
+            """See Layer. Keras's `model.layers` leaves the Input out, so its layers[0] is layers[1] here."""
+            try:
+                return super().__getattr__(name)
+            except AttributeError as error:
+                if name.startswith("_"):
+                    raise
+                raise AttributeError(f"{str(error).removesuffix('.')}. {_NEXT}", name="") from None
+
+    def get_weights(self) -> list[NDArray]:
+        return _NoWeights()
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if not fits(input_shape, self.shape):

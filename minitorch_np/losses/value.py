@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_np.base.answers import table
 
-# Arithmetic with them gives NumPy's own numbers. They have no other base: NumPy 2.4 crashes where a number has one before its own.
+# They have no other base: NumPy 2.4 crashes where a number has one before its own.
 
 
 class _Float32(np.float32):
@@ -25,7 +25,18 @@ if not TYPE_CHECKING:  # with it, type checkers would accept every attribute
         line = table().get(f"LossValue.{name}", "")
         raise AttributeError(f"a loss is a number and has no attribute {name!r}. {line}".rstrip(), name=name, obj=self)
 
-    _Float32.__getattr__ = _Float64.__getattr__ = _missing
+    def _answering(method):
+        """NumPy's arithmetic, so that (a + b) / 2 answers as a and b do."""
+
+        def computed(self, *others):
+            return as_value(method(self, *others))
+
+        return computed
+
+    for _kind in (_Float32, _Float64):
+        _kind.__getattr__ = _missing
+        for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "neg"):
+            setattr(_kind, f"__{_name}__", _answering(getattr(_kind.__base__, f"__{_name}__")))
 
 
 def as_value(loss: Any) -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from minitorch_np.source.batches import as_source
 from minitorch_np.training.masks import weigh
 from minitorch_np.training.options import check_class_names, checked_batch_size
 from minitorch_np.training.preparation import Preparation
+from minitorch_np.training.scores import scores
 
 if TYPE_CHECKING:
     from minitorch_np.base.parameter import Parameter
@@ -36,12 +36,7 @@ if TYPE_CHECKING:
     from minitorch_np.losses import Loss
     from minitorch_np.model import Model
     from minitorch_np.training.data import Examples, Stream
-
-    class Scores(tuple[float, ...]):
-        """What evaluate returns: a named tuple of the loss and the metrics, whose names are known only when it runs."""
-
-        def __getattr__(self, name: str) -> float: ...
-        def _asdict(self) -> dict[str, float]: ...
+    from minitorch_np.training.scores import Scores
 
 
 def evaluate(
@@ -71,14 +66,7 @@ def evaluate(
     examples = Preparation(model, who).measured(given if source is None else source, steps, "steps")
     called.set_up(model, 1, examples.steps(batch_size), verbose=False)
     measured = measure(model, model.loss, of_model(model), examples, batch_size, called, model.check_outputs)
-    kind = namedtuple("Scores", list(measured))  # type: ignore[misc]  # the metrics are known only now
-    kind.__getitem__ = _by_name  # type: ignore[method-assign, assignment]
-    return cast("Scores", kind(**measured))
-
-
-def _by_name(scores: Scores, key: Any) -> Any:
-    """scores["accuracy"], as of a dictionary, beside scores.accuracy and scores[1]."""
-    return scores._asdict()[key] if isinstance(key, str) else tuple.__getitem__(scores, key)
+    return scores(measured)
 
 
 def predict(model: Model, x: Any, batch_size: int | None, steps: int | None, callbacks: Sequence[Callback]) -> Any:

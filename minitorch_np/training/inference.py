@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from minitorch_np.callbacks.callback import Callback
     from minitorch_np.layer import Layer
     from minitorch_np.model import Model
-    from minitorch_np.training.evaluation import Scores
+    from minitorch_np.training.scores import Scores
 else:
     Layer = object  # Model, which has these methods, is a Layer
 
