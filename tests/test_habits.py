@@ -268,10 +268,19 @@ def test_fit_names_the_array_that_should_be_a_parameter():
         model.fit(X, np.ones((8, 2)))
 
 
+class Scaled(mt.Layer):
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=input_shape)
+
+
 FURTHER = {
     "input": (lambda: mt.Sequential([mt.Input((3,)), mt.Dense(1)])[0].weight, r"next layer is model\.layers\[1\]"),
     "first": (lambda: mt.Sequential([mt.Input((3,)), mt.Dense(1)]).layers[0].reset_states(), r"next layer is model\.layers\[1\]"),
     "no weights": (lambda: mt.Input((3,)).get_weights()[0], r"Input has no weights.*next layer is model\.layers\[1\]"),
+    "pretrained": (lambda: mt.Embedding.from_pretrained(X), r"Write mt\.Embedding\(\*table\.shape, weights=\[table\]\)"),
+    "from_config": (lambda: mt.Dense.from_config({"units": 3}), r"'Dense' object has no attribute 'from_config'\. Write Dense\(\*\*config\), or layer\.clone\(\)\.$"),
+    "from_config of a layer": (lambda: mt.Dense(3).from_config({}), r"'Dense' object has no attribute 'from_config'\. Write Dense\(\*\*config\), or layer\.clone\(\)\.$"),
+    "add_weight": (lambda: Scaled().add_weight(shape=(3,)), r"'Scaled' object has no attribute 'add_weight'\. Write self\.kernel = [^.]*\.add_parameter\([^.]*\) in build\.$"),
     "weight": (lambda: setattr(mt.Dense(2), "weight", 3), r"no attribute 'weight'\. Write layer\.kernel"),
     "tied": (lambda: setattr(mt.Embedding(3, 2), "weight", 3), r"Write layer\.embeddings, .*tied weights"),
     "half a loss": (lambda: (mt.MSELoss()(X, X) / 2).backward(), r"0\.5 \* criterion\.backward\(\)"),

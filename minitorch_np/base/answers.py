@@ -64,13 +64,14 @@ class AnswersForeignNames:
         """
         super().__init_subclass__()
         for name in _rows().get(cls.__name__, ()):
+            of_class = name.startswith("from_")  # from_config is read on the class, where no __getattr__ runs
             if name.removesuffix(" =") in vars(cls):
                 continue
             if name.endswith(" ="):
                 setattr(cls, name[:-2], WithoutEffect(name[:-2]))
             elif name.isidentifier() and not cls.__dictoffset__:
                 setattr(cls, name, NeverThere(name))
-            elif name.isidentifier() and not hasattr(cls, "__getattr__"):
+            elif name.isidentifier() and (of_class or not hasattr(cls, "__getattr__")):
                 setattr(cls, name, Missing(name))
 
     def __dir__(self) -> list[str]:
@@ -121,7 +122,7 @@ def answer_missing(owner: Any, name: str) -> Any:
         line = line_for(type(owner), f".{name}")
         if not line and vars(owner).get("built") and name in owner.sublayers():
             line = f"Write model.get_layer({name!r})."
-        if line and not hasattr(type(owner), name):
+        if line and not hasattr(type(owner), name) and line not in str(error):
             raise AttributeError(f"{error}. {line}", name="") from None
         raise
 
@@ -139,13 +140,13 @@ def missing_attribute(node: Any, name: str) -> Any:
             )
         builds = [vars(base)["build"] for base in type(node).__mro__ if "build" in vars(base)]
         made = any(name in getattr(getattr(build, "__code__", None), "co_names", ()) for build in builds)
-        if made and not built and not hasattr(type(node), name):
+        if made and not built and not hasattr(type(node), name) and not line_for(type(node), f".{name}"):
             hint = (
                 "The layer is not built yet, so it has no parameters. Call it on data, or, if its model begins with "
                 "Input(shape), call model.parameters(): both build it."
             )
         if hint:
-            raise AttributeError(f"{str(error).removesuffix('.')}. {hint}", name="") from None
+            raise AttributeError(f"{error}. {hint}", name="") from None
         raise
 
 
