@@ -137,6 +137,32 @@ def test_the_name_of_a_parameter_used_as_the_parameter_is_answered(use):
     assert list(parameters) == list(parameters.keys())
 
 
+@pytest.mark.parametrize("number", [0, -1, True])
+def test_a_parameter_that_is_asked_for_by_its_number_is_answered_with_the_line_that_works(number):
+    parameters = model().parameters()
+    with pytest.raises(KeyError) as caught:
+        parameters[number]
+    text = str(caught.value)
+    line = f"list(model.parameters().values())[{number}]"
+    assert line in text
+    assert all(repr(name) in text for name in parameters)
+    assert eval(line, {"model": model(), "list": list}).shape
+
+
+def test_a_parameter_under_a_wrong_name_is_answered_with_the_names():
+    with pytest.raises(
+        KeyError, match=r"parameters\(\)\['kernel'\]: the parameters are read by name\. The names are 'dense_1"
+    ):
+        model().parameters()["kernel"]
+    with pytest.raises(KeyError, match=r"There are none yet: a model that is called on data has them"):
+        mt.Dense(2).parameters()["kernel"]
+    many = mt.Sequential([mt.Input((2,)), *(mt.Dense(2) for _ in range(9))]).parameters()
+    with pytest.raises(KeyError, match=r"'dense_6\.bias', …\.\"$"):
+        many["dense"]
+    assert many.get(0) is None
+    assert 0 not in many
+
+
 def test_the_error_of_a_user_defined_function_inside_fit_stays_its_own():
     class Bad(mt.Callback):
         def on_epoch_end(self, epoch, logs=None):

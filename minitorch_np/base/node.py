@@ -12,7 +12,8 @@ import numpy as np
 
 from minitorch_np.base.cache import Cached, current_call
 from minitorch_np.base.configurable import Configurable, is_built_in
-from minitorch_np.base.parameter import Parameter, Parameters
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.parameters import Parameters
 from minitorch_np.base.validation import check_flags
 
 if TYPE_CHECKING:

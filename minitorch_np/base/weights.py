@@ -17,7 +17,8 @@ from minitorch_np.base.validation import check_number
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from minitorch_np.base.parameter import Parameter, Parameters
+    from minitorch_np.base.parameter import Parameter
+    from minitorch_np.base.parameters import Parameters
     from minitorch_np.base.shapes import NDArray
 
 

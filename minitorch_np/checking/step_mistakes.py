@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from minitorch_np.base.parameter import Parameter, Parameters
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.parameters import Parameters
 from minitorch_np.base.shapes import NDArray
 from minitorch_np.checking.evidence import fraction
 from minitorch_np.optimizers import Optimizer

@@ -12,7 +12,8 @@ import numpy as np
 
 from minitorch_np.base.answers import answers_foreign_arguments, line_for
 from minitorch_np.base.configurable import OwnAttributes, is_built_in, says_itself
-from minitorch_np.base.parameter import Parameter, Parameters, warn_of_lost
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.parameters import Parameters, warn_of_lost
 from minitorch_np.base.shapes import NDArray, Shape
 from minitorch_np.base.state import as_state, attributes, set_attributes
 from minitorch_np.base.text import of_class

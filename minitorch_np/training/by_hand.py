@@ -14,7 +14,7 @@ from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.blocks import all_cores
 from minitorch_np.base.cache import Call
 from minitorch_np.base.contract import calling, trained
-from minitorch_np.base.parameter import Parameters
+from minitorch_np.base.parameters import Parameters
 from minitorch_np.base.replica import Replicator
 from minitorch_np.base.several import each
 from minitorch_np.training.divergence import first_bad_layer

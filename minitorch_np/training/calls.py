@@ -12,7 +12,7 @@ from minitorch_np.base.any_length import fits, is_open
 from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.cache import Call
 from minitorch_np.base.contract import calling, explicit_mode, is_called
-from minitorch_np.base.parameter import Parameters
+from minitorch_np.base.parameters import Parameters
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.several import each
 from minitorch_np.base.shapes import has_several

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.configurable import is_built_in
-from minitorch_np.base.parameter import Parameter, Parameters
+from minitorch_np.base.parameter import Parameter
+from minitorch_np.base.parameters import Parameters
 
 if TYPE_CHECKING:
     from minitorch_np.layer import Layer

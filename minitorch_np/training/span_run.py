@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_np.base.parameter import Parameters
+from minitorch_np.base.parameters import Parameters
 from minitorch_np.base.state import as_state
 from minitorch_np.callbacks.average_weights import AverageWeights
 from minitorch_np.callbacks.callback import Callback
