@@ -244,7 +244,7 @@ class Layer(Weights):
             raise RuntimeError(
                 f"{self!r}.initialize: the layer is built already, and has its weights. Make a new one: layer.clone()."
             )
-        self.set_streams(streams(rng), np.dtype(dtype))
+        self.set_streams(streams(self._seed_of_copies if rng is None else rng), np.dtype(dtype))
         self.ensure_built(tuple(input_shape))
         return self
 
@@ -294,6 +294,6 @@ class Layer(Weights):
         """Called before a backward of a user-defined class; a model raises if no forward in training mode came before."""
 
     def _all_streams(self) -> Streams:
-        """The generators that were set, or else new ones without a seed."""
-        self._streams = self._streams or streams(None)
+        """The generators that were set, or else new ones, without a seed unless the layer was copied."""
+        self._streams = self._streams or streams(self._seed_of_copies)
         return self._streams

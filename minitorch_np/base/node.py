@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,13 @@ class Node(Cached, Configurable):
 
     _training = True
     _trainable = True
+    _seed_of_copies: int | None = None  # of the generators of a layer that was copied before it had any
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: a node that is not built draws its weights later, with a seed that its copies have too."""
+        if not vars(self).get("built"):
+            vars(self).setdefault("_seed_of_copies", int.from_bytes(os.urandom(16)))
+        return super().__getstate__()
 
     @property
     def training(self) -> bool:
