@@ -23,6 +23,7 @@ from minitorch_np.base.contract import (
     explicit_mode,
     guard,
     known_parameters,
+    no_backward,
     read_beside_training,
     refuse_lost_parameters,
     refuse_other_shape,
@@ -112,7 +113,7 @@ class Layer(Weights):
         raise NotImplementedError(f"{self!r} has no forward: write forward(self, x) and return y.")
 
     def backward(self, dy: NDArray) -> Any:
-        raise NotImplementedError(f"{self!r} has no backward: write backward(self, dy) and return dL/dx.")
+        raise NotImplementedError(no_backward(self))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of y for this shape of x, both without the batch. By default it is found by a forward of zeros."""

@@ -354,7 +354,7 @@ def test_arguments_of_other_frameworks_are_answered(call, message):
             r"Keras's takes probabilities\. End the model with LogSoftmax\(\)",
         ),
         (lambda m: m.compile("adam", "binary_focal_crossentropy"), r"write mt\.FocalLoss\(gamma=2\.0, alpha=None\)"),
-        (lambda m: m.compile("adam", "crossentropy"), r"'categorical_crossentropy' with several after Softmax\(\)"),
+        (lambda m: m.compile("adam", "crossentropy"), r"mt\.CrossEntropyLoss\(\) with several outputs"),
         (
             lambda m: m.compile("Adam", "poisson"),
             r"There is no such loss: give compile a function \(prediction, target\)",

@@ -254,6 +254,15 @@ def _described(value: Any) -> str:
     return f"an array of shape {value.shape}" if hasattr(value, "shape") else f"a {kind}"
 
 
+def no_backward(node: Layer) -> str:
+    """The message for a layer without a backward; with layers in its attributes it shows their chain rule."""
+    chain, inner = "dy", [name for name in node.sublayers() if "." not in name]
+    for name in reversed(inner):
+        chain = f"self.{name}.backward({chain})"
+    hint = f" If forward calls its layers in this order, that is {chain}. mt.Sequential and mt.Graph have a backward."
+    return f"{node!r} has no backward: write backward(self, dy) and return dL/dx.{hint if inner else ''}"
+
+
 def refuse_other_shape(node: Layer, input_shape: Shape) -> None:
     """Raise ValueError if a layer is built for inputs of another shape, and inputs of this shape need other parameters.
 
