@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from minitorch_np.base import sharing
@@ -58,6 +58,10 @@ class Sequential(Model):
         if isinstance(layers, Layer) or isinstance(rng, Layer):  # Sequential(Dense(1), ReLU()), as in PyTorch
             given = [layer for layer in (layers, rng, dtype) if isinstance(layer, Layer)]
             raise ValueError(f"Sequential: all layers go in one list: Sequential({given!r}).")
+        if isinstance(layers, Mapping):  # an OrderedDict of names and layers, as in PyTorch
+            raise ValueError(
+                f"Sequential: expected a list of layers: Sequential({list(layers.values())!r}). Names come from the place."
+            )
         super().__init__(rng, dtype)
         vars(self)["layers"] = []
         for layer in layers:

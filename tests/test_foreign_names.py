@@ -199,6 +199,7 @@ CLASSES |= {
     name: getattr(mt.callbacks, name)
     for name in (
         "AverageWeights",
+        "Callback",
         "EarlyStopping",
         "LambdaCallback",
         "ModelCheckpoint",

@@ -336,7 +336,7 @@ NODE = ("a", mt.Dense(3), "x")
         ({"x": (3,)}, [("a", mt.Add(), "x")], "a", "expected several arrays, got one"),
         ({"x": (3,)}, [("a", "relu", "x")], "a", r"no earlier node 'relu' whose layer it could use. Write mt.ReLU\(\)"),
         ({"x": (3,)}, [("a", mt.ReLU, "x")], "a", "ReLU is a class"),
-        ({"x": 3}, [NODE], "a", r"Write Input\(\(3,\)\)"),
+        ({"x": 3}, [NODE], "a", r"a shape is a tuple: write \{'x': \(3,\)\}"),
         ({}, [NODE], "a", "inputs is a dictionary"),
         ({"x": (3,)}, [NODE, ("a", mt.ReLU(), "a")], "a", "the name 'a' is used twice"),
         ({"x": (3,)}, [NODE], ["a", "a"], "expected each name once"),

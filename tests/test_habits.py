@@ -133,7 +133,7 @@ def test_one_pos_weight_may_be_an_array(shape, outputs):
 REFUSED = {
     "two inputs": (
         lambda: mt.Dense(8)(mt.Input((4,))),
-        r"Write Sequential\(\[.*, or for several inputs and outputs mt\.Graph\.",
+        r"Write Sequential\(\[.*\), or Graph\({'x': \(8,\)}, \[\('h', Dense\(3\), 'x'\)\], 'h'\)\.",
     ),
     "staircase": (
         lambda: mt.schedules.ExponentialDecay(
@@ -273,6 +273,11 @@ class Scaled(mt.Layer):
         self.scale = self.add_weight(shape=input_shape)
 
 
+class Plain:
+    def on_epoch_end(self, epoch, logs=None):
+        pass
+
+
 class Chain(mt.Model):
     def __init__(self):
         super().__init__()
@@ -295,6 +300,12 @@ FURTHER = {
     "update": (lambda: Net().update(), r"optimizer\.step\(model\.parameters\(\)\)"),
     "derivative": (lambda: mt.MSELoss().derivative(X, X), r"then dy = loss\.backward\(\)"),
     "cross_entropy": (lambda: Net().compile("adam", "cross_entropy"), r"mt\.CrossEntropyLoss\(\) with several outputs"),
+    "functional": (lambda: mt.Dense(4)(mt.Input((8,))), r"Layers are not called on each other\. .* or Graph\({'x': \(8,\)}"),
+    "units": (lambda: mt.Sequential([8, 16]), r"Write Dense\(8\)\."),
+    "ordered": (lambda: mt.Sequential({"fc": mt.Dense(3)}), r"Sequential\(\[Dense\(units=3\)\]\)"),
+    "graph": (lambda: mt.Graph({"x": 8}, [("h", mt.Dense(3), "x")], "h"), r"a shape is a tuple: write {'x': \(8,\)}"),
+    "callback": (lambda: Net().compile("sgd", "mse").fit(X, Y, callbacks=[Plain()]), r"Write class Plain\(mt\.Callback\), or use one of"),
+    "validation": (lambda: mt.Callback().validation_data, r"to the constructor of your callback"),
     "weight": (lambda: setattr(mt.Dense(2), "weight", 3), r"no attribute 'weight'\. Write layer\.kernel"),
     "tied": (lambda: setattr(mt.Embedding(3, 2), "weight", 3), r"Write layer\.embeddings, .*tied weights"),
     "half a loss": (lambda: (mt.MSELoss()(X, X) / 2).backward(), r"0\.5 \* criterion\.backward\(\)"),

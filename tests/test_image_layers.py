@@ -118,7 +118,7 @@ def test_wrong_arguments_are_refused(make, message):
     ("layer", "shape", "message"),
     [
         (mt.Conv2D(2, 3), (28, 28), r"Conv2D\(filters=2, kernel_size=3\): expected inputs of shape \(batch, height, width, channels\), got \(batch, 28, 28\)\. Give each pixel a channel"),
-        (mt.Conv2D(2, 3), (2, 5, 1), r"windows of 3 x 3 pixels do not fit into images of 2 x 5\. Use padding=\"same\""),
+        (mt.Conv2D(2, 3), (2, 5, 1), r"windows of 3 x 3 pixels do not fit into images of 2 x 5, of shape \(height, width, channels\)\. Use padding=\"same\""),
         (mt.MaxPooling2D(), (1, 5, 1), r"windows of 2 x 2 pixels do not fit into images of 1 x 5"),
         (mt.GlobalAveragePooling2D(), (12,), r"expected inputs of shape \(batch, height, width, channels\), got \(batch, 12\)"),
         (mt.ZeroPadding2D(), (12,), r"expected inputs of shape \(batch, height, width, channels\)"),

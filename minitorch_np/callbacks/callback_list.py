@@ -91,7 +91,7 @@ def _check(callback: Any, who: str) -> None:
     if not isinstance(callback, Callback):
         kind, hint = type(callback), of_framework(callback)
         if not hint and hasattr(callback, "on_epoch_end"):
-            hint = f" {kind.__module__}.{kind.__name__} is no minitorch_np.Callback: use its like in minitorch_np.callbacks."
+            hint = f" Write class {kind.__name__}(mt.Callback), or use one of minitorch_np.callbacks."
         elif not hint and callable(callback):
             hint = " Write a class: class Mine(mt.Callback), with a method on_epoch_end(self, epoch, logs=None)."
         raise ValueError(f"{who}: expected callbacks such as EarlyStopping(), got {callback!r}.{hint}")

@@ -10,6 +10,7 @@ from minitorch_np.base.any_length import open_shape
 from minitorch_np.base.contract import refuse_other_shape
 from minitorch_np.base.foreign_objects import instead_of
 from minitorch_np.base.shapes import NDArray, Shape, has_several
+from minitorch_np.base.validation import is_whole
 from minitorch_np.layer import Layer
 
 
@@ -63,9 +64,11 @@ def check_layer(who: str, layer: Any, where: str = "") -> None:
 
 
 def _in_layers(given: Any) -> str:
-    """What to write for a function, or a layer with its name, in a list of layers."""
+    """What to write for a function, a number of units, or a layer with its name, in a list of layers."""
     if isinstance(given, tuple) and isinstance(given[-1], Layer):
         return f" Write {given[-1]!r} alone: names come from the place in the model."
+    if is_whole(given):
+        return f" Write Dense({given})."
     name = getattr(given, "__name__", "")
     return f" {table().get(f'mt.{name}', table()['mt.Lambda'])}" if callable(given) else ""
 

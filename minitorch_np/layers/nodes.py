@@ -10,6 +10,7 @@ from typing import Any
 from minitorch_np.base.foreign_objects import instead_of
 from minitorch_np.base.replica import Replicator
 from minitorch_np.base.shapes import Shape, has_several
+from minitorch_np.base.validation import is_whole
 from minitorch_np.layer import Layer
 from minitorch_np.layers.input import Input
 
@@ -26,6 +27,8 @@ def check_nodes(inputs: Any, nodes: Any, outputs: Any) -> None:
         _check_name(name, ())
         if isinstance(shape, Input):
             raise ValueError(f"Graph: inputs has shapes: write {{{name!r}: {shape.shape!r}}}, without Input.")
+        if is_whole(shape):
+            raise ValueError(f"Graph: a shape is a tuple: write {{{name!r}: ({shape},)}}.")
         Input(shape)  # raises ValueError if it is no shape
     if not isinstance(nodes, (list, tuple)) or not nodes:
         raise ValueError(f"Graph: nodes is a list of (name, layer, source), got {nodes!r}.")

@@ -75,7 +75,8 @@ class Windows:
         if min(count) < 1:
             raise ValueError(
                 f"{layer!r}: windows of {self.size[0]} x {self.size[1]} pixels do not fit into images of "
-                f'{input_shape[0]} x {input_shape[1]}. Use padding="same", smaller windows, or fewer layers that shrink.'
+                f'{input_shape[0]} x {input_shape[1]}, of shape (height, width, channels). Use padding="same", smaller windows, or fewer '
+                "layers that shrink."
             )
         return count
 
