@@ -195,7 +195,15 @@ def test_images_go_through_the_preprocessing_first(rng):
     y = np.arange(9) % 3
     found = []
     for in_span in (False, True):
-        layers = [mt.Input((6, 6, 3)), mt.Rescaling(1 / 255), mt.Flatten(), mt.Dense(5), mt.ReLU(), mt.Dense(3)]
+        layers = [
+            mt.Input((6, 6, 3)),
+            mt.Rescaling(1 / 255),
+            mt.Flatten(),
+            mt.UnitNormalization(),
+            mt.Dense(5),
+            mt.ReLU(),
+            mt.Dense(3),
+        ]
         model = mt.Sequential(layers, rng=1, dtype="float64")
         model.compile(mt.SGD(0.05, momentum=0.5), mt.CrossEntropyLoss())
         history = model.fit(x, y, epochs=20, batch_size=4, validation_data=(x[:4], y[:4]), in_span=in_span)

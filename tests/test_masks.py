@@ -273,6 +273,7 @@ def chain(*layers):
         (mt.Dropout(0.2), True),
         (mt.ReLU(), True),
         (mt.LayerNormalization(), True),
+        (mt.UnitNormalization(), True),
         (mt.BatchNormalization(), True),
         (mt.MultiHeadAttention(2, 2), True),
         (mt.PositionalEmbedding(9), True),

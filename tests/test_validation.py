@@ -175,6 +175,7 @@ WHOLE = {
     "Softmax": lambda n: mt.Softmax(n),
     "BatchNormalization": lambda n: mt.BatchNormalization(axis=n),
     "LayerNormalization": lambda n: mt.LayerNormalization(axis=(n, n + 1)),
+    "UnitNormalization": lambda n: mt.UnitNormalization(axis=(n, n + 1)),
     "Normalization": lambda n: mt.Normalization(axis=n),
     "EarlyStopping": lambda n: callbacks.EarlyStopping(patience=n),
     "StepDecay": lambda n: schedules.StepDecay(0.1, n),

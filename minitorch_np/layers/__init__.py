@@ -33,6 +33,7 @@ from minitorch_np.layers.rectifiers import ELU, SELU, LeakyReLU, ReLU
 from minitorch_np.layers.resizing import UpSampling2D, ZeroPadding2D
 from minitorch_np.layers.shaping import Flatten, Permute, Reshape
 from minitorch_np.layers.simple_rnn import SimpleRNN
+from minitorch_np.layers.unit_normalization import UnitNormalization
 
 __all__ = [
     "ELU", "GELU", "GRU", "LSTM", "SELU", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Bidirectional",
@@ -40,7 +41,7 @@ __all__ = [
     "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Input", "LayerNormalization",
     "LeakyReLU", "LogSoftmax", "Masking", "MaxPooling2D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization", "Permute", "PositionalEmbedding", "RandomBrightness",
     "RandomFlip", "RandomTranslation", "ReLU", "Rescaling", "Reshape", "Residual", "SiLU", "Sigmoid", "SimpleRNN",
-    "Softmax", "Softplus", "SpatialDropout2D", "Subtract", "Tanh", "UpSampling2D", "ZeroPadding2D",
+    "Softmax", "Softplus", "SpatialDropout2D", "Subtract", "Tanh", "UnitNormalization", "UpSampling2D", "ZeroPadding2D",
 ]  # fmt: skip
 
 public_module(__name__)

@@ -467,7 +467,7 @@ def test_what_is_not_here_is_refused_by_name(tmp_path):
             [(5, 3), (5,)], lambda x, m: L.LSTM(2)(x, mask=keras.ops.not_equal(m, 0))
         ),
         "TimeDistributed of a LSTM": model([(5, 4, 3)], lambda x: L.TimeDistributed(L.LSTM(2))(x)),
-        "the layer UnitNormalization": model([(4,)], lambda x: L.UnitNormalization()(L.Dense(2)(x))),
+        "the layer RMSNormalization": model([(4,)], lambda x: L.RMSNormalization()(L.Dense(2)(x))),
     }
     for message, theirs in cases.items():
         theirs.save(tmp_path / "m.keras")
