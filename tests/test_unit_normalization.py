@@ -87,3 +87,9 @@ def test_at_the_front_of_a_model_it_runs_once_per_fit(rng, monkeypatch):
     model = mt.Sequential([mt.Input((6,)), mt.UnitNormalization(), mt.Dense(1)], rng=0).compile(mt.SGD(0.1), "mse")
     model.fit(x, x[:, :1] / 256, epochs=5, batch_size=10)  # no warning of raw pixels: they are small after the layer
     assert calls.count(10) == 0
+
+
+@pytest.mark.parametrize("layer", [mt.UnitNormalization, mt.LayerNormalization, mt.Softmax])
+def test_an_array_in_place_of_the_axis_is_answered_with_the_call(layer):
+    with pytest.raises(ValueError, match=rf"got an array of shape \(2, 3\)\. Write {layer.__name__}\(\)\(x\)\.$"):
+        layer(np.ones((2, 3)))

@@ -64,13 +64,21 @@ def count(meaning: str) -> Check:
 
 def check_axis(who: str, name: str, axis: Any) -> None:
     if not is_whole(axis) or axis == 0:
-        raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {axis!r}.")
+        raise ValueError(f"{who}: axis is an int other than 0, which is the batch, got {_given(who, axis)}.")
 
 
 def check_axes(who: str, name: str, axes: Any, alternatives: str = ", or several of them") -> None:
     given = as_axes(axes)
     if not given or not all(is_whole(axis) and axis != 0 for axis in given):
-        raise ValueError(f"{who}: axis is an int other than 0, which is the batch{alternatives}, got {axes!r}.")
+        raise ValueError(
+            f"{who}: axis is an int other than 0, which is the batch{alternatives}, got {_given(who, axes)}."
+        )
+
+
+def _given(who: str, axis: Any) -> str:
+    """The argument as messages write it; an array is taken for the input of the layer."""
+    shape = getattr(axis, "shape", ())
+    return f"an array of shape {shape}. Write {who}()(x)" if shape else repr(axis)
 
 
 def as_axes(axes: int | Sequence[int] | None) -> Sequence[int]:
