@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ORDER = [
     {"base.text", "base.any_length", "base.callers", "base.console", "base.files", "base.state", "base.arrays", "base.code", "base.signatures", "base.blas_threads", "base.job"},
     {"base.several"}, {"base.hdf5", "base.allocation", "base.shapes", "base.validation", "base.randomness", "base.cache"},
-    {"base.functions", "base.blocks"}, {"base.answers"}, {"base.module_names", "base.alike"}, {"base.foreign_objects"}, {"base.by_name"}, {"base.configurable"}, {"base.parameter"}, {"base.parameters"}, {"base.node"}, {"base.contract", "base.replica"}, {"base.sharing"}, {"base.weights"},
+    {"base.functions", "base.blocks"}, {"base.answers"}, {"base.module_names", "base.alike"}, {"base.foreign_objects"}, {"base.by_name"}, {"base.configurable"}, {"base.parameter"}, {"base.parameters", "base.raised"}, {"base.node"}, {"base.contract", "base.replica"}, {"base.sharing"}, {"base.weights"},
     {"tracing"}, {"source"}, {"regularizers", "constraints"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},
     {"schedules"}, {"callbacks"}, {"training"}, {"saving"}, {"model"}, {"sequential", "graph"}, {"datasets"},
     {"checking"}, {"tuning"}, {"cli"}, {"__main__"}, {""},

@@ -133,7 +133,7 @@ def _guarded_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
             self._used_twice = is_second_use(self, call)
             self._taken = getattr(arguments[0], "shape", None) if len(arguments) == 1 and not named else None
             self.before_forward()
-        with calling(_inner(call, self, "forward")), _naming(self, "forward"):
+        with calling(_inner(call, self, "forward")), _explaining(self, "forward", arguments):
             y = forward(self, *arguments, **named)
         if not hasattr(y, "shape") or isinstance(y, Parameter):
             raise ValueError(f"{self!r}.forward returned {_described(y)}, expected an array. {_remedy(y)}")
@@ -157,7 +157,7 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
         if self._used_twice and not self._notes_use:  # otherwise reading the cache raises this error
             raise RuntimeError(used_twice(self))
         names = known_parameters(self)
-        with calling(_inner(call, self, "backward")), _naming(self, "backward"):
+        with calling(_inner(call, self, "backward")), _explaining(self, "backward", vars(self).get("_cache")):
             dx = backward(self, dy, *arguments, **named)
         if self._taken is not None and dx is not None and getattr(dx, "shape", None) != self._taken:
             raise ValueError(
@@ -171,15 +171,17 @@ def _guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _naming(node: Layer, method: str) -> Iterator[None]:
-    """Name the layer and the attribute if a Parameter is used as an array in the `with` block."""
+def _explaining(node: Layer, method: str, given: Any) -> Iterator[None]:
+    """Name the layer, and say what to write, if a Parameter is used as an array or a float as an index in the `with` block."""
     try:
         yield
-    except UsedAsArray as error:
-        names = [name for name, parameter in node.own_parameters().items() if parameter is error.parameter]
-        if error.owner or not names:
-            raise
-        raise UsedAsArray(error.parameter, f"{node!r}.{method}: ", names[0]) from None
+    except (IndexError, TypeError) as error:
+        from minitorch_np.base.raised import explain_index, name_parameter
+
+        if isinstance(error, UsedAsArray):
+            raise name_parameter(error, node, method) from None
+        explain_index(error, node, method, given)
+        raise
 
 
 def _inner(call: Call | None, node: Layer, method: str) -> Call:
