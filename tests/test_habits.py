@@ -315,7 +315,7 @@ FURTHER = {
     "W": (lambda: setattr(mt.Dense(2).initialize((3,), 0), "W", np.zeros((3, 2))), r"no attribute 'W'\. Write layer\.kernel"),
     "dW": (lambda: mt.Dense(2).initialize((3,), 0).dW, r"Write layer\.kernel\.grad\."),
     "params": (lambda: mt.Sequential([mt.Dense(2)]).params, r"Write layer\.parameters\(\)"),
-    "none": (lambda: mt.MSELoss(reduction="none"), r"\[loss\(p\[None\], t\[None\]\) for p, t in zip\(prediction, target\)\]"),
+    "none": (lambda: mt.MSELoss(reduction="none"), r"loss\.weights = mask, then loss\(prediction, target\).*\[loss\(p\[None\], t\[None\]\) for p, t in zip\(prediction, target\)\]"),
     "seed": (lambda: mt.seed_everything(42), r"rng=0"),
     "columns": (lambda: Net().compile("sgd", "mse").fit(X.T, Y), r"x has 3 examples and y has 8\. If its examples are columns, write x\.T"),
     "fewer": (lambda: Net().compile("sgd", "mse").fit(X[:4], Y), r"x has 4 examples and y has 8\. Give one target per example"),

@@ -87,10 +87,10 @@ class FunctionLoss(Loss):
                 f"{self.name}: expected one value for each of the {len(prediction)} examples, or their mean, got {got}. "
                 "End it with return np.mean(…, axis=-1), or another function of the last axis."
             )
-        if self.weights is not None and values.shape[: self.weights.ndim] != self.weights.shape:
+        if self.weights is not None and values.shape[: np.ndim(self.weights)] != np.shape(self.weights):
             what = f"values of shape {values.shape}" if values.ndim else "one number for the whole batch"
             raise ValueError(
-                f"{self.name} returns {what}, and there are weights, or padding to leave out, of shape {self.weights.shape}. Return "
+                f"{self.name} returns {what}, and there are weights, or padding to leave out, of shape {np.shape(self.weights)}. Return "
                 "one value for each, such as np.mean(…, axis=-1)."
             )
         self.cache = prediction, target, values.shape

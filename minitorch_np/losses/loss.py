@@ -37,7 +37,8 @@ class Loss(Cached, OwnAttributes):
     Attributes:
         from_logits: True if predictions are scores, not probabilities: logits, log-probabilities, or the margins of HingeLoss.
             The threshold of accuracy is then 0 instead of 0.5.
-        weights: None, or the factor of each example in the mean, (batch,), or of each step of it, (batch, steps). fit sets it.
+        weights: None, or the factor of each example in the mean, (batch,), or of each step or label of it, (batch, steps). fit sets
+            it; in a loop by hand set it before the call.
         instead: for a loss of scores: how the warning about a last layer of probabilities ends, by the name of this layer.
             {"Sigmoid": ", or use BCELoss()"} gives "… leave it out, or use BCELoss()".
         binary: True if every output answers a separate yes-or-no question.
@@ -99,13 +100,14 @@ class Loss(Cached, OwnAttributes):
         """Every example's values times its weight."""
         if self.weights is None:
             return values
-        shape = self.weights.shape
+        weights = np.asarray(self.weights)
+        shape = weights.shape
         if values.shape[: len(shape)] != shape:
             raise ValueError(
                 f"{self!r}.weigh: the weights have shape {shape}, and the values {values.shape}. Give one row of values for each "
                 "example, and one number or row for each step where steps are weighed."
             )
-        return values * self.weights.reshape(*shape, *[1] * (values.ndim - len(shape)))
+        return values * weights.reshape(*shape, *[1] * (values.ndim - len(shape)))
 
     def checked_forward(self, prediction: NDArray, target: NDArray) -> float:
         """What forward returns, as a float; ValueError if it is not a number."""

@@ -115,3 +115,53 @@ def test_hinge(seed, shape, scale, negative):
     assert_agrees(mt.HingeLoss(), lambda p, t: (1 - torch.where(t == 0, -1, t) * p).clamp(min=0).mean(), x, t)
     reference = keras.losses.hinge(t, x).mean().item()
     np.testing.assert_allclose(mt.HingeLoss()(x, t), reference, rtol=1e-6, atol=1e-6)  # Keras computes it in float32
+
+
+@many
+@given(seeds, st.booleans())
+def test_weights_by_hand_are_those_of_an_unreduced_loss_of_pytorch(seed, of_labels):
+    """loss.weights = mask is (PyTorch's loss with reduction="none" * mask).mean(), and so are sample_weight of fit and of train_on_batch."""
+    rng = np.random.default_rng(seed)
+    x, target = rng.normal(size=(6, 4)), rng.integers(0, 2, (6, 3)).astype(float)
+    mask = rng.integers(0, 2, (6, 3) if of_labels else 6)
+    factors = torch.tensor(mask if of_labels else mask[:, None])
+
+    def ours(loss):
+        loss.weights = mask.tolist()
+        return loss
+
+    for loss, theirs in (
+        (mt.BCEWithLogitsLoss, functional.binary_cross_entropy_with_logits),
+        (mt.MSELoss, functional.mse_loss),
+        (mt.L1Loss, functional.l1_loss),
+        (mt.HuberLoss, functional.huber_loss),
+    ):
+        assert_agrees(
+            ours(loss()),
+            lambda p, t, theirs=theirs: (theirs(p, t, reduction="none") * factors).mean(),
+            rng.normal(size=(6, 3)),
+            target,
+        )
+        value, models = (
+            ours(loss()),
+            [
+                mt.Sequential([mt.Input((4,)), mt.Dense(3)], rng=0, dtype="float64").compile("sgd", loss())
+                for _ in range(3)
+            ],
+        )
+        losses = [
+            value(models[0](x, training=True), target),
+            models[1].train_on_batch(x, target, mask),
+            models[2].fit(x, target, sample_weight=mask, batch_size=None, progress=False)["loss"][0],
+        ]
+        models[0].step(value.backward())
+        np.testing.assert_allclose(losses, losses[0], rtol=1e-12)
+        for model in models[1:]:
+            np.testing.assert_allclose(model(x), models[0](x), rtol=1e-12)
+
+
+def test_weights_of_a_loss_that_is_a_function_may_be_a_list():
+    loss = mt.losses.FunctionLoss(lambda prediction, target: (prediction - target) ** 2)
+    loss.weights = [1, 0, 2]
+    assert loss(np.array([[1.0], [5.0], [2.0]]), np.zeros((3, 1))) == (1 + 8) / 3
+    np.testing.assert_allclose(loss.backward(), [[2 / 3], [0], [8 / 3]])
