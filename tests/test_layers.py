@@ -1,5 +1,7 @@
 """Every layer of the package, on every example it declares, has every property of the contract."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -180,3 +182,32 @@ def test_whole_numbers_count_as_the_layers_dtype(example, shape, rng):
         y = layer(whole)
         np.testing.assert_array_equal(y, layer(whole.astype(np.float32)))
     assert y.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: mt.Conv2D(2, 3), (8, 8, 1)),
+        (lambda: mt.MaxPooling2D(2), (8, 8, 1)),
+        (lambda: mt.LSTM(3), (5, 3)),
+        (lambda: mt.MultiHeadAttention(2, 4), (5, 8)),
+        (lambda: mt.Sequential([mt.Conv2D(2, 3), mt.Flatten(), mt.Dense(2)]), (8, 8, 1)),
+    ],
+)
+@pytest.mark.parametrize("batch", [None, 32])
+def test_the_batch_in_a_shape_is_answered_with_the_shape_without_it(make, shape, batch):
+    message = rf"[Ll]eave the batch out: {re.escape(str(shape))}, as in layer\.initialize\({re.escape(str(shape))}\)\.$"
+    with pytest.raises(ValueError, match=message) as caught:
+        make().initialize((batch, *shape))
+    assert ("If you wrote" in str(caught.value)) == (batch is not None)
+    with pytest.raises(ValueError, match=message):
+        mt.Sequential([mt.Input((batch, *shape)), make()])
+    assert make().initialize(shape)(np.zeros((2, *shape))).shape[0] == 2
+
+
+def test_a_layer_that_was_built_by_hand_tells_how_to_build_it():
+    layer = mt.Dense(3)
+    layer.build((None, 4))
+    with pytest.raises(ValueError, match=r"Build it first with layer\.initialize\(input_shape\), without the batch"):
+        layer(np.zeros((2, 4)))
+    assert mt.Dense(3).initialize((4,))(np.zeros((2, 4))).shape == (2, 3)

@@ -238,6 +238,6 @@ def nothing_replaced(layer: Node) -> Iterator[None]:
     for name, value in before.items():
         if vars(layer)[name] is not value and isinstance(vars(layer)[name], Parameter) and is_built_in(type(layer)):
             raise ValueError(
-                f"{layer!r}: {name} was set before the layer was built, and build has made a new one. Build it first, layer.initialize(input_shape), "
+                f"{layer!r}: {name} was set before the layer was built, and build has made a new one. Build it first with layer.initialize(input_shape), without the batch in the shape, "
                 f"then write layer.{name}.value = array. For shared weights use one layer in two places of a mt.Graph."
             )

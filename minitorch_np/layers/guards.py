@@ -36,7 +36,12 @@ def require_sequences(layer: Layer, input_shape: Shape, remedy: str) -> None:
 
 
 def _require_rank(layer: Layer, input_shape: Shape, axes: str, remedy: str) -> None:
-    if len(input_shape) != axes.count(",") + 1:
+    rank = axes.count(",") + 1
+    if len(input_shape) == rank + 1:  # (None, 8, 8, 1), as Keras has it
+        shape = tuple(input_shape[1:])
+        remedy = f"{remedy} If you wrote this shape, leave" if input_shape[0] is not None else "Leave"
+        remedy += f" the batch out: {shape}, as in layer.initialize({shape})."
+    if len(input_shape) != rank:
         raise ValueError(f"{layer!r}: expected inputs of shape (batch, {axes}), got {batch_of(input_shape)}. {remedy}")
 
 
