@@ -17,7 +17,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Each package or module may import from those before it, and from itself. The modules of base have an order of their own.
 ORDER = [
-    {"base.text", "base.any_length", "base.callers", "base.console", "base.files", "base.state", "base.arrays", "base.code", "base.signatures", "base.blas_threads", "base.job"},
+    {"base.text"}, {"base.any_length", "base.callers", "base.console", "base.files", "base.state", "base.arrays", "base.code", "base.signatures", "base.blas_threads", "base.job"},
     {"base.several"}, {"base.hdf5", "base.allocation", "base.shapes", "base.validation", "base.randomness", "base.cache"},
     {"base.functions", "base.blocks"}, {"base.answers"}, {"base.module_names", "base.alike"}, {"base.foreign_objects"}, {"base.by_name"}, {"base.configurable"}, {"base.parameter"}, {"base.parameters", "base.raised"}, {"base.node"}, {"base.contract", "base.replica"}, {"base.sharing"}, {"base.weights"},
     {"tracing"}, {"source"}, {"regularizers", "constraints"}, {"initializers"}, {"layer"}, {"layers"}, {"losses"}, {"metrics"}, {"plotting"}, {"optimizers"},

@@ -635,6 +635,15 @@ def test_a_metric_that_raises_is_named_with_its_line():
     assert "metric 'f1_score', called with shapes (3, 1) and (3, 1). Write metrics=['f1']" in caught.value.__notes__[0]
 
 
+def test_a_message_inside_another_ends_in_one_period():
+    from minitorch_np.saving.errors import ModelFileError, not_saved
+
+    for what in ("it is broken", "it is broken."):
+        assert str(ModelFileError("m.keras", what, "Save it again")) == "m.keras: it is broken. Save it again"
+        text = str(not_saved(model(), ValueError(what)))
+        assert text == "Sequential.save: it is broken. save_weights keeps the weights alone."
+
+
 def test_scikit_learn_shows_the_line_to_write():
     base = pytest.importorskip("sklearn.base", reason="needs scikit-learn: pip install scikit-learn")
     selection = pytest.importorskip("sklearn.model_selection", reason="needs scikit-learn: pip install scikit-learn")

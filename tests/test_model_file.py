@@ -151,7 +151,7 @@ def test_what_cannot_be_saved_is_named(tmp_path):
         pytest.warns(UserWarning, match="Keras has no Apply"),
         pytest.raises(
             ValueError,
-            match=r"argument function: <function .*<lambda> .* cannot be saved, as it has no name.*save_weights keeps the weights",
+            match=r"argument function: <function .*<lambda> .* cannot be saved, as it has no name.*with a name\. save_weights keeps the weights",
         ),
     ):
         model.save(tmp_path / "m.keras")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_np.base.parameter import UsedAsArray
+from minitorch_np.base.text import as_sentence
 
 if TYPE_CHECKING:
     from minitorch_np.layer import Layer
@@ -41,7 +42,7 @@ def explain_index(error: IndexError | TypeError, node: Layer, method: str, given
         return
     line = f"Write {_REMEDY}" if method == "forward" else f"Keep {_REMEDY} in forward"
     error.args = (
-        f"{node!r}.{method}: {text.rstrip('.')}. If the index comes from x: x holds whole numbers as {found.dtype}, because a model "
+        f"{node!r}.{method}: {as_sentence(text)} If the index comes from x: x holds whole numbers as {found.dtype}, because a model "
         f"converts its inputs to its dtype. {line}, as mt.Embedding does.",
     )
 

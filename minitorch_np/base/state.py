@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_np.base.text import as_sentence
+
 _PLAIN = (bool, int, float, complex, str, np.generic)
 
 
@@ -79,7 +81,7 @@ def attributes(
         except ValueError as error:
             if strict:
                 raise ValueError(
-                    f"{type(owner).__name__}.{name} cannot be kept in a file: {error}. Keep numbers and arrays, or write "
+                    f"{type(owner).__name__}.{name} cannot be kept in a file: {as_sentence(error)} Keep numbers and arrays, or write "
                     "get_state(self) and set_state(self, state)."
                 ) from None
             continue

@@ -16,6 +16,16 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
+def as_sentence(text: object) -> str:
+    """The text, such as that of an error, with one period at its end, so that another sentence may follow.
+
+    >>> as_sentence("no such file"), as_sentence(ValueError("Write x."))
+    ('no such file.', 'Write x.')
+    """
+    written = str(text)
+    return written if written.endswith((".", "?", "!")) else f"{written}."
+
+
 def of_class(value: Any) -> str:
     """What to write where a class was given in place of an object, to end a message with; "" if the value is no class.
 

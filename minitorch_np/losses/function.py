@@ -12,7 +12,7 @@ import numpy as np
 from minitorch_np.base.arrays import in_dtype
 from minitorch_np.base.callers import caller
 from minitorch_np.base.shapes import NDArray, Shape
-from minitorch_np.base.text import of_class
+from minitorch_np.base.text import as_sentence, of_class
 from minitorch_np.base.validation import Checks, flag, target_comes_first
 from minitorch_np.losses.loss import Loss
 
@@ -144,7 +144,7 @@ class FunctionLoss(Loss):
             way, is_certain, reason = choose(values_of, x, upstream, self.function)
         except NoSlope as error:
             raise ValueError(
-                f"{self.name}: its gradient cannot be found, because {error}. {as_class(self.name)}"
+                f"{self.name}: its gradient cannot be found, because {as_sentence(error)} {as_class(self.name)}"
             ) from None
         if way.evaluations > 1:
             warnings.warn(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from minitorch_np.base.callers import caller
-from minitorch_np.base.text import printable
+from minitorch_np.base.text import as_sentence, printable
 
 SAVE_AGAIN = "Save it again"
 DISTRUST = "Do not trust this file"
@@ -30,8 +30,13 @@ class ModelFileError(ValueError):
     def __init__(self, path: str | os.PathLike[str], what: str, remedy: str) -> None:
         # The message may quote the file: megabytes, or control characters that a terminal would obey.
         what = printable(what[:_LONGEST])[:_LONGEST] + ("…" if len(what) > _LONGEST else "")
-        super().__init__(f"{printable(os.fsdecode(path))}: {what}. {remedy}")
+        super().__init__(f"{printable(os.fsdecode(path))}: {as_sentence(what)} {remedy}")
         self.path, self.what, self.remedy = path, what, remedy
+
+
+def not_saved(model: object, error: ValueError) -> ValueError:
+    """The error of `save` for a model that a file cannot hold, from the error that says why."""
+    return ValueError(f"{type(model).__name__}.save: {as_sentence(error)} save_weights keeps the weights alone.")
 
 
 class FileProblem(ValueError):

@@ -35,7 +35,7 @@ from minitorch_np.saving import (
     optimizer_state,
     weights,
 )
-from minitorch_np.saving.errors import DISTRUST, FileProblem, warn
+from minitorch_np.saving.errors import DISTRUST, FileProblem, not_saved, warn
 from minitorch_np.saving.functions import (
     LastRate,
     check_names,
@@ -125,11 +125,10 @@ def save_model(model: Model, path: AnyPath, *, include_optimizer: bool = True, w
         warned.add(note)
         warn(path, note)
     try:
-        described_model = encode(model, type(model).__name__, for_file)
-        check_layers(described_model, len(memory.getvalue()))
+        described_model = check_layers(encode(model, type(model).__name__, for_file), len(memory.getvalue()))
         check_counts(compiled)
     except ValueError as error:  # load_model would refuse the file
-        raise ValueError(f"{type(model).__name__}.save: {error}. save_weights keeps the weights alone.") from None
+        raise not_saved(model, error) from None
     own = {
         "format": FORMAT,
         "model": described_model,

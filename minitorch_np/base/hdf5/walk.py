@@ -12,6 +12,7 @@ from minitorch_np.base.hdf5 import datasets, groups, headers
 from minitorch_np.base.hdf5.groups import Link, Sizes
 from minitorch_np.base.hdf5.headers import Message
 from minitorch_np.base.hdf5.storage import SIGNATURE, UNDEFINED, Damaged, NotKnown, Storage
+from minitorch_np.base.text import as_sentence
 
 _MOST_OTHERS = 20_000  # objects that are checked although they will not be read
 _TREE_SIZES, _SHARED_MESSAGES, _CACHE_IMAGE, _DRIVER = 0x13, 0x0F, 0x18, 0x14
@@ -59,7 +60,7 @@ def check_data_file(path: str | os.PathLike[str], *wanted: str) -> None:
         try:
             check_structure(file, wanted)
         except ValueError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}. Fetch or write it again.") from None
+            raise ValueError(f"{os.fspath(path)}: {as_sentence(error)} Fetch or write it again.") from None
 
 
 def _signature(file: BinaryIO) -> int | None:
