@@ -78,6 +78,8 @@ def test_validation_freq_validates_after_these_epochs(data, freq, due):
         expected = [value if epoch in due else np.nan for epoch, value in enumerate(every[name])]
         np.testing.assert_array_equal(history[name], expected)
         assert history.history[name] == [every[name][epoch] for epoch in due]
+    with pytest.raises(KeyError, match="'val_f1' was not measured; there is loss, "):
+        history.history["val_f1"]
     assert history["loss"] == every["loss"]
 
 

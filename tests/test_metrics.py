@@ -520,3 +520,15 @@ def test_scores_may_be_read_by_name():
     scores = model.evaluate(np.ones((2, 3)), np.ones((2, 2)))
     assert scores["mae"] == scores.mae == scores[1] == scores[-1]
     assert scores[:1] == (scores["loss"],)
+
+
+def test_a_metric_without_a_name_has_that_of_its_class(rng):
+    class OffByTwo(mt.Metric):
+        def score(self, prediction, target):
+            return float(np.sum(abs(prediction - target) < 2))
+
+    class Closer(OffByTwo):
+        name = "closer"
+
+    model = mt.Sequential([mt.Input((3,)), mt.Dense(1)], rng=0).compile("sgd", "mse", [OffByTwo(), Closer()])
+    assert list(model.fit(rng.normal(size=(5, 3)), rng.normal(size=(5, 1)))) == ["loss", "off_by_two", "closer"]

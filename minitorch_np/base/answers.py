@@ -120,7 +120,7 @@ def answer_missing(owner: Any, name: str) -> Any:
         return object.__getattribute__(owner, name)
     except AttributeError as error:
         line = line_for(type(owner), f".{name}")
-        if not line and vars(owner).get("built") and name in owner.sublayers():
+        if not line and {"layers", "nodes"} & vars(owner).keys() and name in owner.sublayers():
             line = f"Write model.get_layer({name!r})."
         if line and not hasattr(type(owner), name) and line not in str(error):
             raise AttributeError(f"{error}. {line}", name="") from None

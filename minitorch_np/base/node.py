@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +13,7 @@ from minitorch_np.base.cache import Cached, current_call
 from minitorch_np.base.configurable import Configurable, is_built_in
 from minitorch_np.base.parameter import Parameter
 from minitorch_np.base.parameters import Parameters
+from minitorch_np.base.text import snake_case
 from minitorch_np.base.validation import check_flags
 
 if TYPE_CHECKING:
@@ -184,16 +183,6 @@ _CONTAINERS = (dict, list, tuple)
 _WITH_NODES = (Node, *_CONTAINERS)
 _WITHOUT_MEMBERS = frozenset({bool, int, float, str, type(None)})  # looked up first: most attributes are of these types
 _NO_MEMBERS = ("_cache", "input_shape", "output_shape")
-
-
-@functools.cache
-def snake_case(name: str) -> str:
-    """The name of a class as part of a parameter's name.
-
-    >>> snake_case("Dense"), snake_case("MaxPooling2D"), snake_case("ReLU")
-    ('dense', 'max_pooling2d', 'relu')
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _members(attribute: str, value: Any, kind: type) -> Iterator[tuple[str, Any]]:

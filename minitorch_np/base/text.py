@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import Any
 
 
@@ -71,3 +73,13 @@ def plain_name(name: str) -> str:
     ('binarycrossentropy', 'binarycrossentropy')
     """
     return name.lower().replace("_", "")
+
+
+@functools.cache
+def snake_case(name: str) -> str:
+    """The name of a class as part of a parameter's name.
+
+    >>> snake_case("Dense"), snake_case("MaxPooling2D"), snake_case("ReLU")
+    ('dense', 'max_pooling2d', 'relu')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()

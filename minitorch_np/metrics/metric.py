@@ -13,6 +13,7 @@ from minitorch_np.base.arrays import as_numbers
 from minitorch_np.base.configurable import Configurable
 from minitorch_np.base.shapes import Shape
 from minitorch_np.base.state import attributes, set_attributes
+from minitorch_np.base.text import snake_case
 from minitorch_np.base.validation import one_number, target_comes_first
 from minitorch_np.losses.classes import one_hot
 
@@ -31,7 +32,7 @@ class Metric(Configurable):
     `score(prediction, target)`. Other metrics override `reset`, `update` and `result`.
 
     Attributes:
-        name: its key in the history and in what evaluate returns.
+        name: its key in the history and in what evaluate returns; the name of the class in lower case, if it sets none.
         mode: "max" if larger is better, "min" if smaller is, None if that is not known. Callbacks and tuning.search use it
             when their mode is "auto".
     """
@@ -40,6 +41,10 @@ class Metric(Configurable):
     mode: str | None = None
     total: float = 0.0
     count: int = 0
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = cls.name or snake_case(cls.__name__)
 
     def prepare(self, output_shape: Shape, from_logits: bool, binary: bool) -> None:
         """Runs before the first batch, with the shape of the model's outputs and two attributes of the loss; see Loss.

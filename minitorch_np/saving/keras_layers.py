@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from minitorch_np import initializers
 from minitorch_np.base.answers import table
 from minitorch_np.base.configurable import Configurable, is_built_in, signature_defaults
-from minitorch_np.base.node import snake_case
+from minitorch_np.base.text import snake_case
 from minitorch_np.layer import Layer
 from minitorch_np.layers import ELU, Dense, Input, LeakyReLU, ReLU, SiLU, Softmax
 from minitorch_np.saving.errors import NotHere

@@ -67,9 +67,9 @@ class History(AnswersForeignNames, dict[str, list[float]]):
         return len(self.get("loss", []))
 
     @property
-    def history(self) -> dict[str, list[float]]:
+    def history(self) -> History:
         """The lists as Keras has them: without the NaN of the epochs in which a name was not measured, so they may be shorter."""
-        return {name: [value for value in values if not math.isnan(value)] for name, values in self.items()}
+        return History({name: [value for value in values if not math.isnan(value)] for name, values in self.items()})
 
     def to_csv(self, path: AnyPath) -> None:
         """Write a line of names, then one line per epoch. NA is a value that was not measured or is NaN."""

@@ -25,11 +25,31 @@ _OF_NUMBERS = (
 
 
 def scores(measured: Mapping[str, float]) -> Scores:
-    """The numbers as a named tuple, also read by name: scores["accuracy"]. A use as if it were one number raises TypeError."""
+    """The numbers as a named tuple, also read as a dictionary: scores["accuracy"], scores.items(), dict(scores), as with Keras's
+    return_dict=True. A use as if it were one number raises TypeError.
+    """
     methods: dict[str, Any] = {f"__{name}__": _no_number(f"__{name}__") for name in _OF_NUMBERS}
-    methods |= {"__getitem__": _by_name, "__format__": _format, "__hash__": tuple.__hash__, "__slots__": ()}
+    methods |= {
+        "__getattr__": _missing,
+        "__getitem__": _by_name,
+        "__format__": _format,
+        "__hash__": tuple.__hash__,
+        "__slots__": (),
+    }
+    methods |= {name: _of_dictionary(name) for name in ("get", "items", "keys", "values") if name not in measured}
     kind: Any = type("Scores", (namedtuple("Scores", list(measured)),), methods)  # the names are known only now
     return cast("Scores", kind(**measured))
+
+
+def _missing(scores: Scores, name: str) -> Any:
+    raise AttributeError(f"{name!r} was not measured; there is {', '.join(scores._asdict())}", name="")
+
+
+def _of_dictionary(name: str) -> Callable[..., Any]:
+    def method(self: Scores, *arguments: Any) -> Any:
+        return getattr(self._asdict(), name)(*arguments)
+
+    return method
 
 
 def _by_name(scores: Scores, key: Any) -> Any:
