@@ -653,6 +653,69 @@ def test_scikit_learn_shows_the_line_to_write():
             use(model())
 
 
+def given_to_scikit_learn():
+    """What people type, and the lines that are answered."""
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
+    from sklearn import calibration, inspection, metrics, model_selection
+
+    score = lambda model, x, y: metrics.f1_score(y, model.predict_classes(x))  # noqa: E731
+    return {
+        "permutation_importance": (
+            lambda m, x, y: inspection.permutation_importance(m, x, y, scoring="accuracy"),
+            lambda m, x, y: [
+                inspection.permutation_importance(m, x, y),
+                inspection.permutation_importance(m, x, y, scoring=score),
+            ],
+        ),
+        "partial_dependence": (
+            lambda m, x, y: inspection.partial_dependence(m, x, [0]),
+            lambda m, x, y: [
+                m.predict(np.where(np.arange(x.shape[1]) == 0, value, x)).mean(axis=0) for value in (0, 1)
+            ],
+        ),
+        "learning_curve": (lambda m, x, y: model_selection.learning_curve(m, x, y), None),
+        "cross_val_predict": (lambda m, x, y: model_selection.cross_val_predict(m, x, y), None),
+        "CalibratedClassifierCV": (lambda m, x, y: calibration.CalibratedClassifierCV(m).fit(x, y), None),
+        "CalibrationDisplay": (
+            lambda m, x, y: calibration.CalibrationDisplay.from_estimator(m, x, y),
+            lambda m, x, y: calibration.calibration_curve(y, m.predict_proba(x)[:, 1]),
+        ),
+        "ConfusionMatrixDisplay": (
+            lambda m, x, y: metrics.ConfusionMatrixDisplay.from_estimator(m, x, y),
+            lambda m, x, y: metrics.confusion_matrix(y, m.predict_classes(x)),
+        ),
+        "RocCurveDisplay": (
+            lambda m, x, y: metrics.RocCurveDisplay.from_estimator(m, x, y),
+            lambda m, x, y: metrics.roc_curve(y, m.predict_proba(x)[:, 1]),
+        ),
+        "GridSearchCV": (lambda m, x, y: model_selection.GridSearchCV(m, {"rng": [1]}).fit(x, y), None),
+    }
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_functions_of_scikit_learn_that_get_a_model_are_answered_each_with_its_line(outputs, rng):
+    x = rng.normal(size=(30, 4))
+    y = (x[:, 0] > 0).astype(int)
+    loss = mt.BCEWithLogitsLoss() if outputs == 1 else mt.CrossEntropyLoss()
+    given = mt.Sequential([mt.Input((4,)), mt.Dense(outputs)], rng=0).compile(mt.Adam(0.1), loss)
+    given.fit(x, y, epochs=3, progress=False)
+    for name, (typed, answered) in given_to_scikit_learn().items():
+        with pytest.raises(TypeError) as caught:
+            typed(given, x, y)
+        text = str(caught.value)
+        assert text == f"Sequential: {name} asks for an estimator of scikit-learn. {TABLE['mt.' + name]}"
+        assert answered is None or answered(given, x, y) is not None
+    from sklearn.linear_model import LogisticRegression
+
+    scaled = LogisticRegression().fit(given.predict(x), y)
+    assert scaled.predict_proba(given.predict(x)).shape == (30, 2)
+    with pytest.raises(
+        AttributeError, match=r"write np\.arange\(model\.predict_proba\(x\)\.shape\[1\]\)\. Their names"
+    ):
+        getattr(given, "classes_")  # noqa: B009
+    np.testing.assert_array_equal(np.arange(given.predict_proba(x).shape[1]), np.unique(y))
+
+
 def test_a_layer_of_a_built_model_is_replaced_as_in_pytorch(rng):
     x, y = rng.normal(size=(6, 4)), rng.integers(0, 5, 6)
     built = mt.Sequential([mt.Input((4,)), mt.Dense(3), mt.ReLU(), mt.Dense(2)], rng=0)

@@ -23,14 +23,14 @@ _NONE_OF = {
     "regularizers": "There is no such regularizer. A subclass of mt.Regularizer is one.",
     "constraints": "There is no such constraint. A subclass of mt.constraints.Constraint is one.",
     "schedules": "There is no such schedule. A function of the step that returns the rate is one: mt.SGD(lambda step: …).",
+    "of estimators": "scikit-learn's own takes scikit-learn's estimators. Where it takes predictions too, give it model.predict_classes(x).",
     "of scikit-learn": "scikit-learn's own takes the same arrays.",
 }
 # In the package itself the name tells what it would be.
 _KINDS = {
     "losses": re.compile("Loss$|entropy$|_loss$"),
-    "of scikit-learn": re.compile(
-        "_score$|_curve$|_importance$|Display$|Split$|Fold$|Encoder$|Scaler$|[a-z]Transformer$|CV$"
-    ),
+    "of estimators": re.compile("_importance$|Display$|CV$"),
+    "of scikit-learn": re.compile("_score$|_curve$|Split$|Fold$|Encoder$|Scaler$|[a-z]Transformer$"),
     "layers": re.compile("Conv|Pool|Pad|Norm|Drop|Crop|Sampling|Attention|Cell$|^Random|Layer|Transformer|[Ss]hrink"),
     "schedules": re.compile("LR$|Decay$|Schedule"),
     "optimizers": re.compile("Adam|SGD|Optimizer"),

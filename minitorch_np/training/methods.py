@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from minitorch_np.base.answers import answers_foreign_arguments, line_for
+from minitorch_np.base.answers import answers_foreign_arguments
 from minitorch_np.training.calls import Calls
 from minitorch_np.training.defaults import LARGE_BATCH_SIZE
 
@@ -165,9 +165,13 @@ class Methods(Calls):
 
         return score(cast("Model", self), x, y)
 
-    def __sklearn_clone__(self) -> NoReturn:
-        """scikit-learn calls this to copy a model for its own cross-validation and searches."""
-        raise TypeError(line_for(type(self), ".__sklearn_tags__"))
+    def __sklearn_tags__(self) -> NoReturn:
+        """scikit-learn calls this to see what kind of estimator it was given."""
+        from minitorch_np.training.estimators import line_for_scikit_learn
+
+        raise TypeError(f"{type(self).__name__}: {line_for_scikit_learn()}")
+
+    __sklearn_clone__ = __sklearn_tags__  # it calls this to copy one for its cross-validation and searches
 
     # Answers in place of scores
 
