@@ -55,13 +55,10 @@ class Sequential(Model):
     """
 
     def __init__(self, layers: Sequence[Layer] = (), rng: Seed = None, dtype: str = "float32") -> None:
-        if isinstance(layers, Layer) or isinstance(rng, Layer):  # Sequential(Dense(1), ReLU()), as in PyTorch
-            given = [layer for layer in (layers, rng, dtype) if isinstance(layer, Layer)]
+        if isinstance(layers, (Layer, Mapping)) or isinstance(rng, Layer):  # PyTorch's Sequential(Dense(1), ReLU())
+            some = layers.values() if isinstance(layers, Mapping) else (layers, rng, dtype)
+            given = [layer for layer in some if isinstance(layer, Layer)]
             raise ValueError(f"Sequential: all layers go in one list: Sequential({given!r}).")
-        if isinstance(layers, Mapping):  # an OrderedDict of names and layers, as in PyTorch
-            raise ValueError(
-                f"Sequential: expected a list of layers: Sequential({list(layers.values())!r}). Names come from the place."
-            )
         super().__init__(rng, dtype)
         vars(self)["layers"] = []
         for layer in layers:
@@ -173,6 +170,7 @@ class Sequential(Model):
                 raise ValueError(f"{name}: {error}") from error
         return tuple(shape)
 
+    @answers_foreign_arguments
     def forward(self, x: NDArray, mask: NDArray | None = None) -> NDArray:
         if not self.built:
             self.require_built("Sequential.forward")

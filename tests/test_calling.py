@@ -621,3 +621,20 @@ def test_a_convolution_names_the_order_of_the_axes(rng):
     conv(rng.normal(size=(2, 8, 8, 3)))
     with pytest.raises(ValueError, match=r"Channels are the last axis: x\.transpose\(0, 2, 3, 1\)"):
         conv(rng.normal(size=(2, 3, 8, 8)))
+
+
+def test_layers_in_training_mode_after_eval_stay_in_it_when_the_model_is_called(x):
+    layers = [mt.Dense(16), mt.Dropout(0.5), mt.BatchNormalization(), mt.Dense(1)]
+    model = mt.Sequential([mt.Input((3,)), *layers], rng=0).compile("adam", "mse")
+    model.fit(x, np.ones((len(x), 1)))
+    model.eval()
+    np.testing.assert_array_equal(model(x), model(x))
+    mean = layers[2].moving_mean.value.copy()
+    for _, layer in model.walk():
+        if isinstance(layer, mt.Dropout):
+            layer.train()
+    assert np.all(model(x) != model(x))
+    np.testing.assert_array_equal(model.predict(x), model.predict(x))
+    np.testing.assert_array_equal(layers[2].moving_mean.value, mean)
+    model.eval()
+    np.testing.assert_array_equal(model(x), model(x))

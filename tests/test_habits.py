@@ -133,7 +133,7 @@ def test_one_pos_weight_may_be_an_array(shape, outputs):
 REFUSED = {
     "two inputs": (
         lambda: mt.Dense(8)(mt.Input((4,))),
-        r"Write Sequential\(\[.*\), or Graph\({'x': \(8,\)}, \[\('h', Dense\(3\), 'x'\)\], 'h'\)\.",
+        r"Write Sequential\(\[.*\), or Graph\({'a': \(8,\), 'b': \(8,\)}, \[\('y', Add\(\), \['a', 'b'\]\)\], 'y'\)\.",
     ),
     "staircase": (
         lambda: mt.schedules.ExponentialDecay(
@@ -149,7 +149,7 @@ REFUSED = {
     "table": (lambda: mt.Embedding(3, 4).weight, r"Write layer\.embeddings"),
     "groups": (
         lambda: mt.SGD([{"params": []}], learning_rate=0.1),
-        r"given twice.*For another rate or decay of some of them write par",
+        r"given by name too.*For another rate or decay of some of them write par",
     ),
     "groups alone": (
         lambda: mt.SGD([{"params": []}]),
@@ -273,6 +273,23 @@ class Scaled(mt.Layer):
         self.scale = self.add_weight(shape=input_shape)
 
 
+class Sampling(mt.Layer):
+    def forward(self, inputs):
+        mean, log_variance, noise = inputs
+        return mean + log_variance * noise
+
+
+class Joined(mt.Layer):
+    def forward(self, a, b):
+        return a + b
+
+
+def after_forward():
+    model = mt.Sequential([mt.Dense(2)])
+    model(X, training=True)
+    return model
+
+
 class Plain:
     def on_epoch_end(self, epoch, logs=None):
         pass
@@ -300,12 +317,23 @@ FURTHER = {
     "update": (lambda: Net().update(), r"optimizer\.step\(model\.parameters\(\)\)"),
     "derivative": (lambda: mt.MSELoss().derivative(X, X), r"then dy = loss\.backward\(\)"),
     "cross_entropy": (lambda: Net().compile("adam", "cross_entropy"), r"mt\.CrossEntropyLoss\(\) with several outputs"),
-    "functional": (lambda: mt.Dense(4)(mt.Input((8,))), r"Layers are not called on each other\. .* or Graph\({'x': \(8,\)}"),
+    "functional": (lambda: mt.Dense(4)(mt.Input((8,))), r"Layers are not called on each other\. .* or Graph\({'a': \(8,\)"),
     "units": (lambda: mt.Sequential([8, 16]), r"Write Dense\(8\)\."),
     "ordered": (lambda: mt.Sequential({"fc": mt.Dense(3)}), r"Sequential\(\[Dense\(units=3\)\]\)"),
     "graph": (lambda: mt.Graph({"x": 8}, [("h", mt.Dense(3), "x")], "h"), r"a shape is a tuple: write {'x': \(8,\)}"),
     "callback": (lambda: Net().compile("sgd", "mse").fit(X, Y, callbacks=[Plain()]), r"Write class Plain\(mt\.Callback\), or use one of"),
     "validation": (lambda: mt.Callback().validation_data, r"to the constructor of your callback"),
+    "list call": (lambda: Sampling()([X, X]), r"Sampling\(\)\.forward: not enough values .* forward\(self, a, b\), .*\('z', layer, \['a', 'b'\]\)"),
+    "list call of two": (lambda: Joined()([X, X]), r"missing 1 required positional argument.* node of mt\.Graph"),
+    "dy of another": (lambda: after_forward().backward(np.ones((8, 8))), r"docs/how_do_i\.md, \"Policy gradient, Q-learning \(DQN\)\" and"),
+    "curve": (lambda: mt.metrics.roc_curve, r"scikit-learn's own takes the same arrays"),
+    "state": (lambda: mt.GRU(3)(np.ones((2, 4, 3)), np.ones((2, 3))), r"initial_state=h"),
+    "forward": (lambda: mt.Sequential([mt.Dense(2)]).forward(X, training=True), r"Write model\(x, training=True\)"),
+    "W of the Input": (lambda: setattr(mt.Input((3,)), "W", 3), r"no attribute 'W'\. If this is model\.layers\[0\][^\[]*\[1\]\.$"),
+    "b": (lambda: setattr(mt.Dense(3), "b", 3), r"Write layer\.bias\."),
+    "states": (lambda: mt.LSTM(3)(np.ones((2, 4, 3)), (np.ones((2, 3)), np.ones((2, 3)))), r"initial_state=h"),
+    "momentum": (lambda: mt.nn.BatchNorm1d(5), r"momentum=0\.9, epsilon=1e-5\): PyTorch's momentum 0\.1 is 0\.9 here"),
+    "twice": (lambda: mt.SGD({}, learning_rate=0.1), r"an argument by position is 'learning_rate', which is given by name too\. The parameters are given to step"),
     "weight": (lambda: setattr(mt.Dense(2), "weight", 3), r"no attribute 'weight'\. Write layer\.kernel"),
     "tied": (lambda: setattr(mt.Embedding(3, 2), "weight", 3), r"Write layer\.embeddings, .*tied weights"),
     "half a loss": (lambda: (mt.MSELoss()(X, X) / 2).backward(), r"0\.5 \* criterion\.backward\(\)"),

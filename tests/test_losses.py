@@ -531,3 +531,29 @@ def test_a_call_in_the_order_of_keras_is_warned_of(loss):
     loss([0.2, 0.9], [0.0, 1.0])
     loss([0.0, 1.0], [0.0, 1.0])
     mt.MSELoss()([0.0, 1.0], [0.2, 0.9])
+
+
+def test_a_loss_of_ones_own_takes_class_numbers(rng):
+    class Own(mt.Loss):
+        from_logits = True
+
+        def forward(self, prediction, target):
+            self.inner = mt.CrossEntropyLoss()
+            return self.inner(prediction, target)
+
+        def backward(self):
+            return self.inner.backward()
+
+    class OfNumbers(Own):
+        def prepare(self, target, output_shape, dtype):
+            return target
+
+    x, y = rng.normal(size=(20, 4)), rng.integers(0, 3, 20)
+    losses = []
+    for loss in (OfNumbers(), mt.CrossEntropyLoss()):
+        model = mt.Sequential([mt.Input((4,)), mt.Dense(3)], rng=0).compile("sgd", loss)
+        losses.append(model.fit(x, y, epochs=3)["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    model.compile("sgd", Own())
+    with pytest.raises(ValueError, match=r"write def prepare\(self, target, output_shape, dtype\): return target\.$"):
+        model.fit(x, y)

@@ -58,7 +58,8 @@ def line_for_alike(module: str, name: str) -> str:
         if _DIGITS.findall(near) == _DIGITS.findall(name) and abs(len(near) - len(name)) < 3:
             return f"Did you mean mt.{known[plain_name(near)]}?"
     part = module.rpartition(".")[2]
-    kind = part if part in _NONE_OF else next((kind for kind, words in _KINDS.items() if words.search(name)), "")
+    of_name = next((kind for kind, words in _KINDS.items() if words.search(name)), "")
+    kind = of_name if part == "metrics" and of_name.startswith("of ") else part if part in _NONE_OF else of_name
     return _NONE_OF.get(kind) or (_NONE if name[0].isupper() else "")
 
 

@@ -184,7 +184,7 @@ def _refuse_unknown(
             if name in kwargs:
                 line = line_for(cls, f"{method}(*)") or "Leave one of them out."
                 raise TypeError(
-                    f"{who}: the argument {name!r} is given twice, by position and by name. {line}"
+                    f"{who}: an argument by position is {name!r}, which is given by name too. {line}"
                 ) from None
         return
     known = f"The arguments are {', '.join(by_name)}." if by_name else "It takes no arguments."

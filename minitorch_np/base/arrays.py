@@ -250,7 +250,7 @@ def _from_objects(array: NDArray, values: Any, name: str, who: Any) -> NDArray:
     if array.ndim == 0:
         remedy = ""
         if hasattr(values, "forward") and hasattr(values, "backward"):
-            remedy = " Layers are not called on each other. Write Sequential([Input((8,)), Dense(3)]), or Graph({'x': (8,)}, [('h', Dense(3), 'x')], 'h')."
+            remedy = " Layers are not called on each other. Write Sequential([Input((8,)), Dense(3)]), or Graph({'a': (8,), 'b': (8,)}, [('y', Add(), ['a', 'b'])], 'y')."
         text = f"{values!r}"
         shown = text if len(text) <= 80 else f"{text[:80]}…"
         raise ValueError(f"{_text(who)}: expected numbers in {name}, got {shown} ({type(values).__name__}).{remedy}")

@@ -175,12 +175,15 @@ def _explaining(node: Layer, method: str, given: Any) -> Iterator[None]:
     """Name the layer, and say what to write, if a Parameter is used as an array or a float as an index in the `with` block."""
     try:
         yield
-    except (IndexError, TypeError) as error:
-        from minitorch_np.base.raised import explain_index, name_parameter
+    except (IndexError, TypeError, ValueError) as error:
+        from minitorch_np.base.raised import explain_index, explain_several, name_parameter
 
         if isinstance(error, UsedAsArray):
             raise name_parameter(error, node, method) from None
-        explain_index(error, node, method, given)
+        if not isinstance(error, ValueError):
+            explain_index(error, node, method, given)
+        if not isinstance(error, IndexError) and method == "forward" and len(given) == 1:
+            explain_several(error, node)
         raise
 
 

@@ -20,6 +20,8 @@ _FLOAT_AS_INDEX = re.compile(
     r"numpy\.float\d+' object cannot be interpreted|sequence of integers|from dtype\('float\d+'\) to dtype\('u?int"
 )
 _REMEDY = "x.astype(int)"
+# What Python says of a forward that takes several arrays and gets one, of the arrays that a list of them became.
+_SEVERAL = re.compile(r"values to unpack|missing \d+ required positional argument")
 
 
 def name_parameter(error: UsedAsArray, node: Layer, method: str) -> UsedAsArray:
@@ -45,6 +47,16 @@ def explain_index(error: IndexError | TypeError, node: Layer, method: str, given
         f"{node!r}.{method}: {as_sentence(text)} If the index comes from x: x holds whole numbers as {found.dtype}, because a model "
         f"converts its inputs to its dtype. {line}, as mt.Embedding does.",
     )
+
+
+def explain_several(error: TypeError | ValueError, node: Layer) -> None:
+    """Add to the error of a forward that wants several arrays and got one how a layer takes several."""
+    text = str(error)
+    if _SEVERAL.search(text) and "mt.Graph" not in text:
+        error.args = (
+            f"{node!r}.forward: {as_sentence(text)} It got one array; a list of arrays becomes one. A layer of several arrays has "
+            "forward(self, a, b), a backward that returns (da, db), and is a node of mt.Graph: ('z', layer, ['a', 'b']).",
+        )
 
 
 def _whole_floats(given: Any) -> Iterator[Any]:

@@ -178,9 +178,10 @@ def check_flags(who: str, flags: Mapping[str, Any]) -> None:
 
 def check_mode(who: str, training: Any) -> None:
     """Raise ValueError unless training is True or False. Where it is an array, the caller meant a layer of several inputs."""
-    if getattr(training, "shape", ()):
+    if getattr(training, "shape", ()) or isinstance(training, (list, tuple)):
         raise ValueError(
-            f"{who}: expected one array, got a second one in the place of training. A node of mt.Graph takes several."
+            f"{who}: expected one array, got a second one in the place of training. A node of mt.Graph takes several: "
+            "('z', layer, ['a', 'b']). The state of a recurrent layer is initial_state=h."
         )
     check_flags(who, {"training": training})
 

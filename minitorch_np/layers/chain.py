@@ -44,7 +44,8 @@ def shape_through(layers: Sequence[Layer], shape: Shape, method: str) -> Shape:
         shape = open_shape(getattr(layer, method), tuple(shape))
         if has_several(shape):
             raise ValueError(
-                f"{layer!r} gives several arrays, and the next layer takes one. Write a mt.Graph, whose node has a name for each of them."
+                f"{layer!r} gives several arrays, and the next layer takes one. Write a mt.Graph: the node (['y', 'h'], layer, 'x') has a "
+                "name for each of them."
             )
     return tuple(shape)
 

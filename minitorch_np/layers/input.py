@@ -57,7 +57,7 @@ class Input(Layer):
             try:
                 return super().__getattr__(name)
             except AttributeError as error:
-                if name.startswith("_"):
+                if name.startswith("_") or _NEXT in str(error):
                     raise
                 raise AttributeError(f"{str(error).removesuffix('.')}. {_NEXT}", name="") from None
 

@@ -169,7 +169,9 @@ class Loss(Cached, OwnAttributes):
             ONE_OF_MANY.reset(token)
 
     def _remedy(self, target: NDArray) -> str:
-        return "Change the units of the last layer, or the shape of y."
+        classes = target.ndim == 1 and target.dtype.kind in "iu" and not is_built_in(type(self))
+        line = " If forward takes class numbers, write def prepare(self, target, output_shape, dtype): return target."
+        return f"Change the units of the last layer, or the shape of y.{line if classes else ''}"
 
     def _matched(self, prediction: NDArray, target: NDArray) -> NDArray:
         """The target in the prediction's dtype: float32 minus int64 would be float64."""

@@ -48,7 +48,7 @@ class Calls(Layer):
         Args:
             x: one row per example; for several inputs a list or a dictionary, as for fit.
             training: True for a forward in training mode, after which `backward` may be called. `model.train()` makes this the mode of
-                all calls, `model.eval()` makes it inference again.
+                all calls, `model.eval()` makes it inference again; a layer on which `train()` is called after that stays in training mode.
 
         Inside the forward of another model, this model has the mode of that one, unless `training` is given.
         """
@@ -68,11 +68,15 @@ class Calls(Layer):
                 explicit_mode(training=bool(training)),
             ):
                 return self.forward(x)
-        if self._calls_train if training is None else training:
+        if (self._calls_train or self._has_layers_in_training()) if training is None else training:
             return self.as_outputs(self._call_in_training(x, training))
         self._only_answered = not self._await_backward
         with sharing.reading(self) as replica, calling(Call(replica, inference=True)):
             return self.as_outputs(replica.forward(x))
+
+    def _has_layers_in_training(self) -> bool:
+        """Whether train() was called on layers inside after eval() of the model, as for dropout at test time."""
+        return not self._training and any(node._training for _, node in self.walk())
 
     def _in_its_dtype(self, x: NDArray) -> NDArray:
         """x in the model's dtype, or as it is if it is complex, as gradcheck passes it."""
@@ -122,7 +126,9 @@ class Calls(Layer):
         if self._await_backward == 1 and (dy.shape if hasattr(dy, "shape") else np.shape(dy)) != self._given:
             got = "None" if dy is None else f"shape {np.shape(dy)}"
             raise ValueError(
-                f"{type(self).__name__}.backward: expected dL/dy of the shape of y, {self._given}, got {got}."
+                f"{type(self).__name__}.backward: expected dL/dy of the shape of y, {self._given}, got {got}. If the loss is of something "
+                "computed from y, such as y[rows, actions] or a @ b.T, take its gradient back to y first: docs/how_do_i.md, "
+                '"Policy gradient, Q-learning (DQN)" and "Pairs, triplets, tied weights".'
             )
         if self._only_answered:
             raise RuntimeError(
