@@ -261,6 +261,15 @@ def test_a_parameter_asked_for_too_early_says_when_it_comes():
         mt.ReLU().kernel  # noqa: B018
 
 
+def test_parameters_that_do_not_exist_yet_are_not_an_empty_dictionary():
+    body = mt.Dense(3)
+    model = mt.Sequential([mt.Input((4,)), body])
+    with pytest.raises(RuntimeError, match=r"Dense\.parameters: the layer is not built yet, .*: model\.layers\[1\]\."):
+        body.parameters()
+    assert list(model.layers[1].parameters()) == list(body.parameters()) == ["kernel", "bias"]
+    assert not mt.ReLU().parameters()
+
+
 def test_a_property_that_fails_says_what_it_missed():
     class Halved(mt.Layer):
         def build(self, input_shape):

@@ -37,6 +37,10 @@ class Difference(NamedTuple):
 class Weights(Node):
     """The methods of layers and models that read and write the values of their parameters."""
 
+    def parameters(self) -> Parameters:
+        self._refuse_unbuilt("parameters")
+        return super().parameters()
+
     def get_weights(self) -> list[NDArray]:
         """Copies of all values, in the order of `parameters()`; while another thread trains, the values after one of its steps."""
         parameters = self._made_parameters("get_weights").values()
@@ -126,17 +130,19 @@ class Weights(Node):
                 parameter.value[...] = value if share == 1 else (1 - share) * parameter.value + share * value
 
     def _made_parameters(self, method: str) -> Parameters:
-        """All parameters. Raises RuntimeError if they will only be made when the layer is built."""
-        parameters = self.parameters()
+        self._refuse_unbuilt(method)
+        return self.parameters()
+
+    def _refuse_unbuilt(self, method: str) -> None:
+        """Raise RuntimeError if the parameters will only be made when the layer is built."""
         builds = (
             sum("build" in vars(base) for base in type(self).__mro__) > 1
         )  # besides the one of Layer, which makes nothing
-        if not parameters and builds and not getattr(self, "built", True):
+        if builds and not getattr(self, "built", True) and not super().parameters():
             raise RuntimeError(
                 f"{type(self).__name__}.{method}: the layer is not built yet, so it has no weights. Call it on data, or write "
                 "layer.initialize(input_shape); a model that begins with Input(shape) builds its layers: model.layers[1]."
             )
-        return parameters
 
     def _replace(self, values: Mapping[str, ArrayLike], who: str) -> None:
         """Check that all values fit, then replace them by name."""

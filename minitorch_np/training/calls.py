@@ -12,7 +12,6 @@ from minitorch_np.base.any_length import fits, is_open
 from minitorch_np.base.arrays import as_numbers, in_dtype
 from minitorch_np.base.cache import Call
 from minitorch_np.base.contract import calling, explicit_mode, is_called
-from minitorch_np.base.parameters import Parameters
 from minitorch_np.base.randomness import Streams, streams
 from minitorch_np.base.several import each
 from minitorch_np.base.shapes import has_several
@@ -203,9 +202,8 @@ class Calls(Layer):
                 "call it on data, or fit it first."
             )
 
-    def parameters(self) -> Parameters:
-        self.require_built(f"{type(self).__name__}.parameters")
-        return super().parameters()
+    def _refuse_unbuilt(self, method: str) -> None:
+        self.require_built(f"{type(self).__name__}.{method}")
 
     @property
     def compute_dtype(self) -> np.dtype:
