@@ -62,16 +62,16 @@ class Parameter(AnswersForeignNames):
 
     __slots__ = (
         "__weakref__",
+        "_constraint",
         "_in_span",
         "_penalized",
+        "_regularizer",
         "_trainable",
         "_value",
-        "constraint",
         "factors",
         "grad",
         "learnable",
         "network",
-        "regularizer",
     )
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
@@ -87,8 +87,7 @@ class Parameter(AnswersForeignNames):
     def _begin(self, value: NDArray, trainable: bool) -> None:
         self._value = value
         self.grad: Any = None
-        self.regularizer: Any = None
-        self.constraint: Any = None
+        self._regularizer = self._constraint = None
         self._penalized: Any = None  # the grad that has the penalty in it
         self.factors: tuple[float, float] | None = None  # rate and decay, if they are not both 1
         self.learnable = self._trainable = trainable
@@ -113,7 +112,21 @@ class Parameter(AnswersForeignNames):
         self._trainable = bool(trainable)
         Parameter.changes = next(_changes)
 
+    def _set_regularizer(self, regularizer: Any) -> None:
+        self._check_function("regularizer", regularizer, "mt.L2(0.01)")
+        self._regularizer = regularizer
+
+    def _set_constraint(self, constraint: Any) -> None:
+        self._check_function("constraint", constraint, "mt.constraints.MaxNorm(2)")
+        self._constraint = constraint
+
+    def _check_function(self, name: str, value: Any, example: str) -> None:
+        if value is not None and not callable(value):
+            raise ValueError(f"{self!r}: {name} is an object such as {example}, or None, got {value!r}.")
+
     if TYPE_CHECKING:
+        regularizer: Any
+        constraint: Any
 
         @property
         def trainable(self) -> bool: ...
@@ -127,6 +140,8 @@ class Parameter(AnswersForeignNames):
     else:  # read often in each step: attrgetter is faster than a function
         value = property(attrgetter("_value"), _copy_into)
         trainable = property(attrgetter("_trainable"), _set_trainable)
+        regularizer = property(attrgetter("_regularizer"), _set_regularizer)
+        constraint = property(attrgetter("_constraint"), _set_constraint)
 
     @property
     def rate(self) -> float:

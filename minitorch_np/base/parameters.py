@@ -60,7 +60,7 @@ class Parameters(dict[str, Parameter]):
         by_number = f", or by number as list(model.parameters().values())[{name}]" if isinstance(name, int) else ""
         raise KeyError(
             f"parameters()[{name!r}]: the parameters are read by name{by_number}. "
-            + (f"The names are {there}." if names else "There are none yet: a model that is called on data has them.")
+            + (f"The names are {there}." if names else "There are none.")
         )
 
     def under(self, name: str) -> Parameters:

@@ -47,8 +47,10 @@ class Checked:
         attributes = vars(owner)
         known, before = self.name in attributes, attributes.get(self.name)
         if known and isinstance(self.check, Fixed) and getattr(owner, "built", False) and not _same(value, before):
+            on_parameter = self.name in ("kernel_regularizer", "bias_regularizer", "kernel_constraint")
+            remedy = f"Write layer.{self.name.replace('_', '.')} = {value!r}." if on_parameter else "Make a new layer."
             raise ValueError(
-                f"{type(owner).__name__}: {self.name} is {before!r} and stays so, as the layer is built. Make a new layer."
+                f"{type(owner).__name__}: {self.name} is {before!r} and stays so, as the layer is built. {remedy}"
             )
         attributes[self.name] = value
         try:
