@@ -647,7 +647,9 @@ def test_a_message_inside_another_ends_in_one_period():
 def test_scikit_learn_shows_the_line_to_write():
     base = pytest.importorskip("sklearn.base", reason="needs scikit-learn: pip install scikit-learn")
     selection = pytest.importorskip("sklearn.model_selection", reason="needs scikit-learn: pip install scikit-learn")
-    uses = [base.is_classifier, base.clone, lambda model: selection.cross_val_score(model, X, [0, 1, 0], cv=2)]
+    with pytest.raises(TypeError, match=r"Write model\.clone\(\), without the weights"):
+        base.clone(model())
+    uses = [base.is_classifier, lambda model: selection.cross_val_score(model, X, [0, 1, 0], cv=2)]
     for use in uses:
         with pytest.raises((AttributeError, TypeError), match=r"mt\.tuning\.cross_validate\(build, x, y\)"):
             use(model())

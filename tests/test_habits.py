@@ -290,6 +290,17 @@ def after_forward():
     return model
 
 
+class Forgets(mt.Model):
+    def build(self, input_shape):
+        self.w = self.add_parameter(input_shape)
+
+    def forward(self, x):
+        return x * self.w.value
+
+    def backward(self, dy):
+        return dy * self.w.value
+
+
 class Plain:
     def on_epoch_end(self, epoch, logs=None):
         pass
@@ -337,6 +348,11 @@ FURTHER = {
     "regularizer": (lambda: setattr(mt.Dense(3).initialize((2,)), "kernel_regularizer", mt.L2(0.1)), r"is None and stays so, as the layer is built\. Write layer\.kernel\.regularizer = L2\(.*0\.1\)\."),
     "word": (lambda: setattr(mt.Dense(3).initialize((2,)).kernel, "regularizer", "l2"), r"regularizer is an object such as mt\.L2\(0\.01\), or None, got 'l2'"),
     "bound": (lambda: setattr(mt.Dense(3).initialize((2,)).kernel, "constraint", 2), r"constraint is an object such as mt\.constraints\.MaxNorm\(2\), or None, got 2"),
+    "scheduler": (lambda: mt.schedules.StepDecay(0.1, 5).step(), r"it counts the steps of the optimiser.*optimizer\.current_rate\(\)"),
+    "both columns": (lambda: Net().compile("sgd", "mse").fit(X.T, Y.reshape(1, -1)), r"x has 3 examples and y has 1\. If its examples are columns, write x\.T and y\.T"),
+    "softmax of an axis": (lambda: mt.LogSoftmax(X, axis=1), r"Write LogSoftmax\(\)\(x\)"),
+    "order": (lambda: mt.CrossEntropyLoss()(np.eye(3)[[0, 1]], X[:2]), r"The order is loss\(prediction, target\)"),
+    "no gradient": (lambda: Forgets().compile("sgd", "mse").train_on_batch(X, X), r"w has no gradient.* sets self\.w\.grad = …"),
     "weight": (lambda: setattr(mt.Dense(2), "weight", 3), r"no attribute 'weight'\. Write layer\.kernel"),
     "tied": (lambda: setattr(mt.Embedding(3, 2), "weight", 3), r"Write layer\.embeddings, .*tied weights"),
     "half a loss": (lambda: (mt.MSELoss()(X, X) / 2).backward(), r"0\.5 \* criterion\.backward\(\)"),
@@ -362,7 +378,9 @@ FURTHER = {
 @pytest.mark.parametrize("call", FURTHER)
 def test_a_further_line_from_habit_is_answered(call):
     line, message = FURTHER[call]
-    with pytest.raises((AttributeError, IndexError, NotImplementedError, TypeError, ValueError), match=message):
+    with pytest.raises(
+        (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError), match=message
+    ):
         line()
 
 

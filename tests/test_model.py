@@ -550,3 +550,15 @@ def test_names_that_are_missing_or_too_many_are_reported(recurrent):
         recurrent.load_state_dict(state)
     with pytest.raises(ValueError, match="expected a dictionary by name"):
         recurrent.load_state_dict(recurrent.get_weights())
+
+
+def test_the_output_shape_of_a_model_is_known_with_its_input():
+    model = mt.Sequential([mt.Input((8,)), mt.Dense(4), mt.Dense(2)])
+    assert model.output_shape == (2,)
+    assert not model.built
+    model.add(mt.Dense(5))
+    assert model.output_shape == (5,)
+    model.parameters()
+    assert (model.input_shape, model.output_shape, model.pop().units, model.output_shape) == ((8,), (5,), 5, (2,))
+    assert mt.Sequential([mt.Dense(2)]).output_shape is None
+    assert mt.Graph({"x": (8,)}, [("h", mt.Dense(3), "x")], "h").output_shape == (3,)

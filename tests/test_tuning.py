@@ -737,3 +737,16 @@ def test_ctrl_c_ends_the_search_and_keeps_what_is_whole(data, tmp_path):
             table=path,
         )
     assert [fit["settings"] for fit in json.loads(path.read_text())["fits"]] == [{"units": 4}]
+
+
+def test_the_scores_of_cross_validation_are_read_by_name(rng):
+    def build():
+        return mt.Sequential([mt.Input((3,)), mt.Dense(2)], rng=0).compile("sgd", mt.CrossEntropyLoss(), ["accuracy"])
+
+    found = mt.tuning.cross_validate(build, rng.normal(size=(20, 3)), np.arange(20) % 2, folds=4)
+    np.testing.assert_array_equal(found["accuracy"], found.scores["accuracy"])
+    assert found.mean["accuracy"] == np.mean(found["accuracy"])
+    with pytest.raises(KeyError, match="'test_score' was not measured; there is loss, accuracy"):
+        found["test_score"]
+    with pytest.raises(TypeError, match=r"write validation\.mean\['accuracy'\]"):
+        np.mean(found)

@@ -183,7 +183,7 @@ def check_mode(who: str, training: Any) -> None:
     if getattr(training, "shape", ()) or isinstance(training, (list, tuple)):
         raise ValueError(
             f"{who}: expected one array, got a second one in the place of training. A node of mt.Graph takes several: "
-            "('z', layer, ['a', 'b']). The state of a recurrent layer is initial_state=h."
+            "('z', layer, ['a', 'b']). The state of a recurrent layer is initial_state=h, of LSTM [h, c]."
         )
     check_flags(who, {"training": training})
 

@@ -111,7 +111,11 @@ class CrossEntropyLoss(Loss):
 
     def check_call(self, prediction: NDArray, target: NDArray) -> None:
         if target.ndim == prediction.ndim:
-            check_rows(self, target, "Give probabilities, one-hot rows, or class numbers (n,).")
+            check_rows(
+                self,
+                target,
+                "Give probabilities, one-hot rows, or class numbers (n,). The order is loss(prediction, target).",
+            )
 
     def wrong_outputs(self, outputs: NDArray) -> str:
         if not self.from_logits and not rows_of_probabilities(outputs, 1e-2):

@@ -199,7 +199,10 @@ class Optimizer(OwnAttributes):
                 parameter.add_penalty()
             gradient, shape = parameter.grad, parameter.value.shape
             if gradient is None:
-                raise RuntimeError(f"{self!r}.step: {name} has no gradient. Run forward and backward first.")
+                line = f"self.{name.rpartition('.')[2]}.grad = …"
+                raise RuntimeError(
+                    f"{self!r}.step: {name} has no gradient. Run forward and backward first; the backward of a layer of your own sets {line}"
+                )
             if getattr(gradient, "shape", None) != shape and np.shape(gradient) != shape:
                 raise ValueError(
                     f"{self!r}.step: {name} has shape {shape}, its gradient {np.shape(gradient)}. "

@@ -181,6 +181,16 @@ class Calls(Layer):
             super().ensure_built(given)  # for any length, and not for that of the first batch
         return super().ensure_built(input_shape)
 
+    @property
+    def output_shape(self) -> Any:
+        """The shape of y without the batch; None before the shape of x is known."""
+        known, given = vars(self).get("output_shape"), self._given_shape()
+        return self.compute_output_shape(given) if known is None and given is not None else known
+
+    @output_shape.setter
+    def output_shape(self, shape: Any) -> None:
+        vars(self)["output_shape"] = shape
+
     def _given_shape(self) -> Any:
         """The shape of the input, if the model says it before there are data."""
         return None

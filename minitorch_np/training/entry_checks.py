@@ -70,8 +70,9 @@ def checked_targets(y: Any, who: str, x: Any, name: str = "y") -> Any:
         return Several(checked_targets(array, who, x, f"y[{place}]") for place, array in enumerate(y))
     array = _numbers(y, name, who)
     if len(array) != len(x):
-        columns = isinstance(x, np.ndarray) and x.ndim == 2 and x.shape[1] == len(array)
-        remedy = "If its examples are columns, write x.T." if columns else "Give one target per example."
+        columns = isinstance(x, np.ndarray) and x.ndim == 2 and x.shape[1] in (len(array), array.shape[-1])
+        both = "" if x.shape[-1] == len(array) else f" and {name}.T"
+        remedy = f"If its examples are columns, write x.T{both}." if columns else "Give one target per example."
         raise ValueError(f"{who}: x has {len(x)} examples and {name} has {len(array)}. {remedy}")
     return array
 

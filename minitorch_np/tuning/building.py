@@ -47,7 +47,10 @@ class Builder:
     ) -> None:
         if not callable(build) or isinstance(build, Model):
             kind = type(build).__name__ if isinstance(build, Model) else repr(build)
-            raise ValueError(f"{who}: build is a function that makes and returns a new, compiled model, got {kind}.")
+            raise ValueError(
+                f"{who}: build is a function that makes and returns a new, compiled model, got {kind}. Write def build(): return "
+                "mt.Sequential([…]).compile('adam', 'mse')."
+            )
         for name in fit:
             if name not in OF_FIT:
                 raise ValueError(f"{who}: fit may hold {', '.join(OF_FIT)}, got {name!r}.")

@@ -23,9 +23,18 @@ if TYPE_CHECKING:
     from minitorch_np.tuning.folds import Fold
 
 
+class _ByName(dict[str, float]):
+    def __call__(self, axis: Any = None, dtype: Any = None, out: Any = None) -> float:
+        """NumPy's np.mean(validation) and validation.mean() end here."""
+        name = list(self)[-1]
+        raise TypeError(
+            f"there is a number for each of {', '.join(self)}: write validation.mean[{name!r}], or validation[{name!r}]."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """The result of cross_validate.
+    """The result of cross_validate. validation["accuracy"] are the scores of one name, an array of one for each fold.
 
     Attributes:
         scores: for the loss and each metric, by name, its value on the examples held out in each fold.
@@ -37,15 +46,20 @@ class CrossValidation:
     folds: list[Fold]
     seeds: list[int]
 
+    def __getitem__(self, name: str) -> NDArray:
+        if name not in self.scores:
+            raise KeyError(f"{name!r} was not measured; there is {', '.join(self.scores)}")
+        return self.scores[name]
+
     @property
     def mean(self) -> dict[str, float]:
         """The mean over the folds, by name."""
-        return {name: float(values.mean()) for name, values in self.scores.items()}
+        return _ByName({name: float(values.mean()) for name, values in self.scores.items()})
 
     @property
     def spread(self) -> dict[str, float]:
         """The standard deviation over the folds (n - 1 in the denominator), by name."""
-        return {name: float(values.std(ddof=1)) for name, values in self.scores.items()}
+        return _ByName({name: float(values.std(ddof=1)) for name, values in self.scores.items()})
 
     def __repr__(self) -> str:
         widths = [max(12, len(name) + 2) for name in self.scores]
