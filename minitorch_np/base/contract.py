@@ -183,7 +183,7 @@ def _explaining(node: Layer, method: str, given: Any) -> Iterator[None]:
         if not isinstance(error, ValueError):
             explain_index(error, node, method, given)
         if not isinstance(error, IndexError) and method == "forward" and len(given) == 1:
-            explain_several(error, node)
+            explain_several(error, node, given[0])
         raise
 
 

@@ -49,13 +49,13 @@ def explain_index(error: IndexError | TypeError, node: Layer, method: str, given
     )
 
 
-def explain_several(error: TypeError | ValueError, node: Layer) -> None:
-    """Add to the error of a forward that wants several arrays and got one how a layer takes several."""
+def explain_several(error: TypeError | ValueError, node: Layer, x: Any) -> None:
+    """Add to the error of a forward that may want several arrays, and got x alone, how a layer takes several."""
     text = str(error)
     if _SEVERAL.search(text) and "mt.Graph" not in text:
         error.args = (
-            f"{node!r}.forward: {as_sentence(text)} It got one array; a list of arrays becomes one. A layer of several arrays has "
-            "forward(self, a, b), a backward that returns (da, db), and is a node of mt.Graph: ('z', layer, ['a', 'b']).",
+            f"{node!r}.forward: {as_sentence(text)} It got one array, of shape {np.shape(x)}; a list of arrays becomes one. If it is to take "
+            "several: forward(self, a, b), a backward that returns (da, db), and a node of mt.Graph, ('z', layer, ['a', 'b']).",
         )
 
 
