@@ -264,7 +264,10 @@ def no_backward(node: Layer) -> str:
     chain, inner = "dy", [name for name in node.sublayers() if "." not in name]
     for name in reversed(inner):
         chain = f"self.{name}.backward({chain})"
-    hint = f" If forward calls its layers in this order, that is {chain}. mt.Sequential and mt.Graph have a backward."
+    hint = (
+        f" If forward only calls its layers in this order, that is {chain}. What else forward does has its part: for x + f(x) it is "
+        "dy + f.backward(dy). mt.gradcheck(layer, shape) tests it; mt.Sequential and mt.Graph have a backward."
+    )
     return f"{node!r} has no backward: write backward(self, dy) and return dL/dx.{hint if inner else ''}"
 
 

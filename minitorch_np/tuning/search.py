@@ -137,8 +137,8 @@ def _dry_run(builder: Builder, trial: Trial, x: NDArray, y: NDArray, measure: st
     first, measured = builder.dry_run(trial.settings, x, y)
     if measure not in measured:
         raise ValueError(
-            f"search: the objective {measure!r} is not measured; there is {', '.join(measured)}. Name one of them, or give "
-            f"compile metrics=[{measure!r}]."
+            f"search: the objective {measure!r} is not measured; there is {', '.join(measured)}. Write "
+            f"objective={list(measured)[-1]!r}, or give compile metrics=[{measure!r}]."
         )
     return first
 
