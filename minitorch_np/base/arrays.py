@@ -211,9 +211,7 @@ def _read(values: Any, name: str, who: Any) -> NDArray:
         if isinstance(values, tuple) and name == "x" and len(values) == 2 and all(hasattr(v, "shape") for v in values):
             reason = "x is a tuple of two arrays. Give them as two arguments, as in fit(x, y)."
         elif "inhomogeneous" in str(error):
-            reason = (
-                f"{name} is not an array: its rows differ in length{_lengths(values)}. Cut or fill them to one length."
-            )
+            reason = f"{name} is not an array: its rows differ in length{_lengths(values)}. Make them of one length. For sequences: mt.datasets.pad_sequences(sequences), and mt.Masking() as the first layer."
         else:
             reason = f"{name}, a {type(values).__name__}, does not become an array: {error}"
         raise ValueError(f"{_text(who)}: {reason}") from None
