@@ -30,7 +30,9 @@ _NONE_OF = {
 _KINDS = {
     "losses": re.compile("Loss$|entropy$|_loss$"),
     "of estimators": re.compile("_importance$|Display$|CV$"),
-    "of scikit-learn": re.compile("_score$|_curve$|Split$|Fold$|Encoder$|Scaler$|[a-z]Transformer$"),
+    "of scikit-learn": re.compile(
+        "_score$|_curve$|Split$|Fold$|Encoder$|Scaler$|[a-z]Transformer$|_error$|_distances$|_scale$|_transform$|inarize$|_corrcoef$"
+    ),
     "layers": re.compile("Conv|Pool|Pad|Norm|Drop|Crop|Sampling|Attention|Cell$|^Random|Layer|Transformer|[Ss]hrink"),
     "schedules": re.compile("LR$|Decay$|Schedule"),
     "optimizers": re.compile("Adam|SGD|Optimizer"),
@@ -47,8 +49,9 @@ def line_for_alike(module: str, name: str) -> str:
     for suffix in _SUFFIXES:
         if found := known.get(plain + suffix) or known.get(plain.removesuffix(suffix)):
             return f"Write mt.{found}."
-    for row, answer in table().items():
-        if row.startswith("mt.") and plain_name(row) == "mt." + plain:
+    rows = {plain_name(row): answer for row, answer in reversed(table().items()) if row.startswith("mt.")}
+    for suffix in _SUFFIXES:
+        if answer := rows.get(f"mt.{plain}{suffix}"):
             return answer
     for part in ("linalg", "fft"):
         if callable(getattr(getattr(np, part), name, None)):
