@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from minitorch_np.base.text import as_sentence
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -146,7 +148,7 @@ def missing_attribute(node: Any, name: str) -> Any:
                 "Input(shape), call model.parameters(): both build it."
             )
         if hint:
-            raise AttributeError(f"{error}. {hint}", name="") from None
+            raise AttributeError(f"{as_sentence(error)} {hint}", name="") from None
         raise
 
 

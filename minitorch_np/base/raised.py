@@ -39,8 +39,10 @@ def explain_index(error: IndexError | TypeError, node: Layer, method: str, given
         given: the inputs of forward, or what it kept for backward.
     """
     text = str(error)
+    if _REMEDY in text or not _FLOAT_AS_INDEX.search(text):
+        return
     found = next(_whole_floats(given), None)
-    if found is None or _REMEDY in text or not _FLOAT_AS_INDEX.search(text):
+    if found is None:
         return
     line = f"Write {_REMEDY}" if method == "forward" else f"Keep {_REMEDY} in forward"
     error.args = (

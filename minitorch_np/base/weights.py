@@ -135,10 +135,12 @@ class Weights(Node):
 
     def _refuse_unbuilt(self, method: str) -> None:
         """Raise RuntimeError if the parameters will only be made when the layer is built."""
+        if getattr(self, "built", True):
+            return
         builds = (
             sum("build" in vars(base) for base in type(self).__mro__) > 1
         )  # besides the one of Layer, which makes nothing
-        if builds and not getattr(self, "built", True) and not super().parameters():
+        if builds and not super().parameters():
             raise RuntimeError(
                 f"{type(self).__name__}.{method}: the layer is not built yet, so it has no weights. Call it on data, or write "
                 "layer.initialize(input_shape); a model that begins with Input(shape) builds its layers: model.layers[1]."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from minitorch_np.base.any_length import fits
 from minitorch_np.base.shapes import NDArray, Shape, batch_of, transposition
+from minitorch_np.base.text import as_sentence
 from minitorch_np.base.validation import Checks, Fixed, is_whole, optional, whole
 from minitorch_np.layer import Layer
 
@@ -59,7 +60,7 @@ class Input(Layer):
             except AttributeError as error:
                 if name.startswith("_") or _NEXT in str(error):
                     raise
-                raise AttributeError(f"{str(error).removesuffix('.')}. {_NEXT}", name="") from None
+                raise AttributeError(f"{as_sentence(error)} {_NEXT}", name="") from None
 
     def get_weights(self) -> list[NDArray]:
         return _NoWeights()
